@@ -1,0 +1,13 @@
+// What changes from step to step, uploaded with each batch.
+struct Step {
+    // Samples in this batch; rows beyond them hold nothing of use.
+    live_rows: u32,
+    // Number of the update, from 1.
+    number: u32,
+    // Learning rate times the optimizer's bias correction.
+    step_size: f32,
+    // 1 / live_rows.
+    inverse_rows: f32,
+}
+
+@group(0) @binding(0) var<uniform> step: Step;

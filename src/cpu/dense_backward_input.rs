@@ -1,0 +1,32 @@
+//! CPU twin of `dense_backward_input_*.wgsl`.
+
+use super::activation::derivative;
+use super::real::{Matrix, Real};
+use super::shape::Dense;
+use crate::activation::Elementwise;
+
+/// `input_gradient[B,I] = (output_gradient[B,U] · weightᵀ) ⊙ activation'(input[B,I])`, where
+/// `input` is the activation's result.
+pub fn dense_backward_input<T: Real>(
+    output_gradient: &[T],
+    weight: &[T],
+    input: &[T],
+    input_gradient: &mut [T],
+    shape: Dense,
+    activation: Elementwise,
+) {
+    let Dense { rows, inputs, units, input_stride, unit_stride } = shape;
+    T::gemm(
+        [rows, units, inputs],
+        Matrix::new(output_gradient, unit_stride),
+        Matrix::new(weight, unit_stride).transposed(),
+        T::ZERO,
+        Matrix::new(&mut *input_gradient, input_stride),
+    );
+    if activation == Elementwise::Linear {
+        return;
+    }
+    for (gradient, &y) in input_gradient[..rows * input_stride].iter_mut().zip(input) {
+        *gradient = *gradient * derivative(y, activation);
+    }
+}

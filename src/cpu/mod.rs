@@ -1,0 +1,339 @@
+//! Runs a [`Program`] on the CPU, in f32 (the fallback without a GPU) or in f64 (the oracle that
+//! the GPU is checked against). One plain function an operation, named as its kernel.
+
+mod activation;
+mod adam;
+mod convert;
+mod dense_backward_input;
+mod dense_backward_weights;
+mod dense_forward;
+mod real;
+mod shape;
+mod softmax;
+mod softmax_cross_entropy;
+
+use std::cell::{Ref, RefCell, RefMut};
+use std::sync::Arc;
+
+pub use real::Real;
+
+use crate::data::{Batch, Features};
+use crate::error::Result;
+use crate::program::{
+    Buffer, BufferId, Element, Metrics, Op, Pass, Program, Role, Step,
+};
+use shape::Dense;
+
+/// The CPU as the place where a model is built.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Cpu;
+
+impl Cpu {
+    /// The CPU, computing in f32 on the calling thread.
+    pub fn new() -> Self {
+        Cpu
+    }
+}
+
+/// The memory of one buffer. Arenas have none: their slices are allocated one by one.
+#[derive(Debug, Clone)]
+enum Storage<T> {
+    Arena,
+    Real(Vec<T>),
+    U8(Vec<u8>),
+    U32(Vec<u32>),
+}
+
+/// Runs a program, computing in `T`.
+#[derive(Debug)]
+pub struct CpuExecutor<T> {
+    program: Arc<Program>,
+    batch_capacity: usize,
+    // Operations borrow several buffers of the table at once, some of them mutably; the program's
+    // builder has checked that no operation reads what it writes.
+    storage: Vec<RefCell<Storage<T>>>,
+}
+
+impl<T: Real> CpuExecutor<T> {
+    /// Allocates what does not depend on the batch; all zeros.
+    pub fn new(program: Arc<Program>) -> Self {
+        let storage = program.buffers().map(|(_, buffer)| RefCell::new(allocate(buffer, 0)));
+        CpuExecutor { storage: storage.collect(), batch_capacity: 0, program }
+    }
+
+    /// Makes room for batches of up to `rows` samples.
+    pub fn reserve(&mut self, rows: usize) {
+        if rows <= self.batch_capacity {
+            return;
+        }
+        self.batch_capacity = rows;
+        for ((_, buffer), storage) in self.program.buffers().zip(&mut self.storage) {
+            match storage.get_mut() {
+                Storage::Arena => {}
+                Storage::Real(values) => values.resize(buffer.allocated(rows), T::ZERO),
+                Storage::U8(values) => values.resize(buffer.allocated(rows), 0),
+                Storage::U32(values) => values.resize(buffer.allocated(rows), 0),
+            }
+        }
+    }
+
+    /// Runs `pass` on `batch`.
+    ///
+    /// # Errors
+    /// [`Error::Argument`](crate::Error::Argument) if a sample does not exist; [`Error::Shape`](crate::Error::Shape) if it does not fit.
+    pub fn run(&mut self, pass: Pass, batch: Batch<'_>, step: &Step) -> Result<()> {
+        self.reserve(batch.len());
+        self.load(batch)?;
+        let program = Arc::clone(&self.program);
+        for op in program.ops(pass) {
+            self.execute(op, step);
+        }
+        Ok(())
+    }
+
+    fn load(&mut self, batch: Batch<'_>) -> Result<()> {
+        for (id, buffer) in self.program.of_role(Role::Input) {
+            buffer.check_input(batch.data)?;
+            let (width, stride) = (buffer.columns, buffer.stride());
+            match (&mut *self.storage[id.index()].borrow_mut(), batch.data.features()) {
+                (Storage::U8(rows), Features::U8(_)) => {
+                    for (row, sample) in rows.chunks_exact_mut(stride).zip(batch.samples()) {
+                        row[..width].copy_from_slice(sample?.0);
+                    }
+                }
+                (Storage::Real(rows), Features::F32(_)) => {
+                    for (row, sample) in rows.chunks_exact_mut(stride).zip(batch.samples()) {
+                        let values = sample?.0.chunks_exact(4);
+                        for (to, from) in row.iter_mut().zip(values) {
+                            *to = T::from_f32(bytemuck::pod_read_unaligned(from));
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        for (id, _) in self.program.of_role(Role::Target) {
+            if let Storage::U32(labels) = &mut *self.storage[id.index()].borrow_mut() {
+                for (label, sample) in labels.iter_mut().zip(batch.samples()) {
+                    *label = sample?.1;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs one operation on what its buffers hold.
+    pub fn execute(&self, op: &Op, step: &Step) {
+        let rows = step.live_rows;
+        let real = |scalar: f64| T::from_f64(scalar);
+        match *op {
+            Op::Convert { input, output, scale } => {
+                let live = rows * self.program.buffer(input).stride();
+                let mut output = self.real_mut(output);
+                convert::convert(&self.u8(input)[..live], &mut output[..live], real(scale));
+            }
+            Op::DenseForward { input, weight, bias, output, activation } => {
+                dense_forward::dense_forward(
+                    &self.real(input),
+                    &self.real(weight),
+                    &self.real(bias),
+                    &mut self.real_mut(output),
+                    self.dense(rows, input, output),
+                    activation,
+                );
+            }
+            Op::Softmax { input, output } => {
+                let buffer = self.program.buffer(input);
+                let (input, mut output) = (self.real(input), self.real_mut(output));
+                softmax::softmax(&input, &mut output, rows, buffer.columns, buffer.stride());
+            }
+            Op::SoftmaxCrossEntropy { logits, labels, loss, counts, gradient } => {
+                let buffer = self.program.buffer(logits);
+                softmax_cross_entropy::softmax_cross_entropy(
+                    &self.real(logits),
+                    &self.u32(labels),
+                    softmax_cross_entropy::Outputs {
+                        loss: &mut self.real_mut(loss),
+                        counts: &mut self.u32_mut(counts),
+                        gradient: &mut self.real_mut(gradient),
+                    },
+                    [rows, buffer.columns, buffer.stride()],
+                    step.number as u32,
+                );
+            }
+            Op::DenseBackwardWeights { input, output_gradient, weight_gradient, bias_gradient } => {
+                dense_backward_weights::dense_backward_weights(
+                    &self.real(input),
+                    &self.real(output_gradient),
+                    &mut self.real_mut(weight_gradient),
+                    &mut self.real_mut(bias_gradient),
+                    self.dense(rows, input, output_gradient),
+                );
+            }
+            Op::DenseBackwardInput {
+                output_gradient,
+                weight,
+                input,
+                input_gradient,
+                activation,
+            } => {
+                dense_backward_input::dense_backward_input(
+                    &self.real(output_gradient),
+                    &self.real(weight),
+                    &self.real(input),
+                    &mut self.real_mut(input_gradient),
+                    self.dense(rows, input, output_gradient),
+                    activation,
+                );
+            }
+            Op::Adam {
+                gradients,
+                parameters,
+                moment_1,
+                moment_2,
+                beta_1,
+                beta_2,
+                epsilon,
+            } => {
+                let scalars = adam::Adam {
+                    step_size: real(step.learning_rate * step.bias_correction),
+                    one_minus_beta_1: real(1.0 - beta_1),
+                    one_minus_beta_2: real(1.0 - beta_2),
+                    epsilon: real(epsilon),
+                };
+                let slices = |arena| self.program.slices(arena).map(|(id, _)| id);
+                let moments = slices(moment_1).zip(slices(moment_2));
+                for ((g, w), (m, v)) in slices(gradients).zip(slices(parameters)).zip(moments) {
+                    adam::adam(
+                        &self.real(g),
+                        &mut self.real_mut(w),
+                        &mut self.real_mut(m),
+                        &mut self.real_mut(v),
+                        scalars,
+                    );
+                }
+            }
+        }
+    }
+
+    fn dense(&self, rows: usize, input: BufferId, output: BufferId) -> Dense {
+        let (input, output) = (self.program.buffer(input), self.program.buffer(output));
+        Dense {
+            rows,
+            inputs: input.columns,
+            units: output.columns,
+            input_stride: input.stride(),
+            unit_stride: output.stride(),
+        }
+    }
+
+    fn real(&self, id: BufferId) -> Ref<'_, [T]> {
+        Ref::map(self.storage[id.index()].borrow(), |storage| match storage {
+            Storage::Real(values) => values.as_slice(),
+            _ => &[],
+        })
+    }
+
+    fn real_mut(&self, id: BufferId) -> RefMut<'_, [T]> {
+        RefMut::map(self.storage[id.index()].borrow_mut(), |storage| match storage {
+            Storage::Real(values) => values.as_mut_slice(),
+            _ => &mut [],
+        })
+    }
+
+    fn u8(&self, id: BufferId) -> Ref<'_, [u8]> {
+        Ref::map(self.storage[id.index()].borrow(), |storage| match storage {
+            Storage::U8(values) => values.as_slice(),
+            _ => &[],
+        })
+    }
+
+    fn u32(&self, id: BufferId) -> Ref<'_, [u32]> {
+        Ref::map(self.storage[id.index()].borrow(), |storage| match storage {
+            Storage::U32(values) => values.as_slice(),
+            _ => &[],
+        })
+    }
+
+    fn u32_mut(&self, id: BufferId) -> RefMut<'_, [u32]> {
+        RefMut::map(self.storage[id.index()].borrow_mut(), |storage| match storage {
+            Storage::U32(values) => values.as_mut_slice(),
+            _ => &mut [],
+        })
+    }
+
+    /// The values of `id`, `[rows, columns]` without padding; `live_rows` rows of a batch.
+    pub fn read(&self, id: BufferId, live_rows: usize) -> Vec<f64> {
+        let buffer = self.program.buffer(id);
+        let rows = buffer.live_rows(live_rows);
+        let to_f64: Vec<f64> = match &*self.storage[id.index()].borrow() {
+            Storage::Arena => Vec::new(),
+            Storage::Real(values) => values.iter().map(|x| x.to_f64()).collect(),
+            Storage::U8(values) => values.iter().map(|&x| f64::from(x)).collect(),
+            Storage::U32(values) => values.iter().map(|&x| f64::from(x)).collect(),
+        };
+        to_f64.chunks(buffer.stride()).take(rows).flat_map(|r| &r[..buffer.columns]).copied().collect()
+    }
+
+    /// Sets the values of `id`, `[rows, columns]` without padding.
+    ///
+    /// # Errors
+    /// [`Error::Shape`](crate::Error::Shape) if the number of values is not that of whole rows, or of all of them if
+    /// the number of rows is fixed.
+    pub fn write(&mut self, id: BufferId, values: &[f64]) -> Result<()> {
+        let rows = self.program.buffer(id).check_values(values.len())?;
+        self.reserve(rows);
+        let buffer = self.program.buffer(id);
+        let (columns, stride) = (buffer.columns, buffer.stride());
+        let from = values.chunks_exact(columns);
+        match self.storage[id.index()].get_mut() {
+            Storage::Arena => {}
+            Storage::Real(to) => fill(to.chunks_exact_mut(stride).zip(from), T::from_f64),
+            Storage::U8(to) => fill(to.chunks_exact_mut(stride).zip(from), |x| x as u8),
+            Storage::U32(to) => fill(to.chunks_exact_mut(stride).zip(from), |x| x as u32),
+        }
+        Ok(())
+    }
+
+    /// What the steps since the last [`clear_metrics`](Self::clear_metrics) have added up to.
+    pub fn read_metrics(&self) -> Metrics {
+        let (Some(loss), Some(counts)) =
+            (self.program.find(Program::LOSS), self.program.find(Program::COUNTS))
+        else {
+            return Metrics::default();
+        };
+        Metrics::sum(self.real(loss).iter().map(|x| x.to_f64()), &self.u32(counts))
+    }
+
+    /// Sets loss and counts to 0.
+    pub fn clear_metrics(&mut self) {
+        for (id, _) in self.program.of_role(Role::Metric) {
+            match self.storage[id.index()].get_mut() {
+                Storage::Real(values) => values.fill(T::ZERO),
+                Storage::U32(values) => values.fill(0),
+                Storage::Arena | Storage::U8(_) => {}
+            }
+        }
+    }
+}
+
+fn fill<'a, E: 'a>(
+    rows: impl Iterator<Item = (&'a mut [E], &'a [f64])>,
+    convert: impl Fn(f64) -> E,
+) {
+    for (to, from) in rows {
+        for (to, &from) in to.iter_mut().zip(from) {
+            *to = convert(from);
+        }
+    }
+}
+
+fn allocate<T: Real>(buffer: &Buffer, batch: usize) -> Storage<T> {
+    let elements = buffer.allocated(batch);
+    match (buffer.role, buffer.element) {
+        (Role::Arena, _) => Storage::Arena,
+        (_, Element::Real) => Storage::Real(vec![T::ZERO; elements]),
+        (_, Element::U8) => Storage::U8(vec![0; elements]),
+        (_, Element::U32) => Storage::U32(vec![0; elements]),
+    }
+}

@@ -1,0 +1,167 @@
+//! The library's one error type.
+
+use std::path::PathBuf;
+
+/// A result whose error is [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Everything that can go wrong in the library.
+///
+/// Each message says what was wrong, with the actual and the expected value, and what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// An argument of a call is out of its range, or does not go with another one.
+    #[error("{argument}: {problem}")]
+    Argument {
+        /// The argument's name, as in the call.
+        argument: &'static str,
+        /// What is wrong with it and what is expected.
+        problem: String,
+    },
+
+    /// Shapes that must agree do not.
+    #[error("{what}: got {actual}, expected {expected}")]
+    Shape {
+        /// What has the shape.
+        what: String,
+        /// The shape found.
+        actual: String,
+        /// The shape needed.
+        expected: String,
+    },
+
+    /// An IDX file is damaged, or is not one.
+    #[error("{}: {problem}", path.display())]
+    Idx {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: IdxProblem,
+    },
+
+    /// A model file is damaged, or is not one.
+    #[error("{}: {problem}", path.display())]
+    ModelFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+
+    /// The operating system refused a file operation.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// What was tried: "read", "create", ...
+        action: &'static str,
+        /// The file or directory.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+
+    /// No usable GPU adapter, or none of the wanted name.
+    #[error("{0}")]
+    NoAdapter(String),
+
+    /// The device was lost, ran out of memory or refused a command.
+    #[error("GPU: {0}")]
+    Device(String),
+
+    /// Every upload slot is in flight, and a call that must not wait found none.
+    #[error(
+        "all {slots} upload slots are in flight; submit the encoders recorded so far, let the \
+         device be polled, and record again"
+    )]
+    Busy {
+        /// Number of slots.
+        slots: usize,
+    },
+
+    /// The loss of a batch became NaN or infinite: training cannot go on from there.
+    #[error(
+        "the loss became non-finite at step {step}; lower the learning rate, or look for \
+         non-finite inputs in that batch"
+    )]
+    NonFinite {
+        /// The number of the first such step, from 1, counted over the model's life.
+        step: u64,
+    },
+}
+
+/// What can be wrong with an IDX file.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum IdxProblem {
+    /// The first four bytes are not those of an IDX file of unsigned bytes.
+    #[error(
+        "not an IDX file of unsigned bytes: it begins with {actual:02x?}, expected [00, 00, 08, \
+         number of dimensions]"
+    )]
+    Magic {
+        /// The bytes found.
+        actual: [u8; 4],
+    },
+    /// The number of dimensions is not the one needed.
+    #[error("has {actual} dimension(s), expected {expected}")]
+    Dimensions {
+        /// The number found.
+        actual: usize,
+        /// What is needed.
+        expected: String,
+    },
+    /// A dimension is zero: there is nothing to train on.
+    #[error("has no data: its dimensions are {0:?}")]
+    Empty(Vec<usize>),
+    /// The header promises more than the reader accepts.
+    #[error("its header claims {claimed} bytes of data, more than the limit of {limit}")]
+    TooLarge {
+        /// Product of the dimensions; `None` if it overflows.
+        claimed: String,
+        /// The reader's limit in bytes.
+        limit: u64,
+    },
+    /// The file ends before its header's promise is kept.
+    #[error("truncated: its header claims {expected} bytes, the file holds {actual}")]
+    Truncated {
+        /// Bytes promised.
+        expected: u64,
+        /// Bytes found.
+        actual: u64,
+    },
+    /// The file goes on after its last element.
+    #[error("has bytes after its end: its header claims {expected} bytes of data and more follow")]
+    Trailing {
+        /// Bytes promised.
+        expected: u64,
+    },
+    /// The gzip stream is damaged.
+    #[error("damaged gzip stream: {0}")]
+    Gzip(String),
+    /// Images and labels do not belong together.
+    #[error("holds {labels} labels, but {images} images were read from {images_file}")]
+    Counts {
+        /// Labels in this file.
+        labels: usize,
+        /// Images in the other.
+        images: usize,
+        /// The other file's name.
+        images_file: String,
+    },
+}
+
+impl Error {
+    /// An [`Error::Argument`].
+    pub(crate) fn argument(argument: &'static str, problem: impl Into<String>) -> Self {
+        Error::Argument { argument, problem: problem.into() }
+    }
+
+    /// An [`Error::Io`], for use in `map_err`.
+    pub(crate) fn io(
+        action: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Error::Io { action, path, source }
+    }
+}

@@ -1,0 +1,202 @@
+//! The kernels: which WGSL files, constants and bindings make each of them, and how many
+//! workgroups it takes. All that depends on WGSL's text stands here and in `shaders/`.
+
+use crate::activation::Elementwise;
+
+/// How matrix kernels are built, chosen by the kind of adapter alone, so that the same adapter
+/// always runs the same kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum KernelClass {
+    /// Tiles in workgroup memory: for GPUs.
+    Tiled,
+    /// Tiles in registers, no barriers: for software adapters, where a barrier is slow.
+    Register,
+}
+
+/// What the first layer's input consists of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum InputKind {
+    /// Floats.
+    F32,
+    /// Bytes, scaled as they are loaded.
+    U8,
+}
+
+/// Whether a kernel writes a binding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// `var<storage, read>`.
+    Read,
+    /// `var<storage, read_write>`.
+    Write,
+}
+
+/// A compute kernel, one specialisation of a WGSL file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "each variant is the operation of its name")]
+pub enum Kernel {
+    Convert,
+    DenseForward { class: KernelClass, input: InputKind, activation: Elementwise },
+    Softmax,
+    SoftmaxCrossEntropy,
+    DenseBackwardWeights { class: KernelClass, input: InputKind },
+    DenseBackwardInput { class: KernelClass, activation: Elementwise },
+    Adam,
+}
+
+macro_rules! shader {
+    ($path:literal) => {
+        include_str!(concat!("../../shaders/", $path))
+    };
+}
+
+const ELEMENTWISE: [Elementwise; 4] =
+    [Elementwise::Linear, Elementwise::Relu, Elementwise::Sigmoid, Elementwise::Tanh];
+const CLASSES: [KernelClass; 2] = [KernelClass::Tiled, KernelClass::Register];
+const INPUTS: [InputKind; 2] = [InputKind::F32, InputKind::U8];
+
+impl Kernel {
+    /// Every specialisation that exists.
+    pub fn all() -> Vec<Kernel> {
+        let mut all =
+            vec![Kernel::Convert, Kernel::Softmax, Kernel::SoftmaxCrossEntropy, Kernel::Adam];
+        for class in CLASSES {
+            for input in INPUTS {
+                all.push(Kernel::DenseBackwardWeights { class, input });
+                all.extend(
+                    ELEMENTWISE.map(|activation| Kernel::DenseForward { class, input, activation }),
+                );
+            }
+            all.extend(
+                ELEMENTWISE.map(|activation| Kernel::DenseBackwardInput { class, activation }),
+            );
+        }
+        all
+    }
+
+    /// The operation's name; the kernel's label is `minibatch.<name>`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kernel::Convert => "convert",
+            Kernel::DenseForward { .. } => "dense_forward",
+            Kernel::Softmax => "softmax",
+            Kernel::SoftmaxCrossEntropy => "softmax_cross_entropy",
+            Kernel::DenseBackwardWeights { .. } => "dense_backward_weights",
+            Kernel::DenseBackwardInput { .. } => "dense_backward_input",
+            Kernel::Adam => "adam",
+        }
+    }
+
+    /// The WGSL text: shared declarations first, then the kernel's own file.
+    pub fn source(self) -> String {
+        let step = shader!("shared/step.wgsl");
+        let dense = shader!("shared/dense.wgsl");
+        let rows = shader!("shared/rows.wgsl");
+        let activation = shader!("shared/activation.wgsl");
+        let load = |input| match input {
+            InputKind::F32 => shader!("shared/input_f32.wgsl"),
+            InputKind::U8 => shader!("shared/input_u8.wgsl"),
+        };
+        match self {
+            Kernel::Convert => [step, shader!("convert.wgsl")].join("\n"),
+            Kernel::Softmax => [step, dense, rows, shader!("softmax.wgsl")].join("\n"),
+            Kernel::SoftmaxCrossEntropy => {
+                [step, dense, rows, shader!("softmax_cross_entropy.wgsl")].join("\n")
+            }
+            Kernel::Adam => [step, shader!("adam.wgsl")].join("\n"),
+            Kernel::DenseForward { class, input, .. } => {
+                let body = match class {
+                    KernelClass::Tiled => shader!("dense_forward_tiled.wgsl"),
+                    KernelClass::Register => shader!("dense_forward_register.wgsl"),
+                };
+                [step, dense, activation, load(input), body].join("\n")
+            }
+            Kernel::DenseBackwardWeights { class, input } => {
+                let body = match class {
+                    KernelClass::Tiled => shader!("dense_backward_weights_tiled.wgsl"),
+                    KernelClass::Register => shader!("dense_backward_weights_register.wgsl"),
+                };
+                [step, dense, load(input), body].join("\n")
+            }
+            Kernel::DenseBackwardInput { class, .. } => {
+                let body = match class {
+                    KernelClass::Tiled => shader!("dense_backward_input_tiled.wgsl"),
+                    KernelClass::Register => shader!("dense_backward_input_register.wgsl"),
+                };
+                [step, dense, activation, body].join("\n")
+            }
+        }
+    }
+
+    /// Values of the text's override constants.
+    pub fn constants(self) -> Vec<(&'static str, f64)> {
+        match self {
+            Kernel::DenseForward { activation, .. }
+            | Kernel::DenseBackwardInput { activation, .. } => {
+                let number = match activation {
+                    Elementwise::Linear => 0.0,
+                    Elementwise::Relu => 1.0,
+                    Elementwise::Sigmoid => 2.0,
+                    Elementwise::Tanh => 3.0,
+                };
+                vec![("ACTIVATION", number)]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// The storage bindings, from binding 2 on. Binding 0 is the step, 1 the operation's
+    /// constants, both uniform.
+    pub fn bindings(self) -> &'static [Access] {
+        use Access::{Read, Write};
+        match self {
+            Kernel::Convert | Kernel::Softmax => &[Read, Write],
+            Kernel::DenseForward { .. } | Kernel::DenseBackwardInput { .. } => {
+                &[Read, Read, Read, Write]
+            }
+            Kernel::SoftmaxCrossEntropy => &[Read, Read, Write, Write, Write],
+            Kernel::DenseBackwardWeights { .. } => &[Read, Read, Write, Write],
+            Kernel::Adam => &[Read, Write, Write, Write],
+        }
+    }
+
+    /// Workgroups for `rows` live rows of a layer of `[inputs, units]`; for [`Kernel::Adam`],
+    /// `inputs` is the number of parameters.
+    pub fn workgroups(self, rows: u32, inputs: u32, units: u32) -> [u32; 3] {
+        let tiles = |length: u32, tile: u32| length.div_ceil(tile);
+        match self {
+            Kernel::Convert => {
+                let quads = u64::from(rows) * u64::from(inputs.div_ceil(4));
+                fold(quads.div_ceil(64))
+            }
+            Kernel::Adam => fold(u64::from(inputs.div_ceil(4)).div_ceil(64)),
+            Kernel::Softmax | Kernel::SoftmaxCrossEntropy => [tiles(rows, 32), 1, 1],
+            Kernel::DenseForward { class: KernelClass::Tiled, .. } => {
+                [tiles(rows, 64), tiles(units, 64), 1]
+            }
+            Kernel::DenseBackwardWeights { class: KernelClass::Tiled, .. } => {
+                [tiles(inputs, 64), tiles(units, 64), 1]
+            }
+            Kernel::DenseBackwardInput { class: KernelClass::Tiled, .. } => {
+                [tiles(rows, 64), tiles(inputs, 64), 1]
+            }
+            // Eight invocations a group, a tile of 8x8 outputs each.
+            Kernel::DenseForward { class: KernelClass::Register, .. } => {
+                fold((u64::from(tiles(rows, 8)) * u64::from(tiles(units, 8))).div_ceil(8))
+            }
+            Kernel::DenseBackwardWeights { class: KernelClass::Register, .. } => {
+                fold((u64::from(tiles(inputs, 8)) * u64::from(tiles(units, 8))).div_ceil(8))
+            }
+            Kernel::DenseBackwardInput { class: KernelClass::Register, .. } => {
+                fold((u64::from(tiles(rows, 8)) * u64::from(tiles(inputs, 8))).div_ceil(8))
+            }
+        }
+    }
+}
+
+/// So many workgroups over x and, beyond what one dimension may hold, over y.
+fn fold(workgroups: u64) -> [u32; 3] {
+    const MOST: u64 = 65_535;
+    let y = workgroups.div_ceil(MOST).max(1);
+    [workgroups.div_ceil(y) as u32, y as u32, 1]
+}

@@ -1,0 +1,19 @@
+//! Runs a [`Program`](crate::program::Program) on wgpu: one WGSL kernel an operation, all of them
+//! recorded into one encoder and one compute pass a step.
+//!
+//! As a guest on the host's device ([`Gpu::from_device`]) it installs no handlers, asks for no
+//! features and, through [`GpuExecutor::record`], neither submits nor waits.
+
+mod adapter;
+mod device;
+mod executor;
+mod kernel;
+mod plan;
+mod readback;
+mod staging;
+
+pub use adapter::{adapters, is_software};
+pub use device::{Gpu, ShaderEdit};
+pub use executor::GpuExecutor;
+pub use kernel::{Access, InputKind, Kernel, KernelClass};
+pub use wgpu::{AdapterInfo, CommandEncoder};

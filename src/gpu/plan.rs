@@ -1,0 +1,145 @@
+//! From a program's operations to the dispatches of one compute pass.
+
+use std::collections::HashMap;
+
+use super::kernel::{InputKind, Kernel, KernelClass};
+use crate::error::{Error, Result};
+use crate::program::{BufferId, Op, Program};
+
+/// One dispatch: a kernel, its constants and its storage buffers in binding order.
+#[derive(Debug, Clone)]
+pub(super) struct Dispatch {
+    pub kernel: Kernel,
+    /// The uniform at binding 1.
+    pub constants: [u32; 4],
+    pub buffers: Vec<BufferId>,
+    /// Columns of the input; for Adam, the number of parameters.
+    pub inputs: u32,
+    /// Columns of the output.
+    pub units: u32,
+}
+
+impl Dispatch {
+    /// Workgroups for a batch of `live_rows`.
+    pub fn workgroups(&self, live_rows: u32) -> [u32; 3] {
+        self.kernel.workgroups(live_rows, self.inputs, self.units)
+    }
+}
+
+/// The dispatches of `ops`. A conversion that only dense operations read is none of its own: they
+/// load the bytes themselves.
+///
+/// # Errors
+/// [`Error::Argument`] if a size does not fit the kernels' 32-bit counts.
+pub(super) fn plan(program: &Program, ops: &[Op], class: KernelClass) -> Result<Vec<Dispatch>> {
+    let fused = fused_conversions(ops);
+    ops.iter()
+        .filter(|op| !matches!(op, Op::Convert { output, .. } if fused.contains_key(output)))
+        .map(|op| dispatch(program, op, class, &fused))
+        .collect()
+}
+
+/// Conversions that need no dispatch, by their output: `(input, scale)`.
+fn fused_conversions(ops: &[Op]) -> HashMap<BufferId, (BufferId, f64)> {
+    let conversions = ops.iter().filter_map(|op| match *op {
+        Op::Convert { input, output, scale } => Some((output, (input, scale))),
+        _ => None,
+    });
+    conversions
+        .filter(|(output, _)| {
+            ops.iter().filter(|op| op.reads().contains(output)).all(|op| match op {
+                Op::DenseForward { input, .. } | Op::DenseBackwardWeights { input, .. } => {
+                    input == output
+                }
+                _ => false,
+            }) && ops.iter().any(|op| op.reads().contains(output))
+        })
+        .collect()
+}
+
+fn dispatch(
+    program: &Program,
+    op: &Op,
+    class: KernelClass,
+    fused: &HashMap<BufferId, (BufferId, f64)>,
+) -> Result<Dispatch> {
+    let columns = |id: BufferId| size(program.buffer(id).columns);
+    let load = |id: BufferId| match fused.get(&id) {
+        Some(&(bytes, scale)) => (bytes, InputKind::U8, scale as f32),
+        None => (id, InputKind::F32, 1.0),
+    };
+    let shape = |inputs: u32, units: u32, scale: f32| [inputs, units, scale.to_bits(), 0];
+    Ok(match *op {
+        Op::Convert { input, output, scale } => Dispatch {
+            kernel: Kernel::Convert,
+            constants: [columns(input)?, 0, (scale as f32).to_bits(), 0],
+            buffers: vec![input, output],
+            inputs: columns(input)?,
+            units: 0,
+        },
+        Op::DenseForward { input, weight, bias, output, activation } => {
+            let (inputs, units) = (columns(input)?, columns(output)?);
+            let (input, kind, scale) = load(input);
+            Dispatch {
+                kernel: Kernel::DenseForward { class, input: kind, activation },
+                constants: shape(inputs, units, scale),
+                buffers: vec![input, weight, bias, output],
+                inputs,
+                units,
+            }
+        }
+        Op::Softmax { input, output } => Dispatch {
+            kernel: Kernel::Softmax,
+            constants: shape(0, columns(input)?, 1.0),
+            buffers: vec![input, output],
+            inputs: 0,
+            units: columns(input)?,
+        },
+        Op::SoftmaxCrossEntropy { logits, labels, loss, counts, gradient } => Dispatch {
+            kernel: Kernel::SoftmaxCrossEntropy,
+            constants: shape(0, columns(logits)?, 1.0),
+            buffers: vec![logits, labels, loss, counts, gradient],
+            inputs: 0,
+            units: columns(logits)?,
+        },
+        Op::DenseBackwardWeights { input, output_gradient, weight_gradient, bias_gradient } => {
+            let (inputs, units) = (columns(input)?, columns(output_gradient)?);
+            let (input, kind, scale) = load(input);
+            Dispatch {
+                kernel: Kernel::DenseBackwardWeights { class, input: kind },
+                constants: shape(inputs, units, scale),
+                buffers: vec![input, output_gradient, weight_gradient, bias_gradient],
+                inputs,
+                units,
+            }
+        }
+        Op::DenseBackwardInput { output_gradient, weight, input, input_gradient, activation } => {
+            let (inputs, units) = (columns(input)?, columns(output_gradient)?);
+            Dispatch {
+                kernel: Kernel::DenseBackwardInput { class, activation },
+                constants: shape(inputs, units, 1.0),
+                buffers: vec![output_gradient, weight, input, input_gradient],
+                inputs,
+                units,
+            }
+        }
+        Op::Adam { gradients, parameters, moment_1, moment_2, beta_1, beta_2, epsilon } => {
+            let length = columns(parameters)?;
+            let bits = |value: f64| (value as f32).to_bits();
+            Dispatch {
+                kernel: Kernel::Adam,
+                constants: [length, bits(1.0 - beta_1), bits(1.0 - beta_2), bits(epsilon)],
+                buffers: vec![gradients, parameters, moment_1, moment_2],
+                inputs: length,
+                units: 0,
+            }
+        }
+    })
+}
+
+/// Sizes and counts are u32 in the kernels.
+pub(super) fn size(value: usize) -> Result<u32> {
+    u32::try_from(value).map_err(|_| {
+        Error::argument("size", format!("{value} is beyond the 2^32 - 1 that a kernel can count"))
+    })
+}

@@ -1,0 +1,122 @@
+//! A model's file: one safetensors file with the weights, and the architecture in its metadata.
+
+use std::collections::HashMap;
+use std::io::Write;
+use std::path::Path;
+
+use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
+use serde::{Deserialize, Serialize};
+
+use super::Sequential;
+use crate::error::{Error, Result};
+
+/// Named tensors: `dense_1.weight` `[inputs, units]` and `dense_1.bias` `[units]`, f32.
+pub type Weights = Vec<(String, Vec<usize>, Vec<f32>)>;
+
+/// The only metadata entry. With a single one the file's bytes cannot depend on the order of a
+/// hash map.
+const METADATA: &str = "minibatch";
+
+#[derive(Serialize, Deserialize)]
+struct Header {
+    version: u32,
+    model: Sequential,
+}
+
+const VERSION: u32 = 1;
+
+/// The names and shapes that the parameters of `architecture` must have.
+pub(crate) fn parameters(architecture: &Sequential) -> Vec<(String, Vec<usize>)> {
+    let mut inputs = architecture.input.width().unwrap_or(0);
+    let mut all = Vec::new();
+    for (i, layer) in architecture.layers.iter().enumerate() {
+        all.push((format!("dense_{}.weight", i + 1), vec![inputs, layer.units]));
+        all.push((format!("dense_{}.bias", i + 1), vec![layer.units]));
+        inputs = layer.units;
+    }
+    all
+}
+
+/// Writes a model so that the file is whole or as it was before: beside it, synced, renamed.
+///
+/// # Errors
+/// [`Error::Io`] if it cannot be written.
+pub fn save(path: &Path, architecture: &Sequential, weights: &Weights) -> Result<()> {
+    let bad = |problem: String| Error::ModelFile { path: path.into(), problem };
+    let header = Header { version: VERSION, model: architecture.clone() };
+    let header = serde_json::to_string(&header).map_err(|error| bad(error.to_string()))?;
+    let bytes: Vec<Vec<u8>> = weights
+        .iter()
+        .map(|(_, _, values)| values.iter().flat_map(|value| value.to_le_bytes()).collect())
+        .collect();
+    let mut views = Vec::with_capacity(weights.len());
+    for ((name, shape, _), bytes) in weights.iter().zip(&bytes) {
+        let view = TensorView::new(Dtype::F32, shape.clone(), bytes)
+            .map_err(|error| bad(error.to_string()))?;
+        views.push((name.as_str(), view));
+    }
+    let metadata = HashMap::from([(METADATA.to_owned(), header)]);
+    let file = serialize(views, Some(metadata)).map_err(|error| bad(error.to_string()))?;
+    replace(path, &file)
+}
+
+/// Replaces a file's content at once: the new one is written beside, synced and renamed.
+///
+/// # Errors
+/// [`Error::Io`]; the old file is untouched then.
+pub fn replace(path: &Path, content: &[u8]) -> Result<()> {
+    let parent = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let mut builder = tempfile::Builder::new();
+    // Temporary files are private by default; this one becomes an ordinary file.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder.tempfile_in(parent).map_err(Error::io("create", path))?;
+    file.write_all(content)
+        .and_then(|()| file.as_file().sync_all())
+        .map_err(Error::io("write", path))?;
+    file.persist(path).map_err(|error| Error::io("replace", path)(error.error))?;
+    Ok(())
+}
+
+/// Reads a model: its architecture and weights.
+///
+/// # Errors
+/// [`Error::Io`] if the file cannot be read, [`Error::ModelFile`] if it is damaged, is not one of
+/// ours, or its tensors are not those of its architecture.
+pub fn load(path: &Path) -> Result<(Sequential, Weights)> {
+    let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+    let bad = |problem: String| Error::ModelFile { path: path.into(), problem };
+    let damaged = |error| bad(format!("not a whole safetensors file: {error}"));
+    let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(damaged)?;
+    let tensors = SafeTensors::deserialize(&bytes).map_err(damaged)?;
+    let header = metadata
+        .metadata()
+        .as_ref()
+        .and_then(|entries| entries.get(METADATA))
+        .ok_or_else(|| bad(format!("a safetensors file, but without {METADATA:?} metadata")))?;
+    let Header { version, model } = serde_json::from_str(header)
+        .map_err(|error| bad(format!("its {METADATA:?} metadata is damaged: {error}")))?;
+    if version != VERSION {
+        return Err(bad(format!("has version {version}; this program reads version {VERSION}")));
+    }
+    let mut weights = Vec::new();
+    for (name, shape) in parameters(&model) {
+        let tensor = tensors.tensor(&name).map_err(|_| bad(format!("tensor {name} is missing")))?;
+        if (tensor.dtype(), tensor.shape()) != (Dtype::F32, &shape) {
+            return Err(bad(format!(
+                "tensor {name} is {:?} {:?}, expected F32 {shape:?}",
+                tensor.dtype(),
+                tensor.shape()
+            )));
+        }
+        let values = tensor.data().chunks_exact(4).map(|b| match b.first_chunk() {
+            Some(bytes) => f32::from_le_bytes(*bytes),
+            None => 0.0,
+        });
+        weights.push((name, shape, values.collect()));
+    }
+    Ok((model, weights))
+}

@@ -1,0 +1,168 @@
+//! The buffers that operations read and write.
+
+use crate::data::{Dataset, Features};
+use crate::error::{Error, Result};
+
+/// The number of a buffer in its program's table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BufferId(pub(super) usize);
+
+impl BufferId {
+    /// The place in the table.
+    pub fn index(self) -> usize {
+        self.0
+    }
+}
+
+/// What a buffer is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Filled by the host with each batch's samples.
+    Input,
+    /// Filled by the host with each batch's labels.
+    Target,
+    /// Trained.
+    Parameter,
+    /// The loss' derivative by a parameter.
+    ParameterGradient,
+    /// Kept by the optimizer from step to step.
+    OptimizerState,
+    /// Computed anew in each step: a layer's output, or the loss' derivative by it.
+    Activation,
+    /// Added to by each step, read and cleared by the host.
+    Metric,
+    /// One flat allocation that parameters, gradients or moments are slices of.
+    Arena,
+}
+
+/// The type of a buffer's elements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Element {
+    /// The executor's real number: f32 on a GPU, f32 or f64 on the CPU.
+    Real,
+    /// An unsigned byte.
+    U8,
+    /// An unsigned 32-bit integer.
+    U32,
+}
+
+/// The first dimension of a buffer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rows {
+    /// One row a sample: room for the largest batch, live rows used.
+    Batch,
+    /// This many rows always.
+    Fixed(usize),
+}
+
+/// Where a buffer lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Placement {
+    /// In an allocation of its own.
+    Own,
+    /// In another buffer, from this element on.
+    Slice {
+        /// The buffer it is a part of.
+        arena: BufferId,
+        /// First element within the arena, a multiple of [`Buffer::SLICE_ALIGNMENT`].
+        offset: usize,
+    },
+}
+
+/// A named buffer of `[rows, columns]` elements, row-major, its rows [`stride`](Self::stride)
+/// elements apart on both executors. Elements between `columns` and the stride, and the rows that
+/// round a weight up to a multiple of four, are always zero.
+#[derive(Debug, Clone)]
+pub struct Buffer {
+    /// Unique in its program, `dense_1.weight` say.
+    pub name: String,
+    /// What it is for.
+    pub role: Role,
+    /// Type of the elements.
+    pub element: Element,
+    /// First dimension.
+    pub rows: Rows,
+    /// Second dimension.
+    pub columns: usize,
+    /// Where it lies.
+    pub placement: Placement,
+}
+
+impl Buffer {
+    /// Slices of an arena begin at multiples of this many elements: 256 bytes of f32, the largest
+    /// offset alignment that a WebGPU device may ask for.
+    pub const SLICE_ALIGNMENT: usize = 64;
+
+    /// Elements from one row to the next: `columns` rounded up to a multiple of four, so that
+    /// kernels load four at a time and need no tail; plain `columns` for integers and metrics.
+    pub fn stride(&self) -> usize {
+        match (self.element, self.role) {
+            (Element::U32, _) | (_, Role::Metric) => self.columns,
+            (Element::Real | Element::U8, _) => self.columns.next_multiple_of(4),
+        }
+    }
+
+    /// Rows allocated for batches of up to `batch` samples.
+    pub fn allocated_rows(&self, batch: usize) -> usize {
+        match self.rows {
+            Rows::Batch => batch,
+            // A weight's rows are the columns of the layer's input, which are rounded up too.
+            Rows::Fixed(1) => 1,
+            Rows::Fixed(rows) => rows.next_multiple_of(4),
+        }
+    }
+
+    /// Elements allocated for batches of up to `batch` samples.
+    pub fn allocated(&self, batch: usize) -> usize {
+        self.allocated_rows(batch) * self.stride()
+    }
+
+    /// Rows that hold values when `live_rows` samples are in the batch.
+    pub fn live_rows(&self, live_rows: usize) -> usize {
+        match self.rows {
+            Rows::Batch => live_rows,
+            Rows::Fixed(rows) => rows,
+        }
+    }
+
+    /// The number of rows that `values` values fill.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if they fill no whole number of rows, or not the fixed one.
+    pub fn check_values(&self, values: usize) -> Result<usize> {
+        let rows = values / self.columns;
+        let fits = values % self.columns == 0 && self.live_rows(rows) == rows;
+        fits.then_some(rows).ok_or_else(|| Error::Shape {
+            what: self.name.clone(),
+            actual: format!("{values} values"),
+            expected: format!("[{:?}, {}]", self.rows, self.columns),
+        })
+    }
+
+    /// Whether samples of `data` can fill this input.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if they have another width or type.
+    pub fn check_input(&self, data: &Dataset) -> Result<()> {
+        let kind = match data.features() {
+            Features::U8(_) => Element::U8,
+            Features::F32(_) => Element::Real,
+        };
+        if (kind, data.width()) == (self.element, self.columns) {
+            return Ok(());
+        }
+        let describe = |width: usize, element: Element| {
+            let element = match element {
+                Element::U8 => "bytes",
+                Element::Real => "floats",
+                Element::U32 => "integers",
+            };
+            format!("samples of {width} {element}")
+        };
+        Err(Error::Shape {
+            what: "the data does not fit the model's input".into(),
+            actual: describe(data.width(), kind),
+            expected: describe(self.columns, self.element),
+        })
+    }
+}

@@ -1,0 +1,208 @@
+//! Builds a program: makes the buffers and checks the shapes of each operation as it is added.
+
+use super::{Buffer, BufferId, Element, Op, Pass, Placement, Program, Role, Rows};
+use crate::error::{Error, Result};
+
+/// Makes a [`Program`]. Each operation is checked when it is added.
+#[derive(Debug, Default)]
+pub struct ProgramBuilder {
+    program: Program,
+}
+
+impl ProgramBuilder {
+    /// An empty program.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a buffer in an allocation of its own.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if the name is taken or a dimension is 0.
+    pub fn buffer(
+        &mut self,
+        name: impl Into<String>,
+        role: Role,
+        element: Element,
+        rows: Rows,
+        columns: usize,
+    ) -> Result<BufferId> {
+        self.place(Buffer {
+            name: name.into(),
+            role,
+            element,
+            rows,
+            columns,
+            placement: Placement::Own,
+        })
+    }
+
+    /// A buffer that holds one row of `columns` reals a sample.
+    ///
+    /// # Errors
+    /// As [`buffer`](Self::buffer).
+    pub fn activation(&mut self, name: impl Into<String>, columns: usize) -> Result<BufferId> {
+        self.buffer(name, Role::Activation, Element::Real, Rows::Batch, columns)
+    }
+
+    /// A flat allocation for the slices of [`slice`](Self::slice).
+    ///
+    /// # Errors
+    /// As [`buffer`](Self::buffer).
+    pub fn arena(&mut self, name: impl Into<String>) -> Result<BufferId> {
+        // It begins at the alignment and grows with each slice.
+        self.buffer(name, Role::Arena, Element::Real, Rows::Fixed(1), Buffer::SLICE_ALIGNMENT)
+    }
+
+    /// Adds `[rows, columns]` reals at the end of `arena`.
+    ///
+    /// # Errors
+    /// As [`buffer`](Self::buffer); also if the size overflows.
+    pub fn slice(
+        &mut self,
+        arena: BufferId,
+        name: impl Into<String>,
+        role: Role,
+        rows: usize,
+        columns: usize,
+    ) -> Result<BufferId> {
+        let name = name.into();
+        let offset = self
+            .program
+            .slices(arena)
+            .map(|(_, slice)| match slice.placement {
+                Placement::Slice { offset, .. } => offset + slice.allocated(0),
+                Placement::Own => 0,
+            })
+            .max()
+            .unwrap_or(0)
+            .next_multiple_of(Buffer::SLICE_ALIGNMENT);
+        // Kernels count elements in u32.
+        let end = rows
+            .checked_next_multiple_of(4)
+            .zip(columns.checked_next_multiple_of(4))
+            .and_then(|(rows, columns)| rows.checked_mul(columns))
+            .and_then(|elements| elements.checked_add(offset))
+            .and_then(|end| end.checked_next_multiple_of(Buffer::SLICE_ALIGNMENT))
+            .filter(|&end| end <= u32::MAX as usize)
+            .ok_or_else(|| {
+                Error::argument(
+                    "units",
+                    format!(
+                        "{name} of [{rows}, {columns}] makes the model larger than 2^32 parameters"
+                    ),
+                )
+            })?;
+        let id = self.place(Buffer {
+            name,
+            role,
+            element: Element::Real,
+            rows: Rows::Fixed(rows),
+            columns,
+            placement: Placement::Slice { arena, offset },
+        })?;
+        self.program.buffers[arena.0].columns = end;
+        Ok(id)
+    }
+
+    fn place(&mut self, buffer: Buffer) -> Result<BufferId> {
+        if self.program.find(&buffer.name).is_some() {
+            return Err(Error::argument("name", format!("{} is taken already", buffer.name)));
+        }
+        if buffer.columns == 0 || buffer.rows == Rows::Fixed(0) {
+            return Err(Error::argument(
+                "shape",
+                format!("{} has a dimension of 0; every dimension must be at least 1", buffer.name),
+            ));
+        }
+        self.program.buffers.push(buffer);
+        Ok(BufferId(self.program.buffers.len() - 1))
+    }
+
+    /// Appends `op` to `pass`.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the shapes or element types of its buffers do not fit each other, or
+    /// if it would write what it also reads.
+    pub fn push(&mut self, pass: Pass, op: Op) -> Result<()> {
+        self.check(&op)?;
+        match pass {
+            Pass::Train => self.program.train.push(op),
+            Pass::Evaluate => self.program.evaluate.push(op),
+            Pass::Predict => self.program.predict.push(op),
+        }
+        Ok(())
+    }
+
+    fn check(&self, op: &Op) -> Result<()> {
+        use Element::{Real, U8, U32};
+        use Rows::{Batch, Fixed};
+        let columns = |id: BufferId| self.program.buffer(id).columns;
+        let expect = |id: BufferId, element: Element, rows: Rows, columns: usize| {
+            let buffer = self.program.buffer(id);
+            if (buffer.element, buffer.rows, buffer.columns) == (element, rows, columns) {
+                return Ok(());
+            }
+            Err(Error::Shape {
+                what: format!("{} in {}", buffer.name, op.name()),
+                actual: format!("{:?} [{:?}, {}]", buffer.element, buffer.rows, buffer.columns),
+                expected: format!("{element:?} [{rows:?}, {columns}]"),
+            })
+        };
+        match *op {
+            Op::Convert { input, output, .. } => {
+                expect(input, U8, Batch, columns(input))?;
+                expect(output, Real, Batch, columns(input))?;
+            }
+            Op::DenseForward { input, weight, bias, output, .. } => {
+                expect(input, Real, Batch, columns(input))?;
+                expect(weight, Real, Fixed(columns(input)), columns(output))?;
+                expect(bias, Real, Fixed(1), columns(output))?;
+                expect(output, Real, Batch, columns(output))?;
+            }
+            Op::Softmax { input, output } => {
+                expect(input, Real, Batch, columns(input))?;
+                expect(output, Real, Batch, columns(input))?;
+            }
+            Op::SoftmaxCrossEntropy { logits, labels, loss, counts, gradient } => {
+                expect(logits, Real, Batch, columns(logits))?;
+                expect(labels, U32, Batch, 1)?;
+                expect(loss, Real, Batch, 1)?;
+                expect(counts, U32, Batch, 2)?;
+                expect(gradient, Real, Batch, columns(logits))?;
+            }
+            Op::DenseBackwardWeights { input, output_gradient, weight_gradient, bias_gradient } => {
+                let (inputs, units) = (columns(input), columns(output_gradient));
+                expect(input, Real, Batch, inputs)?;
+                expect(output_gradient, Real, Batch, units)?;
+                expect(weight_gradient, Real, Fixed(inputs), units)?;
+                expect(bias_gradient, Real, Fixed(1), units)?;
+            }
+            Op::DenseBackwardInput { output_gradient, weight, input, input_gradient, .. } => {
+                let (inputs, units) = (columns(input), columns(output_gradient));
+                expect(output_gradient, Real, Batch, units)?;
+                expect(weight, Real, Fixed(inputs), units)?;
+                expect(input, Real, Batch, inputs)?;
+                expect(input_gradient, Real, Batch, inputs)?;
+            }
+            Op::Adam { gradients, parameters, moment_1, moment_2, .. } => {
+                for arena in [gradients, moment_1, moment_2] {
+                    expect(arena, Real, Fixed(1), columns(parameters))?;
+                }
+            }
+        }
+        let writes = op.writes();
+        if let Some(both) = op.reads().into_iter().find(|read| writes.contains(read)) {
+            return Err(Error::argument(
+                "op",
+                format!("{} reads and writes {}", op.name(), self.program.buffer(both).name),
+            ));
+        }
+        Ok(())
+    }
+
+    /// The finished program.
+    pub fn build(self) -> Program {
+        self.program
+    }
+}

@@ -1,0 +1,28 @@
+//! What the metric buffers add up to.
+
+/// Totals over the samples of the steps since the metrics were cleared.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Metrics {
+    /// Sum of the samples' losses.
+    pub loss_sum: f64,
+    /// Samples whose largest output was the right class.
+    pub correct: u64,
+    /// Number of the first step with a loss that was NaN or infinite.
+    pub first_nonfinite_step: Option<u64>,
+}
+
+impl Metrics {
+    /// Adds up, in f64, what each row of the batch has gathered: `loss[B]` and `counts[B,2]`.
+    /// A row gathers over the steps by itself, so no two invocations ever add to one number.
+    pub fn sum(loss: impl Iterator<Item = f64>, counts: &[u32]) -> Self {
+        let counts = counts.chunks_exact(2);
+        Metrics {
+            loss_sum: loss.sum(),
+            correct: counts.clone().map(|count| u64::from(count[0])).sum(),
+            first_nonfinite_step: counts
+                .filter(|count| count[1] != 0)
+                .map(|count| u64::from(count[1]))
+                .min(),
+        }
+    }
+}

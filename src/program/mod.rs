@@ -1,0 +1,70 @@
+//! A training step as data: operations over a table of named buffers. Nothing here knows a GPU;
+//! the CPU and the GPU executor run the same [`Program`].
+
+mod buffer;
+mod builder;
+mod metrics;
+mod op;
+mod step;
+
+pub use buffer::{Buffer, BufferId, Element, Placement, Role, Rows};
+pub use builder::ProgramBuilder;
+pub use metrics::Metrics;
+pub use op::{Op, Pass};
+pub use step::Step;
+
+/// The buffer table of a model and its three lists of operations.
+///
+/// The lists share the table: evaluation and prediction read the parameters that training writes.
+/// A program without an optimizer has an empty [`Pass::Train`] and no gradient in its table.
+#[derive(Debug, Clone, Default)]
+pub struct Program {
+    buffers: Vec<Buffer>,
+    train: Vec<Op>,
+    evaluate: Vec<Op>,
+    predict: Vec<Op>,
+}
+
+impl Program {
+    /// Name of the buffer `[B]` to which each step adds its samples' losses.
+    pub const LOSS: &str = "metrics.loss";
+    /// Name of the buffer `[B,2]` that counts right predictions and notes non-finite losses.
+    pub const COUNTS: &str = "metrics.counts";
+
+    /// The operations of `pass`, in the order in which they run.
+    pub fn ops(&self, pass: Pass) -> &[Op] {
+        match pass {
+            Pass::Train => &self.train,
+            Pass::Evaluate => &self.evaluate,
+            Pass::Predict => &self.predict,
+        }
+    }
+
+    /// The buffer of `id`.
+    pub fn buffer(&self, id: BufferId) -> &Buffer {
+        // Ids are only made by the builder of this table.
+        &self.buffers[id.0]
+    }
+
+    /// The whole table, in the order of the ids.
+    pub fn buffers(&self) -> impl Iterator<Item = (BufferId, &Buffer)> {
+        self.buffers.iter().enumerate().map(|(i, buffer)| (BufferId(i), buffer))
+    }
+
+    /// The buffers of one role, in the order of the ids.
+    pub fn of_role(&self, role: Role) -> impl Iterator<Item = (BufferId, &Buffer)> {
+        self.buffers().filter(move |(_, buffer)| buffer.role == role)
+    }
+
+    /// The buffer called `name`.
+    pub fn find(&self, name: &str) -> Option<BufferId> {
+        self.buffers().find(|(_, buffer)| buffer.name == name).map(|(id, _)| id)
+    }
+
+    /// The buffers that are slices of `arena`, in the order of their offsets.
+    pub fn slices(&self, arena: BufferId) -> impl Iterator<Item = (BufferId, &Buffer)> {
+        self.buffers().filter(
+            move |(_, buffer)| matches!(buffer.placement, Placement::Slice { arena: a, .. } if a == arena),
+        )
+    }
+}

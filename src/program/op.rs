@@ -1,0 +1,119 @@
+//! The operations.
+
+use super::BufferId;
+use crate::activation::Elementwise;
+
+/// Which of a program's lists of operations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Pass {
+    /// Forward, backward, update.
+    Train,
+    /// Forward, loss and metrics.
+    Evaluate,
+    /// Forward to the outputs.
+    Predict,
+}
+
+/// One operation. Its fields stand in the order of the kernel's bindings and of the arguments of
+/// its CPU function, inputs first. B is the batch, I a layer's inputs, U its units.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[allow(missing_docs, reason = "the fields are named in the formula of each variant")]
+pub enum Op {
+    /// `output[B,I] = input[B,I] · scale`, bytes to reals.
+    Convert { input: BufferId, output: BufferId, scale: f64 },
+    /// `output[B,U] = activation(input[B,I] · weight[I,U] + bias[U])`.
+    DenseForward {
+        input: BufferId,
+        weight: BufferId,
+        bias: BufferId,
+        output: BufferId,
+        activation: Elementwise,
+    },
+    /// `output[B,U] = softmax(input[B,U])`, row by row.
+    Softmax { input: BufferId, output: BufferId },
+    /// Softmax cross-entropy of `logits[B,U]` against the class indices `labels[B]`: adds each
+    /// sample's loss to `loss[B]`, adds 1 to `counts[B,0]` where the largest logit is the label's,
+    /// notes in `counts[B,1]` the number of the first step whose loss was not finite, and
+    /// writes `gradient[B,U] = (softmax(logits) - onehot(labels)) / live rows`.
+    SoftmaxCrossEntropy {
+        logits: BufferId,
+        labels: BufferId,
+        loss: BufferId,
+        counts: BufferId,
+        gradient: BufferId,
+    },
+    /// `weight_gradient[I,U] = inputᵀ[I,B] · output_gradient[B,U]`,
+    /// `bias_gradient[U] = sum over B of output_gradient`.
+    DenseBackwardWeights {
+        input: BufferId,
+        output_gradient: BufferId,
+        weight_gradient: BufferId,
+        bias_gradient: BufferId,
+    },
+    /// `input_gradient[B,I] = (output_gradient[B,U] · weightᵀ[U,I]) ⊙ activation'`, where
+    /// `activation` is the function that made `input[B,I]`, and its derivative is computed from
+    /// that result.
+    DenseBackwardInput {
+        output_gradient: BufferId,
+        weight: BufferId,
+        input: BufferId,
+        input_gradient: BufferId,
+        activation: Elementwise,
+    },
+    /// [`Adam`](crate::Adam) over the whole flat parameter buffer.
+    Adam {
+        gradients: BufferId,
+        parameters: BufferId,
+        moment_1: BufferId,
+        moment_2: BufferId,
+        beta_1: f64,
+        beta_2: f64,
+        epsilon: f64,
+    },
+}
+
+impl Op {
+    /// The operation's name: that of its kernel and of its CPU function.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Op::Convert { .. } => "convert",
+            Op::DenseForward { .. } => "dense_forward",
+            Op::Softmax { .. } => "softmax",
+            Op::SoftmaxCrossEntropy { .. } => "softmax_cross_entropy",
+            Op::DenseBackwardWeights { .. } => "dense_backward_weights",
+            Op::DenseBackwardInput { .. } => "dense_backward_input",
+            Op::Adam { .. } => "adam",
+        }
+    }
+
+    /// The buffers that it reads and does not write.
+    pub fn reads(&self) -> Vec<BufferId> {
+        match *self {
+            Op::Convert { input, .. } | Op::Softmax { input, .. } => vec![input],
+            Op::DenseForward { input, weight, bias, .. } => vec![input, weight, bias],
+            Op::SoftmaxCrossEntropy { logits, labels, .. } => vec![logits, labels],
+            Op::DenseBackwardWeights { input, output_gradient, .. } => vec![input, output_gradient],
+            Op::DenseBackwardInput { output_gradient, weight, input, .. } => {
+                vec![output_gradient, weight, input]
+            }
+            Op::Adam { gradients, .. } => vec![gradients],
+        }
+    }
+
+    /// The buffers that it writes (and may also read).
+    pub fn writes(&self) -> Vec<BufferId> {
+        match *self {
+            Op::Convert { output, .. }
+            | Op::Softmax { output, .. }
+            | Op::DenseForward { output, .. } => vec![output],
+            Op::SoftmaxCrossEntropy { loss, counts, gradient, .. } => vec![loss, counts, gradient],
+            Op::DenseBackwardWeights { weight_gradient, bias_gradient, .. } => {
+                vec![weight_gradient, bias_gradient]
+            }
+            Op::DenseBackwardInput { input_gradient, .. } => vec![input_gradient],
+            Op::Adam { parameters, moment_1, moment_2, .. } => {
+                vec![parameters, moment_1, moment_2]
+            }
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! The executor behind a model: one of two, with the same calls.
+
+use std::sync::Arc;
+
+use crate::cpu::{Cpu, CpuExecutor};
+use crate::data::Batch;
+use crate::error::Result;
+use crate::gpu::{Gpu, GpuExecutor};
+use crate::program::{BufferId, Metrics, Pass, Program, Step};
+
+/// Where a model runs.
+#[derive(Debug, Clone)]
+pub enum Backend {
+    /// On the CPU, in f32.
+    Cpu,
+    /// On a device of wgpu.
+    Gpu(Gpu),
+}
+
+impl From<&Cpu> for Backend {
+    fn from(_: &Cpu) -> Self {
+        Backend::Cpu
+    }
+}
+
+impl From<&Gpu> for Backend {
+    fn from(gpu: &Gpu) -> Self {
+        Backend::Gpu(gpu.clone())
+    }
+}
+
+#[derive(Debug)]
+pub(super) enum Executor {
+    Cpu(CpuExecutor<f32>),
+    Gpu(Box<GpuExecutor>),
+}
+
+impl Executor {
+    pub async fn new(backend: Backend, program: Arc<Program>) -> Result<Self> {
+        Ok(match backend {
+            Backend::Cpu => Executor::Cpu(CpuExecutor::new(program)),
+            Backend::Gpu(gpu) => Executor::Gpu(Box::new(GpuExecutor::new(&gpu, program).await?)),
+        })
+    }
+
+    /// Makes room for batches of `rows` samples and compiles `pass`.
+    pub async fn prepare(&mut self, pass: Pass, rows: usize) -> Result<()> {
+        match self {
+            Executor::Cpu(cpu) => cpu.reserve(rows),
+            Executor::Gpu(gpu) => {
+                gpu.reserve(rows).await?;
+                gpu.prepare(pass).await?;
+            }
+        }
+        Ok(())
+    }
+
+    pub async fn run(&mut self, pass: Pass, batch: Batch<'_>, step: &Step) -> Result<()> {
+        match self {
+            Executor::Cpu(cpu) => cpu.run(pass, batch, step),
+            Executor::Gpu(gpu) => gpu.run(pass, batch, step).await,
+        }
+    }
+
+    pub async fn read(&mut self, id: BufferId, live_rows: usize) -> Result<Vec<f64>> {
+        match self {
+            Executor::Cpu(cpu) => Ok(cpu.read(id, live_rows)),
+            Executor::Gpu(gpu) => gpu.read(id, live_rows).await,
+        }
+    }
+
+    pub async fn write(&mut self, id: BufferId, values: &[f64]) -> Result<()> {
+        match self {
+            Executor::Cpu(cpu) => cpu.write(id, values),
+            Executor::Gpu(gpu) => gpu.write(id, values).await,
+        }
+    }
+
+    pub async fn read_metrics(&mut self) -> Result<Metrics> {
+        match self {
+            Executor::Cpu(cpu) => Ok(cpu.read_metrics()),
+            Executor::Gpu(gpu) => gpu.read_metrics().await,
+        }
+    }
+
+    pub fn clear_metrics(&mut self) {
+        match self {
+            Executor::Cpu(cpu) => cpu.clear_metrics(),
+            Executor::Gpu(gpu) => gpu.clear_metrics(),
+        }
+    }
+}

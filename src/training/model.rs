@@ -1,0 +1,294 @@
+//! A model that can be trained: a program, an executor and what changes from step to step.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::arguments::{Evaluate, Predict};
+use super::executor::{Backend, Executor};
+use super::history::Scores;
+use crate::data::{Batch, BatchOrder, Dataset, Shuffle};
+use crate::error::{Error, Result};
+use crate::gpu::{CommandEncoder, GpuExecutor};
+use crate::metric::Metric;
+use crate::model::{Compiled, Sequential, Weights, glorot_uniform, load, lower, save};
+use crate::program::{BufferId, Pass, Program, Role, Step};
+
+/// A model on a backend: fit, evaluate, predict.
+#[derive(Debug)]
+pub struct Model {
+    pub(super) compiled: Compiled,
+    pub(super) program: Arc<Program>,
+    pub(super) executor: Executor,
+    /// Updates made so far.
+    pub(super) steps: u64,
+    /// Epochs begun so far: the next one's number in the order of the samples.
+    pub(super) epochs: u32,
+}
+
+impl Compiled {
+    /// Checks the shapes, allocates on `backend` (`&Gpu` or `&Cpu`) and sets the initial weights.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] or [`Error::Shape`] for a model that cannot be built,
+    /// [`Error::Device`] if the device cannot hold it.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn build(self, backend: impl Into<Backend>) -> Result<Model> {
+        pollster::block_on(self.build_async(backend))
+    }
+
+    /// [`build`](Self::build) for where nothing may block, the web above all.
+    ///
+    /// # Errors
+    /// As `build`.
+    pub async fn build_async(self, backend: impl Into<Backend>) -> Result<Model> {
+        let program = Arc::new(lower(&self)?);
+        let mut executor = Executor::new(backend.into(), Arc::clone(&program)).await?;
+        let weights: Vec<BufferId> = parameters(&program).map(|(id, _)| id).collect();
+        // Biases stay zero.
+        for (layer, &id) in (0u32..).zip(weights.iter().step_by(2)) {
+            let buffer = program.buffer(id);
+            let inputs = buffer.live_rows(0);
+            let values = glorot_uniform(self.seed, layer, inputs, buffer.columns);
+            executor.write(id, &values).await?;
+        }
+        Ok(Model { compiled: self, program, executor, steps: 0, epochs: 0 })
+    }
+}
+
+/// Weight and bias of each layer in turn.
+fn parameters(program: &Program) -> impl Iterator<Item = (BufferId, &str)> {
+    program.of_role(Role::Parameter).map(|(id, buffer)| (id, buffer.name.as_str()))
+}
+
+impl Model {
+    /// Its layers.
+    pub fn architecture(&self) -> &Sequential {
+        &self.compiled.architecture
+    }
+
+    /// Its buffers and operations.
+    pub fn program(&self) -> &Program {
+        &self.program
+    }
+
+    /// Updates made so far.
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// The GPU executor, to embed it: dispatch counts, the device, buffers read by name. `None`
+    /// on the CPU.
+    pub fn gpu(&mut self) -> Option<&mut GpuExecutor> {
+        match &mut self.executor {
+            Executor::Gpu(gpu) => Some(gpu),
+            Executor::Cpu(_) => None,
+        }
+    }
+
+    pub(super) fn next_step(&mut self, live_rows: usize) -> Step {
+        self.steps += 1;
+        let optimizer = &self.compiled.optimizer;
+        Step {
+            live_rows,
+            number: self.steps,
+            learning_rate: optimizer.learning_rate,
+            bias_correction: optimizer.bias_correction(self.steps),
+        }
+    }
+
+    pub(super) fn scores(&self, metrics: &crate::program::Metrics, samples: usize) -> Scores {
+        Scores::new(metrics, samples, self.compiled.metrics.contains(&Metric::Accuracy))
+    }
+
+    /// Whether the samples fit the model's input and the labels its outputs.
+    pub(super) fn check_data(&self, data: &Dataset) -> Result<()> {
+        for (_, input) in self.program.of_role(Role::Input) {
+            input.check_input(data)?;
+        }
+        let outputs = self.compiled.architecture.outputs();
+        let out_of_range = |&(_, &label): &(usize, &u32)| label as usize >= outputs;
+        match data.labels().iter().enumerate().find(out_of_range) {
+            None => Ok(()),
+            Some((sample, label)) => Err(Error::argument(
+                "labels",
+                format!(
+                    "sample {sample} has label {label}; the model has {outputs} outputs, so \
+                     labels must be 0 to {}",
+                    outputs - 1
+                ),
+            )),
+        }
+    }
+
+    /// Mean loss and metrics over `data`, in its order.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] and [`Error::Shape`] if the data does not fit or the batch size is 0,
+    /// [`Error::Device`] if the device fails.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn evaluate(&mut self, data: &Dataset, arguments: Evaluate) -> Result<Scores> {
+        pollster::block_on(self.evaluate_async(data, arguments))
+    }
+
+    /// [`evaluate`](Self::evaluate) for where nothing may block.
+    ///
+    /// # Errors
+    /// As `evaluate`.
+    pub async fn evaluate_async(&mut self, data: &Dataset, arguments: Evaluate) -> Result<Scores> {
+        self.check_data(data)?;
+        check_batch_size(arguments.batch_size)?;
+        self.executor.clear_metrics();
+        let order = BatchOrder::new(data.len(), arguments.batch_size, Shuffle::Off, 0, 0);
+        for index in 0..order.len() {
+            let batch = Batch { data, indices: order.batch(index) };
+            self.executor.run(Pass::Evaluate, batch, &Step::forward(batch.len())).await?;
+        }
+        let metrics = self.executor.read_metrics().await?;
+        self.executor.clear_metrics();
+        Ok(self.scores(&metrics, data.len()))
+    }
+
+    /// The outputs for each sample of `data`: `[samples, outputs]`, row-major. Labels are ignored.
+    ///
+    /// # Errors
+    /// As [`evaluate`](Self::evaluate).
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn predict(&mut self, data: &Dataset, arguments: Predict) -> Result<Vec<f32>> {
+        pollster::block_on(self.predict_async(data, arguments))
+    }
+
+    /// [`predict`](Self::predict) for where nothing may block.
+    ///
+    /// # Errors
+    /// As `predict`.
+    pub async fn predict_async(
+        &mut self,
+        data: &Dataset,
+        arguments: Predict,
+    ) -> Result<Vec<f32>> {
+        check_batch_size(arguments.batch_size)?;
+        let output = self.find("output")?;
+        let order = BatchOrder::new(data.len(), arguments.batch_size, Shuffle::Off, 0, 0);
+        let mut outputs = Vec::with_capacity(data.len() * self.compiled.architecture.outputs());
+        for index in 0..order.len() {
+            let batch = Batch { data, indices: order.batch(index) };
+            self.executor.run(Pass::Predict, batch, &Step::forward(batch.len())).await?;
+            let values = self.executor.read(output, batch.len()).await?;
+            outputs.extend(values.into_iter().map(|value| value as f32));
+        }
+        Ok(outputs)
+    }
+
+    /// Allocates and compiles what [`record_step`](Self::record_step) needs for batches of up to
+    /// `batch_size` samples.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if the device cannot hold such batches, [`Error::Device`] if it fails.
+    pub async fn prepare_steps(&mut self, batch_size: usize) -> Result<()> {
+        check_batch_size(batch_size)?;
+        self.executor.prepare(Pass::Train, batch_size).await
+    }
+
+    /// Records one training step into the caller's encoder, to be submitted by the caller: see
+    /// [`GpuExecutor::record`]. Counts as a step at once.
+    ///
+    /// # Errors
+    /// Those of `GpuExecutor::record`, and [`Error::Argument`] if the model is on the CPU or a
+    /// label is out of range; the step does not count then.
+    pub fn record_step(&mut self, encoder: &mut CommandEncoder, batch: Batch<'_>) -> Result<()> {
+        self.check_data(batch.data)?;
+        let step = self.next_step(batch.len());
+        let recorded = match &mut self.executor {
+            Executor::Gpu(gpu) => gpu.record(encoder, Pass::Train, batch, &step),
+            Executor::Cpu(_) => {
+                Err(Error::argument("encoder", "the model runs on the CPU; build it on a Gpu"))
+            }
+        };
+        if recorded.is_err() {
+            self.steps -= 1;
+        }
+        recorded
+    }
+
+    /// Mean loss and metrics of the `samples` samples trained on by
+    /// [`record_step`](Self::record_step) since the last call, and begins anew. Submits a small
+    /// copy and waits for it.
+    ///
+    /// # Errors
+    /// [`Error::Device`] if the device fails, [`Error::NonFinite`] if the loss was not a number.
+    pub async fn take_scores(&mut self, samples: usize) -> Result<Scores> {
+        let metrics = self.executor.read_metrics().await?;
+        self.executor.clear_metrics();
+        match metrics.first_nonfinite_step {
+            Some(step) => Err(Error::NonFinite { step }),
+            None => Ok(self.scores(&metrics, samples)),
+        }
+    }
+
+    fn find(&self, name: &str) -> Result<BufferId> {
+        self.program.find(name).ok_or_else(|| {
+            Error::argument("name", format!("the model has no buffer called {name:?}"))
+        })
+    }
+
+    /// A parameter by its name: `dense_1.weight` `[inputs, units]`, `dense_1.bias` `[units]`, ...
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if there is no such parameter, [`Error::Device`] if reading fails.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn weight(&mut self, name: &str) -> Result<Vec<f32>> {
+        let id = self.find(name)?;
+        let values = pollster::block_on(self.executor.read(id, 0))?;
+        Ok(values.into_iter().map(|value| value as f32).collect())
+    }
+
+    /// Sets a parameter by its name.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if there is none of that name, [`Error::Shape`] if the number of
+    /// values is not its own.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn set_weight(&mut self, name: &str, values: &[f32]) -> Result<()> {
+        let id = self.find(name)?;
+        let values: Vec<f64> = values.iter().map(|&value| f64::from(value)).collect();
+        pollster::block_on(self.executor.write(id, &values))
+    }
+
+    /// Writes architecture and weights as one safetensors file; the file is whole, or as it was.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if it cannot be written, [`Error::Device`] if reading the weights fails.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn save(&mut self, path: &Path) -> Result<()> {
+        let mut weights = Weights::new();
+        for (name, shape) in crate::model::parameters(&self.compiled.architecture) {
+            let values = self.weight(&name)?;
+            weights.push((name, shape, values));
+        }
+        save(path, &self.compiled.architecture, &weights)
+    }
+
+    /// A model from a file that [`save`](Self::save) wrote, on `backend`; to evaluate, to predict,
+    /// or to train on with a fresh Adam.
+    ///
+    /// # Errors
+    /// [`Error::Io`] and [`Error::ModelFile`] for the file, else as [`Compiled::build`].
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn load(path: &Path, backend: impl Into<Backend>) -> Result<Self> {
+        let (architecture, weights) = load(path)?;
+        let loss = crate::Loss::SparseCategoricalCrossentropy;
+        let compiled = architecture.compile(Default::default(), loss, [Metric::Accuracy]);
+        let mut model = compiled.build(backend)?;
+        for (name, _, values) in weights {
+            model.set_weight(&name, &values)?;
+        }
+        Ok(model)
+    }
+}
+
+pub(super) fn check_batch_size(batch_size: usize) -> Result<()> {
+    if batch_size == 0 {
+        return Err(Error::argument("batch_size", "is 0; give at least 1"));
+    }
+    Ok(())
+}
