@@ -24,7 +24,7 @@ fn main(
 
     // Rows and columns past the end repeat the last one, so that every load is in bounds; the store drops them.
     let last = step.live_rows - 1u;
-    let d0 = min(row + 0u, last) * width;
+    let d0 = min(row, last) * width;
     let d1 = min(row + 1u, last) * width;
     let d2 = min(row + 2u, last) * width;
     let d3 = min(row + 3u, last) * width;
@@ -32,7 +32,7 @@ fn main(
     let d5 = min(row + 5u, last) * width;
     let d6 = min(row + 6u, last) * width;
     let d7 = min(row + 7u, last) * width;
-    let w0 = 4u * min(column + 0u, depth - 1u) * width;
+    let w0 = 4u * min(column, depth - 1u) * width;
     let w1 = 4u * min(column + 1u, depth - 1u) * width;
 
     var sum00 = mat4x4<f32>();
@@ -43,14 +43,14 @@ fn main(
     let end = select(0u, width, row < step.live_rows);
     for (var n = 0u; n < end; n++) {
         let b0 = transpose(mat4x4<f32>(
-            weights[w0 + 0u * width + n],
-            weights[w0 + 1u * width + n],
+            weights[w0 + n],
+            weights[w0 + width + n],
             weights[w0 + 2u * width + n],
             weights[w0 + 3u * width + n],
         ));
         let b1 = transpose(mat4x4<f32>(
-            weights[w1 + 0u * width + n],
-            weights[w1 + 1u * width + n],
+            weights[w1 + n],
+            weights[w1 + width + n],
             weights[w1 + 2u * width + n],
             weights[w1 + 3u * width + n],
         ));
@@ -71,10 +71,14 @@ fn main(
         sum10 += b0 * a1;
         sum11 += b1 * a1;
     }
-    store(row + 0u, column + 0u, depth, sum00);
-    store(row + 0u, column + 1u, depth, sum01);
-    store(row + 4u, column + 0u, depth, sum10);
-    store(row + 4u, column + 1u, depth, sum11);
+    // One store in a loop, with the sums shifted along, because code for a store takes long to compile there.
+    let blocks = select(0u, 4u, row < step.live_rows);
+    for (var block = 0u; block < blocks; block++) {
+        store(row + block / 2u * 4u, column + block % 2u, depth, sum00);
+        sum00 = sum01;
+        sum01 = sum10;
+        sum10 = sum11;
+    }
 }
 
 // Four rows of one vec4 of inputs. Past the live inputs the weights are zero, and so is the result.
@@ -83,11 +87,11 @@ fn store(row: u32, column: u32, depth: u32, sums: mat4x4<f32>) {
         return;
     }
     let at = row * depth + column;
-    if row + 0u < step.live_rows {
-        input_gradient[at + 0u * depth] = sums[0] * activation_derivative(activated[at + 0u * depth]);
+    if row < step.live_rows {
+        input_gradient[at] = sums[0] * activation_derivative(activated[at]);
     }
     if row + 1u < step.live_rows {
-        input_gradient[at + 1u * depth] = sums[1] * activation_derivative(activated[at + 1u * depth]);
+        input_gradient[at + depth] = sums[1] * activation_derivative(activated[at + depth]);
     }
     if row + 2u < step.live_rows {
         input_gradient[at + 2u * depth] = sums[2] * activation_derivative(activated[at + 2u * depth]);

@@ -1,38 +1,42 @@
-// input_gradient[M, K] = (gradient[M, N] * weights[K, N]^T) * activation_derivative(activated[M, K])
+// input_gradient[M, K] = (gradient[M, N] * weights[K, N]^T) * activation_derivative(activated[M, K]),
+// where activated is what the previous layer put out.
 //
 // For CPU-type adapters whose subgroup is exactly eight lanes (lavapipe). A load there visits the lanes one after
 // another, so the fewest loads win: each lane loads what no other lane has, and the eight lanes hand it round by
 // broadcast. A subgroup owns a 32x32 tile of the output, each lane one vec4 column of it, and eight loads feed
 // 512 multiply-adds a lane. Blocks are mat4x4, with a row of the output in each matrix column.
 // The workgroup is one subgroup; with any other subgroup size the result is wrong.
-
-struct Shape {
-    inputs: u32,
-    units: u32,
-    scale: f32,
-    pad: u32,
-}
-
-@group(0) @binding(1) var<uniform> shape: Shape;
+// Groups are numbered along the shorter of rows and inputs first: those that run one after another then share a strip
+// of the larger operand, and it is the smaller one, which a cache may hold, that is read again and again.
 @group(0) @binding(2) var<storage, read> gradient: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read> weights: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read> activated: array<vec4<f32>>;
 @group(0) @binding(5) var<storage, read_write> input_gradient: array<vec4<f32>>;
 
 @compute @workgroup_size(8)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(subgroup_invocation_id) lane: u32) {
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(subgroup_invocation_id) lane: u32,
+) {
+    // Strides in vec4s.
     let depth = (shape.inputs + 3u) / 4u;
     let width = (shape.units + 3u) / 4u;
-    let row = group.x * 32u;
-    let column = group.y * 8u + lane;
+    let tile = group.y * groups.x + group.x;
+    let down_first = step.live_rows < shape.inputs;
+    let line = select((depth + 7u) / 8u, (step.live_rows + 31u) / 32u, down_first);
+    let down = select(tile / line, tile % line, down_first);
+    let across = select(tile % line, tile / line, down_first);
+    let row = down * 32u;
+    let column = across * 8u + lane;
 
     // A tile at the edge repeats the last row or column instead of leaving the buffer; store drops what is extra.
-    let last_row = step.live_rows - 1u;
-    let safe_column = min(column, depth - 1u);
-    let rows0 = min(row + lane, last_row) * width;
-    let rows1 = min(row + 8u + lane, last_row) * width;
-    let rows2 = min(row + 16u + lane, last_row) * width;
-    let rows3 = min(row + 24u + lane, last_row) * width;
+    let last = step.live_rows - 1u;
+    let weight_rows = 4u * min(column, depth - 1u) * width;
+    let rows0 = min(row + lane, last) * width;
+    let rows1 = min(row + 8u + lane, last) * width;
+    let rows2 = min(row + 16u + lane, last) * width;
+    let rows3 = min(row + 24u + lane, last) * width;
 
     var sums0 = mat4x4<f32>();
     var sums1 = mat4x4<f32>();
@@ -42,9 +46,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(subgroup_invocation_id
     var sums5 = mat4x4<f32>();
     var sums6 = mat4x4<f32>();
     var sums7 = mat4x4<f32>();
-    let end = select(0u, width, row < step.live_rows);
-    for (var n = 0u; n < end; n++) {
-        let at = 4u * safe_column * width + n;
+    for (var n = 0u; n < width; n++) {
+        let at = weight_rows + n;
         let block = transpose(mat4x4<f32>(
             weights[at],
             weights[at + width],
@@ -105,37 +108,36 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(subgroup_invocation_id
         );
     }
 
-    store(row, column, depth, sums0);
-    store(row + 4u, column, depth, sums1);
-    store(row + 8u, column, depth, sums2);
-    store(row + 12u, column, depth, sums3);
-    store(row + 16u, column, depth, sums4);
-    store(row + 20u, column, depth, sums5);
-    store(row + 24u, column, depth, sums6);
-    store(row + 28u, column, depth, sums7);
+    // One store in a loop, with the sums shifted along, because code for a store takes long to compile there.
+    let blocks = select(0u, 8u, row < step.live_rows);
+    for (var block = 0u; block < blocks; block++) {
+        store(row + 4u * block, column, depth, sums0);
+        sums0 = sums1;
+        sums1 = sums2;
+        sums2 = sums3;
+        sums3 = sums4;
+        sums4 = sums5;
+        sums5 = sums6;
+        sums6 = sums7;
+    }
 }
 
-// Stores four rows of one vec4 column. Rows that are not live stay untouched and their activations unread;
-// padding inputs are written as zero.
+// Four rows of one vec4 of inputs. Past the live inputs the weights are zero, and so is the result.
 fn store(row: u32, column: u32, depth: u32, sums: mat4x4<f32>) {
     if column >= depth {
         return;
     }
-    let live = vec4<u32>(4u * column) + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(shape.inputs);
     let at = row * depth + column;
     if row < step.live_rows {
-        input_gradient[at] = select(vec4<f32>(0.0), sums[0] * activation_derivative(activated[at]), live);
+        input_gradient[at] = sums[0] * activation_derivative(activated[at]);
     }
     if row + 1u < step.live_rows {
-        let next = at + depth;
-        input_gradient[next] = select(vec4<f32>(0.0), sums[1] * activation_derivative(activated[next]), live);
+        input_gradient[at + depth] = sums[1] * activation_derivative(activated[at + depth]);
     }
     if row + 2u < step.live_rows {
-        let next = at + 2u * depth;
-        input_gradient[next] = select(vec4<f32>(0.0), sums[2] * activation_derivative(activated[next]), live);
+        input_gradient[at + 2u * depth] = sums[2] * activation_derivative(activated[at + 2u * depth]);
     }
     if row + 3u < step.live_rows {
-        let next = at + 3u * depth;
-        input_gradient[next] = select(vec4<f32>(0.0), sums[3] * activation_derivative(activated[next]), live);
+        input_gradient[at + 3u * depth] = sums[3] * activation_derivative(activated[at + 3u * depth]);
     }
 }

@@ -5,33 +5,36 @@
 // broadcast. A subgroup owns a 32x32 tile of the output, each lane one vec4 column of it, and eight loads feed
 // 512 multiply-adds a lane. Blocks are mat4x4, with a row of the output in each matrix column.
 // The workgroup is one subgroup; with any other subgroup size the result is wrong.
-
-struct Shape {
-    inputs: u32,
-    units: u32,
-    scale: f32,
-    pad: u32,
-}
-
-@group(0) @binding(1) var<uniform> shape: Shape;
+// Groups are numbered along the shorter of rows and units first: those that run one after another then share a strip
+// of the larger operand, and it is the smaller one, which a cache may hold, that is read again and again.
 @group(0) @binding(3) var<storage, read> weights: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read> bias: array<vec4<f32>>;
 @group(0) @binding(5) var<storage, read_write> output: array<vec4<f32>>;
 
 @compute @workgroup_size(8)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(subgroup_invocation_id) lane: u32) {
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(subgroup_invocation_id) lane: u32,
+) {
+    // Strides in vec4s.
     let depth = (shape.inputs + 3u) / 4u;
     let width = (shape.units + 3u) / 4u;
-    let row = group.x * 32u;
-    let column = group.y * 8u + lane;
+    let tile = group.y * groups.x + group.x;
+    let down_first = step.live_rows < shape.units;
+    let line = select((width + 7u) / 8u, (step.live_rows + 31u) / 32u, down_first);
+    let down = select(tile / line, tile % line, down_first);
+    let across = select(tile % line, tile / line, down_first);
+    let row = down * 32u;
+    let column = across * 8u + lane;
 
     // A tile at the edge repeats the last row or column instead of leaving the buffer; store drops what is extra.
-    let last_row = step.live_rows - 1u;
+    let last = step.live_rows - 1u;
     let safe_column = min(column, width - 1u);
-    let rows0 = min(row + lane, last_row) * depth;
-    let rows1 = min(row + 8u + lane, last_row) * depth;
-    let rows2 = min(row + 16u + lane, last_row) * depth;
-    let rows3 = min(row + 24u + lane, last_row) * depth;
+    let rows0 = min(row + lane, last) * depth;
+    let rows1 = min(row + 8u + lane, last) * depth;
+    let rows2 = min(row + 16u + lane, last) * depth;
+    let rows3 = min(row + 24u + lane, last) * depth;
 
     var sums0 = mat4x4<f32>();
     var sums1 = mat4x4<f32>();
@@ -41,8 +44,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(subgroup_invocation_id
     var sums5 = mat4x4<f32>();
     var sums6 = mat4x4<f32>();
     var sums7 = mat4x4<f32>();
-    let end = select(0u, depth, row < step.live_rows);
-    for (var k = 0u; k < end; k++) {
+    for (var k = 0u; k < depth; k++) {
         let at = 4u * k * width + safe_column;
         let block = mat4x4<f32>(
             weights[at],
@@ -104,35 +106,38 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(subgroup_invocation_id
         );
     }
 
-    store(row, column, width, sums0);
-    store(row + 4u, column, width, sums1);
-    store(row + 8u, column, width, sums2);
-    store(row + 12u, column, width, sums3);
-    store(row + 16u, column, width, sums4);
-    store(row + 20u, column, width, sums5);
-    store(row + 24u, column, width, sums6);
-    store(row + 28u, column, width, sums7);
+    // One store in a loop, with the sums shifted along, because code for a store takes long to compile there.
+    let blocks = select(0u, 8u, row < step.live_rows);
+    for (var block = 0u; block < blocks; block++) {
+        store(row + 4u * block, column, width, sums0);
+        sums0 = sums1;
+        sums1 = sums2;
+        sums2 = sums3;
+        sums3 = sums4;
+        sums4 = sums5;
+        sums5 = sums6;
+        sums6 = sums7;
+    }
 }
 
-// Stores four rows of one vec4 column. Rows that are not live stay untouched; padding units become zero,
-// because an activation such as sigmoid would not leave them so.
+// Four rows of one vec4 of units; what lies past the live units becomes zero.
 fn store(row: u32, column: u32, width: u32, sums: mat4x4<f32>) {
     if column >= width {
         return;
     }
     let offset = bias[column];
     let live = vec4<u32>(4u * column) + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(shape.units);
-    let at = row * width + column;
+    let zero = vec4<f32>();
     if row < step.live_rows {
-        output[at] = select(vec4<f32>(0.0), activate(sums[0] + offset), live);
+        output[row * width + column] = select(zero, activate(sums[0] + offset), live);
     }
     if row + 1u < step.live_rows {
-        output[at + width] = select(vec4<f32>(0.0), activate(sums[1] + offset), live);
+        output[(row + 1u) * width + column] = select(zero, activate(sums[1] + offset), live);
     }
     if row + 2u < step.live_rows {
-        output[at + 2u * width] = select(vec4<f32>(0.0), activate(sums[2] + offset), live);
+        output[(row + 2u) * width + column] = select(zero, activate(sums[2] + offset), live);
     }
     if row + 3u < step.live_rows {
-        output[at + 3u * width] = select(vec4<f32>(0.0), activate(sums[3] + offset), live);
+        output[(row + 3u) * width + column] = select(zero, activate(sums[3] + offset), live);
     }
 }

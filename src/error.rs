@@ -40,6 +40,31 @@ pub enum Error {
         problem: IdxProblem,
     },
 
+    /// A directory lacks a file that is needed.
+    #[error("{}: has no {missing}; {expected}", directory.display())]
+    MissingFile {
+        /// The directory looked into.
+        directory: PathBuf,
+        /// The file's name.
+        missing: String,
+        /// What is needed there.
+        expected: String,
+    },
+
+    /// A label is not the index of a class.
+    #[error(
+        "label out of range: sample {sample} has the label {label}, expected less than {classes}, \
+         the number of classes"
+    )]
+    Label {
+        /// The label found.
+        label: u32,
+        /// The sample's index in its set, from 0.
+        sample: usize,
+        /// The number of classes.
+        classes: usize,
+    },
+
     /// A model file is damaged, or is not one.
     #[error("{}: {problem}", path.display())]
     ModelFile {
@@ -122,22 +147,43 @@ pub enum IdxProblem {
         limit: u64,
     },
     /// The file ends before its header's promise is kept.
-    #[error("truncated: its header claims {expected} bytes, the file holds {actual}")]
+    #[error("truncated: holds {actual} bytes, expected {expected} by its header")]
     Truncated {
-        /// Bytes promised.
+        /// Bytes promised, those of the header included.
         expected: u64,
-        /// Bytes found.
+        /// Bytes found (uncompressed).
         actual: u64,
     },
     /// The file goes on after its last element.
-    #[error("has bytes after its end: its header claims {expected} bytes of data and more follow")]
+    #[error("has bytes after its end: expected {expected} by its header, and more follow")]
     Trailing {
-        /// Bytes promised.
+        /// Bytes promised (uncompressed), those of the header included.
         expected: u64,
     },
     /// The gzip stream is damaged.
     #[error("damaged gzip stream: {0}")]
     Gzip(String),
+    /// A label is not the index of a class.
+    #[error(
+        "label out of range: sample {sample} has the label {label}, expected less than {classes}, \
+         the number of classes of the training set"
+    )]
+    Label {
+        /// The label found.
+        label: u32,
+        /// The sample's index in the file, from 0.
+        sample: usize,
+        /// The number of classes.
+        classes: usize,
+    },
+    /// The test set's samples are not shaped as the training set's.
+    #[error("has samples of shape {actual:?}, expected {expected:?} as in the training set")]
+    SampleShape {
+        /// The shape in this file.
+        actual: Vec<usize>,
+        /// The shape in the training set.
+        expected: Vec<usize>,
+    },
     /// Images and labels do not belong together.
     #[error("holds {labels} labels, but {images} images were read from {images_file}")]
     Counts {

@@ -9,6 +9,7 @@ mod loss;
 mod metric;
 pub mod model;
 mod optimizer;
+pub mod parity;
 
 pub mod program;
 pub mod random;

@@ -11,6 +11,10 @@ pub enum Stream {
     Shuffle(u32),
     /// The strokes of a synthetic digit; the number of the sample.
     Digit(u32),
+    /// The classes of ten consecutive synthetic digits; the number of the first, divided by ten.
+    DigitClasses(u32),
+    /// The values that executors are compared on.
+    Parity,
 }
 
 impl Stream {
@@ -19,6 +23,8 @@ impl Stream {
             Stream::Initializer(number) => (1u64, number),
             Stream::Shuffle(number) => (2, number),
             Stream::Digit(number) => (3, number),
+            Stream::Parity => (4, 0),
+            Stream::DigitClasses(number) => (5, number),
         };
         purpose << 32 | u64::from(number)
     }

@@ -15,7 +15,7 @@ mod softmax_cross_entropy;
 use std::cell::{Ref, RefCell, RefMut};
 use std::sync::Arc;
 
-pub use real::Real;
+pub use real::{Matrix, Real};
 
 use crate::data::{Batch, Features};
 use crate::error::Result;

@@ -31,6 +31,16 @@ impl Features {
     }
 }
 
+/// A training set and the test set that belongs to it: samples of the same shape and labels of the
+/// same classes.
+#[derive(Debug, Clone)]
+pub struct TrainTest {
+    /// What the model learns from.
+    pub train: Dataset,
+    /// What it is judged by.
+    pub test: Dataset,
+}
+
 /// Samples of one shape, each with a class index as its label. Cloning and slicing share the data.
 #[derive(Debug, Clone)]
 pub struct Dataset {
@@ -100,7 +110,20 @@ impl Dataset {
         self.sample_shape.iter().product()
     }
 
-    /// Number of classes: the largest label of the whole (unsliced) set, plus one.
+    /// The same samples, sharing the data, with `classes` classes: a test set takes the number of
+    /// its training set, whether or not every class occurs in it.
+    ///
+    /// # Errors
+    /// [`Error::Label`] if a label is not less than `classes`.
+    pub fn with_classes(self, classes: usize) -> Result<Dataset> {
+        match self.labels().iter().zip(0..).find(|&(&label, _)| label as usize >= classes) {
+            Some((&label, sample)) => Err(Error::Label { label, sample, classes }),
+            None => Ok(Dataset { classes, ..self }),
+        }
+    }
+
+    /// Number of classes: that of [`with_classes`](Self::with_classes), else the largest label of
+    /// the whole (unsliced) set, plus one.
     pub fn classes(&self) -> usize {
         self.classes
     }

@@ -2,7 +2,11 @@
 //! which an epoch visits them. Knows no model and no GPU.
 
 mod dataset;
+mod digits;
+mod idx;
 mod order;
 
-pub use dataset::{Batch, Dataset, Features};
+pub use dataset::{Batch, Dataset, Features, TrainTest};
+pub use digits::{synthetic_digits, synthetic_digits_split};
+pub use idx::{IdxArray, read_idx, read_idx_dir, read_idx_pair, write_idx};
 pub use order::{BatchOrder, Shuffle};

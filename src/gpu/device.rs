@@ -1,5 +1,6 @@
 //! A device and its queue: ours or the host's.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use wgpu::{AdapterInfo, Device, ErrorFilter, Limits, Queue, SubmissionIndex};
@@ -21,6 +22,8 @@ pub struct Gpu {
     checked: bool,
     edit: Option<Arc<ShaderEdit>>,
     failure: Arc<Mutex<Option<String>>>,
+    // Shared by all executors on the device: each kernel is compiled once.
+    pipelines: Arc<Mutex<HashMap<Kernel, wgpu::ComputePipeline>>>,
 }
 
 impl std::fmt::Debug for Gpu {
@@ -57,6 +60,8 @@ impl Gpu {
         let (device, queue) = adapter
             .request_device(&wgpu::DeviceDescriptor {
                 label: Some("minibatch"),
+                // Only software adapters use it, and each feature has a path without it.
+                required_features: adapter.features() & wgpu::Features::SUBGROUP,
                 required_limits: adapter.limits(),
                 memory_hints: wgpu::MemoryHints::MemoryUsage,
                 ..Default::default()
@@ -80,10 +85,24 @@ impl Gpu {
     /// asked of it, and its limits are kept.
     pub fn from_device(device: Device, queue: Queue) -> Self {
         let info = device.adapter_info();
-        let class =
-            if adapter::is_software(&info) { KernelClass::Register } else { KernelClass::Tiled };
+        let subgroups = device.features().contains(wgpu::Features::SUBGROUP)
+            && [info.subgroup_min_size, info.subgroup_max_size] == [KernelClass::SUBGROUP_SIZE; 2];
+        let class = match (adapter::is_software(&info), subgroups) {
+            (false, _) => KernelClass::Tiled,
+            (true, false) => KernelClass::Register,
+            (true, true) => KernelClass::Subgroup,
+        };
         let checked = std::env::var_os("MINIBATCH_CHECKED_SHADERS").is_some_and(|v| v != "0");
-        Gpu { device, queue, info, class, checked, edit: None, failure: Arc::default() }
+        Gpu {
+            device,
+            queue,
+            info,
+            class,
+            checked,
+            edit: None,
+            failure: Arc::default(),
+            pipelines: Arc::default(),
+        }
     }
 
     /// The same device with the matrix kernels of `class`, to try those that this kind of
@@ -98,6 +117,7 @@ impl Gpu {
     /// `MINIBATCH_CHECKED_SHADERS=1` turns them on.
     pub fn with_checked_shaders(mut self, checked: bool) -> Self {
         self.checked = checked;
+        self.pipelines = Arc::default();
         self
     }
 
@@ -106,6 +126,7 @@ impl Gpu {
     #[doc(hidden)]
     pub fn with_shader_edit(mut self, edit: Arc<ShaderEdit>) -> Self {
         self.edit = Some(edit);
+        self.pipelines = Arc::default();
         self
     }
 
@@ -160,8 +181,19 @@ impl Gpu {
         }
     }
 
-    /// Compiles a kernel.
-    pub(super) fn pipeline(&self, kernel: Kernel) -> wgpu::ComputePipeline {
+    /// The pipeline of a kernel, compiled when it is first asked for.
+    pub(super) async fn pipeline(&self, kernel: Kernel) -> Result<wgpu::ComputePipeline> {
+        let compiled = self.pipelines.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pipeline) = compiled.get(&kernel) {
+            return Ok(pipeline.clone());
+        }
+        drop(compiled);
+        let pipeline = self.scoped(|| Ok(self.compile(kernel))).await?;
+        let mut compiled = self.pipelines.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(compiled.entry(kernel).or_insert(pipeline).clone())
+    }
+
+    fn compile(&self, kernel: Kernel) -> wgpu::ComputePipeline {
         let label = format!("minibatch.{}", kernel.name());
         let mut source = kernel.source();
         if let Some(edit) = &self.edit {

@@ -35,7 +35,6 @@ pub struct GpuExecutor {
     // By `BufferId::index`; `None` for slices and for what no dispatch uses.
     buffers: Vec<Option<wgpu::Buffer>>,
     step: wgpu::Buffer,
-    pipelines: HashMap<Kernel, wgpu::ComputePipeline>,
     passes: HashMap<Pass, Vec<Bound>>,
     ring: Option<Ring>,
     readback: Readback,
@@ -70,7 +69,6 @@ impl GpuExecutor {
             program: Arc::clone(&program),
             batch_capacity: 0,
             step,
-            pipelines: HashMap::new(),
             passes: HashMap::new(),
             ring: None,
             readback: Readback::default(),
@@ -109,7 +107,19 @@ impl GpuExecutor {
     fn check_sizes(&self, rows: usize) -> Result<()> {
         let limits = self.gpu.limits();
         let most = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
+        let most_terms = self.gpu.kernel_class().most_terms();
         for (_, buffer) in self.program.buffers() {
+            if buffer.role == Role::Activation && rows.max(buffer.columns) > most_terms {
+                let argument = if rows > most_terms { "batch_size" } else { "units" };
+                return Err(Error::argument(
+                    argument,
+                    format!(
+                        "{} would be [{rows}, {}]; the kernels for this adapter add up at most \
+                         {most_terms} terms",
+                        buffer.name, buffer.columns
+                    ),
+                ));
+            }
             let bytes = byte_size(buffer, rows);
             if bytes > most {
                 let argument = if buffer.rows == Rows::Batch { "batch_size" } else { "units" };
@@ -185,11 +195,7 @@ impl GpuExecutor {
         let gpu = self.gpu.clone();
         let mut bound = Vec::with_capacity(dispatches.len());
         for dispatch in dispatches {
-            let pipeline = match self.pipelines.get(&dispatch.kernel) {
-                Some(pipeline) => pipeline.clone(),
-                None => gpu.scoped(|| Ok(gpu.pipeline(dispatch.kernel))).await?,
-            };
-            self.pipelines.insert(dispatch.kernel, pipeline.clone());
+            let pipeline = gpu.pipeline(dispatch.kernel).await?;
             let bindings = gpu.scoped(|| self.bind(&dispatch, &pipeline)).await?;
             bound.push(Bound { dispatch, pipeline, bindings });
         }
@@ -313,6 +319,39 @@ impl GpuExecutor {
         record_upload(encoder, slot, &layout, batch.len(), &self.buffers, &self.step);
         slot.return_after(encoder);
         record_pass(encoder, self.passes.get(&pass), batch.len())
+    }
+
+    /// Runs `pass` on what the buffers hold, without uploading a batch, and submits.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if no room for the step's rows was reserved, [`Error::Device`] if the
+    /// device fails.
+    pub async fn execute(&mut self, pass: Pass, step: &Step) -> Result<()> {
+        if step.live_rows > self.batch_capacity {
+            return Err(Error::argument(
+                "live_rows",
+                format!("{} with room for {}", step.live_rows, self.batch_capacity),
+            ));
+        }
+        self.prepare(pass).await?;
+        let scalars = scalars(step)?;
+        self.gpu.queue.write_buffer(&self.step, 0, bytemuck::cast_slice(&scalars));
+        let mut encoder = self.encoder("minibatch.step");
+        record_pass(&mut encoder, self.passes.get(&pass), step.live_rows)?;
+        self.gpu.queue.submit([encoder.finish()]);
+        self.gpu.check()
+    }
+
+    /// False for what no dispatch uses, such as the result of a conversion that is part of the
+    /// operation that reads it.
+    pub fn is_allocated(&self, id: BufferId) -> bool {
+        self.locate(id).is_ok()
+    }
+
+    /// The kernels that `pass` dispatches, in order, once it is prepared.
+    pub fn kernels(&self, pass: Pass) -> Vec<Kernel> {
+        let bound = self.passes.get(&pass).into_iter().flatten();
+        bound.map(|bound| bound.dispatch.kernel).collect()
     }
 
     /// Everything that could be wrong with a batch, before anything is touched.
@@ -492,13 +531,7 @@ struct Region {
 impl SlotLayout {
     /// Writes the step's scalars and the batch into a mapped slot and unmaps it.
     fn fill(&self, slot: &Slot, program: &Program, batch: Batch<'_>, step: &Step) -> Result<()> {
-        let scalars = [
-            size(step.live_rows)?,
-            // It is only compared and reported; training longer wraps around.
-            step.number as u32,
-            ((step.learning_rate * step.bias_correction) as f32).to_bits(),
-            ((1.0 / step.live_rows.max(1) as f64) as f32).to_bits(),
-        ];
+        let scalars = scalars(step)?;
         {
             let mut view = slot
                 .buffer
@@ -525,6 +558,17 @@ impl SlotLayout {
         slot.buffer.unmap();
         Ok(())
     }
+}
+
+/// The content of the step's uniform.
+fn scalars(step: &Step) -> Result<[u32; 4]> {
+    Ok([
+        size(step.live_rows)?,
+        // It is only compared with 0 and reported, so it may wrap around.
+        step.number as u32,
+        ((step.learning_rate * step.bias_correction) as f32).to_bits(),
+        ((1.0 / step.live_rows.max(1) as f64) as f32).to_bits(),
+    ])
 }
 
 /// Copies what a filled slot holds to the buffers of the program.

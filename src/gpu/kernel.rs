@@ -11,6 +11,23 @@ pub enum KernelClass {
     Tiled,
     /// Tiles in registers, no barriers: for software adapters, where a barrier is slow.
     Register,
+    /// The same with operands shared by subgroup broadcasts: for software adapters whose
+    /// subgroups are [`SUBGROUP_SIZE`](Self::SUBGROUP_SIZE) wide.
+    Subgroup,
+}
+
+impl KernelClass {
+    /// The one size of subgroup that the subgroup kernels are written for: lavapipe's.
+    pub const SUBGROUP_SIZE: u32 = 8;
+
+    /// Most terms that one output may be a sum of. Mesa's llvmpipe silently ends an invocation's
+    /// loops after 65,535 iterations, each of which takes four terms here.
+    pub fn most_terms(self) -> usize {
+        match self {
+            KernelClass::Tiled => u32::MAX as usize,
+            KernelClass::Register | KernelClass::Subgroup => 4 * 65_535,
+        }
+    }
 }
 
 /// What the first layer's input consists of.
@@ -52,7 +69,8 @@ macro_rules! shader {
 
 const ELEMENTWISE: [Elementwise; 4] =
     [Elementwise::Linear, Elementwise::Relu, Elementwise::Sigmoid, Elementwise::Tanh];
-const CLASSES: [KernelClass; 2] = [KernelClass::Tiled, KernelClass::Register];
+const CLASSES: [KernelClass; 3] =
+    [KernelClass::Tiled, KernelClass::Register, KernelClass::Subgroup];
 const INPUTS: [InputKind; 2] = [InputKind::F32, InputKind::U8];
 
 impl Kernel {
@@ -108,6 +126,7 @@ impl Kernel {
                 let body = match class {
                     KernelClass::Tiled => shader!("dense_forward_tiled.wgsl"),
                     KernelClass::Register => shader!("dense_forward_register.wgsl"),
+                    KernelClass::Subgroup => shader!("dense_forward_subgroup.wgsl"),
                 };
                 [step, dense, activation, load(input), body].join("\n")
             }
@@ -115,6 +134,7 @@ impl Kernel {
                 let body = match class {
                     KernelClass::Tiled => shader!("dense_backward_weights_tiled.wgsl"),
                     KernelClass::Register => shader!("dense_backward_weights_register.wgsl"),
+                    KernelClass::Subgroup => shader!("dense_backward_weights_subgroup.wgsl"),
                 };
                 [step, dense, load(input), body].join("\n")
             }
@@ -122,6 +142,7 @@ impl Kernel {
                 let body = match class {
                     KernelClass::Tiled => shader!("dense_backward_input_tiled.wgsl"),
                     KernelClass::Register => shader!("dense_backward_input_register.wgsl"),
+                    KernelClass::Subgroup => shader!("dense_backward_input_subgroup.wgsl"),
                 };
                 [step, dense, activation, body].join("\n")
             }
@@ -163,33 +184,27 @@ impl Kernel {
     /// Workgroups for `rows` live rows of a layer of `[inputs, units]`; for [`Kernel::Adam`],
     /// `inputs` is the number of parameters.
     pub fn workgroups(self, rows: u32, inputs: u32, units: u32) -> [u32; 3] {
-        let tiles = |length: u32, tile: u32| length.div_ceil(tile);
+        // What a matrix kernel makes is cut in square tiles.
+        let matrix = |class, height: u32, width: u32| match class {
+            KernelClass::Tiled => [height.div_ceil(64), width.div_ceil(64), 1],
+            // Eight invocations a group, a tile of 8x8 each.
+            KernelClass::Register => {
+                fold((u64::from(height.div_ceil(8)) * u64::from(width.div_ceil(8))).div_ceil(8))
+            }
+            // One tile of 32x32 a group.
+            KernelClass::Subgroup => {
+                fold(u64::from(height.div_ceil(32)) * u64::from(width.div_ceil(32)))
+            }
+        };
         match self {
             Kernel::Convert => {
-                let quads = u64::from(rows) * u64::from(inputs.div_ceil(4));
-                fold(quads.div_ceil(64))
+                fold((u64::from(rows) * u64::from(inputs.div_ceil(4))).div_ceil(64))
             }
             Kernel::Adam => fold(u64::from(inputs.div_ceil(4)).div_ceil(64)),
-            Kernel::Softmax | Kernel::SoftmaxCrossEntropy => [tiles(rows, 32), 1, 1],
-            Kernel::DenseForward { class: KernelClass::Tiled, .. } => {
-                [tiles(rows, 64), tiles(units, 64), 1]
-            }
-            Kernel::DenseBackwardWeights { class: KernelClass::Tiled, .. } => {
-                [tiles(inputs, 64), tiles(units, 64), 1]
-            }
-            Kernel::DenseBackwardInput { class: KernelClass::Tiled, .. } => {
-                [tiles(rows, 64), tiles(inputs, 64), 1]
-            }
-            // Eight invocations a group, a tile of 8x8 outputs each.
-            Kernel::DenseForward { class: KernelClass::Register, .. } => {
-                fold((u64::from(tiles(rows, 8)) * u64::from(tiles(units, 8))).div_ceil(8))
-            }
-            Kernel::DenseBackwardWeights { class: KernelClass::Register, .. } => {
-                fold((u64::from(tiles(inputs, 8)) * u64::from(tiles(units, 8))).div_ceil(8))
-            }
-            Kernel::DenseBackwardInput { class: KernelClass::Register, .. } => {
-                fold((u64::from(tiles(rows, 8)) * u64::from(tiles(inputs, 8))).div_ceil(8))
-            }
+            Kernel::Softmax | Kernel::SoftmaxCrossEntropy => [rows.div_ceil(32), 1, 1],
+            Kernel::DenseForward { class, .. } => matrix(class, rows, units),
+            Kernel::DenseBackwardWeights { class, .. } => matrix(class, inputs, units),
+            Kernel::DenseBackwardInput { class, .. } => matrix(class, rows, inputs),
         }
     }
 }

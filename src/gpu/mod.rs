@@ -16,4 +16,4 @@ pub use adapter::{adapters, is_software};
 pub use device::{Gpu, ShaderEdit};
 pub use executor::GpuExecutor;
 pub use kernel::{Access, InputKind, Kernel, KernelClass};
-pub use wgpu::{AdapterInfo, CommandEncoder};
+pub use wgpu::{AdapterInfo, CommandEncoder, DeviceType};

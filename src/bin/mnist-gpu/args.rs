@@ -1,0 +1,305 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::{FAILED, print, source};
+
+/// Train a network on MNIST, on any GPU that wgpu reaches or on the CPU.
+///
+/// Without a command it trains, with the options below. The data come from --data, else from the
+/// directory MNIST_DIR, else from the cache, else they are downloaded into it, else synthetic
+/// digits are drawn; one line says which.
+///
+/// Ends with code 0; 2 if anything fails; 1 if `verify` finds an operation out of its bounds; 130
+/// if Ctrl-C ended the training.
+#[derive(Debug, Parser)]
+#[command(name = "mnist-gpu", version, args_conflicts_with_subcommands = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    train: Train,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Train, test, and save what was learned (what happens without a command)
+    Train(Train),
+    /// Loss and accuracy of a saved model on the test data
+    Evaluate(Evaluate),
+    /// What digits a saved model sees in PNG images
+    Predict(Predict),
+    /// Check every operation on an adapter against the CPU in double precision
+    Verify(Verify),
+    /// Measure training steps per second
+    Bench(Bench),
+    /// List the adapters that wgpu finds
+    Adapters(Adapters),
+}
+
+#[derive(Debug, Args)]
+pub struct Train {
+    #[command(flatten)]
+    pub data: Data,
+    #[command(flatten)]
+    pub backend: Backend,
+    /// Samples a step
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = at_least_one)]
+    pub batch_size: usize,
+    /// Passes over the training data
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = at_least_one_u32)]
+    pub epochs: u32,
+    /// Units of each hidden layer (ReLU), first to last: 128 or 128,64
+    #[arg(
+        long, value_name = "UNITS", default_value = "128", value_delimiter = ',',
+        value_parser = at_least_one
+    )]
+    pub hidden: Vec<usize>,
+    /// Step size of Adam
+    #[arg(
+        long, value_name = "RATE", default_value_t = 0.001, value_parser = learning_rate,
+        allow_negative_numbers = true
+    )]
+    pub learning_rate: f64,
+    /// Last fraction of the training data to hold out and evaluate on after each epoch
+    #[arg(
+        long, value_name = "FRACTION", default_value_t = 0.0, value_parser = fraction,
+        allow_negative_numbers = true
+    )]
+    pub validation_split: f64,
+    /// Take the samples in the order of the file in each epoch
+    #[arg(long)]
+    pub no_shuffle: bool,
+    /// End each epoch after N steps [default: all samples]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub steps_per_epoch: Option<usize>,
+    /// 0 silent, 1 a line an epoch and a progress bar on the terminal, 2 a line an epoch
+    /// [default: 1 on a terminal, else 2]
+    #[arg(long, value_name = "0|1|2", value_parser = clap::value_parser!(u8).range(0..=2))]
+    pub verbose: Option<u8>,
+    /// Save the model here; also what was learned until Ctrl-C
+    #[arg(long, value_name = "FILE.safetensors")]
+    pub save: Option<PathBuf>,
+    /// Write each epoch's loss and accuracy here; .json also holds the test's
+    #[arg(long, value_name = "FILE.json|FILE.csv")]
+    pub history: Option<PathBuf>,
+}
+
+/// Where the samples come from.
+#[derive(Debug, Args)]
+pub struct Data {
+    /// Directory with the four IDX files, plain or .gz
+    #[arg(long = "data", value_name = "DIR", conflicts_with = "synthetic")]
+    pub directory: Option<PathBuf>,
+    /// Draw digits instead of reading any
+    #[arg(long)]
+    pub synthetic: bool,
+    /// Download MNIST from there
+    #[arg(long, value_name = "URL")]
+    pub mirror: Option<String>,
+    /// Seed of initial weights, order of samples and synthetic digits
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+}
+
+impl Data {
+    /// The same in the words of [`source`].
+    pub fn options(&self, show_progress: bool) -> source::Options {
+        source::Options {
+            data: self.directory.clone(),
+            synthetic: self.synthetic,
+            mirror: self.mirror.clone(),
+            seed: self.seed,
+            show_progress,
+        }
+    }
+}
+
+/// Where to compute.
+#[derive(Debug, Args)]
+pub struct Backend {
+    /// auto takes a GPU if there is one (a software adapter is none), else the CPU
+    #[arg(id = "backend", long = "backend", value_enum, default_value_t = BackendKind::Auto)]
+    pub kind: BackendKind,
+    /// GPU adapter whose name contains NAME; see `mnist-gpu adapters`
+    #[arg(long, value_name = "NAME")]
+    pub adapter: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum BackendKind {
+    Auto,
+    Gpu,
+    Cpu,
+}
+
+#[derive(Debug, Args)]
+pub struct Evaluate {
+    /// File that `train --save` wrote
+    #[arg(long, value_name = "FILE")]
+    pub model: PathBuf,
+    #[command(flatten)]
+    pub data: Data,
+    #[command(flatten)]
+    pub backend: Backend,
+    /// Samples a step
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = at_least_one)]
+    pub batch_size: usize,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What digits a saved model sees in PNG images.
+///
+/// An image must have the size of the model's samples (28x28 for MNIST): it is not resized.
+/// Colors become grey, transparent parts black. MNIST's digits are white on black: a digit
+/// written in black on white must be inverted first, or the answer means nothing.
+#[derive(Debug, Args)]
+pub struct Predict {
+    /// File that `train --save` wrote
+    #[arg(long, value_name = "FILE")]
+    pub model: PathBuf,
+    /// PNG files
+    #[arg(value_name = "IMAGE.png", required = true)]
+    pub images: Vec<PathBuf>,
+    #[command(flatten)]
+    pub backend: Backend,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// GPU adapter whose name contains NAME [default: the best one]
+    #[arg(long, value_name = "NAME")]
+    pub adapter: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Bench {
+    #[command(flatten)]
+    pub backend: Backend,
+    /// Inputs, units of each hidden layer, classes
+    #[arg(
+        long, value_name = "SIZES", default_value = "784,128,10", value_delimiter = ',',
+        value_parser = at_least_one
+    )]
+    pub layers: Vec<usize>,
+    /// Samples a step
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = at_least_one)]
+    pub batch_size: usize,
+    /// Steps to measure
+    #[arg(long, value_name = "N", default_value_t = 500, value_parser = at_least_one_u32)]
+    pub steps: u32,
+    /// Steps before the measurement begins
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub warmup: u32,
+    /// Train on the IDX files in DIR instead of random bytes
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Adapters {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What the command line asks for; or, after printing help or what is wrong, how to exit.
+pub fn parse() -> Result<Command, ExitCode> {
+    match Arguments::try_parse() {
+        Ok(Arguments { command, train }) => Ok(command.unwrap_or(Command::Train(train))),
+        Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
+            // A closed pipe is no reason to fail: the reader has seen enough.
+            let _ = error.print();
+            Err(ExitCode::SUCCESS)
+        }
+        Err(error) => {
+            print::aside(&one_line(&error.render().to_string()));
+            Err(ExitCode::from(FAILED))
+        }
+    }
+}
+
+/// clap's message without the usage that follows it.
+fn one_line(message: &str) -> String {
+    let says_what =
+        |part: &&str| !part.starts_with("Usage:") && !part.starts_with("For more information");
+    let parts = message.split("\n\n").filter(says_what);
+    let words: Vec<&str> = parts.flat_map(str::split_whitespace).collect();
+    words.join(" ")
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    let number = text.trim().parse().ok().filter(|&number| number > 0);
+    number.ok_or_else(|| "give a whole number of at least 1".into())
+}
+
+fn at_least_one_u32(text: &str) -> Result<u32, String> {
+    let number = text.trim().parse().ok().filter(|&number| number > 0);
+    number.ok_or_else(|| format!("give a whole number from 1 to {}", u32::MAX))
+}
+
+fn learning_rate(text: &str) -> Result<f64, String> {
+    let number = text.trim().parse().ok();
+    let positive = number.filter(|&rate: &f64| rate > 0.0 && rate.is_finite());
+    positive.ok_or_else(|| "give a number above 0".into())
+}
+
+fn fraction(text: &str) -> Result<f64, String> {
+    let number = text.trim().parse().ok().filter(|share| (0.0..1.0).contains(share));
+    number.ok_or_else(|| "give a number of at least 0 and below 1".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn train_is_what_happens_without_a_command() {
+        let parse = |line: &str| Arguments::try_parse_from(line.split(' ')).unwrap();
+        let bare = parse("mnist-gpu --epochs 1 --hidden 64,32");
+        assert!(bare.command.is_none());
+        assert_eq!((bare.train.epochs, bare.train.hidden), (1, vec![64, 32]));
+        let Some(Command::Train(train)) = parse("mnist-gpu train --epochs 2").command else {
+            panic!("not train");
+        };
+        assert_eq!((train.epochs, train.hidden), (2, vec![128]));
+    }
+
+    #[test]
+    fn a_wrong_argument_is_told_in_one_line() {
+        let told = |line: &str| {
+            let error = Arguments::try_parse_from(line.split(' ')).unwrap_err();
+            one_line(&error.render().to_string())
+        };
+        assert_eq!(
+            told("mnist-gpu --batch-size 0"),
+            "error: invalid value '0' for '--batch-size <N>': give a whole number of at least 1"
+        );
+        assert_eq!(
+            told("mnist-gpu evaluate"),
+            "error: the following required arguments were not provided: --model <FILE>"
+        );
+    }
+}

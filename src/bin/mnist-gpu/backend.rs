@@ -1,0 +1,89 @@
+//! Chooses where to compute.
+
+use anyhow::bail;
+use minibatch::{Error, Gpu, gpu, training};
+
+use crate::args::{self, BackendKind};
+
+/// The place chosen, and why if nobody named it.
+pub struct Chosen {
+    pub backend: training::Backend,
+    why: Option<String>,
+}
+
+impl Chosen {
+    /// One line: where it computes, on what, and why.
+    pub fn describe(&self) -> String {
+        let place = match &self.backend {
+            training::Backend::Cpu => "the CPU".to_owned(),
+            training::Backend::Gpu(gpu) => gpu.describe(),
+        };
+        match &self.why {
+            Some(why) => format!("backend: {place}; {why}"),
+            None => format!("backend: {place}"),
+        }
+    }
+
+    /// The adapter's name, `CPU` without one.
+    pub fn adapter(&self) -> String {
+        match &self.backend {
+            training::Backend::Cpu => "CPU".into(),
+            training::Backend::Gpu(gpu) => gpu.info().name.clone(),
+        }
+    }
+
+    /// `vulkan`, `metal` or `dx12`; `cpu` without an adapter.
+    pub fn name(&self) -> String {
+        match &self.backend {
+            training::Backend::Cpu => "cpu".into(),
+            training::Backend::Gpu(gpu) => gpu.info().backend.to_string(),
+        }
+    }
+}
+
+/// Without a desktop session, Mesa's device-select layer prints an error about Wayland whenever
+/// adapters are looked for. All that this layer does is sort them, and we do that ourselves.
+pub fn quieten_mesa() {
+    if cfg!(target_os = "linux") && std::env::var_os("XDG_RUNTIME_DIR").is_none() {
+        // SAFETY: `main` calls this before anything else, so there is one thread only.
+        unsafe { std::env::set_var("NODEVICE_SELECT", "1") };
+    }
+}
+
+/// The backend that the command line names, else a GPU if there is one, else the CPU.
+///
+/// # Errors
+/// If what is named does not exist or gives no device.
+pub fn choose(args: &args::Backend) -> anyhow::Result<Chosen> {
+    let (backend, why) = match (args.kind, args.adapter.as_deref()) {
+        (BackendKind::Cpu, Some(name)) => {
+            bail!("--adapter {name} names a GPU adapter, but --backend is cpu; give one of them")
+        }
+        (BackendKind::Cpu, None) => (training::Backend::Cpu, None),
+        (_, Some(name)) => (training::Backend::Gpu(Gpu::with_adapter(name)?), None),
+        (BackendKind::Gpu, None) => (training::Backend::Gpu(Gpu::new()?), None),
+        (BackendKind::Auto, None) => automatic()?,
+    };
+    Ok(Chosen { backend, why })
+}
+
+fn automatic() -> anyhow::Result<(training::Backend, Option<String>)> {
+    Ok(match Gpu::new() {
+        // It would compute on the CPU as well, only slower.
+        Ok(gpu) if gpu.is_software() => {
+            let name = &gpu.info().name;
+            let why = format!("no GPU here, only a software adapter (--backend gpu takes {name})");
+            (training::Backend::Cpu, Some(why))
+        }
+        Ok(gpu) => (training::Backend::Gpu(gpu), None),
+        Err(error @ (Error::NoAdapter(_) | Error::Device(_))) => {
+            (training::Backend::Cpu, Some(error.to_string()))
+        }
+        Err(error) => return Err(error.into()),
+    })
+}
+
+/// Whether [`choose`] takes this adapter by itself if there is no better one.
+pub fn is_automatic(info: &gpu::AdapterInfo) -> bool {
+    !gpu::is_software(info)
+}

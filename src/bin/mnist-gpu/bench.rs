@@ -1,0 +1,225 @@
+//! Measures training.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{Context, ensure};
+use minibatch::data::{Dataset, Features, read_idx_dir};
+use minibatch::program::Pass;
+use minibatch::random::{Random, Stream};
+use minibatch::training::{Callback, EpochStart, Flow, Scores, StepEnd};
+use minibatch::{Adam, Fit, Loss, Metric};
+use serde::Serialize;
+
+use crate::{args, backend, network, print};
+
+/// So many samples that they do not stay in a core's own cache.
+const FEWEST_SAMPLES: usize = 8192;
+/// Beyond these, epochs repeat: memory should show the engine, not the data.
+const MOST_SAMPLES: usize = 1 << 16;
+/// Refused above: memory that runs out ends a program without a message.
+const MOST_BYTES: usize = 1 << 30;
+
+#[derive(Serialize)]
+struct Report {
+    adapter: String,
+    backend: String,
+    layers: Vec<usize>,
+    batch_size: usize,
+    steps: u32,
+    seconds: f64,
+    steps_per_second: f64,
+    samples_per_second: f64,
+    /// 0 on the CPU, as are the submits.
+    dispatches_per_step: usize,
+    submits_per_step: f64,
+    /// From the program's start until the device had done the first step.
+    first_step_ms: f64,
+    /// `None` where the system does not tell.
+    peak_rss_mib: Option<f64>,
+}
+
+/// # Errors
+/// If the backend or the data cannot be had, or the layers do not fit the data or the device.
+pub fn run(args: &args::Bench, start: Instant) -> anyhow::Result<ExitCode> {
+    let backend = backend::choose(&args.backend)?;
+    let [inputs, hidden @ .., classes] = args.layers.as_slice() else {
+        anyhow::bail!("--layers needs at least two sizes: inputs and classes");
+    };
+    let total = u64::from(args.warmup) + u64::from(args.steps);
+    let data = match &args.data {
+        Some(directory) => read_idx_dir(directory).context("--data")?.train,
+        None => random(*inputs, *classes, args.batch_size, total)?,
+    };
+    ensure!(
+        data.width() == *inputs,
+        "--layers begins with {inputs}, but a sample has {} values",
+        data.width()
+    );
+    // Whole batches only, so that all steps are alike.
+    let steps_per_epoch = data.len() / args.batch_size;
+    ensure!(
+        steps_per_epoch > 0,
+        "--batch-size is {}, but there are only {} samples",
+        args.batch_size,
+        data.len()
+    );
+    let epochs = u32::try_from(total.div_ceil(steps_per_epoch as u64)).context("too many steps")?;
+    let mut model = network::build(data.sample_shape(), hidden, *classes)?
+        .compile(Adam::default(), Loss::SparseCategoricalCrossentropy, [Metric::Accuracy])
+        .build(backend.backend.clone())?;
+    let mut watch = Stopwatch::new(args.warmup, args.steps);
+    let fit = Fit::new()
+        .batch_size(args.batch_size)
+        .epochs(epochs)
+        .steps_per_epoch(steps_per_epoch)
+        .callback(&mut watch);
+    model.fit(&data, fit)?;
+
+    let (first, begun, ended) =
+        watch.times().context("no step was measured; this should not happen")?;
+    let seconds = ended.duration_since(begun).as_secs_f64().max(1e-9);
+    let steps_per_second = f64::from(args.steps) / seconds;
+    let (dispatches, submits) = match model.gpu() {
+        Some(gpu) => (gpu.dispatches(Pass::Train), gpu.submits()),
+        None => (0, 0),
+    };
+    let report = Report {
+        adapter: backend.adapter(),
+        backend: backend.name(),
+        layers: args.layers.clone(),
+        batch_size: args.batch_size,
+        steps: args.steps,
+        seconds,
+        steps_per_second,
+        samples_per_second: steps_per_second * args.batch_size as f64,
+        dispatches_per_step: dispatches,
+        submits_per_step: submits as f64 / total as f64,
+        first_step_ms: first.duration_since(start).as_secs_f64() * 1e3,
+        peak_rss_mib: peak_rss_mib(),
+    };
+    if args.json {
+        print::json(&report)?;
+    } else {
+        print::line(&backend.describe())?;
+        report.print()?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Report {
+    fn print(&self) -> anyhow::Result<()> {
+        let layers: Vec<String> = self.layers.iter().map(usize::to_string).collect();
+        let memory = self.peak_rss_mib.map_or("unknown".into(), |mib| format!("{mib:.0} MiB"));
+        let lines = [
+            ("network", format!("{}, batches of {}", layers.join("-"), self.batch_size)),
+            ("measured", format!("{} steps in {:.3} s", self.steps, self.seconds)),
+            (
+                "speed",
+                format!(
+                    "{:.1} steps/s, {:.0} samples/s",
+                    self.steps_per_second, self.samples_per_second
+                ),
+            ),
+            (
+                "a step",
+                format!(
+                    "{} dispatches, {:.2} submits",
+                    self.dispatches_per_step, self.submits_per_step
+                ),
+            ),
+            ("first step", format!("{:.0} ms after the program's start", self.first_step_ms)),
+            ("peak memory", memory),
+        ];
+        for (name, value) in lines {
+            print::line(&format!("{name:<12} {value}"))?;
+        }
+        Ok(())
+    }
+}
+
+/// Random pixels and labels, always the same.
+fn random(inputs: usize, classes: usize, batch_size: usize, steps: u64) -> anyhow::Result<Dataset> {
+    let wanted = usize::try_from(steps).unwrap_or(usize::MAX).saturating_mul(batch_size);
+    let samples = wanted.clamp(FEWEST_SAMPLES, MOST_SAMPLES).max(batch_size.saturating_mul(4));
+    let bytes = samples.checked_mul(inputs).filter(|&bytes| bytes <= MOST_BYTES);
+    let bytes = bytes.with_context(|| {
+        format!("{samples} samples of {inputs} bytes are more than bench's limit of 1 GiB")
+    })?;
+    let mut random = Random::new(0, Stream::Shuffle(0));
+    let mut pixels = Vec::with_capacity(bytes.next_multiple_of(8));
+    while pixels.len() < bytes {
+        pixels.extend_from_slice(&random.next_u64().to_le_bytes());
+    }
+    pixels.truncate(bytes);
+    let labels = (0..samples).map(|_| random.below(classes as u64) as u32).collect();
+    Ok(Dataset::new(Features::U8(Arc::new(pixels)), &[inputs], labels)?)
+}
+
+/// Notes when steps were done. Asking for the scores makes fit wait for the device.
+struct Stopwatch {
+    warmup: u64,
+    steps: u64,
+    done: u64,
+    first: Option<Instant>,
+    begun: Option<Instant>,
+    ended: Option<Instant>,
+}
+
+impl Stopwatch {
+    fn new(warmup: u32, steps: u32) -> Self {
+        Stopwatch {
+            warmup: warmup.into(),
+            steps: steps.into(),
+            done: 0,
+            first: None,
+            begun: None,
+            ended: None,
+        }
+    }
+
+    fn last(&self) -> u64 {
+        self.warmup + self.steps
+    }
+
+    fn times(&self) -> Option<(Instant, Instant, Instant)> {
+        Some((self.first?, self.begun?, self.ended?))
+    }
+}
+
+impl Callback for Stopwatch {
+    fn epoch_begin(&mut self, _epoch: EpochStart) {
+        if self.warmup == 0 {
+            self.begun.get_or_insert_with(Instant::now);
+        }
+    }
+
+    fn wants_scores(&mut self, _step: StepEnd) -> bool {
+        self.done += 1;
+        [1, self.warmup, self.last()].contains(&self.done)
+    }
+
+    fn scores(&mut self, _step: StepEnd, _scores: Scores) {
+        let now = Instant::now();
+        self.first.get_or_insert(now);
+        if self.done == self.warmup {
+            self.begun = Some(now);
+        }
+        if self.done == self.last() {
+            self.ended = Some(now);
+        }
+    }
+
+    fn step_end(&mut self, _step: StepEnd) -> Flow {
+        if self.done == self.last() { Flow::Stop } else { Flow::Continue }
+    }
+}
+
+/// The most memory that this process has held, in MiB: Linux' `VmHWM`.
+fn peak_rss_mib() -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib / 1024.0)
+}

@@ -1,0 +1,48 @@
+//! Evaluates a saved model on the test data.
+
+use std::process::ExitCode;
+
+use minibatch::{Evaluate, Model};
+use serde::Serialize;
+
+use crate::progress::{duration, in_words};
+use crate::{args, backend, network, print, source};
+
+#[derive(Serialize)]
+struct Report {
+    loss: f64,
+    accuracy: Option<f64>,
+    samples: usize,
+    adapter: String,
+    backend: String,
+}
+
+/// # Errors
+/// If the model, the data or the backend cannot be had or do not fit each other.
+pub fn run(args: &args::Evaluate) -> anyhow::Result<ExitCode> {
+    let backend = backend::choose(&args.backend)?;
+    let mut model = Model::load(&args.model, backend.backend.clone())?;
+    let source = source::choose(&args.data.options(true))?;
+    let test = source.data.test;
+    let start = std::time::Instant::now();
+    let scores = model.evaluate(&test, Evaluate::new().batch_size(args.batch_size))?;
+    if args.json {
+        // Which data they are matters, but is not part of the result.
+        print::aside(&source.note);
+        print::json(&Report {
+            loss: scores.loss,
+            accuracy: scores.accuracy,
+            samples: test.len(),
+            adapter: backend.adapter(),
+            backend: backend.name(),
+        })?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    print::line(&source.note)?;
+    print::line(&backend.describe())?;
+    let sizes = network::sizes(model.architecture());
+    print::line(&format!("model: {}, {sizes}", args.model.display()))?;
+    let time = duration(start.elapsed().as_secs_f64());
+    print::line(&format!("test: {} - {} samples in {time}", in_words("", &scores), test.len()))?;
+    Ok(ExitCode::SUCCESS)
+}

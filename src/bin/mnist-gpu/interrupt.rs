@@ -1,0 +1,44 @@
+//! Ctrl-C ends training after the step at hand; a second one ends the program at once.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::Context;
+use minibatch::training::{Callback, Flow, StepEnd};
+
+use crate::print;
+
+/// Exit code of a program that Ctrl-C ended, by the shells' convention.
+pub const EXIT_CODE: u8 = 130;
+
+/// Stops training once Ctrl-C was pressed.
+pub struct Interrupt {
+    pressed: Arc<AtomicBool>,
+}
+
+impl Interrupt {
+    /// From now on Ctrl-C no longer ends the program at once. `announce`: say so when it comes.
+    ///
+    /// # Errors
+    /// If the system refuses the handler.
+    pub fn watch(announce: bool) -> anyhow::Result<Self> {
+        let pressed = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&pressed);
+        ctrlc::set_handler(move || {
+            if flag.swap(true, Ordering::Relaxed) {
+                std::process::exit(EXIT_CODE.into());
+            }
+            if announce {
+                print::aside("\nCtrl-C: ending after this step; once more: at once");
+            }
+        })
+        .context("cannot watch for Ctrl-C")?;
+        Ok(Interrupt { pressed })
+    }
+}
+
+impl Callback for Interrupt {
+    fn step_end(&mut self, _step: StepEnd) -> Flow {
+        if self.pressed.load(Ordering::Relaxed) { Flow::Stop } else { Flow::Continue }
+    }
+}

@@ -1,0 +1,64 @@
+//! The network between the data's two ends: its sizes and its name.
+
+use anyhow::ensure;
+use minibatch::model::Input;
+use minibatch::{Activation, Sequential};
+
+/// More would take over 4 GB with Adam's moments and the gradient, and memory that runs out ends
+/// a program without a message.
+const MOST_PARAMETERS: usize = 1 << 28;
+
+/// Dense layers on pixels: ReLU in `hidden`, softmax over `classes`.
+///
+/// # Errors
+/// If it has too many parameters.
+pub fn build(
+    sample_shape: &[usize],
+    hidden: &[usize],
+    classes: usize,
+) -> anyhow::Result<Sequential> {
+    let mut network = Sequential::new(Input::pixels(sample_shape));
+    for &units in hidden {
+        network = network.dense(units, Activation::Relu);
+    }
+    network = network.dense(classes, Activation::Softmax);
+    ensure!(
+        parameters(&network).is_some_and(|count| count <= MOST_PARAMETERS),
+        "a network of {} has more than {MOST_PARAMETERS} parameters; give smaller layers",
+        sizes(&network)
+    );
+    Ok(network)
+}
+
+/// `784-128-10`.
+pub fn sizes(network: &Sequential) -> String {
+    let inputs = network.input.width().map_or("?".into(), |width| width.to_string());
+    let units = network.layers.iter().map(|layer| layer.units.to_string());
+    std::iter::once(inputs).chain(units).collect::<Vec<_>>().join("-")
+}
+
+/// Number of weights and biases; `None` if it overflows.
+pub fn parameters(network: &Sequential) -> Option<usize> {
+    let mut inputs = network.input.width()?;
+    let mut total = 0usize;
+    for layer in &network.layers {
+        total = inputs.checked_add(1)?.checked_mul(layer.units)?.checked_add(total)?;
+        inputs = layer.units;
+    }
+    Some(total)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_is_named_and_counted() -> anyhow::Result<()> {
+        let network = build(&[28, 28], &[128, 64], 10)?;
+        assert_eq!(sizes(&network), "784-128-64-10");
+        assert_eq!(parameters(&network), Some(784 * 128 + 128 + 128 * 64 + 64 + 64 * 10 + 10));
+        assert!(build(&[28, 28], &[usize::MAX], 10).is_err());
+        assert!(build(&[28, 28], &[1 << 20], 10).is_err());
+        Ok(())
+    }
+}

@@ -1,0 +1,164 @@
+//! Shows PNG images to a saved model.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context, bail, ensure};
+use minibatch::data::{Dataset, Features};
+use minibatch::model::{Input, InputType};
+use minibatch::{Model, Predict};
+use png::{ColorType, Transformations};
+use serde::Serialize;
+
+use crate::{args, backend, print};
+
+#[derive(Serialize)]
+struct Prediction {
+    image: String,
+    class: usize,
+    probability: f32,
+    /// Of each class.
+    probabilities: Vec<f32>,
+}
+
+/// # Errors
+/// If the model or an image cannot be read or do not fit each other.
+pub fn run(args: &args::Predict) -> anyhow::Result<ExitCode> {
+    let backend = backend::choose(&args.backend)?;
+    let mut model = Model::load(&args.model, backend.backend.clone())?;
+    let [height, width] = image_size(&model.architecture().input)
+        .with_context(|| args.model.display().to_string())?;
+    let mut pixels = Vec::new();
+    for path in &args.images {
+        pixels.extend(read_grey(path, height, width).with_context(|| path.display().to_string())?);
+    }
+    let labels = vec![0; args.images.len()];
+    let data = Dataset::new(Features::U8(Arc::new(pixels)), &[height, width], labels)?;
+    let outputs = model.predict(&data, Predict::new())?;
+    let classes = model.architecture().outputs();
+    let predictions: Vec<Prediction> = args
+        .images
+        .iter()
+        .zip(outputs.chunks_exact(classes.max(1)))
+        .map(|(path, probabilities)| prediction(path, probabilities))
+        .collect();
+    if args.json {
+        print::json(&predictions)?;
+    } else {
+        for prediction in &predictions {
+            print::line(&prediction.in_words())?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Height and width of the images that a model takes.
+fn image_size(input: &Input) -> anyhow::Result<[usize; 2]> {
+    match (input.values, input.shape.as_slice()) {
+        (InputType::U8 { .. }, &[height, width]) => Ok([height, width]),
+        (InputType::U8 { .. }, shape) => bail!("takes samples of shape {shape:?}, not images"),
+        (InputType::F32, shape) => bail!("takes floats of shape {shape:?}, not pixels"),
+    }
+}
+
+fn prediction(path: &Path, probabilities: &[f32]) -> Prediction {
+    let class = ranked(probabilities).first().copied().unwrap_or_default();
+    Prediction {
+        image: path.display().to_string(),
+        class,
+        probability: probabilities.get(class).copied().unwrap_or_default(),
+        probabilities: probabilities.to_vec(),
+    }
+}
+
+/// The classes, most probable first.
+fn ranked(probabilities: &[f32]) -> Vec<usize> {
+    let mut classes: Vec<usize> = (0..probabilities.len()).collect();
+    classes.sort_by(|&a, &b| probabilities[b].total_cmp(&probabilities[a]));
+    classes
+}
+
+impl Prediction {
+    /// `7.png: 7 (99.81%), then 9 (0.12%), 3 (0.04%)`.
+    fn in_words(&self) -> String {
+        let shares = ranked(&self.probabilities).into_iter().map(|class| {
+            format!("{class} ({:.2}%)", self.probabilities[class] * 100.0)
+        });
+        let best: Vec<String> = shares.take(3).collect();
+        match best.as_slice() {
+            [first, others @ ..] if !others.is_empty() => {
+                format!("{}: {first}, then {}", self.image, others.join(", "))
+            }
+            _ => format!("{}: {}", self.image, best.concat()),
+        }
+    }
+}
+
+/// The image as one byte a pixel, row by row.
+fn read_grey(path: &Path, height: usize, width: usize) -> anyhow::Result<Vec<u8>> {
+    let file = File::open(path).context("cannot read")?;
+    let mut decoder = png::Decoder::new(BufReader::new(file));
+    // Palettes and fewer than 8 bits a channel become 8 bits, 16 bits lose the lower 8.
+    decoder.set_transformations(Transformations::EXPAND | Transformations::STRIP_16);
+    let mut reader = decoder.read_info().context("not a PNG image")?;
+    let actual = [reader.info().width as usize, reader.info().height as usize];
+    // Checked before anything is allocated for the pixels.
+    ensure!(
+        actual == [width, height],
+        "is {} x {} pixels, but the model takes {width} x {height} (width x height)",
+        actual[0],
+        actual[1]
+    );
+    let size = reader.output_buffer_size().context("too large")?;
+    let mut bytes = vec![0; size];
+    let frame = reader.next_frame(&mut bytes).context("a damaged PNG image")?;
+    let channels = match frame.color_type {
+        ColorType::Grayscale | ColorType::Indexed => 1,
+        ColorType::GrayscaleAlpha => 2,
+        ColorType::Rgb => 3,
+        ColorType::Rgba => 4,
+    };
+    let pixels: Vec<u8> = bytes.chunks_exact(channels).take(width * height).map(grey).collect();
+    ensure!(pixels.len() == width * height, "a damaged PNG image: too few pixels");
+    Ok(pixels)
+}
+
+/// A pixel's brightness by ITU-R BT.601, on black as far as it is transparent.
+fn grey(pixel: &[u8]) -> u8 {
+    let luma = |[r, g, b]: [u8; 3]| {
+        (299 * u32::from(r) + 587 * u32::from(g) + 114 * u32::from(b) + 500) / 1000
+    };
+    let opaque = |value: u32, alpha: u8| (value * u32::from(alpha) + 127) / 255;
+    let value = match *pixel {
+        [value] => u32::from(value),
+        [value, alpha] => opaque(value.into(), alpha),
+        [r, g, b] => luma([r, g, b]),
+        [r, g, b, alpha] => opaque(luma([r, g, b]), alpha),
+        _ => 0,
+    };
+    value.min(255) as u8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_of_pixel_becomes_its_brightness() {
+        assert_eq!(grey(&[200]), 200);
+        assert_eq!([grey(&[200, 255]), grey(&[200, 0])], [200, 0]);
+        assert_eq!([grey(&[255, 255, 255]), grey(&[0, 0, 0])], [255, 0]);
+        assert_eq!([grey(&[255, 0, 0]), grey(&[0, 255, 0]), grey(&[0, 0, 255])], [76, 150, 29]);
+        assert_eq!([grey(&[255, 255, 255, 255]), grey(&[255, 255, 255, 51])], [255, 51]);
+    }
+
+    #[test]
+    fn the_best_come_first() {
+        let prediction = prediction(Path::new("a.png"), &[0.04, 0.9, 0.06]);
+        assert_eq!(prediction.class, 1);
+        assert_eq!(prediction.in_words(), "a.png: 1 (90.00%), then 2 (6.00%), 0 (4.00%)");
+    }
+}

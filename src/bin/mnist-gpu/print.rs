@@ -1,0 +1,38 @@
+//! Writing to the terminal without `println!`, which panics when the reader is gone.
+
+use std::io::Write;
+
+use anyhow::Context;
+
+/// A line on standard output.
+///
+/// # Errors
+/// If it cannot be written, as into a closed pipe or to a full disk.
+pub fn line(text: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{text}").and_then(|()| out.flush()).context("cannot write to standard output")
+}
+
+/// Whether [`line`] failed since nobody reads any more, as after `| head -1`.
+pub fn reader_is_gone(error: &anyhow::Error) -> bool {
+    let cause = error.downcast_ref::<std::io::Error>();
+    cause.is_some_and(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
+/// A value as JSON on standard output.
+///
+/// # Errors
+/// As [`line`].
+pub fn json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+    line(&serde_json::to_string_pretty(value)?)
+}
+
+/// A line on standard error. If even that fails there is nobody left to tell.
+pub fn aside(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// An error's line on standard error.
+pub fn error(text: &str) {
+    aside(&format!("error: {text}"));
+}

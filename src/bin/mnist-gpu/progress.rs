@@ -1,0 +1,149 @@
+//! What training shows while it runs, by Keras' verbosity: 0 nothing, 1 a bar for the epoch at
+//! hand and a line for each one done, 2 only the lines.
+
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use minibatch::training::{Callback, EpochRecord, EpochStart, Flow, Scores, StepEnd};
+
+use crate::print;
+
+/// How often the bar's scores are read from the device, which makes training wait for a moment.
+const REFRESH: Duration = Duration::from_millis(150);
+
+/// The verbosity when none is named. The bar is drawn on standard error.
+pub fn default_verbosity() -> u8 {
+    if std::io::stderr().is_terminal() { 1 } else { 2 }
+}
+
+/// Shows the epochs as they go.
+pub struct Progress {
+    verbosity: u8,
+    epoch: EpochStart,
+    begun: Instant,
+    bar: ProgressBar,
+    refreshed: Instant,
+    scores: String,
+    step: usize,
+}
+
+impl Progress {
+    pub fn new(verbosity: u8) -> Self {
+        let now = Instant::now();
+        Progress {
+            verbosity,
+            epoch: EpochStart { epoch: 0, epochs: 0, steps: 0 },
+            begun: now,
+            bar: ProgressBar::hidden(),
+            refreshed: now,
+            scores: String::new(),
+            step: 0,
+        }
+    }
+
+    /// Steps in each epoch, once one has begun.
+    pub fn steps_per_epoch(&self) -> usize {
+        self.epoch.steps
+    }
+}
+
+impl Callback for Progress {
+    fn epoch_begin(&mut self, epoch: EpochStart) {
+        self.epoch = epoch;
+        self.begun = Instant::now();
+        self.scores.clear();
+        if self.verbosity == 1 {
+            self.bar = ProgressBar::new(epoch.steps as u64);
+            // In one line they would not fit 80 columns.
+            let template = "{prefix} [{wide_bar}] {pos}/{len}\n    {wide_msg}";
+            if let Ok(style) = ProgressStyle::with_template(template) {
+                self.bar.set_style(style.progress_chars("=> "));
+            }
+            self.bar.set_prefix(format!("Epoch {}/{}", epoch.epoch, epoch.epochs));
+        }
+    }
+
+    fn wants_scores(&mut self, step: StepEnd) -> bool {
+        !self.bar.is_hidden() && (step.step == 1 || self.refreshed.elapsed() >= REFRESH)
+    }
+
+    fn scores(&mut self, step: StepEnd, scores: Scores) {
+        self.refreshed = Instant::now();
+        self.scores = in_words("", &scores);
+        let seconds = self.begun.elapsed().as_secs_f64().max(1e-9);
+        let left = seconds / step.step as f64 * self.epoch.steps.saturating_sub(step.step) as f64;
+        self.bar.set_message(format!(
+            "{} - {:.0} samples/s - {} left",
+            self.scores,
+            step.samples as f64 / seconds,
+            duration(left)
+        ));
+    }
+
+    fn step_end(&mut self, step: StepEnd) -> Flow {
+        self.step = step.step;
+        self.bar.set_position(step.step as u64);
+        Flow::Continue
+    }
+
+    fn epoch_end(&mut self, record: &EpochRecord) -> minibatch::Result<Flow> {
+        self.bar.finish_and_clear();
+        if self.verbosity > 0 {
+            let mut line = format!(
+                "Epoch {}/{} - {} - {}",
+                self.epoch.epoch,
+                self.epoch.epochs,
+                duration(record.seconds),
+                in_words("", &record.training)
+            );
+            if let Some(validation) = &record.validation {
+                line = format!("{line} - {}", in_words("val_", validation));
+            }
+            if self.step < self.epoch.steps {
+                line = format!("{line} (stopped at step {}/{})", self.step, self.epoch.steps);
+            }
+            // A reader that is gone is no reason to stop learning; the end of the program tells.
+            let _ = print::line(&line);
+        }
+        Ok(Flow::Continue)
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        // An error may end training inside an epoch.
+        self.bar.finish_and_clear();
+    }
+}
+
+/// `loss: 0.2567 - accuracy: 0.9259`.
+pub fn in_words(prefix: &str, scores: &Scores) -> String {
+    let loss = format!("{prefix}loss: {:.4}", scores.loss);
+    match scores.accuracy {
+        Some(accuracy) => format!("{loss} - {prefix}accuracy: {accuracy:.4}"),
+        None => loss,
+    }
+}
+
+/// `0.4s`, `12s`, `3m05s`.
+pub fn duration(seconds: f64) -> String {
+    if seconds < 9.95 {
+        return format!("{seconds:.1}s");
+    }
+    let whole = seconds.round() as u64;
+    if whole < 60 { format!("{whole}s") } else { format!("{}m{:02}s", whole / 60, whole % 60) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scores_and_durations_read_as_in_keras() {
+        let scores = Scores { loss: 0.25674, accuracy: Some(0.92591) };
+        assert_eq!(in_words("val_", &scores), "val_loss: 0.2567 - val_accuracy: 0.9259");
+        let shown = [0.04, 9.94, 9.96, 59.4, 59.6, 185.0].map(duration);
+        assert_eq!(shown, ["0.0s", "9.9s", "10s", "59s", "1m00s", "3m05s"]);
+    }
+}

@@ -1,0 +1,121 @@
+//! Trains, tests, saves.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::{Context, bail, ensure};
+use minibatch::data::Shuffle;
+use minibatch::{Adam, Evaluate, Fit, Loss, Metric};
+
+use crate::history::{Format, Run};
+use crate::interrupt::{self, Interrupt};
+use crate::progress::{self, Progress, duration, in_words};
+use crate::{args, backend, network, print, source};
+
+/// # Errors
+/// If an argument, a file or the data does not fit, before training; if the device fails or the
+/// loss stops being a number; if a result cannot be written.
+pub fn run(args: &args::Train) -> anyhow::Result<ExitCode> {
+    let start = Instant::now();
+    let verbosity = args.verbose.unwrap_or_else(progress::default_verbosity);
+    let say = |text: &str| if verbosity > 0 { print::line(text) } else { Ok(()) };
+    check_targets(args)?;
+    let backend = backend::choose(&args.backend)?;
+    let source = source::choose(&args.data.options(verbosity > 0))?;
+    let (train, test) = (source.data.train, source.data.test);
+    let classes = train.classes().max(test.classes());
+    let network = network::build(train.sample_shape(), &args.hidden, classes)?;
+    let sizes = network::sizes(&network);
+    let parameters = network::parameters(&network).unwrap_or_default();
+    let mut model = network
+        .compile(
+            Adam::new(args.learning_rate),
+            Loss::SparseCategoricalCrossentropy,
+            [Metric::Accuracy],
+        )
+        .seed(args.data.seed)
+        .build(backend.backend.clone())?;
+    say(&source.note)?;
+    say(&backend.describe())?;
+    say(&format!("network: {sizes}, {parameters} parameters"))?;
+
+    let mut progress = Progress::new(verbosity);
+    let mut interrupt = Interrupt::watch(verbosity > 0)?;
+    let shuffle = if args.no_shuffle { Shuffle::Off } else { Shuffle::Full };
+    let mut fit = Fit::new()
+        .batch_size(args.batch_size)
+        .epochs(args.epochs)
+        .shuffle(shuffle)
+        .validation_split(args.validation_split)
+        .callback(&mut progress)
+        .callback(&mut interrupt);
+    if let Some(steps) = args.steps_per_epoch {
+        fit = fit.steps_per_epoch(steps);
+    }
+    let history = model.fit(&train, fit)?;
+
+    // Each result is kept even if another one cannot be: the first failure is told at the end.
+    let saved = args.save.as_deref().map_or(Ok(()), |path| model.save(path));
+    let tested = if history.stopped {
+        Ok(None)
+    } else {
+        model.evaluate(&test, Evaluate::new().batch_size(args.batch_size)).map(Some)
+    };
+    let run = Run {
+        epochs: history.epochs,
+        test: tested.as_ref().ok().copied().flatten(),
+        adapter: backend.adapter(),
+        backend: backend.name(),
+        seed: args.data.seed,
+        batch_size: args.batch_size,
+        steps_per_epoch: progress.steps_per_epoch(),
+    };
+    let recorded = args.history.as_deref().map_or(Ok(()), |path| run.write(path));
+    saved?;
+    recorded?;
+    let time = duration(start.elapsed().as_secs_f64());
+    match tested? {
+        Some(scores) => say(&format!("test: {} - {time} in all", in_words("", &scores)))?,
+        None => say(&format!("stopped by Ctrl-C after {time}; not tested"))?,
+    }
+    for (what, path) in [("model", &args.save), ("history", &args.history)] {
+        if let Some(path) = path {
+            say(&format!("{what} saved to {}", path.display()))?;
+        }
+    }
+    Ok(if history.stopped { ExitCode::from(interrupt::EXIT_CODE) } else { ExitCode::SUCCESS })
+}
+
+/// Finds out before training what would make its results unsavable after it.
+fn check_targets(args: &args::Train) -> anyhow::Result<()> {
+    if let Some(path) = &args.history {
+        Format::of(path)?;
+        ensure!(
+            args.save.as_ref() != Some(path),
+            "--save and --history name the same file, {}",
+            path.display()
+        );
+    }
+    for (flag, path) in [("--save", &args.save), ("--history", &args.history)] {
+        if let Some(path) = path {
+            check_target(path).with_context(|| format!("{flag} {}", path.display()))?;
+        }
+    }
+    Ok(())
+}
+
+fn check_target(path: &Path) -> anyhow::Result<()> {
+    if path.is_dir() || path.file_name().is_none() {
+        bail!("is a directory; give a file name");
+    }
+    let parent = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    ensure!(parent.is_dir(), "the directory {} does not exist", parent.display());
+    // It has no name where the system allows that, and is gone at once.
+    tempfile::tempfile_in(parent)
+        .map(drop)
+        .with_context(|| format!("cannot write to the directory {}", parent.display()))
+}

@@ -1,0 +1,213 @@
+//! One operation at one shape, run on both executors.
+
+use std::sync::Arc;
+
+use crate::cpu::CpuExecutor;
+use crate::error::Result;
+use crate::gpu::{Gpu, GpuExecutor, Kernel};
+use crate::program::{Buffer, BufferId, Element, Pass, Placement, Program, Role, Step};
+use crate::random::{Random, Stream};
+
+/// A NaN that no computation makes: what outputs hold before, and what must be left where nothing
+/// is to be written.
+const POISON: u32 = 0x7fc0_dead;
+/// Rows beyond the live ones, in every buffer of the batch.
+const GUARD_ROWS: usize = 3;
+
+/// A program of one operation, the values of its inputs, and how far its outputs may be off.
+pub(super) struct Case {
+    pub program: Program,
+    /// Buffers that the operation reads, `[rows, columns]` each.
+    pub inputs: Vec<(BufferId, Vec<f64>)>,
+    /// Buffers that it writes, with the bound of each element once the oracle's results are known.
+    pub outputs: Vec<(BufferId, Bound)>,
+    pub step: Step,
+    /// `[rows, inputs, units]`.
+    pub shape: [usize; 3],
+}
+
+/// Bounds of an output's elements, from the oracle's results by name.
+pub(super) type Bound = Box<dyn Fn(&dyn Fn(BufferId) -> Vec<f64>) -> Vec<f64>>;
+
+/// How an operation fared.
+pub(super) struct Outcome {
+    /// Largest error over its bound; above 1 is a failure.
+    pub worst: Worst,
+    /// What was written where nothing must be, or was not zero where it must be.
+    pub stray: Option<String>,
+    pub kernels: Vec<Kernel>,
+}
+
+/// The element that came closest to its bound, or went beyond.
+#[derive(Debug, Clone, Default)]
+pub struct Worst {
+    /// Distance from the oracle's value.
+    pub error: f64,
+    /// What it may be.
+    pub bound: f64,
+    /// Where it was.
+    pub place: String,
+}
+
+impl Worst {
+    /// Error over bound; infinite for a result that is no number.
+    pub fn ratio(&self) -> f64 {
+        match (self.error, self.bound) {
+            (error, _) if error == 0.0 => 0.0,
+            (error, bound) => error / bound,
+        }
+    }
+
+    /// Keeps the worse of the two.
+    pub fn or(self, other: Worst) -> Worst {
+        if other.ratio() > self.ratio() { other } else { self }
+    }
+}
+
+impl Case {
+    /// Runs the case on `gpu` and on the f64 oracle.
+    pub async fn run(&self, gpu: &Gpu) -> Result<Outcome> {
+        let program = Arc::new(self.program.clone());
+        let rows = self.step.live_rows;
+        let mut oracle = CpuExecutor::<f64>::new(Arc::clone(&program));
+        let mut device = GpuExecutor::new(gpu, Arc::clone(&program)).await?;
+        oracle.reserve(rows);
+        device.reserve(rows + GUARD_ROWS).await?;
+        // What the operation does not read begins as poison, guards and padding included.
+        let given = |id: BufferId| self.inputs.iter().any(|(input, _)| *input == id);
+        for (id, buffer) in program.buffers() {
+            let whole_arena_given = program.slices(id).all(|(slice, _)| given(slice));
+            let poisoned = buffer.placement == Placement::Own
+                && !(buffer.role == Role::Arena && whole_arena_given);
+            if poisoned && device.is_allocated(id) {
+                poison(&mut device, id, buffer, rows)?;
+            }
+        }
+        for (id, values) in &self.inputs {
+            device.write(*id, values).await?;
+            oracle.write(*id, values)?;
+        }
+        for op in program.ops(Pass::Predict) {
+            oracle.execute(op, &self.step);
+        }
+        device.execute(Pass::Predict, &self.step).await?;
+
+        let mut outcome = Outcome {
+            worst: Worst::default(),
+            stray: None,
+            kernels: device.kernels(Pass::Predict),
+        };
+        let expected = |id| oracle.read(id, rows);
+        let mut written = Vec::new();
+        for (id, bound) in &self.outputs {
+            let buffer = program.buffer(*id);
+            let bounds = bound(&expected);
+            let actual = device.read(*id, rows).await?;
+            let compared = expected(*id).into_iter().zip(actual).zip(bounds);
+            for (i, ((expected, actual), bound)) in compared.enumerate() {
+                let error = match (expected - actual).abs() {
+                    error if error.is_nan() => f64::INFINITY,
+                    error => error,
+                };
+                let columns = buffer.columns;
+                let place = || {
+                    format!(
+                        "{}[{}, {}] is {actual:e}, expected {expected:e}, at {:?}",
+                        buffer.name,
+                        i / columns,
+                        i % columns,
+                        self.shape
+                    )
+                };
+                let worst = Worst { error, bound, place: String::new() };
+                if worst.ratio() > outcome.worst.ratio() {
+                    outcome.worst = Worst { place: place(), ..worst };
+                }
+            }
+            written.push(*id);
+        }
+        outcome.stray = self.find_stray(&mut device, &written).await?;
+        Ok(outcome)
+    }
+
+    /// Padding that is not zero, or a guard that was overwritten.
+    async fn find_stray(
+        &self,
+        device: &mut GpuExecutor,
+        written: &[BufferId],
+    ) -> Result<Option<String>> {
+        let rows = self.step.live_rows;
+        for (id, buffer) in self.program.buffers() {
+            let in_arena = buffer.placement != Placement::Own;
+            let guard = buffer.name.starts_with("guard");
+            if buffer.role == Role::Arena || buffer.element == Element::U8 {
+                continue;
+            }
+            if !(written.contains(&id) || guard) {
+                continue;
+            }
+            let raw = device.read_raw(id, rows + GUARD_ROWS).await?;
+            let words = raw.chunks_exact(4).map(bytemuck::pod_read_unaligned::<u32>);
+            let stride = buffer.stride();
+            for (i, word) in words.enumerate() {
+                let (row, column) = (i / stride, i % stride);
+                let live = row < buffer.live_rows(rows) && column < buffer.columns;
+                let expected = match (guard, live) {
+                    (true, _) => POISON,
+                    (false, true) => continue,
+                    // Rows of the batch beyond the live ones must be left alone; padding of what
+                    // was written must be zero.
+                    (false, false) if !in_arena && row >= rows => POISON,
+                    (false, false) => 0,
+                };
+                if word != expected {
+                    return Ok(Some(format!(
+                        "{}[{row}, {column}] holds {word:#010x}, expected {expected:#010x}, at {:?}",
+                        buffer.name, self.shape
+                    )));
+                }
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn poison(device: &mut GpuExecutor, id: BufferId, buffer: &Buffer, rows: usize) -> Result<()> {
+    let elements = buffer.allocated(rows + GUARD_ROWS);
+    let bytes = match buffer.element {
+        Element::U8 => vec![0xaa; elements],
+        Element::Real | Element::U32 => {
+            std::iter::repeat_n(POISON.to_ne_bytes(), elements).flatten().collect()
+        }
+    };
+    device.write_raw(id, &bytes)
+}
+
+/// Random numbers for a case, each an f32.
+pub(super) struct Values(Random);
+
+impl Values {
+    pub fn new(seed: u64) -> Self {
+        Values(Random::new(seed, Stream::Parity))
+    }
+
+    /// `count` numbers in `[-1, 1)`.
+    pub fn signed(&mut self, count: usize) -> Vec<f64> {
+        self.scaled(count, 1.0)
+    }
+
+    /// `count` numbers in `[-scale, scale)`.
+    pub fn scaled(&mut self, count: usize, scale: f64) -> Vec<f64> {
+        (0..count).map(|_| f64::from(self.0.range(-scale, scale) as f32)).collect()
+    }
+
+    /// `count` numbers in `[0, 1)`.
+    pub fn positive(&mut self, count: usize) -> Vec<f64> {
+        (0..count).map(|_| f64::from(self.0.uniform() as f32)).collect()
+    }
+
+    /// `count` whole numbers below `bound`.
+    pub fn below(&mut self, count: usize, bound: u64) -> Vec<f64> {
+        (0..count).map(|_| self.0.below(bound) as f64).collect()
+    }
+}

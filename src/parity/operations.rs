@@ -1,0 +1,428 @@
+//! The cases: each operation over shapes that are awkward for tiles of 4, 8, 16, 32 and 64.
+
+use super::bounds::{self, Softmax};
+use super::case::{Case, Values};
+use crate::activation::Elementwise;
+use crate::cpu::{Matrix, Real};
+use crate::error::Result;
+use crate::gpu::InputKind;
+use crate::program::{
+    BufferId, Element, Op, Pass, Program, ProgramBuilder, Role, Rows, Step,
+};
+
+/// An operation whose parity can be tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "each variant is the operation of its name")]
+pub enum Operation {
+    Convert,
+    DenseForward(InputKind, Elementwise),
+    Softmax,
+    SoftmaxCrossEntropy,
+    DenseBackwardWeights(InputKind),
+    DenseBackwardInput(Elementwise),
+    Adam,
+}
+
+const SCALE: f64 = 1.0 / 255.0;
+
+impl Operation {
+    /// Every operation, in all its forms.
+    pub fn all() -> Vec<Operation> {
+        use Elementwise::{Linear, Relu, Sigmoid, Tanh};
+        use InputKind::{F32, U8};
+        let mut all = vec![Operation::Convert];
+        for input in [F32, U8] {
+            all.extend([Linear, Relu, Sigmoid, Tanh].map(|a| Operation::DenseForward(input, a)));
+        }
+        all.extend([Operation::Softmax, Operation::SoftmaxCrossEntropy]);
+        all.extend([F32, U8].map(Operation::DenseBackwardWeights));
+        all.extend([Linear, Relu, Sigmoid, Tanh].map(Operation::DenseBackwardInput));
+        all.push(Operation::Adam);
+        all
+    }
+
+    /// Name and form: `dense_forward u8 relu`.
+    pub fn name(self) -> String {
+        let input = |input| match input {
+            InputKind::F32 => "f32",
+            InputKind::U8 => "u8",
+        };
+        let lower = |activation: Elementwise| format!("{activation:?}").to_lowercase();
+        match self {
+            Operation::Convert => "convert".into(),
+            Operation::DenseForward(kind, activation) => {
+                format!("dense_forward {} {}", input(kind), lower(activation))
+            }
+            Operation::Softmax => "softmax".into(),
+            Operation::SoftmaxCrossEntropy => "softmax_cross_entropy".into(),
+            Operation::DenseBackwardWeights(kind) => {
+                format!("dense_backward_weights {}", input(kind))
+            }
+            Operation::DenseBackwardInput(activation) => {
+                format!("dense_backward_input {}", lower(activation))
+            }
+            Operation::Adam => "adam".into(),
+        }
+    }
+
+    /// The shapes tried, `[rows, inputs, units]`. Each awkward size stands in each place, beside
+    /// others; the first one is the smallest that shows a mistake in any kernel's loops.
+    pub fn shapes(self) -> Vec<[usize; 3]> {
+        const SIZES: [usize; 15] = [1, 7, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 257];
+        let n = SIZES.len();
+        let mut shapes: Vec<[usize; 3]> = (0..n)
+            .flat_map(|i| {
+                let (j, k) = ((i * 4 + 3) % n, (i * 7 + 5) % n);
+                [[SIZES[i], SIZES[j], SIZES[k]], [SIZES[i], SIZES[k], SIZES[j]]]
+            })
+            .collect();
+        shapes.extend([[1, 1, 1], [2, 3, 2], [8, 8, 8], [128, 784, 128], [33, 128, 10]]);
+        shapes.push([1000, 16, 10]);
+        shapes
+    }
+
+    /// A shape that takes more workgroups than one dimension of a dispatch may have, for the
+    /// operations whose workgroups run over elements.
+    pub fn large_shape(self) -> Option<[usize; 3]> {
+        matches!(self, Operation::Adam | Operation::Convert).then_some([66_000, 260, 1])
+    }
+
+    pub(super) fn case(self, shape: [usize; 3], seed: u64) -> Result<Case> {
+        let values = Values::new(seed);
+        match self {
+            Operation::Convert => convert(shape, values),
+            Operation::DenseForward(input, activation) => {
+                dense_forward(shape, input, activation, values)
+            }
+            Operation::Softmax => softmax(shape, values),
+            Operation::SoftmaxCrossEntropy => softmax_cross_entropy(shape, values),
+            Operation::DenseBackwardWeights(input) => dense_backward_weights(shape, input, values),
+            Operation::DenseBackwardInput(activation) => {
+                dense_backward_input(shape, activation, values)
+            }
+            Operation::Adam => adam(shape, values),
+        }
+    }
+}
+
+/// The buffer that the operation reads as reals, and what to fill and convert to get it there.
+struct Samples {
+    id: BufferId,
+    fill: (BufferId, Vec<f64>),
+    /// What the reals will be.
+    values: Vec<f64>,
+}
+
+fn samples(
+    builder: &mut ProgramBuilder,
+    kind: InputKind,
+    [rows, columns]: [usize; 2],
+    values: &mut Values,
+) -> Result<Samples> {
+    match kind {
+        InputKind::F32 => {
+            let id = builder.activation("input", columns)?;
+            let x = values.signed(rows * columns);
+            Ok(Samples { id, fill: (id, x.clone()), values: x })
+        }
+        InputKind::U8 => {
+            let bytes = builder.buffer("bytes", Role::Input, Element::U8, Rows::Batch, columns)?;
+            let id = builder.activation("input", columns)?;
+            builder.push(Pass::Predict, Op::Convert { input: bytes, output: id, scale: SCALE })?;
+            let x = values.below(rows * columns, 256);
+            let scaled = x.iter().map(|x| x * SCALE).collect();
+            Ok(Samples { id, fill: (bytes, x), values: scaled })
+        }
+    }
+}
+
+fn magnitudes(values: &[f64]) -> Vec<f64> {
+    values.iter().map(|x| x.abs()).collect()
+}
+
+/// `a[m,k] · b[k,n]` of row-major matrices, either given transposed.
+fn product(
+    [m, k, n]: [usize; 3],
+    (a, a_transposed): (&[f64], bool),
+    (b, b_transposed): (&[f64], bool),
+) -> Vec<f64> {
+    let a = if a_transposed { Matrix::new(a, m).transposed() } else { Matrix::new(a, k) };
+    let b = if b_transposed { Matrix::new(b, k).transposed() } else { Matrix::new(b, n) };
+    let mut c = vec![0.0; m * n];
+    f64::gemm([m, k, n], a, b, 0.0, Matrix::new(&mut c, n));
+    c
+}
+
+fn finish(
+    builder: ProgramBuilder,
+    shape: [usize; 3],
+    inputs: Vec<(BufferId, Vec<f64>)>,
+    outputs: Vec<(BufferId, super::case::Bound)>,
+) -> Case {
+    Case { program: builder.build(), inputs, outputs, step: Step::forward(shape[0]), shape }
+}
+
+fn convert(shape: [usize; 3], mut values: Values) -> Result<Case> {
+    let [rows, columns, _] = shape;
+    let mut builder = ProgramBuilder::new();
+    let samples = samples(&mut builder, InputKind::U8, [rows, columns], &mut values)?;
+    let expected = samples.values;
+    let bound = move |_: &dyn Fn(BufferId) -> Vec<f64>| {
+        expected.iter().map(|x| 2.0 * bounds::EPSILON * x).collect()
+    };
+    Ok(finish(builder, shape, vec![samples.fill], vec![(samples.id, Box::new(bound))]))
+}
+
+fn dense_forward(
+    shape: [usize; 3],
+    kind: InputKind,
+    activation: Elementwise,
+    mut values: Values,
+) -> Result<Case> {
+    let [rows, inputs, units] = shape;
+    let mut builder = ProgramBuilder::new();
+    let samples = samples(&mut builder, kind, [rows, inputs], &mut values)?;
+    let arena = builder.arena("parameters")?;
+    let weight = builder.slice(arena, "weight", Role::Parameter, inputs, units)?;
+    let bias = builder.slice(arena, "bias", Role::Parameter, 1, units)?;
+    let output = builder.activation("output", units)?;
+    let op = Op::DenseForward { input: samples.id, weight, bias, output, activation };
+    builder.push(Pass::Predict, op)?;
+
+    let (w, b) = (values.signed(inputs * units), values.signed(units));
+    let mut exact = product(shape, (&samples.values, false), (&w, false));
+    let mut sizes =
+        product(shape, (&magnitudes(&samples.values), false), (&magnitudes(&w), false));
+    for (i, (exact, size)) in exact.iter_mut().zip(&mut sizes).enumerate() {
+        *exact += b[i % units];
+        *size += b[i % units].abs();
+    }
+    let bound = move |_: &dyn Fn(BufferId) -> Vec<f64>| {
+        // The bias is one more term, the conversion of bytes one more rounding of each.
+        let errors = sizes.iter().map(|&size| bounds::dot(inputs + 2, size));
+        exact.iter().zip(errors).map(|(&x, e)| bounds::activation(activation, x, e)).collect()
+    };
+    let fills = vec![samples.fill, (weight, w), (bias, b)];
+    Ok(finish(builder, shape, fills, vec![(output, Box::new(bound))]))
+}
+
+/// Logits as trained networks make them, some of them far apart.
+fn logits(rows: usize, units: usize, values: &mut Values) -> Vec<f64> {
+    let scales = [1.0, 8.0, 60.0];
+    (0..rows).flat_map(|row| values.scaled(units, scales[row % scales.len()])).collect()
+}
+
+fn softmax(shape: [usize; 3], mut values: Values) -> Result<Case> {
+    let [rows, _, units] = shape;
+    let mut builder = ProgramBuilder::new();
+    let input = builder.activation("input", units)?;
+    let output = builder.activation("output", units)?;
+    builder.push(Pass::Predict, Op::Softmax { input, output })?;
+    let x = logits(rows, units, &mut values);
+    let row_bounds: Vec<Softmax> = x.chunks(units).map(Softmax::new).collect();
+    let bound = move |_: &dyn Fn(BufferId) -> Vec<f64>| {
+        row_bounds.iter().flat_map(|row| (0..units).map(|i| row.probability(i))).collect()
+    };
+    Ok(finish(builder, shape, vec![(input, x)], vec![(output, Box::new(bound))]))
+}
+
+fn softmax_cross_entropy(shape: [usize; 3], mut values: Values) -> Result<Case> {
+    let [rows, _, units] = shape;
+    let mut builder = ProgramBuilder::new();
+    let logits_id = builder.activation("logits", units)?;
+    let labels = builder.buffer("labels", Role::Target, Element::U32, Rows::Batch, 1)?;
+    let loss = builder.buffer(Program::LOSS, Role::Metric, Element::Real, Rows::Batch, 1)?;
+    let counts = builder.buffer(Program::COUNTS, Role::Metric, Element::U32, Rows::Batch, 2)?;
+    let gradient = builder.activation("gradient", units)?;
+    let op = Op::SoftmaxCrossEntropy { logits: logits_id, labels, loss, counts, gradient };
+    builder.push(Pass::Predict, op)?;
+
+    let x = logits(rows, units, &mut values);
+    let label = values.below(rows, units as u64);
+    let before = values.positive(rows);
+    let counted: Vec<f64> = values.below(rows * 2, 2);
+    let row_bounds: std::rc::Rc<Vec<Softmax>> =
+        std::rc::Rc::new(x.chunks(units).map(Softmax::new).collect());
+    let of_label: Vec<f64> =
+        x.chunks(units).zip(&label).map(|(row, &label)| row[label as usize]).collect();
+    let (losses, rows_before) = (std::rc::Rc::clone(&row_bounds), before.clone());
+    let loss_bound = move |result: &dyn Fn(BufferId) -> Vec<f64>| {
+        let totals = result(loss).into_iter().zip(&rows_before);
+        losses
+            .iter()
+            .zip(totals.zip(&of_label))
+            .map(|(row, ((total, before), &logit))| row.loss(logit, total - before, total))
+            .collect()
+    };
+    let gradient_bound = move |result: &dyn Fn(BufferId) -> Vec<f64>| {
+        let of = |(i, result): (usize, f64)| {
+            row_bounds[i / units].gradient(i % units, result, rows)
+        };
+        result(gradient).into_iter().enumerate().map(of).collect()
+    };
+    let exact = move |_: &dyn Fn(BufferId) -> Vec<f64>| vec![0.0; rows * 2];
+    Ok(finish(
+        builder,
+        shape,
+        vec![(logits_id, x), (labels, label), (loss, before), (counts, counted)],
+        vec![
+            (loss, Box::new(loss_bound)),
+            (counts, Box::new(exact)),
+            (gradient, Box::new(gradient_bound)),
+        ],
+    ))
+}
+
+fn dense_backward_weights(
+    shape: [usize; 3],
+    kind: InputKind,
+    mut values: Values,
+) -> Result<Case> {
+    let [rows, inputs, units] = shape;
+    let mut builder = ProgramBuilder::new();
+    let samples = samples(&mut builder, kind, [rows, inputs], &mut values)?;
+    let output_gradient = builder.activation("output_gradient", units)?;
+    let arena = builder.arena("gradients")?;
+    let guard = |builder: &mut ProgramBuilder, number: usize| {
+        builder.slice(arena, format!("guard_{number}"), Role::OptimizerState, 1, 64)
+    };
+    guard(&mut builder, 0)?;
+    let role = Role::ParameterGradient;
+    let weight_gradient = builder.slice(arena, "weight_gradient", role, inputs, units)?;
+    guard(&mut builder, 1)?;
+    let bias_gradient = builder.slice(arena, "bias_gradient", role, 1, units)?;
+    guard(&mut builder, 2)?;
+    let op = Op::DenseBackwardWeights {
+        input: samples.id,
+        output_gradient,
+        weight_gradient,
+        bias_gradient,
+    };
+    builder.push(Pass::Predict, op)?;
+
+    let d = values.signed(rows * units);
+    let sizes = product(
+        [inputs, rows, units],
+        (&magnitudes(&samples.values), true),
+        (&magnitudes(&d), false),
+    );
+    let sums = product([1, rows, units], (&vec![1.0; rows], false), (&magnitudes(&d), false));
+    let weight_bound = move |_: &dyn Fn(BufferId) -> Vec<f64>| {
+        sizes.iter().map(|&size| bounds::dot(rows + 1, size)).collect()
+    };
+    let bias_bound = move |_: &dyn Fn(BufferId) -> Vec<f64>| {
+        sums.iter().map(|&size| bounds::dot(rows, size)).collect()
+    };
+    Ok(finish(
+        builder,
+        shape,
+        vec![samples.fill, (output_gradient, d)],
+        vec![(weight_gradient, Box::new(weight_bound)), (bias_gradient, Box::new(bias_bound))],
+    ))
+}
+
+fn dense_backward_input(
+    shape: [usize; 3],
+    activation: Elementwise,
+    mut values: Values,
+) -> Result<Case> {
+    let [rows, inputs, units] = shape;
+    let mut builder = ProgramBuilder::new();
+    let output_gradient = builder.activation("output_gradient", units)?;
+    let arena = builder.arena("parameters")?;
+    let weight = builder.slice(arena, "weight", Role::Parameter, inputs, units)?;
+    let input = builder.activation("input", inputs)?;
+    let input_gradient = builder.activation("input_gradient", inputs)?;
+    let op =
+        Op::DenseBackwardInput { output_gradient, weight, input, input_gradient, activation };
+    builder.push(Pass::Predict, op)?;
+
+    let (d, w) = (values.signed(rows * units), values.signed(inputs * units));
+    let y: Vec<f64> = match activation {
+        Elementwise::Sigmoid => values.positive(rows * inputs),
+        // A dead unit is exactly 0.
+        Elementwise::Relu => values.signed(rows * inputs).iter().map(|x| x.max(0.0)).collect(),
+        Elementwise::Linear | Elementwise::Tanh => values.signed(rows * inputs),
+    };
+    let sizes =
+        product([rows, units, inputs], (&magnitudes(&d), false), (&magnitudes(&w), true));
+    let derivatives: Vec<f64> = y.iter().map(|&y| derivative(y, activation)).collect();
+    let bound = move |result: &dyn Fn(BufferId) -> Vec<f64>| {
+        let results = result(input_gradient).into_iter().zip(&derivatives);
+        let of = |(&size, (result, &derivative)): (&f64, (f64, &f64))| {
+            bounds::activation_gradient(bounds::dot(units, size), derivative, result)
+        };
+        sizes.iter().zip(results).map(of).collect()
+    };
+    Ok(finish(
+        builder,
+        shape,
+        vec![(output_gradient, d), (weight, w), (input, y)],
+        vec![(input_gradient, Box::new(bound))],
+    ))
+}
+
+fn derivative(y: f64, activation: Elementwise) -> f64 {
+    match activation {
+        Elementwise::Linear => 1.0,
+        Elementwise::Relu => f64::from(u8::from(y > 0.0)),
+        Elementwise::Sigmoid => y * (1.0 - y),
+        Elementwise::Tanh => 1.0 - y * y,
+    }
+}
+
+fn adam(shape: [usize; 3], mut values: Values) -> Result<Case> {
+    let [rows, inputs, _] = shape;
+    let mut builder = ProgramBuilder::new();
+    let defaults = crate::Adam::default();
+    let crate::Adam { beta_1, beta_2, epsilon, .. } = defaults;
+    let mut arenas = Vec::new();
+    let mut slices = Vec::new();
+    for name in ["gradients", "parameters", "moment_1", "moment_2"] {
+        let arena = builder.arena(name)?;
+        arenas.push(arena);
+        let role = Role::OptimizerState;
+        slices.push(builder.slice(arena, format!("{name}.values"), role, rows, inputs)?);
+    }
+    let [gradients, parameters, moment_1, moment_2] = [arenas[0], arenas[1], arenas[2], arenas[3]];
+    let op = Op::Adam { gradients, parameters, moment_1, moment_2, beta_1, beta_2, epsilon };
+    builder.push(Pass::Predict, op)?;
+
+    let count = rows * inputs;
+    // Gradients of very different size, some of them zero.
+    let scales = [1.0, 1e-3, 0.0, 1e-6];
+    let g: Vec<f64> =
+        values.signed(count).iter().enumerate().map(|(i, x)| f64::from((x * scales[i % 4]) as f32)).collect();
+    let (w, m) = (values.signed(count), values.scaled(count, 0.01));
+    let v: Vec<f64> = values.positive(count).iter().map(|x| f64::from((x * 1e-4) as f32)).collect();
+    let number = 3;
+    let step = Step {
+        live_rows: 1,
+        number,
+        learning_rate: defaults.learning_rate,
+        bias_correction: defaults.bias_correction(number),
+    };
+    let constants = [
+        1.0 - beta_1,
+        1.0 - beta_2,
+        epsilon,
+        step.learning_rate * step.bias_correction,
+    ];
+    let [_, w_id, m_id, v_id] = [slices[0], slices[1], slices[2], slices[3]];
+    let before = std::rc::Rc::new([g.clone(), w.clone(), m.clone(), v.clone()]);
+    let bound_of = |which: usize| {
+        let before = std::rc::Rc::clone(&before);
+        Box::new(move |result: &dyn Fn(BufferId) -> Vec<f64>| {
+            let after = result(m_id).into_iter().zip(result(v_id));
+            let of = |(i, (m_after, v_after))| {
+                let values = [before[0][i], before[1][i], before[2][i], before[3][i]];
+                bounds::adam(values, [m_after, v_after], constants)[which]
+            };
+            after.enumerate().map(of).collect::<Vec<f64>>()
+        })
+    };
+    let outputs: Vec<(BufferId, super::case::Bound)> =
+        vec![(w_id, bound_of(0)), (m_id, bound_of(1)), (v_id, bound_of(2))];
+    let fills = slices.iter().copied().zip([g, w, m, v]).collect();
+    Ok(Case { program: builder.build(), inputs: fills, outputs, step, shape })
+}
