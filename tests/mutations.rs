@@ -1,0 +1,212 @@
+//! Proof that the parity suite can fail: each kernel, broken on purpose, is caught.
+
+use std::sync::Arc;
+
+use minibatch::gpu::{InputKind, KernelClass};
+use minibatch::parity::{self, Operation};
+use minibatch::{Elementwise, Gpu};
+
+/// Replaces `from` by `to` wherever it stands in the kernel of `operation`, and demands that the
+/// suite notices.
+fn assert_caught(
+    gpu: &Gpu,
+    operation: Operation,
+    class: KernelClass,
+    what: &str,
+    from: &'static str,
+    to: &'static str,
+) {
+    let name = operation.name();
+    let kernel_name = name.split(' ').next().unwrap_or_default().to_owned();
+    let broken = gpu
+        .clone()
+        .with_kernel_class(class)
+        // A broken index must not reach other memory.
+        .with_checked_shaders(true)
+        .with_shader_edit(Arc::new(move |kernel, source: String| {
+            if kernel.name() != kernel_name {
+                return source;
+            }
+            assert!(source.contains(from), "{kernel:?} has no {from:?} to break");
+            source.replace(from, to)
+        }));
+    let shapes = operation.shapes();
+    let verdict = pollster::block_on(parity::operation(&broken, operation, &shapes))
+        .unwrap_or_else(|error| panic!("{name}, {what}: the broken kernel does not run: {error}"));
+    assert!(!verdict.passed(), "{name} ({class:?}) passed with {what}: {from:?} -> {to:?}");
+}
+
+fn gpu() -> Gpu {
+    Gpu::new().unwrap_or_else(|error| panic!("{error}"))
+}
+
+const ONES: &str =
+    "= mat4x4<f32>(vec4<f32>(0.01), vec4<f32>(0.01), vec4<f32>(0.01), vec4<f32>(0.01));";
+
+use KernelClass::{Register, Subgroup, Tiled};
+
+#[test]
+fn broken_dense_forward_is_caught() {
+    let gpu = gpu();
+    let linear = Operation::DenseForward(InputKind::F32, Elementwise::Linear);
+    let sigmoid = Operation::DenseForward(InputKind::F32, Elementwise::Sigmoid);
+    let bytes = Operation::DenseForward(InputKind::U8, Elementwise::Linear);
+    let caught = |operation, class, what, from, to| {
+        assert_caught(&gpu, operation, class, what, from, to);
+    };
+    for (class, from, to) in [
+        (Register, "k < end", "k + 1u < end"),
+        (Subgroup, "k < depth; k++", "k + 1u < depth; k++"),
+        (Tiled, "start < depth", "start + 4u < depth"),
+    ] {
+        caught(linear, class, "the last inputs left out", from, to);
+    }
+    for (class, sums) in [
+        (Register, "sum11 = mat4x4<f32>();"),
+        (Subgroup, "sums7 = mat4x4<f32>();"),
+        (Tiled, "sums = mat4x4<f32>();"),
+    ] {
+        let to = sums.replace("= mat4x4<f32>();", ONES).leak();
+        caught(linear, class, "sums that do not begin at zero", sums, to);
+    }
+    caught(linear, Tiled, "no barrier", "workgroupBarrier();", "");
+    for class in [Register, Subgroup, Tiled] {
+        caught(linear, class, "no bias", "activate(sums[1] + offset)", "activate(sums[1])");
+        caught(
+            sigmoid,
+            class,
+            "padding that is activated",
+            "select(zero, activate(sums[0] + offset), live)",
+            "activate(sums[0] + offset)",
+        );
+        caught(linear, class, "rows beyond the live ones written", "row + 3u < step.live_rows", "true");
+        caught(bytes, class, "no scaling", "* shape.scale", "");
+        caught(bytes, class, "bytes in another order", "(0u, 8u, 16u, 24u)", "(8u, 0u, 16u, 24u)");
+        let relu = Operation::DenseForward(InputKind::F32, Elementwise::Relu);
+        caught(relu, class, "no ReLU", "return max(x, vec4<f32>(0.0));", "return x;");
+        let tanh = Operation::DenseForward(InputKind::F32, Elementwise::Tanh);
+        caught(tanh, class, "tanh of half", "tanh(clamp(x,", "tanh(0.5 * clamp(x,");
+    }
+}
+
+#[test]
+fn broken_dense_backward_weights_is_caught() {
+    let gpu = gpu();
+    let weights = Operation::DenseBackwardWeights(InputKind::F32);
+    let caught = |class, what, from, to| assert_caught(&gpu, weights, class, what, from, to);
+    for (class, from, to) in [
+        (Register, "row < end;", "row + 1u < end;"),
+        (Subgroup, "row < step.live_rows; row += 4u", "row + 1u < step.live_rows; row += 4u"),
+        (Tiled, "start < step.live_rows;", "start + 1u < step.live_rows;"),
+    ] {
+        caught(class, "the last row left out", from, to);
+    }
+    for (class, from) in [
+        (Register, "row + 3u < step.live_rows"),
+        (Subgroup, "row + 3u < step.live_rows"),
+        (Tiled, "let live = row < step.live_rows;"),
+    ] {
+        let to = if class == Tiled { "let live = true;" } else { "true" };
+        caught(class, "rows beyond the live ones summed", from, to);
+    }
+    for (class, sums) in [
+        (Register, "sum10 = mat4x4<f32>();"),
+        (Subgroup, "sums3 = mat4x4<f32>();"),
+        (Tiled, "sums = mat4x4<f32>();"),
+    ] {
+        let to = sums.replace("= mat4x4<f32>();", ONES).leak();
+        caught(class, "sums that do not begin at zero", sums, to);
+    }
+    caught(Tiled, "no barrier", "workgroupBarrier();", "");
+    caught(Tiled, "no bias gradient", "bias_gradient[column] = bias_sums;", "");
+    for class in [Register, Subgroup] {
+        caught(class, "no bias gradient", "bias_gradient[column] = sums;", "");
+        caught(class, "a transposed block", "transpose(", "(");
+    }
+    for class in [Register, Subgroup, Tiled] {
+        caught(class, "a gradient row overwritten", "weight_gradient[at + 3u * width]", "weight_gradient[at]");
+        caught(class, "units beyond the last one written", "column < width", "true");
+    }
+}
+
+#[test]
+fn broken_dense_backward_input_is_caught() {
+    let gpu = gpu();
+    let caught = |activation, class, what, from, to| {
+        assert_caught(&gpu, Operation::DenseBackwardInput(activation), class, what, from, to);
+    };
+    let linear = Elementwise::Linear;
+    for (class, from, to) in [
+        (Register, "n < end", "n + 1u < end"),
+        (Subgroup, "n < width; n++", "n + 1u < width; n++"),
+        (Tiled, "start < width", "start + 4u < width"),
+    ] {
+        caught(linear, class, "the last units left out", from, to);
+    }
+    for (class, sums) in [
+        (Register, "sum01 = mat4x4<f32>();"),
+        (Subgroup, "sums5 = mat4x4<f32>();"),
+        (Tiled, "sums = mat4x4<f32>();"),
+    ] {
+        let to = sums.replace("= mat4x4<f32>();", ONES).leak();
+        caught(linear, class, "sums that do not begin at zero", sums, to);
+    }
+    caught(linear, Tiled, "no barrier", "workgroupBarrier();", "");
+    for class in [Register, Subgroup, Tiled] {
+        caught(linear, class, "the weights not transposed", "transpose(", "(");
+        caught(linear, class, "rows beyond the live ones written", "row + 3u < step.live_rows", "true");
+        for (activation, from, to) in [
+            (Elementwise::Relu, "y > vec4<f32>(0.0)", "y >= vec4<f32>(0.0)"),
+            (Elementwise::Sigmoid, "y * (1.0 - y)", "(1.0 - y)"),
+            (Elementwise::Tanh, "(1.0 - y) * (1.0 + y)", "(1.0 - y)"),
+        ] {
+            caught(activation, class, "a wrong derivative", from, to);
+        }
+    }
+}
+
+#[test]
+fn broken_elementwise_kernels_are_caught() {
+    let gpu = gpu();
+    let caught = |operation, what, from, to| {
+        assert_caught(&gpu, operation, Tiled, what, from, to);
+    };
+    let convert = Operation::Convert;
+    caught(convert, "a lost bit", "vec4<u32>(255u)", "vec4<u32>(127u)");
+    caught(convert, "no scaling", "* constants.scale", "");
+    caught(convert, "rows beyond the live ones written", "step.live_rows *", "(step.live_rows + 1u) *");
+
+    let softmax = Operation::Softmax;
+    caught(softmax, "overflow", "exp(input[first + quad] - largest)", "exp(input[first + quad])");
+    caught(softmax, "padding summed", "- largest), quad, 0.0)", "- largest), quad, 1.0)");
+    caught(softmax, "rows beyond the live ones written", "row >= step.live_rows", "false");
+
+    let cross_entropy = Operation::SoftmaxCrossEntropy;
+    for (what, from, to) in [
+        ("overflow", "exp(logits[first + quad] - largest)", "exp(logits[first + quad])"),
+        ("the last of several largest", "x[i] > largest", "x[i] >= largest"),
+        ("right and wrong confused", "prediction == label &&", "prediction != label &&"),
+        ("counts that are not added to", "count.x += select", "count.x = select"),
+        ("a loss that is not added to", "loss[row] += row_loss", "loss[row] = row_loss"),
+        ("the wrong logit", "[label % 4u]", "[0]"),
+        ("no one-hot", "probability - one_hot", "probability"),
+        ("no mean", "* step.inverse_rows", ""),
+        ("padding summed", "- largest), quad, 0.0)", "- largest), quad, 1.0)"),
+        ("rows beyond the live ones written", "row >= step.live_rows", "false"),
+        ("a finite loss called non-finite", "0x7f800000u", "0x00800000u"),
+    ] {
+        caught(cross_entropy, what, from, to);
+    }
+
+    let adam = Operation::Adam;
+    for (what, from, to) in [
+        ("no epsilon", "+ vec4<f32>(constants.epsilon)", "+ vec4<f32>(0.1 * constants.epsilon)"),
+        ("the wrong decay", "(g * g - v_before) * constants.one_minus_beta_2", "(g * g - v_before) * constants.one_minus_beta_1"),
+        ("no square", "(g * g - v_before)", "(g - v_before)"),
+        ("the wrong direction", "parameters[index] -=", "parameters[index] +="),
+        ("the moment of before", "step.step_size * m /", "step.step_size * m_before /"),
+        ("the last parameters left out", "constants.length / 4u", "(constants.length / 4u - 16u)"),
+    ] {
+        caught(adam, what, from, to);
+    }
+}
