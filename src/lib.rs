@@ -1,6 +1,7 @@
 //! Train dense neural networks, mini-batch by mini-batch, on any GPU that wgpu reaches.
 
 mod activation;
+mod atomic_write;
 pub mod cpu;
 pub mod data;
 mod error;
@@ -16,6 +17,7 @@ pub mod random;
 pub mod training;
 
 pub use activation::{Activation, Elementwise};
+pub use atomic_write::atomic_write;
 pub use cpu::Cpu;
 pub use error::{Error, IdxProblem, Result};
 pub use gpu::Gpu;

@@ -5,7 +5,7 @@ override ACTIVATION: u32 = 0u;
 fn activate(x: vec4<f32>) -> vec4<f32> {
     switch ACTIVATION {
         case 1u: {
-            return max(x, vec4<f32>(0.0));
+            return keep_nan(x, max(x, vec4<f32>(0.0)));
         }
         case 2u: {
             // Only exp of a non-positive number is taken, so nothing can overflow.
@@ -14,12 +14,19 @@ fn activate(x: vec4<f32>) -> vec4<f32> {
         }
         case 3u: {
             // Beyond 15 the result is 1 in f32; the clamp keeps a driver's exp-based tanh finite.
-            return tanh(clamp(x, vec4<f32>(-15.0), vec4<f32>(15.0)));
+            return keep_nan(x, tanh(clamp(x, vec4<f32>(-15.0), vec4<f32>(15.0))));
         }
         default: {
             return x;
         }
     }
+}
+
+// max and clamp may turn NaN into a number, which would hide that training has gone astray. A compiler may assume
+// that there is no NaN, so only the bits tell.
+fn keep_nan(x: vec4<f32>, y: vec4<f32>) -> vec4<f32> {
+    let magnitude = bitcast<vec4<u32>>(x) & vec4<u32>(0x7fffffffu);
+    return select(y, x, magnitude > vec4<u32>(0x7f800000u));
 }
 
 // The derivative, from the activated output y, so that the backward pass needs no pre-activations.

@@ -14,6 +14,7 @@ use flate2::bufread::GzDecoder;
 use flate2::{Compression, GzBuilder};
 
 use super::{Dataset, Features, TrainTest};
+use crate::atomic_write::atomic_write;
 use crate::error::{Error, IdxProblem, Result};
 
 /// More data than this in one file is refused: 2 GiB, 45 times MNIST.
@@ -207,7 +208,6 @@ pub fn write_idx(path: &Path, array: &IdxArray, gzip: bool) -> Result<()> {
     let mut header = vec![0, 0, 8, dimensions];
     header.extend(sizes.into_iter().flat_map(u32::to_be_bytes));
 
-    let write_error = Error::io("write", path);
     let content = if gzip {
         // No name and no time stamp: nothing but the data decides the bytes.
         let mut encoder = GzBuilder::new().write(Vec::new(), Compression::best());
@@ -218,21 +218,7 @@ pub fn write_idx(path: &Path, array: &IdxArray, gzip: bool) -> Result<()> {
     } else {
         Ok([header.as_slice(), data].concat())
     };
-    content.and_then(|content| replace(path, &content)).map_err(write_error)
-}
-
-fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".part");
-    let beside = PathBuf::from(beside);
-    let written = File::create(&beside)
-        .and_then(|mut file| file.write_all(content).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&beside, path));
-    if written.is_err() {
-        // The error to report is the first one, not that of cleaning up.
-        let _ = fs::remove_file(&beside);
-    }
-    written
+    atomic_write(path, &content.map_err(Error::io("write", path))?)
 }
 
 /// Reads images `[samples, rows, columns]` (or any other shape of a sample with at least one

@@ -1,13 +1,13 @@
 //! A model's file: one safetensors file with the weights, and the architecture in its metadata.
 
 use std::collections::HashMap;
-use std::io::Write;
 use std::path::Path;
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
 use serde::{Deserialize, Serialize};
 
 use super::Sequential;
+use crate::atomic_write::atomic_write;
 use crate::error::{Error, Result};
 
 /// Named tensors: `dense_1.weight` `[inputs, units]` and `dense_1.bias` `[units]`, f32.
@@ -57,28 +57,7 @@ pub fn save(path: &Path, architecture: &Sequential, weights: &Weights) -> Result
     }
     let metadata = HashMap::from([(METADATA.to_owned(), header)]);
     let file = serialize(views, Some(metadata)).map_err(|error| bad(error.to_string()))?;
-    replace(path, &file)
-}
-
-/// Replaces a file's content at once: the new one is written beside, synced and renamed.
-///
-/// # Errors
-/// [`Error::Io`]; the old file is untouched then.
-pub fn replace(path: &Path, content: &[u8]) -> Result<()> {
-    let parent = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let mut builder = tempfile::Builder::new();
-    // Temporary files are private by default; this one becomes an ordinary file.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.tempfile_in(parent).map_err(Error::io("create", path))?;
-    file.write_all(content)
-        .and_then(|()| file.as_file().sync_all())
-        .map_err(Error::io("write", path))?;
-    file.persist(path).map_err(|error| Error::io("replace", path)(error.error))?;
-    Ok(())
+    atomic_write(path, &file)
 }
 
 /// Reads a model: its architecture and weights.

@@ -7,7 +7,7 @@ mod lower;
 mod sequential;
 
 pub(crate) use file::parameters;
-pub use file::{Weights, load, replace, save};
+pub use file::{Weights, load, save};
 pub use initializer::glorot_uniform;
 pub use lower::lower;
 pub use sequential::{Compiled, Dense, Input, InputType, Sequential};

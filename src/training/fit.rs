@@ -116,7 +116,6 @@ impl Model {
                     fit.batch_size
                 ),
             )),
-            _ if train.is_empty() => Err(Error::argument("data", "holds no sample")),
             _ => Ok((train, validation)),
         }
     }

@@ -100,11 +100,17 @@ impl Model {
         Scores::new(metrics, samples, self.compiled.metrics.contains(&Metric::Accuracy))
     }
 
+    /// Whether there are samples and they fit the model's input.
+    fn check_samples(&self, data: &Dataset) -> Result<()> {
+        if data.is_empty() {
+            return Err(Error::argument("data", "holds no sample; give at least one"));
+        }
+        self.program.of_role(Role::Input).try_for_each(|(_, input)| input.check_input(data))
+    }
+
     /// Whether the samples fit the model's input and the labels its outputs.
     pub(super) fn check_data(&self, data: &Dataset) -> Result<()> {
-        for (_, input) in self.program.of_role(Role::Input) {
-            input.check_input(data)?;
-        }
+        self.check_samples(data)?;
         let outputs = self.compiled.architecture.outputs();
         let out_of_range = |&(_, &label): &(usize, &u32)| label as usize >= outputs;
         match data.labels().iter().enumerate().find(out_of_range) {
@@ -166,6 +172,7 @@ impl Model {
         data: &Dataset,
         arguments: Predict,
     ) -> Result<Vec<f32>> {
+        self.check_samples(data)?;
         check_batch_size(arguments.batch_size)?;
         let output = self.find("output")?;
         let order = BatchOrder::new(data.len(), arguments.batch_size, Shuffle::Off, 0, 0);

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::bail;
-use minibatch::model::replace;
+use minibatch::atomic_write;
 use minibatch::training::{EpochRecord, Scores};
 use serde::Serialize;
 
@@ -50,7 +50,7 @@ impl Run {
             Format::Json => serde_json::to_string_pretty(self)? + "\n",
             Format::Csv => self.csv(),
         };
-        Ok(replace(path, text.as_bytes())?)
+        Ok(atomic_write(path, text.as_bytes())?)
     }
 
     fn csv(&self) -> String {

@@ -1,0 +1,47 @@
+//! Writing a file so that it is whole, or as it was before.
+
+use std::io::Write;
+use std::path::Path;
+
+use crate::error::{Error, Result};
+
+/// Replaces a file's content at once: the new one is written beside it, synced and renamed.
+///
+/// # Errors
+/// [`Error::Io`]; what was there before is untouched then.
+pub fn atomic_write(path: &Path, content: &[u8]) -> Result<()> {
+    let parent = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let mut builder = tempfile::Builder::new();
+    // Temporary files are private by default; this one becomes an ordinary file.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder.tempfile_in(parent).map_err(Error::io("create", path))?;
+    file.write_all(content)
+        .and_then(|()| file.as_file().sync_all())
+        .map_err(Error::io("write", path))?;
+    file.persist(path).map_err(|error| Error::io("replace", path)(error.error))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_old_file_stays_if_the_new_one_cannot_be_written() -> Result<()> {
+        let directory = tempfile::tempdir().map_err(Error::io("create", ""))?;
+        let path = directory.path().join("file");
+        atomic_write(&path, b"one")?;
+        atomic_write(&path, b"two")?;
+        assert_eq!(std::fs::read(&path).unwrap(), b"two");
+        let names = std::fs::read_dir(directory.path()).unwrap().count();
+        assert_eq!(names, 1, "something was left beside the file");
+        // A directory cannot be replaced by a file.
+        assert!(atomic_write(directory.path(), b"three").is_err());
+        assert!(atomic_write(&directory.path().join("no/such/file"), b"three").is_err());
+        Ok(())
+    }
+}

@@ -1,0 +1,181 @@
+//! The engine as a guest on the host's device.
+
+use std::sync::Arc;
+
+use minibatch::data::{Batch, BatchOrder, Dataset, Shuffle, synthetic_digits};
+use minibatch::gpu::KernelClass;
+use minibatch::model::Input;
+use minibatch::program::Pass;
+use minibatch::{Activation, Adam, Error, Fit, Gpu, Loss, Metric, Model, Sequential};
+
+/// A device as a plain WebGPU application has it: default limits, no feature.
+fn host() -> (wgpu::Device, wgpu::Queue) {
+    pollster::block_on(async {
+        let descriptor = wgpu::InstanceDescriptor::new_without_display_handle_from_env();
+        let adapter = wgpu::Instance::new(descriptor)
+            .request_adapter(&wgpu::RequestAdapterOptions::default())
+            .await
+            .unwrap_or_else(|error| {
+                panic!("{error}; run: apt-get install -y mesa-vulkan-drivers")
+            });
+        adapter.request_device(&wgpu::DeviceDescriptor::default()).await.unwrap()
+    })
+}
+
+fn model(gpu: &Gpu, data: &Dataset) -> Model {
+    Sequential::new(Input::pixels(data.sample_shape()))
+        .dense(32, Activation::Relu)
+        .dense(10, Activation::Softmax)
+        .compile(Adam::default(), Loss::SparseCategoricalCrossentropy, [Metric::Accuracy])
+        .build(gpu)
+        .unwrap()
+}
+
+fn weights(model: &mut Model) -> Vec<u32> {
+    ["dense_1.weight", "dense_1.bias", "dense_2.weight", "dense_2.bias"]
+        .iter()
+        .flat_map(|name| model.weight(name).unwrap())
+        .map(f32::to_bits)
+        .collect()
+}
+
+const BATCH_SIZE: usize = 24;
+
+#[test]
+fn steps_in_the_hosts_encoder_are_those_of_fit() {
+    let (device, queue) = host();
+    let data = synthetic_digits(100, 0).unwrap();
+    let gpu = Gpu::from_device(device.clone(), queue.clone());
+    let mut fitted = model(&gpu, &data);
+    let history = fitted.fit(&data, Fit::new().batch_size(BATCH_SIZE).epochs(2)).unwrap();
+
+    let mut guest = model(&gpu, &data);
+    pollster::block_on(guest.prepare_steps(BATCH_SIZE)).unwrap();
+    let mut scores = Vec::new();
+    for epoch in 0..2 {
+        let order = BatchOrder::new(data.len(), BATCH_SIZE, Shuffle::Full, 0, epoch);
+        for index in 0..order.len() {
+            let mut encoder = device.create_command_encoder(&Default::default());
+            let batch = Batch { data: &data, indices: order.batch(index) };
+            guest.record_step(&mut encoder, batch).unwrap();
+            queue.submit([encoder.finish()]);
+            device.poll(wgpu::PollType::wait_indefinitely()).unwrap();
+        }
+        scores.push(pollster::block_on(guest.take_scores(data.len())).unwrap());
+    }
+    assert_eq!(weights(&mut fitted), weights(&mut guest));
+    let fitted: Vec<_> = history.epochs.iter().map(|epoch| epoch.training).collect();
+    assert_eq!(fitted, scores);
+}
+
+#[test]
+fn several_steps_may_go_into_one_encoder() {
+    let (device, queue) = host();
+    let data = synthetic_digits(3 * BATCH_SIZE, 0).unwrap();
+    let gpu = Gpu::from_device(device.clone(), queue.clone());
+    let mut one_by_one = model(&gpu, &data);
+    one_by_one.fit(&data, Fit::new().batch_size(BATCH_SIZE).shuffle(Shuffle::Off)).unwrap();
+
+    let mut together = model(&gpu, &data);
+    pollster::block_on(together.prepare_steps(BATCH_SIZE)).unwrap();
+    let order = BatchOrder::new(data.len(), BATCH_SIZE, Shuffle::Off, 0, 0);
+    let mut encoder = device.create_command_encoder(&Default::default());
+    for index in 0..order.len() {
+        let batch = Batch { data: &data, indices: order.batch(index) };
+        together.record_step(&mut encoder, batch).unwrap();
+    }
+    // Each step holds an upload slot until it has run; a fourth must not wait, and says so.
+    let batch = Batch { data: &data, indices: order.batch(0) };
+    let full = together.record_step(&mut encoder, batch);
+    assert!(matches!(full, Err(Error::Busy { .. })), "{full:?}");
+    assert_eq!(together.steps(), 3, "a step that was not recorded was counted");
+    queue.submit([encoder.finish()]);
+    assert_eq!(weights(&mut one_by_one), weights(&mut together));
+}
+
+#[test]
+fn an_encoder_that_is_dropped_gives_its_slots_back() {
+    let (device, queue) = host();
+    let data = synthetic_digits(BATCH_SIZE, 0).unwrap();
+    let gpu = Gpu::from_device(device.clone(), queue.clone());
+    let mut model = model(&gpu, &data);
+    pollster::block_on(model.prepare_steps(BATCH_SIZE)).unwrap();
+    let before = weights(&mut model);
+    let indices: Vec<u32> = (0..BATCH_SIZE as u32).collect();
+    let batch = Batch { data: &data, indices: &indices };
+    for _ in 0..10 {
+        let mut encoder = device.create_command_encoder(&Default::default());
+        model.record_step(&mut encoder, batch).unwrap();
+        drop(encoder);
+        device.poll(wgpu::PollType::wait_indefinitely()).unwrap();
+    }
+    assert_eq!(before, weights(&mut model), "a step ran that was never submitted");
+    let mut encoder = device.create_command_encoder(&Default::default());
+    model.record_step(&mut encoder, batch).unwrap();
+    queue.submit([encoder.finish()]);
+    assert_ne!(before, weights(&mut model));
+}
+
+#[test]
+fn what_was_not_prepared_is_refused_and_nothing_is_recorded() {
+    let (device, queue) = host();
+    let data = synthetic_digits(BATCH_SIZE, 0).unwrap();
+    let gpu = Gpu::from_device(device.clone(), queue.clone());
+    let mut model = model(&gpu, &data);
+    let indices: Vec<u32> = (0..BATCH_SIZE as u32).collect();
+    let mut encoder = device.create_command_encoder(&Default::default());
+    let mut refused = |indices: &[u32]| {
+        let batch = Batch { data: &data, indices };
+        let result = model.record_step(&mut encoder, batch);
+        assert!(matches!(result, Err(Error::Argument { .. })), "{result:?}");
+        assert_eq!(model.steps(), 0);
+    };
+    refused(&indices);
+    refused(&[]);
+    pollster::block_on(model.prepare_steps(4)).unwrap();
+    for bad in [&indices[..5], &[0, 1, BATCH_SIZE as u32][..], &[]] {
+        let batch = Batch { data: &data, indices: bad };
+        let result = model.record_step(&mut encoder, batch);
+        assert!(matches!(result, Err(Error::Argument { .. })), "{result:?}");
+    }
+    queue.submit([encoder.finish()]);
+}
+
+#[test]
+fn a_step_is_one_pass_of_seven_dispatches() {
+    let gpu = Gpu::new().unwrap_or_else(|error| panic!("{error}"));
+    let data = synthetic_digits(64, 0).unwrap();
+    let mut model = Sequential::new(Input::pixels(&[28, 28]))
+        .dense(128, Activation::Relu)
+        .dense(10, Activation::Softmax)
+        .compile(Adam::default(), Loss::SparseCategoricalCrossentropy, [])
+        .build(&gpu)
+        .unwrap();
+    model.fit(&data, Fit::new().epochs(3)).unwrap();
+    let executor = model.gpu().unwrap();
+    assert_eq!(executor.dispatches(Pass::Train), 7);
+    assert_eq!(executor.submits(), 6, "each of 2 x 3 steps is one submission");
+}
+
+#[test]
+fn a_guest_without_features_runs_kernels_that_need_none() {
+    let (device, queue) = host();
+    let gpu = Gpu::from_device(device, queue);
+    assert_ne!(gpu.kernel_class(), KernelClass::Subgroup);
+}
+
+#[test]
+fn a_lost_device_is_an_error_and_no_panic() {
+    let (device, queue) = host();
+    let data = synthetic_digits(64, 0).unwrap();
+    let gpu = Gpu::from_device(device.clone(), queue);
+    let mut model = model(&gpu, &data);
+    model.fit(&data, Fit::new()).unwrap();
+    // A host hears of errors by its own handler; without one wgpu would panic.
+    device.on_uncaptured_error(Arc::new(|_| {}));
+    device.destroy();
+    let result = model.fit(&data, Fit::new());
+    assert!(matches!(result, Err(Error::Device(_))), "{result:?}");
+    let result = model.weight("dense_1.bias");
+    assert!(matches!(result, Err(Error::Device(_))), "{result:?}");
+}

@@ -1,0 +1,382 @@
+//! fit, evaluate, predict, save and load, on both executors.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use minibatch::data::{Dataset, Features, Shuffle, TrainTest, read_idx_dir, synthetic_digits};
+use minibatch::model::Input;
+use minibatch::training::{Backend, Callback, EpochRecord, Flow, Scores, StepEnd};
+use minibatch::{
+    Activation, Adam, Cpu, Error, Evaluate, Fit, Gpu, Loss, Metric, Model, Predict, Sequential,
+};
+
+fn gpu() -> Gpu {
+    Gpu::new().unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn backends() -> [Backend; 2] {
+    [Backend::from(&Cpu::new()), Backend::from(&gpu())]
+}
+
+fn network(data: &Dataset, hidden: usize, seed: u64, backend: impl Into<Backend>) -> Model {
+    Sequential::new(Input::pixels(data.sample_shape()))
+        .dense(hidden, Activation::Relu)
+        .dense(data.classes(), Activation::Softmax)
+        .compile(Adam::default(), Loss::SparseCategoricalCrossentropy, [Metric::Accuracy])
+        .seed(seed)
+        .build(backend)
+        .unwrap()
+}
+
+fn weights(model: &mut Model) -> Vec<u32> {
+    ["dense_1.weight", "dense_1.bias", "dense_2.weight", "dense_2.bias"]
+        .iter()
+        .flat_map(|name| model.weight(name).unwrap())
+        .map(f32::to_bits)
+        .collect()
+}
+
+#[test]
+fn a_network_learns_digits_and_both_executors_agree() {
+    let data = synthetic_digits(3750, 1).unwrap();
+    let (train, test) = data.split_last(0.2).unwrap();
+    let [cpu, gpu] = backends().map(|backend| {
+        let mut model = network(&train, 64, 0, backend);
+        let history = model.fit(&train, Fit::new().epochs(8)).unwrap();
+        (history, model.evaluate(&test, Evaluate::new()).unwrap())
+    });
+    for (a, b) in cpu.0.epochs.iter().zip(&gpu.0.epochs) {
+        let difference = (a.training.loss - b.training.loss).abs() / a.training.loss;
+        let bound = if a.epoch == 1 { 0.005 } else { 0.03 };
+        assert!(difference < bound, "epoch {}: {difference}", a.epoch);
+    }
+    for (_, scores) in [&cpu, &gpu] {
+        // Chance is 10%; a linear classifier stays below 80% with so few samples.
+        assert!(scores.accuracy.unwrap() > 0.85, "{scores:?}");
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bits() {
+    let data = synthetic_digits(200, 0).unwrap();
+    for backend in backends() {
+        let train = |seed| {
+            let mut model = network(&data, 33, seed, backend.clone());
+            model.fit(&data, Fit::new().batch_size(48).epochs(2)).unwrap();
+            weights(&mut model)
+        };
+        let first = train(0);
+        assert_eq!(first, train(0));
+        assert_ne!(first, train(1));
+    }
+}
+
+#[test]
+fn bits_do_not_depend_on_what_the_device_ran_before() {
+    let data = synthetic_digits(200, 0).unwrap();
+    for backend in backends() {
+        let mut fresh = network(&data, 16, 0, backend.clone());
+        let mut used = network(&data, 16, 0, backend.clone());
+        // Larger buffers, full of another batch, and metrics read at every step.
+        used.evaluate(&data, Evaluate::new().batch_size(200)).unwrap();
+        used.predict(&data, Predict::new().batch_size(150)).unwrap();
+        let mut watch = Watch { every: 1, ..Watch::default() };
+        fresh.fit(&data, Fit::new().batch_size(7)).unwrap();
+        used.fit(&data, Fit::new().batch_size(7).callback(&mut watch)).unwrap();
+        assert_eq!(weights(&mut fresh), weights(&mut used));
+    }
+}
+
+#[test]
+fn any_batch_size_from_one_to_the_whole_set() {
+    let data = synthetic_digits(65, 0).unwrap();
+    for backend in backends() {
+        for batch_size in [1, 2, 64, 65, 1000] {
+            let mut model = network(&data, 8, 0, backend.clone());
+            let fit = Fit::new().batch_size(batch_size);
+            let history = model.fit(&data, fit).unwrap();
+            assert_eq!(model.steps(), 65usize.div_ceil(batch_size) as u64);
+            assert!(history.epochs[0].training.loss.is_finite());
+        }
+        let mut model = network(&data, 8, 0, backend);
+        let whole = model.evaluate(&data, Evaluate::new().batch_size(65)).unwrap();
+        for batch_size in [1, 7, 64] {
+            let parts = model.evaluate(&data, Evaluate::new().batch_size(batch_size)).unwrap();
+            assert!((whole.loss - parts.loss).abs() < 1e-6, "{whole:?} {parts:?}");
+            assert_eq!(whole.accuracy, parts.accuracy);
+        }
+    }
+}
+
+#[test]
+fn a_ragged_batch_is_the_mean_over_its_own_samples() {
+    // One step on 5 samples is the same whether the buffers hold 5 or 64.
+    let data = synthetic_digits(69, 0).unwrap();
+    let tail = data.slice(64..69).unwrap();
+    for backend in backends() {
+        let mut exact = network(&data, 8, 0, backend.clone());
+        exact.fit(&tail, Fit::new().batch_size(5).shuffle(Shuffle::Off)).unwrap();
+        let mut roomy = network(&data, 8, 0, backend.clone());
+        roomy.evaluate(&data, Evaluate::new().batch_size(64)).unwrap();
+        roomy.fit(&tail, Fit::new().batch_size(64).shuffle(Shuffle::Off)).unwrap();
+        assert_eq!(weights(&mut exact), weights(&mut roomy));
+    }
+}
+
+#[derive(Default)]
+struct Watch {
+    every: usize,
+    stop_after: Option<usize>,
+    steps: usize,
+    running: Vec<Scores>,
+    records: Vec<EpochRecord>,
+}
+
+impl Callback for Watch {
+    fn wants_scores(&mut self, step: StepEnd) -> bool {
+        self.every > 0 && step.step % self.every == 0
+    }
+    fn scores(&mut self, _step: StepEnd, scores: Scores) {
+        self.running.push(scores);
+    }
+    fn step_end(&mut self, _step: StepEnd) -> Flow {
+        self.steps += 1;
+        if self.stop_after == Some(self.steps) { Flow::Stop } else { Flow::Continue }
+    }
+    fn epoch_end(&mut self, record: &EpochRecord) -> minibatch::Result<Flow> {
+        self.records.push(record.clone());
+        Ok(Flow::Continue)
+    }
+}
+
+#[test]
+fn callbacks_see_each_epoch_and_can_stop() {
+    let data = synthetic_digits(100, 0).unwrap();
+    for backend in backends() {
+        let mut model = network(&data, 8, 0, backend);
+        let mut watch = Watch { every: 5, ..Watch::default() };
+        let fit = Fit::new().batch_size(10).epochs(2).validation_split(0.25);
+        let history = model.fit(&data, fit.callback(&mut watch)).unwrap();
+        assert_eq!(watch.records, history.epochs);
+        assert_eq!(watch.steps, 16, "75 samples in batches of 10, twice");
+        assert_eq!(watch.running.len(), 2);
+        assert!(history.epochs.iter().all(|epoch| epoch.validation.is_some()));
+        assert!(!history.stopped);
+
+        let mut watch = Watch { stop_after: Some(3), ..Watch::default() };
+        let fit = Fit::new().batch_size(10).epochs(2).callback(&mut watch);
+        let history = model.fit(&data, fit).unwrap();
+        assert!(history.stopped);
+        assert_eq!((watch.steps, history.epochs.len()), (3, 1));
+    }
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_before_anything_changes() {
+    let data = synthetic_digits(40, 0).unwrap();
+    let floats = Features::F32(Arc::new(vec![0.0; 40 * 784]));
+    let floats = Dataset::new(floats, &[28, 28], vec![0; 40]).unwrap();
+    let small = Dataset::new(Features::U8(Arc::new(vec![0; 40])), &[1], vec![0; 40]).unwrap();
+    let pixels = Features::U8(Arc::new(vec![0; 40 * 784]));
+    let labels = (0..40).map(|i| if i == 7 { 10 } else { 0 }).collect();
+    let label = Dataset::new(pixels, &[28, 28], labels).unwrap();
+    for backend in backends() {
+        let mut model = network(&data, 8, 0, backend);
+        let before = weights(&mut model);
+        let mut refused = |what: &str, data: &Dataset, fit: Fit<'_>| {
+            let error = model.fit(data, fit).unwrap_err().to_string();
+            assert!(error.contains(what), "{error:?} does not speak of {what:?}");
+        };
+        refused("batch_size: is 0", &data, Fit::new().batch_size(0));
+        refused("epochs: is 0", &data, Fit::new().epochs(0));
+        refused("steps_per_epoch: is 0", &data, Fit::new().steps_per_epoch(0));
+        refused("make 2 steps", &data, Fit::new().steps_per_epoch(3));
+        refused("validation_split", &data, Fit::new().validation_split(1.0));
+        refused("validation_split", &data, Fit::new().validation_split(-0.5));
+        refused("validation_split", &data, Fit::new().validation_split(f64::NAN));
+        let both = Fit::new().validation_split(0.5).validation_data(&data);
+        refused("validation_data", &data, both);
+        refused("samples of 784 floats", &floats, Fit::new());
+        refused("samples of 1 bytes", &small, Fit::new());
+        refused("sample 7 has label 10", &label, Fit::new());
+        refused("sample 7 has label 10", &data, Fit::new().validation_data(&label));
+        let empty = data.slice(3..3).unwrap();
+        refused("no sample", &empty, Fit::new());
+        assert!(model.evaluate(&empty, Evaluate::new()).is_err());
+        assert!(model.evaluate(&data, Evaluate::new().batch_size(0)).is_err());
+        assert!(model.predict(&data, Predict::new().batch_size(0)).is_err());
+        assert!(model.predict(&floats, Predict::new()).is_err());
+        assert!(model.set_weight("dense_3.bias", &[0.0]).is_err());
+        assert!(model.set_weight("dense_1.bias", &[0.0]).is_err());
+        assert_eq!((model.steps(), before), (0, weights(&mut model)));
+    }
+}
+
+#[test]
+fn models_that_cannot_be_are_refused() {
+    let build = |model: Sequential, adam: Adam| {
+        model
+            .compile(adam, Loss::SparseCategoricalCrossentropy, [])
+            .build(&Cpu::new())
+            .unwrap_err()
+            .to_string()
+    };
+    let softmax = |units| Sequential::new(4).dense(units, Activation::Softmax);
+    let adam = Adam::default();
+    for (what, error) in [
+        ("at least one dense layer", build(Sequential::new(4), adam)),
+        ("softmax of layer 1 of 2", build(softmax(3).dense(2, Activation::Softmax), adam)),
+        ("this loss needs Softmax", build(Sequential::new(4).dense(2, Activation::Relu), adam)),
+        ("dimension of 0", build(softmax(0), adam)),
+        ("at least 1", build(Sequential::new(0).dense(2, Activation::Softmax), adam)),
+        ("2^32", build(softmax(usize::MAX / 2), adam)),
+        ("learning_rate: is 0", build(softmax(2), Adam::new(0.0))),
+        ("learning_rate: is NaN", build(softmax(2), Adam::new(f64::NAN))),
+        ("beta_1: is 1", build(softmax(2), Adam { beta_1: 1.0, ..adam })),
+        ("beta_2: is -1", build(softmax(2), Adam { beta_2: -1.0, ..adam })),
+        ("epsilon: is 0", build(softmax(2), Adam { epsilon: 0.0, ..adam })),
+    ] {
+        assert!(error.contains(what), "{error:?} does not speak of {what:?}");
+    }
+}
+
+#[test]
+fn what_the_device_cannot_bind_is_refused_with_the_numbers() {
+    let gpu = gpu();
+    let most = 128 << 20;
+    let model = Sequential::new(8192).dense(8192, Activation::Softmax);
+    let compiled = model.compile(Adam::default(), Loss::SparseCategoricalCrossentropy, []);
+    match compiled.build(&gpu) {
+        // lavapipe binds 128 MiB; these weights take 256.
+        Err(error) => assert!(error.to_string().contains("binds at most"), "{error}"),
+        Ok(_) => assert!(!gpu.is_software(), "more than {most} bytes were bound"),
+    }
+}
+
+#[test]
+fn a_loss_that_is_no_number_stops_training_and_names_the_step() {
+    for (backend, hidden) in backends().into_iter().flat_map(|backend| {
+        use Activation::{Linear, Relu, Sigmoid, Tanh};
+        [Linear, Relu, Sigmoid, Tanh].map(|hidden| (backend.clone(), hidden))
+    }) {
+        let mut values = vec![0.5f32; 40 * 3];
+        // The sample of step 3, in batches of 10.
+        values[25 * 3] = f32::NAN;
+        let data = Dataset::new(
+            Features::F32(Arc::new(values)),
+            &[3],
+            (0..40).map(|i| i % 2).collect(),
+        )
+        .unwrap();
+        let mut model = Sequential::new(3)
+            .dense(4, hidden)
+            .dense(2, Activation::Softmax)
+            .compile(Adam::default(), Loss::SparseCategoricalCrossentropy, [])
+            .build(backend)
+            .unwrap();
+        let fit = Fit::new().batch_size(10).shuffle(Shuffle::Off).epochs(2);
+        match model.fit(&data, fit) {
+            Err(Error::NonFinite { step: 3 }) => {}
+            other => panic!("{hidden:?}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_saved_model_is_the_same_model() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("model.safetensors");
+    let data = synthetic_digits(120, 0).unwrap();
+    for backend in backends() {
+        let mut model = network(&data, 16, 0, backend.clone());
+        model.fit(&data, Fit::new()).unwrap();
+        model.save(&path).unwrap();
+        let bytes = std::fs::read(&path).unwrap();
+        let mut loaded = Model::load(&path, backend).unwrap();
+        assert_eq!(weights(&mut model), weights(&mut loaded));
+        assert_eq!(
+            model.evaluate(&data, Evaluate::new()).unwrap(),
+            loaded.evaluate(&data, Evaluate::new()).unwrap()
+        );
+        loaded.save(&path).unwrap();
+        assert_eq!(bytes, std::fs::read(&path).unwrap(), "the same model, other bytes");
+    }
+}
+
+#[test]
+fn damaged_model_files_are_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("model.safetensors");
+    let data = synthetic_digits(10, 0).unwrap();
+    network(&data, 4, 0, &Cpu::new()).save(&path).unwrap();
+    let good = std::fs::read(&path).unwrap();
+    let load = |bytes: &[u8]| {
+        std::fs::write(&path, bytes).unwrap();
+        Model::load(&path, &Cpu::new()).map(|_| ()).unwrap_err().to_string()
+    };
+    for cut in [0, 7, 8, 100, good.len() - 1] {
+        let error = load(&good[..cut]);
+        assert!(error.contains("model.safetensors"), "{error}");
+    }
+    let replaced = |from: &str, to: &str| {
+        assert_eq!(from.len(), to.len());
+        let at = good.windows(from.len()).position(|w| w == from.as_bytes()).unwrap();
+        let mut bad = good.clone();
+        bad[at..at + to.len()].copy_from_slice(to.as_bytes());
+        bad
+    };
+    for (from, to, what) in [
+        ("minibatch", "minibotch", "metadata"),
+        (r#"\"version\":1"#, r#"\"version\":2"#, "version 2"),
+        ("dense_2.bias", "dense_3.bias", "dense_2.bias is missing"),
+        (r#"\"units\":4"#, r#"\"units\":5"#, "expected F32"),
+        ("relu", "rely", "damaged"),
+    ] {
+        let error = load(&replaced(from, to));
+        assert!(error.contains(what), "{error:?} does not speak of {what:?}");
+    }
+    let missing = Model::load(Path::new("no/such/file"), &Cpu::new());
+    assert!(matches!(missing, Err(Error::Io { .. })));
+}
+
+#[test]
+fn probabilities_add_up_and_point_at_the_evaluated_class() {
+    let data = synthetic_digits(70, 0).unwrap();
+    for backend in backends() {
+        let mut model = network(&data, 16, 0, backend);
+        model.fit(&data, Fit::new().epochs(3)).unwrap();
+        let outputs = model.predict(&data, Predict::new()).unwrap();
+        assert_eq!(outputs.len(), 700);
+        let mut right = 0;
+        for (row, &label) in outputs.chunks(10).zip(data.labels()) {
+            assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-5);
+            let best = (0..10).max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap();
+            right += usize::from(best == label as usize);
+        }
+        let scores = model.evaluate(&data, Evaluate::new()).unwrap();
+        assert_eq!(scores.accuracy, Some(right as f64 / 70.0));
+    }
+}
+
+/// Real MNIST, where it is: 784-128-10, batch 32, five epochs.
+#[test]
+fn mnist() {
+    let Some(directory) = std::env::var_os("MNIST_DIR") else {
+        println!("MNIST_DIR is not set: the end-to-end run on real MNIST is left out");
+        return;
+    };
+    let TrainTest { train, test } = read_idx_dir(directory.as_ref()).unwrap();
+    let [cpu, gpu] = backends().map(|backend| {
+        let mut model = network(&train, 128, 0, backend);
+        let history = model.fit(&train, Fit::new().batch_size(32).epochs(5)).unwrap();
+        let scores = model.evaluate(&test, Evaluate::new().batch_size(1000)).unwrap();
+        println!("{history:?} {scores:?}");
+        assert!(scores.accuracy.unwrap() >= 0.973, "{scores:?}");
+        history
+    });
+    for (a, b) in cpu.epochs.iter().zip(&gpu.epochs) {
+        let difference = (a.training.loss - b.training.loss).abs() / a.training.loss;
+        let bound = if a.epoch == 1 { 0.005 } else { 0.03 };
+        assert!(difference < bound, "epoch {}: the losses differ by {difference}", a.epoch);
+    }
+}
