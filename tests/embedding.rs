@@ -15,9 +15,7 @@ fn host() -> (wgpu::Device, wgpu::Queue) {
         let adapter = wgpu::Instance::new(descriptor)
             .request_adapter(&wgpu::RequestAdapterOptions::default())
             .await
-            .unwrap_or_else(|error| {
-                panic!("{error}; run: apt-get install -y mesa-vulkan-drivers")
-            });
+            .unwrap_or_else(|error| panic!("{error}; run: apt-get install -y mesa-vulkan-drivers"));
         adapter.request_device(&wgpu::DeviceDescriptor::default()).await.unwrap()
     })
 }

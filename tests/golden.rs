@@ -104,7 +104,8 @@ fn check<T: Real>(text: &str, relative: f64) {
             let gradients = read(&cpu, ".gradient");
             assert_close("gradients", &gradients, &numbers(&golden.0["grads_step1"]), relative);
         }
-        let last_of_epoch = steps.get(i + 1).is_none_or(|next| next["epoch"] != golden_step["epoch"]);
+        let last_of_epoch =
+            steps.get(i + 1).is_none_or(|next| next["epoch"] != golden_step["epoch"]);
         if last_of_epoch {
             let expected = numbers(&golden.0["weights_after_epoch"][epoch]);
             assert_close("weights after an epoch", &read(&cpu, ""), &expected, relative);

@@ -51,10 +51,8 @@ fn largest_relative_error(activations: [Activation; 2]) -> f64 {
     set(&mut cpu, &values);
     let step = Step { live_rows: ROWS, number: 1, learning_rate: 0.001, bias_correction: 1.0 };
     cpu.run(Pass::Train, batch, &step).unwrap();
-    let gradients: Vec<Vec<f64>> = program
-        .of_role(Role::ParameterGradient)
-        .map(|(id, _)| cpu.read(id, ROWS))
-        .collect();
+    let gradients: Vec<Vec<f64>> =
+        program.of_role(Role::ParameterGradient).map(|(id, _)| cpu.read(id, ROWS)).collect();
 
     const H: f64 = 1e-5;
     let mut worst: f64 = 0.0;

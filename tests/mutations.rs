@@ -79,7 +79,13 @@ fn broken_dense_forward_is_caught() {
             "select(zero, activate(sums[0] + offset), live)",
             "activate(sums[0] + offset)",
         );
-        caught(linear, class, "rows beyond the live ones written", "row + 3u < step.live_rows", "true");
+        caught(
+            linear,
+            class,
+            "rows beyond the live ones written",
+            "row + 3u < step.live_rows",
+            "true",
+        );
         caught(bytes, class, "no scaling", "* shape.scale", "");
         caught(bytes, class, "bytes in another order", "(0u, 8u, 16u, 24u)", "(8u, 0u, 16u, 24u)");
         let relu = Operation::DenseForward(InputKind::F32, Elementwise::Relu);
@@ -124,7 +130,12 @@ fn broken_dense_backward_weights_is_caught() {
         caught(class, "a transposed block", "transpose(", "(");
     }
     for class in [Register, Subgroup, Tiled] {
-        caught(class, "a gradient row overwritten", "weight_gradient[at + 3u * width]", "weight_gradient[at]");
+        caught(
+            class,
+            "a gradient row overwritten",
+            "weight_gradient[at + 3u * width]",
+            "weight_gradient[at]",
+        );
         caught(class, "units beyond the last one written", "column < width", "true");
     }
 }
@@ -154,7 +165,13 @@ fn broken_dense_backward_input_is_caught() {
     caught(linear, Tiled, "no barrier", "workgroupBarrier();", "");
     for class in [Register, Subgroup, Tiled] {
         caught(linear, class, "the weights not transposed", "transpose(", "(");
-        caught(linear, class, "rows beyond the live ones written", "row + 3u < step.live_rows", "true");
+        caught(
+            linear,
+            class,
+            "rows beyond the live ones written",
+            "row + 3u < step.live_rows",
+            "true",
+        );
         for (activation, from, to) in [
             (Elementwise::Relu, "y > vec4<f32>(0.0)", "y >= vec4<f32>(0.0)"),
             (Elementwise::Sigmoid, "y * (1.0 - y)", "(1.0 - y)"),
@@ -174,7 +191,12 @@ fn broken_elementwise_kernels_are_caught() {
     let convert = Operation::Convert;
     caught(convert, "a lost bit", "vec4<u32>(255u)", "vec4<u32>(127u)");
     caught(convert, "no scaling", "* constants.scale", "");
-    caught(convert, "rows beyond the live ones written", "step.live_rows *", "(step.live_rows + 1u) *");
+    caught(
+        convert,
+        "rows beyond the live ones written",
+        "step.live_rows *",
+        "(step.live_rows + 1u) *",
+    );
 
     let softmax = Operation::Softmax;
     caught(softmax, "overflow", "exp(input[first + quad] - largest)", "exp(input[first + quad])");
@@ -201,7 +223,11 @@ fn broken_elementwise_kernels_are_caught() {
     let adam = Operation::Adam;
     for (what, from, to) in [
         ("no epsilon", "+ vec4<f32>(constants.epsilon)", "+ vec4<f32>(0.1 * constants.epsilon)"),
-        ("the wrong decay", "(g * g - v_before) * constants.one_minus_beta_2", "(g * g - v_before) * constants.one_minus_beta_1"),
+        (
+            "the wrong decay",
+            "(g * g - v_before) * constants.one_minus_beta_2",
+            "(g * g - v_before) * constants.one_minus_beta_1",
+        ),
         ("no square", "(g * g - v_before)", "(g - v_before)"),
         ("the wrong direction", "parameters[index] -=", "parameters[index] +="),
         ("the moment of before", "step.step_size * m /", "step.step_size * m_before /"),

@@ -32,7 +32,12 @@ fn every_operation(class: KernelClass) -> HashSet<Kernel> {
     for operation in Operation::all() {
         let verdict =
             pollster::block_on(parity::operation(&gpu, operation, &operation.shapes())).unwrap();
-        println!("{:40} {:.3} of the bound, {:.2} s", verdict.name, verdict.worst.ratio(), verdict.seconds);
+        println!(
+            "{:40} {:.3} of the bound, {:.2} s",
+            verdict.name,
+            verdict.worst.ratio(),
+            verdict.seconds
+        );
         assert_passed(&verdict);
         kernels.extend(verdict.kernels);
     }
@@ -66,7 +71,9 @@ fn more_elements_than_one_dimension_of_workgroups() {
     let gpu = gpu();
     for operation in Operation::all() {
         if let Some(shape) = operation.large_shape() {
-            assert_passed(&pollster::block_on(parity::operation(&gpu, operation, &[shape])).unwrap());
+            assert_passed(
+                &pollster::block_on(parity::operation(&gpu, operation, &[shape])).unwrap(),
+            );
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Every specialisation of every kernel is valid WGSL, within what a WebGPU device must offer.
 
 use minibatch::gpu::{Kernel, KernelClass};
-use naga::valid::{Capabilities, SubgroupOperationSet, ShaderStages, ValidationFlags, Validator};
+use naga::valid::{Capabilities, ShaderStages, SubgroupOperationSet, ValidationFlags, Validator};
 
 fn class(kernel: Kernel) -> Option<KernelClass> {
     match kernel {
@@ -20,8 +20,7 @@ fn every_kernel_is_valid() {
             .unwrap_or_else(|error| panic!("{kernel:?}: {}", error.emit_to_string(&source)));
         let subgroups = class(kernel) == Some(KernelClass::Subgroup);
         // Nothing beyond WebGPU's core but for the kernels that only run where subgroups exist.
-        let capabilities =
-            if subgroups { Capabilities::SUBGROUP } else { Capabilities::empty() };
+        let capabilities = if subgroups { Capabilities::SUBGROUP } else { Capabilities::empty() };
         let mut validator = Validator::new(ValidationFlags::all(), capabilities);
         if subgroups {
             validator

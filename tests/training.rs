@@ -262,12 +262,9 @@ fn a_loss_that_is_no_number_stops_training_and_names_the_step() {
         let mut values = vec![0.5f32; 40 * 3];
         // The sample of step 3, in batches of 10.
         values[25 * 3] = f32::NAN;
-        let data = Dataset::new(
-            Features::F32(Arc::new(values)),
-            &[3],
-            (0..40).map(|i| i % 2).collect(),
-        )
-        .unwrap();
+        let data =
+            Dataset::new(Features::F32(Arc::new(values)), &[3], (0..40).map(|i| i % 2).collect())
+                .unwrap();
         let mut model = Sequential::new(3)
             .dense(4, hidden)
             .dense(2, Activation::Softmax)

@@ -19,9 +19,7 @@ pub use real::{Matrix, Real};
 
 use crate::data::{Batch, Features};
 use crate::error::Result;
-use crate::program::{
-    Buffer, BufferId, Element, Metrics, Op, Pass, Program, Role, Step,
-};
+use crate::program::{Buffer, BufferId, Element, Metrics, Op, Pass, Program, Role, Step};
 use shape::Dense;
 
 /// The CPU as the place where a model is built.
@@ -186,15 +184,7 @@ impl<T: Real> CpuExecutor<T> {
                     activation,
                 );
             }
-            Op::Adam {
-                gradients,
-                parameters,
-                moment_1,
-                moment_2,
-                beta_1,
-                beta_2,
-                epsilon,
-            } => {
+            Op::Adam { gradients, parameters, moment_1, moment_2, beta_1, beta_2, epsilon } => {
                 let scalars = adam::Adam {
                     step_size: real(step.learning_rate * step.bias_correction),
                     one_minus_beta_1: real(1.0 - beta_1),
@@ -272,7 +262,12 @@ impl<T: Real> CpuExecutor<T> {
             Storage::U8(values) => values.iter().map(|&x| f64::from(x)).collect(),
             Storage::U32(values) => values.iter().map(|&x| f64::from(x)).collect(),
         };
-        to_f64.chunks(buffer.stride()).take(rows).flat_map(|r| &r[..buffer.columns]).copied().collect()
+        to_f64
+            .chunks(buffer.stride())
+            .take(rows)
+            .flat_map(|r| &r[..buffer.columns])
+            .copied()
+            .collect()
     }
 
     /// Sets the values of `id`, `[rows, columns]` without padding.

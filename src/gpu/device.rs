@@ -17,7 +17,7 @@ pub type ShaderEdit = dyn Fn(Kernel, String) -> String + Send + Sync;
 pub struct Gpu {
     pub(super) device: Device,
     pub(super) queue: Queue,
-    info: AdapterInfo,
+    info: Arc<AdapterInfo>,
     class: KernelClass,
     checked: bool,
     edit: Option<Arc<ShaderEdit>>,
@@ -84,7 +84,7 @@ impl Gpu {
     /// The host's own device and queue. Nothing is installed on the device, no feature is
     /// asked of it, and its limits are kept.
     pub fn from_device(device: Device, queue: Queue) -> Self {
-        let info = device.adapter_info();
+        let info = Arc::new(device.adapter_info());
         let subgroups = device.features().contains(wgpu::Features::SUBGROUP)
             && [info.subgroup_min_size, info.subgroup_max_size] == [KernelClass::SUBGROUP_SIZE; 2];
         let class = match (adapter::is_software(&info), subgroups) {
@@ -147,7 +147,7 @@ impl Gpu {
 
     /// Name, driver and, for a software adapter, that it is one.
     pub fn describe(&self) -> String {
-        let AdapterInfo { name, driver, driver_info, backend, .. } = &self.info;
+        let AdapterInfo { name, driver, driver_info, backend, .. } = self.info();
         let software = if self.is_software() { ", a software adapter: no GPU" } else { "" };
         format!("{name} ({backend}, {driver} {driver_info}{software})")
     }
@@ -183,14 +183,12 @@ impl Gpu {
 
     /// The pipeline of a kernel, compiled when it is first asked for.
     pub(super) async fn pipeline(&self, kernel: Kernel) -> Result<wgpu::ComputePipeline> {
-        let compiled = self.pipelines.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(pipeline) = compiled.get(&kernel) {
+        let compiled = || self.pipelines.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pipeline) = compiled().get(&kernel) {
             return Ok(pipeline.clone());
         }
-        drop(compiled);
         let pipeline = self.scoped(|| Ok(self.compile(kernel))).await?;
-        let mut compiled = self.pipelines.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(compiled.entry(kernel).or_insert(pipeline).clone())
+        Ok(compiled().entry(kernel).or_insert(pipeline).clone())
     }
 
     fn compile(&self, kernel: Kernel) -> wgpu::ComputePipeline {
@@ -238,9 +236,10 @@ impl Gpu {
             min_binding_size: None,
         };
         let uniforms = [wgpu::BufferBindingType::Uniform; 2];
-        let storage = kernel.bindings().iter().map(|access| wgpu::BufferBindingType::Storage {
-            read_only: *access == Access::Read,
-        });
+        let storage = kernel
+            .bindings()
+            .iter()
+            .map(|access| wgpu::BufferBindingType::Storage { read_only: *access == Access::Read });
         // Kernels that take everything from one uniform do not declare the other; an entry that
         // the shader does not use is allowed.
         let entries: Vec<_> = (0u32..)
@@ -268,9 +267,7 @@ impl Gpu {
 
     /// Lets callbacks of finished work run, without waiting.
     pub(super) fn poll(&self) -> Result<()> {
-        self.device
-            .poll(wgpu::PollType::Poll)
-            .map_err(|error| Error::Device(error.to_string()))?;
+        self.device.poll(wgpu::PollType::Poll).map_err(|error| Error::Device(error.to_string()))?;
         self.check()
     }
 }

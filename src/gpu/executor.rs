@@ -168,11 +168,8 @@ impl GpuExecutor {
 
     /// Which buffers some dispatch binds, or the host fills or reads.
     fn used(&self) -> Result<Vec<bool>> {
-        let mut used: Vec<bool> = self
-            .program
-            .buffers()
-            .map(|(_, buffer)| buffer.role != Role::Activation)
-            .collect();
+        let mut used: Vec<bool> =
+            self.program.buffers().map(|(_, buffer)| buffer.role != Role::Activation).collect();
         for pass in [Pass::Train, Pass::Evaluate, Pass::Predict] {
             for dispatch in plan(&self.program, self.program.ops(pass), self.gpu.kernel_class())? {
                 for id in dispatch.buffers {
@@ -220,8 +217,7 @@ impl GpuExecutor {
             .slice(..)
             .copy_from_slice(bytemuck::cast_slice(&dispatch.constants));
         constants.unmap();
-        let mut resources =
-            vec![self.step.as_entire_binding(), constants.as_entire_binding()];
+        let mut resources = vec![self.step.as_entire_binding(), constants.as_entire_binding()];
         for &id in &dispatch.buffers {
             resources.push(self.binding(id)?);
         }
@@ -375,7 +371,8 @@ impl GpuExecutor {
     fn slot_layout(&self) -> SlotLayout {
         let mut end = STEP_BYTES;
         let mut regions = Vec::new();
-        let uploaded = [Role::Target, Role::Input].into_iter().flat_map(|r| self.program.of_role(r));
+        let uploaded =
+            [Role::Target, Role::Input].into_iter().flat_map(|r| self.program.of_role(r));
         for (id, buffer) in uploaded {
             let start = end.next_multiple_of(wgpu::MAP_ALIGNMENT);
             end = start + byte_size(buffer, self.batch_capacity);

@@ -81,9 +81,11 @@ impl Kernel {
         for class in CLASSES {
             for input in INPUTS {
                 all.push(Kernel::DenseBackwardWeights { class, input });
-                all.extend(
-                    ELEMENTWISE.map(|activation| Kernel::DenseForward { class, input, activation }),
-                );
+                all.extend(ELEMENTWISE.map(|activation| Kernel::DenseForward {
+                    class,
+                    input,
+                    activation,
+                }));
             }
             all.extend(
                 ELEMENTWISE.map(|activation| Kernel::DenseBackwardInput { class, activation }),
@@ -197,9 +199,7 @@ impl Kernel {
             }
         };
         match self {
-            Kernel::Convert => {
-                fold((u64::from(rows) * u64::from(inputs.div_ceil(4))).div_ceil(64))
-            }
+            Kernel::Convert => fold((u64::from(rows) * u64::from(inputs.div_ceil(4))).div_ceil(64)),
             Kernel::Adam => fold(u64::from(inputs.div_ceil(4)).div_ceil(64)),
             Kernel::Softmax | Kernel::SoftmaxCrossEntropy => [rows.div_ceil(32), 1, 1],
             Kernel::DenseForward { class, .. } => matrix(class, rows, units),

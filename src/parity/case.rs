@@ -53,7 +53,7 @@ impl Worst {
     /// Error over bound; infinite for a result that is no number.
     pub fn ratio(&self) -> f64 {
         match (self.error, self.bound) {
-            (error, _) if error == 0.0 => 0.0,
+            (0.0, _) => 0.0,
             (error, bound) => error / bound,
         }
     }

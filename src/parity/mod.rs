@@ -42,11 +42,7 @@ impl Verdict {
 /// # Errors
 /// [`Error::Device`](crate::Error::Device) if the device fails. A wrong result is no error but a
 /// [`Verdict`].
-pub async fn operation(
-    gpu: &Gpu,
-    operation: Operation,
-    shapes: &[[usize; 3]],
-) -> Result<Verdict> {
+pub async fn operation(gpu: &Gpu, operation: Operation, shapes: &[[usize; 3]]) -> Result<Verdict> {
     let start = Instant::now();
     let mut verdict = Verdict {
         name: operation.name(),

@@ -6,9 +6,7 @@ use crate::activation::Elementwise;
 use crate::cpu::{Matrix, Real};
 use crate::error::Result;
 use crate::gpu::InputKind;
-use crate::program::{
-    BufferId, Element, Op, Pass, Program, ProgramBuilder, Role, Rows, Step,
-};
+use crate::program::{BufferId, Element, Op, Pass, Program, ProgramBuilder, Role, Rows, Step};
 
 /// An operation whose parity can be tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -191,8 +189,7 @@ fn dense_forward(
 
     let (w, b) = (values.signed(inputs * units), values.signed(units));
     let mut exact = product(shape, (&samples.values, false), (&w, false));
-    let mut sizes =
-        product(shape, (&magnitudes(&samples.values), false), (&magnitudes(&w), false));
+    let mut sizes = product(shape, (&magnitudes(&samples.values), false), (&magnitudes(&w), false));
     for (i, (exact, size)) in exact.iter_mut().zip(&mut sizes).enumerate() {
         *exact += b[i % units];
         *size += b[i % units].abs();
@@ -261,9 +258,8 @@ fn softmax_cross_entropy(shape: [usize; 3], mut values: Values) -> Result<Case> 
             .collect()
     };
     let gradient_bound = move |result: &dyn Fn(BufferId) -> Vec<f64>| {
-        let of = |(i, result): (usize, f64)| {
-            row_bounds[i / units].gradient(i % units, result, rows)
-        };
+        let of =
+            |(i, result): (usize, f64)| row_bounds[i / units].gradient(i % units, result, rows);
         result(gradient).into_iter().enumerate().map(of).collect()
     };
     let exact = move |_: &dyn Fn(BufferId) -> Vec<f64>| vec![0.0; rows * 2];
@@ -279,11 +275,7 @@ fn softmax_cross_entropy(shape: [usize; 3], mut values: Values) -> Result<Case> 
     ))
 }
 
-fn dense_backward_weights(
-    shape: [usize; 3],
-    kind: InputKind,
-    mut values: Values,
-) -> Result<Case> {
+fn dense_backward_weights(shape: [usize; 3], kind: InputKind, mut values: Values) -> Result<Case> {
     let [rows, inputs, units] = shape;
     let mut builder = ProgramBuilder::new();
     let samples = samples(&mut builder, kind, [rows, inputs], &mut values)?;
@@ -339,8 +331,7 @@ fn dense_backward_input(
     let weight = builder.slice(arena, "weight", Role::Parameter, inputs, units)?;
     let input = builder.activation("input", inputs)?;
     let input_gradient = builder.activation("input_gradient", inputs)?;
-    let op =
-        Op::DenseBackwardInput { output_gradient, weight, input, input_gradient, activation };
+    let op = Op::DenseBackwardInput { output_gradient, weight, input, input_gradient, activation };
     builder.push(Pass::Predict, op)?;
 
     let (d, w) = (values.signed(rows * units), values.signed(inputs * units));
@@ -350,8 +341,7 @@ fn dense_backward_input(
         Elementwise::Relu => values.signed(rows * inputs).iter().map(|x| x.max(0.0)).collect(),
         Elementwise::Linear | Elementwise::Tanh => values.signed(rows * inputs),
     };
-    let sizes =
-        product([rows, units, inputs], (&magnitudes(&d), false), (&magnitudes(&w), true));
+    let sizes = product([rows, units, inputs], (&magnitudes(&d), false), (&magnitudes(&w), true));
     let derivatives: Vec<f64> = y.iter().map(|&y| derivative(y, activation)).collect();
     let bound = move |result: &dyn Fn(BufferId) -> Vec<f64>| {
         let results = result(input_gradient).into_iter().zip(&derivatives);
@@ -397,8 +387,12 @@ fn adam(shape: [usize; 3], mut values: Values) -> Result<Case> {
     let count = rows * inputs;
     // Gradients of very different size, some of them zero.
     let scales = [1.0, 1e-3, 0.0, 1e-6];
-    let g: Vec<f64> =
-        values.signed(count).iter().enumerate().map(|(i, x)| f64::from((x * scales[i % 4]) as f32)).collect();
+    let g: Vec<f64> = values
+        .signed(count)
+        .iter()
+        .enumerate()
+        .map(|(i, x)| f64::from((x * scales[i % 4]) as f32))
+        .collect();
     let (w, m) = (values.signed(count), values.scaled(count, 0.01));
     let v: Vec<f64> = values.positive(count).iter().map(|x| f64::from((x * 1e-4) as f32)).collect();
     let number = 3;
@@ -408,12 +402,8 @@ fn adam(shape: [usize; 3], mut values: Values) -> Result<Case> {
         learning_rate: defaults.learning_rate,
         bias_correction: defaults.bias_correction(number),
     };
-    let constants = [
-        1.0 - beta_1,
-        1.0 - beta_2,
-        epsilon,
-        step.learning_rate * step.bias_correction,
-    ];
+    let constants =
+        [1.0 - beta_1, 1.0 - beta_2, epsilon, step.learning_rate * step.bias_correction];
     let [_, w_id, m_id, v_id] = [slices[0], slices[1], slices[2], slices[3]];
     let before = std::rc::Rc::new([g.clone(), w.clone(), m.clone(), v.clone()]);
     let bound_of = |which: usize| {

@@ -63,8 +63,7 @@ pub(super) async fn trajectory(gpu: &Gpu, input_u8: bool) -> Result<Worst> {
                 }
                 let reference = exact.read(id, batch.len());
                 let own = largest_difference(&reference, &single.read(id, batch.len()));
-                let error =
-                    largest_difference(&reference, &device.read(id, batch.len()).await?);
+                let error = largest_difference(&reference, &device.read(id, batch.len()).await?);
                 let bound = SLACK * own + FLOOR;
                 let place = format!("{} after step {number} is off by {error:e}", buffer.name);
                 worst = worst.or(Worst { error, bound, place });

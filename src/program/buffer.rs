@@ -131,7 +131,7 @@ impl Buffer {
     /// [`Error::Shape`] if they fill no whole number of rows, or not the fixed one.
     pub fn check_values(&self, values: usize) -> Result<usize> {
         let rows = values / self.columns;
-        let fits = values % self.columns == 0 && self.live_rows(rows) == rows;
+        let fits = values.is_multiple_of(self.columns) && self.live_rows(rows) == rows;
         fits.then_some(rows).ok_or_else(|| Error::Shape {
             what: self.name.clone(),
             actual: format!("{values} values"),

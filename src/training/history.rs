@@ -51,11 +51,8 @@ fn validation<S: serde::Serializer>(
         #[serde(skip_serializing_if = "Option::is_none")]
         val_accuracy: Option<f64>,
     }
-    Validation {
-        val_loss: scores.map(|s| s.loss),
-        val_accuracy: scores.and_then(|s| s.accuracy),
-    }
-    .serialize(serializer)
+    Validation { val_loss: scores.map(|s| s.loss), val_accuracy: scores.and_then(|s| s.accuracy) }
+        .serialize(serializer)
 }
 
 /// What [`fit`](super::Model::fit) returns.

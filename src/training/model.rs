@@ -167,11 +167,7 @@ impl Model {
     ///
     /// # Errors
     /// As `predict`.
-    pub async fn predict_async(
-        &mut self,
-        data: &Dataset,
-        arguments: Predict,
-    ) -> Result<Vec<f32>> {
+    pub async fn predict_async(&mut self, data: &Dataset, arguments: Predict) -> Result<Vec<f32>> {
         self.check_samples(data)?;
         check_batch_size(arguments.batch_size)?;
         let output = self.find("output")?;

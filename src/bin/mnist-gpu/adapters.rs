@@ -65,7 +65,8 @@ fn row(info: &AdapterInfo, auto: bool) -> Row {
 }
 
 fn table(rows: &[Row]) -> anyhow::Result<()> {
-    let cells = |row: &Row| [row.name.clone(), row.kind.into(), row.backend.clone(), row.driver.clone()];
+    let cells =
+        |row: &Row| [row.name.clone(), row.kind.into(), row.backend.clone(), row.driver.clone()];
     let lines: Vec<[String; 4]> =
         std::iter::once(["name", "type", "backend", "driver"].map(String::from))
             .chain(rows.iter().map(cells))

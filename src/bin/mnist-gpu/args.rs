@@ -222,7 +222,9 @@ pub struct Adapters {
 pub fn parse() -> Result<Command, ExitCode> {
     match Arguments::try_parse() {
         Ok(Arguments { command, train }) => Ok(command.unwrap_or(Command::Train(train))),
-        Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
+        Err(error)
+            if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) =>
+        {
             // A closed pipe is no reason to fail: the reader has seen enough.
             let _ = error.print();
             Err(ExitCode::SUCCESS)

@@ -84,9 +84,9 @@ fn ranked(probabilities: &[f32]) -> Vec<usize> {
 impl Prediction {
     /// `7.png: 7 (99.81%), then 9 (0.12%), 3 (0.04%)`.
     fn in_words(&self) -> String {
-        let shares = ranked(&self.probabilities).into_iter().map(|class| {
-            format!("{class} ({:.2}%)", self.probabilities[class] * 100.0)
-        });
+        let shares = ranked(&self.probabilities)
+            .into_iter()
+            .map(|class| format!("{class} ({:.2}%)", self.probabilities[class] * 100.0));
         let best: Vec<String> = shares.take(3).collect();
         match best.as_slice() {
             [first, others @ ..] if !others.is_empty() => {
