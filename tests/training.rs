@@ -134,7 +134,7 @@ struct Watch {
 
 impl Callback for Watch {
     fn wants_scores(&mut self, step: StepEnd) -> bool {
-        self.every > 0 && step.step % self.every == 0
+        self.every > 0 && step.step.is_multiple_of(self.every)
     }
     fn scores(&mut self, _step: StepEnd, scores: Scores) {
         self.running.push(scores);

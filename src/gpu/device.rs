@@ -181,6 +181,16 @@ impl Gpu {
         }
     }
 
+    /// [`scoped`](Self::scoped) for the work of every step. On the web an error scope is answered
+    /// by another process, which a step must not wait for; there it goes without, as an error
+    /// that nobody handles is no panic there.
+    pub(super) fn guarded<R>(&self, work: impl FnOnce() -> Result<R>) -> Result<R> {
+        #[cfg(target_arch = "wasm32")]
+        return work();
+        #[cfg(not(target_arch = "wasm32"))]
+        pollster::block_on(self.scoped(work))
+    }
+
     /// The pipeline of a kernel, compiled when it is first asked for.
     pub(super) async fn pipeline(&self, kernel: Kernel) -> Result<wgpu::ComputePipeline> {
         let compiled = || self.pipelines.lock().unwrap_or_else(PoisonError::into_inner);

@@ -10,15 +10,11 @@ use super::device::Gpu;
 use super::kernel::Kernel;
 use super::plan::{Dispatch, plan, size};
 use super::readback::Readback;
-use super::staging::{Ring, Slot};
+use super::table::{Table, byte_size, element_size};
+use super::upload::Upload;
 use crate::data::Batch;
 use crate::error::{Error, Result};
-use crate::program::{
-    Buffer, BufferId, Element, Metrics, Pass, Placement, Program, Role, Rows, Step,
-};
-
-/// Bytes of the step's uniform: `shared/step.wgsl`.
-const STEP_BYTES: u64 = 16;
+use crate::program::{BufferId, Element, Metrics, Pass, Program, Role, Rows, Step};
 
 /// A dispatch with its pipeline and buffers bound.
 struct Bound {
@@ -31,12 +27,10 @@ struct Bound {
 pub struct GpuExecutor {
     gpu: Gpu,
     program: Arc<Program>,
-    batch_capacity: usize,
-    // By `BufferId::index`; `None` for slices and for what no dispatch uses.
-    buffers: Vec<Option<wgpu::Buffer>>,
-    step: wgpu::Buffer,
+    table: Table,
+    upload: Upload,
+    // Bound to the buffers of `table` and `upload`.
     passes: HashMap<Pass, Vec<Bound>>,
-    ring: Option<Ring>,
     readback: Readback,
     submits: u64,
 }
@@ -45,39 +39,27 @@ impl std::fmt::Debug for GpuExecutor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("GpuExecutor")
             .field("gpu", &self.gpu)
-            .field("batch_capacity", &self.batch_capacity)
+            .field("capacity", &self.table.capacity())
             .finish_non_exhaustive()
     }
 }
 
 impl GpuExecutor {
-    /// Allocates what does not depend on the batch; all zeros.
+    /// Allocates for batches of one sample; all zeros.
     ///
     /// # Errors
     /// [`Error::Argument`] if a buffer is beyond the device's limits, [`Error::Device`] if it
     /// cannot be made.
     pub async fn new(gpu: &Gpu, program: Arc<Program>) -> Result<Self> {
-        let step = gpu.device.create_buffer(&wgpu::BufferDescriptor {
-            label: Some("minibatch.step"),
-            size: STEP_BYTES,
-            usage: BufferUsages::UNIFORM | BufferUsages::COPY_DST,
-            mapped_at_creation: false,
-        });
-        let mut executor = GpuExecutor {
+        Ok(GpuExecutor {
             gpu: gpu.clone(),
-            buffers: vec![None; program.buffers().count()],
-            program: Arc::clone(&program),
-            batch_capacity: 0,
-            step,
+            table: Table::new(gpu, Arc::clone(&program), 1).await?,
+            upload: Upload::new(gpu, &program, 1).await?,
+            program,
             passes: HashMap::new(),
-            ring: None,
             readback: Readback::default(),
             submits: 0,
-        };
-        let fixed = |buffer: &Buffer| buffer.rows != Rows::Batch;
-        executor.check_sizes(0)?;
-        executor.allocate(0, fixed).await?;
-        Ok(executor)
+        })
     }
 
     /// The device it runs on.
@@ -85,99 +67,21 @@ impl GpuExecutor {
         &self.gpu
     }
 
-    /// Makes room for batches of up to `rows` samples.
+    /// Makes room for batches of up to `rows` samples. Where there was less, the metrics are
+    /// cleared, and [`prepare`](Self::prepare) must be called anew.
     ///
     /// # Errors
     /// [`Error::Argument`] if a buffer would be beyond the device's limits, with the numbers;
-    /// [`Error::Device`] if it cannot be made. What there was before stays usable.
+    /// [`Error::Device`] if it cannot be made. All stays as it was then.
     pub async fn reserve(&mut self, rows: usize) -> Result<()> {
-        if rows <= self.batch_capacity {
+        if rows <= self.table.capacity() {
             return Ok(());
         }
-        self.check_sizes(rows)?;
-        self.allocate(rows, |buffer| buffer.rows == Rows::Batch).await?;
-        self.batch_capacity = rows;
+        let table = self.table.with_capacity(&self.gpu, rows).await?;
+        self.upload = Upload::new(&self.gpu, &self.program, rows).await?;
+        self.table = table;
         self.passes.clear();
-        let gpu = self.gpu.clone();
-        let slot = self.slot_layout().size;
-        self.ring = Some(gpu.scoped(|| Ok(Ring::new(&gpu, slot))).await?);
         Ok(())
-    }
-
-    fn check_sizes(&self, rows: usize) -> Result<()> {
-        let limits = self.gpu.limits();
-        let most = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
-        let most_terms = self.gpu.kernel_class().most_terms();
-        for (_, buffer) in self.program.buffers() {
-            if buffer.role == Role::Activation && rows.max(buffer.columns) > most_terms {
-                let argument = if rows > most_terms { "batch_size" } else { "units" };
-                return Err(Error::argument(
-                    argument,
-                    format!(
-                        "{} would be [{rows}, {}]; the kernels for this adapter add up at most \
-                         {most_terms} terms",
-                        buffer.name, buffer.columns
-                    ),
-                ));
-            }
-            let bytes = byte_size(buffer, rows);
-            if bytes > most {
-                let argument = if buffer.rows == Rows::Batch { "batch_size" } else { "units" };
-                return Err(Error::argument(
-                    argument,
-                    format!(
-                        "{} would take {bytes} bytes with {rows} samples a batch; this device \
-                         binds at most {most}",
-                        buffer.name
-                    ),
-                ));
-            }
-        }
-        Ok(())
-    }
-
-    async fn allocate(&mut self, rows: usize, which: impl Fn(&Buffer) -> bool) -> Result<()> {
-        let gpu = self.gpu.clone();
-        let used = self.used()?;
-        let made = gpu
-            .scoped(|| {
-                let wanted = self.program.buffers().filter(|(id, buffer)| {
-                    buffer.placement == Placement::Own && used[id.index()] && which(buffer)
-                });
-                Ok(wanted
-                    .map(|(id, buffer)| {
-                        let label = format!("minibatch.{}", buffer.name);
-                        let descriptor = wgpu::BufferDescriptor {
-                            label: Some(&label),
-                            size: byte_size(buffer, rows),
-                            usage: BufferUsages::STORAGE
-                                | BufferUsages::COPY_SRC
-                                | BufferUsages::COPY_DST,
-                            mapped_at_creation: false,
-                        };
-                        (id, gpu.device.create_buffer(&descriptor))
-                    })
-                    .collect::<Vec<_>>())
-            })
-            .await?;
-        for (id, buffer) in made {
-            self.buffers[id.index()] = Some(buffer);
-        }
-        Ok(())
-    }
-
-    /// Which buffers some dispatch binds, or the host fills or reads.
-    fn used(&self) -> Result<Vec<bool>> {
-        let mut used: Vec<bool> =
-            self.program.buffers().map(|(_, buffer)| buffer.role != Role::Activation).collect();
-        for pass in [Pass::Train, Pass::Evaluate, Pass::Predict] {
-            for dispatch in plan(&self.program, self.program.ops(pass), self.gpu.kernel_class())? {
-                for id in dispatch.buffers {
-                    used[id.index()] = true;
-                }
-            }
-        }
-        Ok(used)
     }
 
     /// Compiles and binds the dispatches of `pass`.
@@ -189,11 +93,10 @@ impl GpuExecutor {
             return Ok(());
         }
         let dispatches = plan(&self.program, self.program.ops(pass), self.gpu.kernel_class())?;
-        let gpu = self.gpu.clone();
         let mut bound = Vec::with_capacity(dispatches.len());
         for dispatch in dispatches {
-            let pipeline = gpu.pipeline(dispatch.kernel).await?;
-            let bindings = gpu.scoped(|| self.bind(&dispatch, &pipeline)).await?;
+            let pipeline = self.gpu.pipeline(dispatch.kernel).await?;
+            let bindings = self.gpu.scoped(|| self.bind(&dispatch, &pipeline)).await?;
             bound.push(Bound { dispatch, pipeline, bindings });
         }
         self.passes.insert(pass, bound);
@@ -217,9 +120,10 @@ impl GpuExecutor {
             .slice(..)
             .copy_from_slice(bytemuck::cast_slice(&dispatch.constants));
         constants.unmap();
-        let mut resources = vec![self.step.as_entire_binding(), constants.as_entire_binding()];
+        let mut resources =
+            vec![self.upload.step().as_entire_binding(), constants.as_entire_binding()];
         for &id in &dispatch.buffers {
-            resources.push(self.binding(id)?);
+            resources.push(self.table.binding(id)?);
         }
         let entries: Vec<_> = (0u32..)
             .zip(resources)
@@ -232,30 +136,6 @@ impl GpuExecutor {
         }))
     }
 
-    fn binding(&self, id: BufferId) -> Result<wgpu::BindingResource<'_>> {
-        let (buffer, offset) = self.locate(id)?;
-        Ok(wgpu::BindingResource::Buffer(wgpu::BufferBinding {
-            buffer,
-            offset,
-            size: wgpu::BufferSize::new(byte_size(self.program.buffer(id), self.batch_capacity)),
-        }))
-    }
-
-    /// The allocation that holds `id`, and the byte at which it begins.
-    fn locate(&self, id: BufferId) -> Result<(&wgpu::Buffer, u64)> {
-        let (owner, offset) = match self.program.buffer(id).placement {
-            Placement::Own => (id, 0),
-            Placement::Slice { arena, offset } => (arena, offset as u64 * 4),
-        };
-        let buffer = self.buffers[owner.index()].as_ref().ok_or_else(|| {
-            Error::argument(
-                "buffer",
-                format!("{} has no memory on the GPU", self.program.buffer(id).name),
-            )
-        })?;
-        Ok((buffer, offset))
-    }
-
     /// Uploads `batch`, runs `pass` on it and submits, without waiting for the result. Waits only
     /// if every upload slot is in flight.
     ///
@@ -266,16 +146,15 @@ impl GpuExecutor {
         self.reserve(batch.len()).await?;
         self.prepare(pass).await?;
         self.check_batch(batch)?;
-        let layout = self.slot_layout();
-        let mut encoder = self.encoder("minibatch.step");
-        let Some(ring) = &mut self.ring else { return Ok(()) };
-        let slot = ring.next(&self.gpu).await?;
-        layout.fill(slot, &self.program, batch, step)?;
-        record_upload(&mut encoder, slot, &layout, batch.len(), &self.buffers, &self.step);
-        slot.return_after(&encoder);
-        record_pass(&mut encoder, self.passes.get(&pass), batch.len())?;
-        let submission = self.gpu.queue.submit([encoder.finish()]);
-        slot.submitted(submission);
+        self.upload.ready(&self.gpu).await?;
+        let Self { gpu, table, upload, passes, .. } = self;
+        gpu.guarded(|| {
+            let mut encoder = encoder(gpu, "minibatch.step");
+            let slot = upload.record(gpu, table, &mut encoder, batch, step)?;
+            record_pass(&mut encoder, passes.get(&pass), batch.len())?;
+            slot.submitted(gpu.queue.submit([encoder.finish()]));
+            Ok(())
+        })?;
         self.submits += 1;
         self.gpu.check()
     }
@@ -298,22 +177,18 @@ impl GpuExecutor {
         step: &Step,
     ) -> Result<()> {
         self.check_batch(batch)?;
-        if batch.len() > self.batch_capacity || !self.passes.contains_key(&pass) {
+        let capacity = self.table.capacity();
+        if batch.len() > capacity || !self.passes.contains_key(&pass) {
             return Err(Error::argument(
                 "batch",
                 format!(
-                    "of {} samples for {pass:?}; call prepare first (room for {} samples now)",
+                    "of {} samples for {pass:?}; call prepare first (room for {capacity} samples \
+                     now)",
                     batch.len(),
-                    self.batch_capacity
                 ),
             ));
         }
-        let layout = self.slot_layout();
-        let Some(ring) = &mut self.ring else { return Ok(()) };
-        let slot = ring.try_next(&self.gpu)?;
-        layout.fill(slot, &self.program, batch, step)?;
-        record_upload(encoder, slot, &layout, batch.len(), &self.buffers, &self.step);
-        slot.return_after(encoder);
+        self.upload.record(&self.gpu, &self.table, encoder, batch, step)?;
         record_pass(encoder, self.passes.get(&pass), batch.len())
     }
 
@@ -323,25 +198,26 @@ impl GpuExecutor {
     /// [`Error::Argument`] if no room for the step's rows was reserved, [`Error::Device`] if the
     /// device fails.
     pub async fn execute(&mut self, pass: Pass, step: &Step) -> Result<()> {
-        if step.live_rows > self.batch_capacity {
-            return Err(Error::argument(
-                "live_rows",
-                format!("{} with room for {}", step.live_rows, self.batch_capacity),
-            ));
+        let capacity = self.table.capacity();
+        if step.live_rows > capacity {
+            let problem = format!("{} with room for {capacity}", step.live_rows);
+            return Err(Error::argument("live_rows", problem));
         }
         self.prepare(pass).await?;
-        let scalars = scalars(step)?;
-        self.gpu.queue.write_buffer(&self.step, 0, bytemuck::cast_slice(&scalars));
-        let mut encoder = self.encoder("minibatch.step");
-        record_pass(&mut encoder, self.passes.get(&pass), step.live_rows)?;
-        self.gpu.queue.submit([encoder.finish()]);
+        self.gpu.guarded(|| {
+            self.upload.write_step(&self.gpu, step)?;
+            let mut encoder = encoder(&self.gpu, "minibatch.step");
+            record_pass(&mut encoder, self.passes.get(&pass), step.live_rows)?;
+            self.gpu.queue.submit([encoder.finish()]);
+            Ok(())
+        })?;
         self.gpu.check()
     }
 
     /// False for what no dispatch uses, such as the result of a conversion that is part of the
     /// operation that reads it.
     pub fn is_allocated(&self, id: BufferId) -> bool {
-        self.locate(id).is_ok()
+        self.table.locate(id).is_ok()
     }
 
     /// The kernels that `pass` dispatches, in order, once it is prepared.
@@ -364,23 +240,6 @@ impl GpuExecutor {
         }
     }
 
-    fn encoder(&self, label: &str) -> CommandEncoder {
-        self.gpu.device.create_command_encoder(&CommandEncoderDescriptor { label: Some(label) })
-    }
-
-    fn slot_layout(&self) -> SlotLayout {
-        let mut end = STEP_BYTES;
-        let mut regions = Vec::new();
-        let uploaded =
-            [Role::Target, Role::Input].into_iter().flat_map(|r| self.program.of_role(r));
-        for (id, buffer) in uploaded {
-            let start = end.next_multiple_of(wgpu::MAP_ALIGNMENT);
-            end = start + byte_size(buffer, self.batch_capacity);
-            regions.push(Region { id, start, row_bytes: byte_size(buffer, 1) });
-        }
-        SlotLayout { regions, size: end.next_multiple_of(wgpu::COPY_BUFFER_ALIGNMENT) }
-    }
-
     /// Dispatches that one step of `pass` records, once it is prepared.
     pub fn dispatches(&self, pass: Pass) -> usize {
         self.passes.get(&pass).map_or(0, Vec::len)
@@ -389,18 +248,6 @@ impl GpuExecutor {
     /// Submissions made so far by [`run`](Self::run).
     pub fn submits(&self) -> u64 {
         self.submits
-    }
-
-    /// Waits until all that was submitted is done.
-    ///
-    /// # Errors
-    /// [`Error::Device`] if the device is lost.
-    pub async fn finish(&mut self) -> Result<()> {
-        // A small read is a wait that works on the web as well.
-        match self.program.find(Program::COUNTS) {
-            Some(id) if self.batch_capacity > 0 => self.read_bytes(&[(id, 4)]).await.map(|_| ()),
-            _ => Ok(()),
-        }
     }
 
     /// The values of `id`, `[rows, columns]` without padding; `live_rows` rows of a batch. Waits.
@@ -425,19 +272,18 @@ impl GpuExecutor {
     /// # Errors
     /// As [`read`](Self::read).
     pub async fn read_raw(&mut self, id: BufferId, rows: usize) -> Result<Vec<u8>> {
-        let bytes = byte_size(self.program.buffer(id), rows.min(self.batch_capacity));
+        let capacity = self.table.capacity();
+        let bytes = byte_size(self.program.buffer(id), rows.min(capacity));
         self.read_bytes(&[(id, bytes)]).await
     }
 
     async fn read_bytes(&mut self, regions: &[(BufferId, u64)]) -> Result<Vec<u8>> {
-        let encoder = self.encoder("minibatch.read");
         let mut sources = Vec::with_capacity(regions.len());
         for &(id, bytes) in regions {
-            let (buffer, offset) = self.locate(id)?;
+            let (buffer, offset) = self.table.locate(id)?;
             sources.push((buffer.clone(), offset, bytes));
         }
-        let gpu = self.gpu.clone();
-        self.readback.read(&gpu, encoder, &sources).await
+        self.readback.read(&self.gpu, &sources).await
     }
 
     /// Sets the values of `id`, `[rows, columns]` without padding.
@@ -470,17 +316,19 @@ impl GpuExecutor {
     /// # Errors
     /// [`Error::Argument`] if they do not fit.
     pub fn write_raw(&mut self, id: BufferId, bytes: &[u8]) -> Result<()> {
-        let room = byte_size(self.program.buffer(id), self.batch_capacity);
-        if bytes.len() as u64 > room || bytes.len() % 4 != 0 {
+        let room = self.table.byte_size(id);
+        if bytes.len() as u64 > room || !bytes.len().is_multiple_of(4) {
             return Err(Error::argument(
                 "bytes",
                 format!("{} bytes for a buffer of {room}; give a multiple of 4", bytes.len()),
             ));
         }
-        let (buffer, offset) = self.locate(id)?;
-        // Its order against steps is that of the calls: each step is submitted by its own.
-        self.gpu.queue.write_buffer(buffer, offset, bytes);
-        Ok(())
+        let (buffer, offset) = self.table.locate(id)?;
+        self.gpu.guarded(|| {
+            // Its order against steps is that of the calls: each step is submitted by its own.
+            self.gpu.queue.write_buffer(buffer, offset, bytes);
+            Ok(())
+        })
     }
 
     /// What the steps since the last [`clear_metrics`](Self::clear_metrics) have added up to.
@@ -490,11 +338,10 @@ impl GpuExecutor {
     /// [`Error::Device`] if the device is lost.
     pub async fn read_metrics(&mut self) -> Result<Metrics> {
         let ids = (self.program.find(Program::LOSS), self.program.find(Program::COUNTS));
-        let ((Some(loss), Some(counts)), true) = (ids, self.batch_capacity > 0) else {
+        let (Some(loss), Some(counts)) = ids else {
             return Ok(Metrics::default());
         };
-        let size = |id| byte_size(self.program.buffer(id), self.batch_capacity);
-        let regions = [(loss, size(loss)), (counts, size(counts))];
+        let regions = [loss, counts].map(|id| (id, self.table.byte_size(id)));
         let bytes = self.read_bytes(&regions).await?;
         let (loss, counts) = bytes.split_at(regions[0].1 as usize);
         let counts: Vec<u32> = words(counts).collect();
@@ -502,88 +349,24 @@ impl GpuExecutor {
     }
 
     /// Sets loss and counts to 0, after the steps submitted before.
-    pub fn clear_metrics(&mut self) {
-        let mut encoder = self.encoder("minibatch.clear");
-        for (id, _) in self.program.of_role(Role::Metric) {
-            if let Some(buffer) = &self.buffers[id.index()] {
-                encoder.clear_buffer(buffer, 0, None);
+    ///
+    /// # Errors
+    /// [`Error::Device`] if the device is lost.
+    pub fn clear_metrics(&mut self) -> Result<()> {
+        self.gpu.guarded(|| {
+            let mut encoder = encoder(&self.gpu, "minibatch.clear");
+            for (id, _) in self.program.of_role(Role::Metric) {
+                let (buffer, offset) = self.table.locate(id)?;
+                encoder.clear_buffer(buffer, offset, Some(self.table.byte_size(id)));
             }
-        }
-        self.gpu.queue.submit([encoder.finish()]);
+            self.gpu.queue.submit([encoder.finish()]);
+            Ok(())
+        })
     }
 }
 
-/// Where an upload slot holds what.
-struct SlotLayout {
-    regions: Vec<Region>,
-    size: u64,
-}
-
-struct Region {
-    id: BufferId,
-    start: u64,
-    row_bytes: u64,
-}
-
-impl SlotLayout {
-    /// Writes the step's scalars and the batch into a mapped slot and unmaps it.
-    fn fill(&self, slot: &Slot, program: &Program, batch: Batch<'_>, step: &Step) -> Result<()> {
-        let scalars = scalars(step)?;
-        {
-            let mut view = slot
-                .buffer
-                .get_mapped_range_mut(..)
-                .map_err(|error| Error::Device(error.to_string()))?;
-            view.slice(..STEP_BYTES as usize).copy_from_slice(bytemuck::cast_slice(&scalars));
-            for region in &self.regions {
-                let buffer = program.buffer(region.id);
-                let row_bytes = region.row_bytes as usize;
-                let used = buffer.columns * element_size(buffer.element);
-                let starts = (region.start as usize..).step_by(row_bytes);
-                for (start, sample) in starts.zip(batch.samples()) {
-                    let (values, label) = sample?;
-                    let mut row = view.slice(start..start + row_bytes);
-                    if buffer.role == Role::Target {
-                        row.copy_from_slice(&label.to_ne_bytes());
-                    } else {
-                        row.slice(..used).copy_from_slice(values);
-                        row.slice(used..).fill(0);
-                    }
-                }
-            }
-        }
-        slot.buffer.unmap();
-        Ok(())
-    }
-}
-
-/// The content of the step's uniform.
-fn scalars(step: &Step) -> Result<[u32; 4]> {
-    Ok([
-        size(step.live_rows)?,
-        // It is only compared with 0 and reported, so it may wrap around.
-        step.number as u32,
-        ((step.learning_rate * step.bias_correction) as f32).to_bits(),
-        ((1.0 / step.live_rows.max(1) as f64) as f32).to_bits(),
-    ])
-}
-
-/// Copies what a filled slot holds to the buffers of the program.
-fn record_upload(
-    encoder: &mut CommandEncoder,
-    slot: &Slot,
-    layout: &SlotLayout,
-    rows: usize,
-    buffers: &[Option<wgpu::Buffer>],
-    step: &wgpu::Buffer,
-) {
-    encoder.copy_buffer_to_buffer(&slot.buffer, 0, step, 0, STEP_BYTES);
-    for region in &layout.regions {
-        if let Some(buffer) = &buffers[region.id.index()] {
-            let bytes = region.row_bytes * rows as u64;
-            encoder.copy_buffer_to_buffer(&slot.buffer, region.start, buffer, 0, bytes);
-        }
-    }
+fn encoder(gpu: &Gpu, label: &str) -> CommandEncoder {
+    gpu.device.create_command_encoder(&CommandEncoderDescriptor { label: Some(label) })
 }
 
 fn record_pass(
@@ -603,18 +386,6 @@ fn record_pass(
         pass.dispatch_workgroups(x, y, z);
     }
     Ok(())
-}
-
-fn element_size(element: Element) -> usize {
-    match element {
-        Element::Real | Element::U32 => 4,
-        Element::U8 => 1,
-    }
-}
-
-/// Bytes that `buffer` takes with room for `rows` samples, at least four.
-fn byte_size(buffer: &Buffer, rows: usize) -> u64 {
-    (buffer.allocated(rows) as u64 * element_size(buffer.element) as u64).max(4)
 }
 
 fn words(bytes: &[u8]) -> impl Iterator<Item = u32> {

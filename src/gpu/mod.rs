@@ -11,6 +11,8 @@ mod kernel;
 mod plan;
 mod readback;
 mod staging;
+mod table;
+mod upload;
 
 pub use adapter::{adapters, is_software};
 pub use device::{Gpu, ShaderEdit};

@@ -1,7 +1,7 @@
 //! Reading results back: copied to one mappable buffer, which grows and is reused.
 
 use futures_intrusive::channel::shared::oneshot_channel;
-use wgpu::{Buffer, BufferUsages, CommandEncoder, MapMode};
+use wgpu::{Buffer, BufferUsages, MapMode};
 
 use super::device::Gpu;
 use crate::error::{Error, Result};
@@ -12,27 +12,27 @@ pub(super) struct Readback {
 }
 
 impl Readback {
-    /// Records copies of `sources`, each `(buffer, offset, bytes)`, into `encoder`, submits it and
-    /// waits: the bytes of all of them, one after the other.
-    pub async fn read(
-        &mut self,
-        gpu: &Gpu,
-        mut encoder: CommandEncoder,
-        sources: &[(Buffer, u64, u64)],
-    ) -> Result<Vec<u8>> {
+    /// Copies `sources`, each `(buffer, offset, bytes)`, and waits: the bytes of all of them, one
+    /// after the other.
+    pub async fn read(&mut self, gpu: &Gpu, sources: &[(Buffer, u64, u64)]) -> Result<Vec<u8>> {
         let total: u64 = sources.iter().map(|(_, _, bytes)| bytes).sum();
         let buffer = self.reserve(gpu, total).await?;
-        let mut end = 0;
-        for (source, offset, bytes) in sources {
-            encoder.copy_buffer_to_buffer(source, *offset, &buffer, end, *bytes);
-            end += bytes;
-        }
-        let submission = gpu.queue.submit([encoder.finish()]);
         let (sender, receiver) = oneshot_channel();
-        buffer.map_async(MapMode::Read, ..total, move |result| {
-            // A receiver that is gone wants no answer.
-            let _ = sender.send(result);
-        });
+        let submission = gpu.guarded(|| {
+            let descriptor = wgpu::CommandEncoderDescriptor { label: Some("minibatch.read") };
+            let mut encoder = gpu.device.create_command_encoder(&descriptor);
+            let mut end = 0;
+            for (source, offset, bytes) in sources {
+                encoder.copy_buffer_to_buffer(source, *offset, &buffer, end, *bytes);
+                end += bytes;
+            }
+            let submission = gpu.queue.submit([encoder.finish()]);
+            buffer.map_async(MapMode::Read, ..total, move |result| {
+                // A receiver that is gone wants no answer.
+                let _ = sender.send(result);
+            });
+            Ok(submission)
+        })?;
         gpu.wait(Some(submission))?;
         match receiver.receive().await {
             Some(Ok(())) => {}
@@ -51,11 +51,12 @@ impl Readback {
         match &self.buffer {
             Some(buffer) if buffer.size() >= bytes => Ok(buffer.clone()),
             _ => {
+                let most = gpu.limits().max_buffer_size;
                 let made = gpu
                     .scoped(|| {
                         Ok(gpu.device.create_buffer(&wgpu::BufferDescriptor {
                             label: Some("minibatch.readback"),
-                            size: bytes.next_power_of_two(),
+                            size: bytes.next_power_of_two().min(most).max(bytes),
                             usage: BufferUsages::MAP_READ | BufferUsages::COPY_DST,
                             mapped_at_creation: false,
                         }))

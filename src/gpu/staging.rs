@@ -108,14 +108,17 @@ impl Ring {
     /// The next slot if it is free, without waiting.
     ///
     /// # Errors
-    /// [`Error::Busy`] if it is not.
-    pub fn try_next(&mut self, gpu: &Gpu) -> Result<&mut Slot> {
+    /// [`Error::Busy`] if it is not, [`Error::Device`] if the device fails.
+    pub fn next(&mut self, gpu: &Gpu) -> Result<&mut Slot> {
         let slot = &self.slots[self.next];
         if slot.state() == ABANDONED {
             // Nothing on the GPU uses it, so it maps at once.
             slot.shared.set(IN_FLIGHT);
             let back = Return(Some(Arc::clone(&slot.shared)));
-            slot.buffer.map_async(MapMode::Write, .., move |result| back.done(result));
+            gpu.guarded(|| {
+                slot.buffer.map_async(MapMode::Write, .., move |result| back.done(result));
+                Ok(())
+            })?;
         }
         if slot.state() != FREE {
             gpu.poll()?;
@@ -131,8 +134,11 @@ impl Ring {
         }
     }
 
-    /// The next slot, as soon as it is free.
-    pub async fn next(&mut self, gpu: &Gpu) -> Result<&mut Slot> {
+    /// Waits until the next slot is free.
+    ///
+    /// # Errors
+    /// [`Error::Device`] if the device fails.
+    pub async fn ready(&mut self, gpu: &Gpu) -> Result<()> {
         let slot = &self.slots[self.next];
         if slot.state() == IN_FLIGHT {
             gpu.wait(slot.submission.clone())?;
@@ -140,6 +146,6 @@ impl Ring {
             #[cfg(target_arch = "wasm32")]
             slot.shared.changed.wait().await;
         }
-        self.try_next(gpu)
+        Ok(())
     }
 }

@@ -83,10 +83,11 @@ impl Executor {
         }
     }
 
-    pub fn clear_metrics(&mut self) {
+    pub fn clear_metrics(&mut self) -> Result<()> {
         match self {
             Executor::Cpu(cpu) => cpu.clear_metrics(),
-            Executor::Gpu(gpu) => gpu.clear_metrics(),
+            Executor::Gpu(gpu) => gpu.clear_metrics()?,
         }
+        Ok(())
     }
 }

@@ -30,7 +30,7 @@ impl Model {
         let (train, validation) = self.check(data, &arguments)?;
         let Fit { batch_size, epochs, shuffle, steps_per_epoch, mut callbacks, .. } = arguments;
         self.executor.prepare(Pass::Train, batch_size.min(train.len())).await?;
-        self.executor.clear_metrics();
+        self.executor.clear_metrics()?;
         let mut history = History::default();
         for epoch in 1..=epochs {
             let start = Instant::now();
@@ -60,7 +60,7 @@ impl Model {
                 }
             }
             let metrics = finite(self.executor.read_metrics().await?)?;
-            self.executor.clear_metrics();
+            self.executor.clear_metrics()?;
             let training = self.scores(&metrics, samples);
             let validation = match &validation {
                 Some(data) if !history.stopped => {

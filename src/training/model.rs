@@ -143,14 +143,14 @@ impl Model {
     pub async fn evaluate_async(&mut self, data: &Dataset, arguments: Evaluate) -> Result<Scores> {
         self.check_data(data)?;
         check_batch_size(arguments.batch_size)?;
-        self.executor.clear_metrics();
+        self.executor.clear_metrics()?;
         let order = BatchOrder::new(data.len(), arguments.batch_size, Shuffle::Off, 0, 0);
         for index in 0..order.len() {
             let batch = Batch { data, indices: order.batch(index) };
             self.executor.run(Pass::Evaluate, batch, &Step::forward(batch.len())).await?;
         }
         let metrics = self.executor.read_metrics().await?;
-        self.executor.clear_metrics();
+        self.executor.clear_metrics()?;
         Ok(self.scores(&metrics, data.len()))
     }
 
@@ -221,7 +221,7 @@ impl Model {
     /// [`Error::Device`] if the device fails, [`Error::NonFinite`] if the loss was not a number.
     pub async fn take_scores(&mut self, samples: usize) -> Result<Scores> {
         let metrics = self.executor.read_metrics().await?;
-        self.executor.clear_metrics();
+        self.executor.clear_metrics()?;
         match metrics.first_nonfinite_step {
             Some(step) => Err(Error::NonFinite { step }),
             None => Ok(self.scores(&metrics, samples)),

@@ -13,7 +13,7 @@ pub fn line(text: &str) -> anyhow::Result<()> {
     writeln!(out, "{text}").and_then(|()| out.flush()).context("cannot write to standard output")
 }
 
-/// Whether [`line`] failed since nobody reads any more, as after `| head -1`.
+/// Whether [`line()`] failed since nobody reads any more, as after `| head -1`.
 pub fn reader_is_gone(error: &anyhow::Error) -> bool {
     let cause = error.downcast_ref::<std::io::Error>();
     cause.is_some_and(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe)
@@ -22,7 +22,7 @@ pub fn reader_is_gone(error: &anyhow::Error) -> bool {
 /// A value as JSON on standard output.
 ///
 /// # Errors
-/// As [`line`].
+/// As [`line()`].
 pub fn json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     line(&serde_json::to_string_pretty(value)?)
 }

@@ -1,0 +1,176 @@
+//! The memory of a program's buffers on the device.
+
+use std::sync::Arc;
+
+use wgpu::BufferUsages;
+
+use super::device::Gpu;
+use super::plan::plan;
+use crate::error::{Error, Result};
+use crate::program::{Buffer, BufferId, Element, Pass, Placement, Program, Role, Rows};
+
+/// A program's buffers, allocated once for batches of up to `capacity` samples.
+pub(super) struct Table {
+    program: Arc<Program>,
+    capacity: usize,
+    // By `BufferId::index`; `None` for slices and for what no dispatch uses.
+    buffers: Vec<Option<wgpu::Buffer>>,
+}
+
+impl Table {
+    /// Allocates for batches of up to `capacity` samples; all zeros.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if a buffer is beyond the device's limits, [`Error::Device`] if it
+    /// cannot be made.
+    pub async fn new(gpu: &Gpu, program: Arc<Program>, capacity: usize) -> Result<Self> {
+        let buffers = vec![None; program.buffers().count()];
+        let mut table = Table { program, capacity, buffers };
+        table.check_sizes(gpu)?;
+        table.allocate(gpu, |_| true).await?;
+        Ok(table)
+    }
+
+    /// The same with room for `capacity` samples: what belongs to a batch is new and zero, the
+    /// rest is shared. This table stays as it is.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub async fn with_capacity(&self, gpu: &Gpu, capacity: usize) -> Result<Self> {
+        let program = Arc::clone(&self.program);
+        let mut table = Table { program, capacity, buffers: self.buffers.clone() };
+        table.check_sizes(gpu)?;
+        table.allocate(gpu, |buffer| buffer.rows == Rows::Batch).await?;
+        Ok(table)
+    }
+
+    /// Samples for which there is room.
+    pub fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// The buffer called `id` in the program.
+    pub fn describe(&self, id: BufferId) -> &Buffer {
+        self.program.buffer(id)
+    }
+
+    /// The allocation that holds `id`, and the byte at which it begins.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if no dispatch uses it, so that it has no memory.
+    pub fn locate(&self, id: BufferId) -> Result<(&wgpu::Buffer, u64)> {
+        let (owner, offset) = match self.describe(id).placement {
+            Placement::Own => (id, 0),
+            Placement::Slice { arena, offset } => (arena, offset as u64 * 4),
+        };
+        let buffer = self.buffers[owner.index()].as_ref().ok_or_else(|| {
+            Error::argument("buffer", format!("{} has no memory here", self.describe(id).name))
+        })?;
+        Ok((buffer, offset))
+    }
+
+    /// `id` as a resource of a bind group.
+    ///
+    /// # Errors
+    /// As [`locate`](Self::locate).
+    pub fn binding(&self, id: BufferId) -> Result<wgpu::BindingResource<'_>> {
+        let (buffer, offset) = self.locate(id)?;
+        Ok(wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+            buffer,
+            offset,
+            size: wgpu::BufferSize::new(self.byte_size(id)),
+        }))
+    }
+
+    /// Bytes allocated for `id`.
+    pub fn byte_size(&self, id: BufferId) -> u64 {
+        byte_size(self.describe(id), self.capacity)
+    }
+
+    fn check_sizes(&self, gpu: &Gpu) -> Result<()> {
+        let limits = gpu.limits();
+        let most = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
+        let most_terms = gpu.kernel_class().most_terms();
+        let rows = self.capacity;
+        for (_, buffer) in self.program.buffers() {
+            if buffer.role == Role::Activation && rows.max(buffer.columns) > most_terms {
+                let argument = if rows > most_terms { "batch_size" } else { "units" };
+                return Err(Error::argument(
+                    argument,
+                    format!(
+                        "{} would be [{rows}, {}]; the kernels for this adapter add up at most \
+                         {most_terms} terms",
+                        buffer.name, buffer.columns
+                    ),
+                ));
+            }
+            let bytes = byte_size(buffer, rows);
+            if bytes > most {
+                let argument = if buffer.rows == Rows::Batch { "batch_size" } else { "units" };
+                return Err(Error::argument(
+                    argument,
+                    format!(
+                        "{} would take {bytes} bytes with {rows} samples a batch; this device \
+                         binds at most {most}",
+                        buffer.name
+                    ),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    async fn allocate(&mut self, gpu: &Gpu, which: impl Fn(&Buffer) -> bool) -> Result<()> {
+        let used = used(&self.program, gpu)?;
+        let wanted = |id: BufferId, buffer: &Buffer| {
+            buffer.placement == Placement::Own && used[id.index()] && which(buffer)
+        };
+        let make = |(id, buffer): (BufferId, &Buffer)| {
+            let label = format!("minibatch.{}", buffer.name);
+            let descriptor = wgpu::BufferDescriptor {
+                label: Some(&label),
+                size: byte_size(buffer, self.capacity),
+                usage: BufferUsages::STORAGE | BufferUsages::COPY_SRC | BufferUsages::COPY_DST,
+                mapped_at_creation: false,
+            };
+            (id, gpu.device.create_buffer(&descriptor))
+        };
+        let made: Vec<_> = gpu
+            .scoped(|| {
+                let buffers = self.program.buffers();
+                Ok(buffers.filter(|(id, buffer)| wanted(*id, buffer)).map(make).collect())
+            })
+            .await?;
+        for (id, buffer) in made {
+            self.buffers[id.index()] = Some(buffer);
+        }
+        Ok(())
+    }
+}
+
+/// Which buffers some dispatch binds, or the host fills or reads; by `BufferId::index`.
+fn used(program: &Program, gpu: &Gpu) -> Result<Vec<bool>> {
+    let mut used: Vec<bool> =
+        program.buffers().map(|(_, buffer)| buffer.role != Role::Activation).collect();
+    for pass in [Pass::Train, Pass::Evaluate, Pass::Predict] {
+        for dispatch in plan(program, program.ops(pass), gpu.kernel_class())? {
+            for id in dispatch.buffers {
+                used[id.index()] = true;
+            }
+        }
+    }
+    Ok(used)
+}
+
+/// Bytes of one element.
+pub(super) fn element_size(element: Element) -> usize {
+    match element {
+        Element::Real | Element::U32 => 4,
+        Element::U8 => 1,
+    }
+}
+
+/// Bytes that `buffer` takes with room for `rows` samples, at least four.
+pub(super) fn byte_size(buffer: &Buffer, rows: usize) -> u64 {
+    (buffer.allocated(rows) as u64 * element_size(buffer.element) as u64).max(4)
+}
