@@ -8,7 +8,7 @@ pub fn activate<T: Real>(values: &mut [T], activation: Elementwise) {
     match activation {
         Elementwise::Linear => {}
         Elementwise::Relu => each(values, |x| if x > T::ZERO { x } else { keep_nan(x) }),
-        Elementwise::Sigmoid => each(values, |x| T::ONE / (T::ONE + (-x).exp())),
+        Elementwise::Sigmoid => each(values, |x| (T::ONE / (T::ONE + (-x).exp())).flushed()),
         Elementwise::Tanh => each(values, T::tanh),
     }
 }

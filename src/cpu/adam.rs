@@ -25,8 +25,30 @@ pub fn adam<T: Real>(
 ) {
     let state = moment_1.iter_mut().zip(moment_2);
     for ((&g, w), (m, v)) in gradients.iter().zip(parameters).zip(state) {
-        *m += (g - *m) * adam.one_minus_beta_1;
-        *v += (g * g - *v) * adam.one_minus_beta_2;
+        *m = (*m + (g - *m) * adam.one_minus_beta_1).flushed();
+        *v = (*v + (g.flushed_square() - *v) * adam.one_minus_beta_2).flushed();
         *w = *w - adam.step_size * *m / (v.sqrt() + adam.epsilon);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_of_what_no_longer_learns_decay_to_zero_and_are_never_subnormal() {
+        let scalars =
+            Adam { step_size: 1e-3, one_minus_beta_1: 0.1, one_minus_beta_2: 1e-3, epsilon: 1e-7 };
+        // Gradients that vanish, that shrink, and that stay so small that their square does not
+        // fit.
+        let mut gradients: [f32; 3] = [0.0, 1e-5, 1e-20];
+        let (mut w, mut m, mut v) = ([0.5; 3], [1e-3f32; 3], [1e-6f32; 3]);
+        for _ in 0..100_000 {
+            gradients[1] = (gradients[1] * 0.99).flushed();
+            adam(&gradients, &mut w, &mut m, &mut v, scalars);
+            assert!(m.iter().chain(&v).all(|value| !value.is_subnormal()), "{m:?} {v:?}");
+        }
+        assert_eq!((m[0], v), (0.0, [0.0; 3]));
+        assert!((0.0..1e-18).contains(&m[2]), "{m:?}");
     }
 }

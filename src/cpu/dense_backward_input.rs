@@ -23,10 +23,7 @@ pub fn dense_backward_input<T: Real>(
         T::ZERO,
         Matrix::new(&mut *input_gradient, input_stride),
     );
-    if activation == Elementwise::Linear {
-        return;
-    }
     for (gradient, &y) in input_gradient[..rows * input_stride].iter_mut().zip(input) {
-        *gradient = *gradient * derivative(y, activation);
+        *gradient = (*gradient * derivative(y, activation)).flushed();
     }
 }

@@ -41,7 +41,7 @@ pub fn softmax_cross_entropy<T: Real>(
         }
         gradient[label] = gradient[label] - T::ONE;
         for gradient in &mut gradient[..units] {
-            *gradient = *gradient * inverse_rows;
+            *gradient = (*gradient * inverse_rows).flushed();
         }
     }
 }

@@ -1,0 +1,381 @@
+//! The three matrix kernels of a dense layer, each form of them against one output a thread
+//! (`naive/`): `cargo bench --bench gemm [-- --batch-size N --inputs N --units N --json]`.
+//!
+//! The forms take turns in every round, so that other load meets them all; the rate is the median
+//! over the rounds, the ratio the median of each round's. Each result is checked first.
+
+use std::time::Instant;
+
+use minibatch::Elementwise;
+use minibatch::gpu::{Access, InputKind, Kernel, KernelClass, is_software};
+use minibatch::random::{Random, Stream};
+use wgpu::util::DeviceExt;
+
+const ROUNDS: usize = 9;
+/// Each measurement lasts about so long.
+const SECONDS: f64 = 0.15;
+
+struct Sizes {
+    rows: usize,
+    inputs: usize,
+    units: usize,
+}
+
+/// One of the three products, with its operands and what it must give.
+struct Product {
+    name: &'static str,
+    naive: &'static str,
+    kernel: fn(KernelClass) -> Kernel,
+    /// Storage buffers in binding order; what the kernel writes is empty here, with its length.
+    buffers: Vec<(Vec<f32>, usize)>,
+    /// Which buffer holds the product.
+    output: usize,
+    expected: Vec<f64>,
+}
+
+fn products(sizes: &Sizes) -> Vec<Product> {
+    let &Sizes { rows, inputs, units } = sizes;
+    let mut random = Random::new(0, Stream::Shuffle(0));
+    let mut values = |length: usize| -> (Vec<f32>, usize) {
+        ((0..length).map(|_| random.range(-1.0, 1.0) as f32).collect(), length)
+    };
+    let output = |length: usize| (Vec::new(), length);
+    let (input, gradient) = (values(rows * inputs), values(rows * units));
+    let (weight, bias) = (values(inputs * units), values(units));
+    let sum =
+        |rows: usize, columns: usize, terms: usize, term: &dyn Fn(usize, usize, usize) -> f64| {
+            let cell = |i: usize| (0..terms).map(|k| term(i / columns, i % columns, k)).sum();
+            (0..rows * columns).map(cell).collect::<Vec<f64>>()
+        };
+    let (x, g, w, b) = (&input.0, &gradient.0, &weight.0, &bias.0);
+    let mut forward = sum(rows, units, inputs, &|row, unit, k| {
+        f64::from(x[row * inputs + k]) * f64::from(w[k * units + unit])
+    });
+    for (i, value) in forward.iter_mut().enumerate() {
+        *value = (*value + f64::from(b[i % units])).max(0.0);
+    }
+    let backward_weights = sum(inputs, units, rows, &|k, unit, row| {
+        f64::from(x[row * inputs + k]) * f64::from(g[row * units + unit])
+    });
+    let mut backward_input = sum(rows, inputs, units, &|row, k, unit| {
+        f64::from(g[row * units + unit]) * f64::from(w[k * units + unit])
+    });
+    for (value, &x) in backward_input.iter_mut().zip(x) {
+        *value = if x > 0.0 { *value } else { 0.0 };
+    }
+    vec![
+        Product {
+            name: "forward",
+            naive: include_str!("naive/dense_forward.wgsl"),
+            kernel: |class| Kernel::DenseForward {
+                class,
+                input: InputKind::F32,
+                activation: Elementwise::Relu,
+            },
+            buffers: vec![input.clone(), weight.clone(), bias, output(rows * units)],
+            output: 3,
+            expected: forward,
+        },
+        Product {
+            name: "backward weights",
+            naive: include_str!("naive/dense_backward_weights.wgsl"),
+            kernel: |class| Kernel::DenseBackwardWeights { class, input: InputKind::F32 },
+            buffers: vec![input.clone(), gradient.clone(), output(inputs * units), output(units)],
+            output: 2,
+            expected: backward_weights,
+        },
+        Product {
+            name: "backward input",
+            naive: include_str!("naive/dense_backward_input.wgsl"),
+            kernel: |class| Kernel::DenseBackwardInput { class, activation: Elementwise::Relu },
+            buffers: vec![gradient, weight, input, output(rows * inputs)],
+            output: 3,
+            expected: backward_input,
+        },
+    ]
+}
+
+/// A form of a product, ready to be dispatched.
+struct Form {
+    name: &'static str,
+    pipeline: wgpu::ComputePipeline,
+    bindings: wgpu::BindGroup,
+    workgroups: [u32; 3],
+    output: wgpu::Buffer,
+    /// Dispatches that take about [`SECONDS`].
+    dispatches: usize,
+}
+
+impl Form {
+    fn naive(device: &wgpu::Device, product: &Product, sizes: &Sizes) -> Form {
+        let shared = [
+            include_str!("../shaders/shared/step.wgsl"),
+            include_str!("../shaders/shared/dense.wgsl"),
+            include_str!("../shaders/shared/activation.wgsl"),
+        ];
+        let kernel = (product.kernel)(KernelClass::Tiled);
+        let load = match kernel {
+            Kernel::DenseBackwardInput { .. } => "",
+            _ => include_str!("../shaders/shared/input_f32.wgsl"),
+        };
+        let source = [&shared[..], &[load, product.naive]].concat().join("\n");
+        let (height, width) = match kernel {
+            Kernel::DenseForward { .. } => (sizes.rows, sizes.units),
+            Kernel::DenseBackwardWeights { .. } => (sizes.inputs, sizes.units),
+            _ => (sizes.rows, sizes.inputs),
+        };
+        let groups = [height.div_ceil(8) as u32, width.div_ceil(8) as u32, 1];
+        Form::new(device, "naive", source, kernel, groups, product, sizes)
+    }
+
+    fn of(device: &wgpu::Device, class: KernelClass, product: &Product, sizes: &Sizes) -> Form {
+        let name = match class {
+            KernelClass::Tiled => "tiled",
+            KernelClass::Register => "register",
+            KernelClass::Subgroup => "subgroup",
+        };
+        let kernel = (product.kernel)(class);
+        let &Sizes { rows, inputs, units } = sizes;
+        let groups = kernel.workgroups(rows as u32, inputs as u32, units as u32);
+        Form::new(device, name, kernel.source(), kernel, groups, product, sizes)
+    }
+
+    fn new(
+        device: &wgpu::Device,
+        name: &'static str,
+        source: String,
+        kernel: Kernel,
+        workgroups: [u32; 3],
+        product: &Product,
+        sizes: &Sizes,
+    ) -> Form {
+        let descriptor = wgpu::ShaderModuleDescriptor {
+            label: Some(name),
+            source: wgpu::ShaderSource::Wgsl(source.into()),
+        };
+        let checks = wgpu::ShaderRuntimeChecks::unchecked();
+        // SAFETY: the sizes that the kernels go by are those of the buffers made below.
+        let module = unsafe { device.create_shader_module_trusted(descriptor, checks) };
+        let buffer = |ty| wgpu::BindingType::Buffer {
+            ty,
+            has_dynamic_offset: false,
+            min_binding_size: None,
+        };
+        let uniforms = [wgpu::BufferBindingType::Uniform; 2];
+        let storage = kernel
+            .bindings()
+            .iter()
+            .map(|&access| wgpu::BufferBindingType::Storage { read_only: access == Access::Read });
+        let entries: Vec<_> = (0u32..)
+            .zip(uniforms.into_iter().chain(storage))
+            .map(|(binding, ty)| wgpu::BindGroupLayoutEntry {
+                binding,
+                visibility: wgpu::ShaderStages::COMPUTE,
+                ty: buffer(ty),
+                count: None,
+            })
+            .collect();
+        let group = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+            label: None,
+            entries: &entries,
+        });
+        let layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            label: None,
+            bind_group_layouts: &[Some(&group)],
+            immediate_size: 0,
+        });
+        // The naive kernels know fewer constants than ours.
+        let constants: Vec<_> = match (name, kernel) {
+            ("naive", Kernel::DenseBackwardWeights { .. }) => Vec::new(),
+            _ => kernel.constants(),
+        };
+        let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: Some(name),
+            layout: Some(&layout),
+            module: &module,
+            entry_point: Some("main"),
+            compilation_options: wgpu::PipelineCompilationOptions {
+                constants: &constants,
+                zero_initialize_workgroup_memory: false,
+            },
+            cache: None,
+        });
+        let init = |contents: &[u8], usage| {
+            device.create_buffer_init(&wgpu::util::BufferInitDescriptor {
+                label: None,
+                contents,
+                usage,
+            })
+        };
+        let &Sizes { rows, inputs, units } = sizes;
+        let step = [rows as u32, 1, 0, (1.0 / rows as f32).to_bits()];
+        let shape = [inputs as u32, units as u32, 1f32.to_bits(), 0];
+        let mut buffers: Vec<_> = [step, shape]
+            .map(|words| init(bytemuck::cast_slice(&words), wgpu::BufferUsages::UNIFORM))
+            .into();
+        buffers.extend(product.buffers.iter().map(|(values, length)| {
+            let mut values = values.clone();
+            values.resize(*length, f32::NAN);
+            let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC;
+            init(bytemuck::cast_slice(&values), usage)
+        }));
+        let entries: Vec<_> = (0u32..)
+            .zip(&buffers)
+            .map(|(binding, buffer)| wgpu::BindGroupEntry {
+                binding,
+                resource: buffer.as_entire_binding(),
+            })
+            .collect();
+        let bindings = device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: None,
+            layout: &group,
+            entries: &entries,
+        });
+        let output = buffers[2 + product.output].clone();
+        Form { name, pipeline, bindings, workgroups, output, dispatches: 1 }
+    }
+
+    /// Seconds for one dispatch.
+    fn time(&self, device: &wgpu::Device, queue: &wgpu::Queue) -> f64 {
+        let mut encoder = device.create_command_encoder(&Default::default());
+        let mut pass = encoder.begin_compute_pass(&Default::default());
+        pass.set_pipeline(&self.pipeline);
+        pass.set_bind_group(0, &self.bindings, &[]);
+        let [x, y, z] = self.workgroups;
+        for _ in 0..self.dispatches {
+            pass.dispatch_workgroups(x, y, z);
+        }
+        drop(pass);
+        let commands = encoder.finish();
+        let start = Instant::now();
+        queue.submit([commands]);
+        device.poll(wgpu::PollType::wait_indefinitely()).expect("the device works");
+        start.elapsed().as_secs_f64() / self.dispatches as f64
+    }
+
+    /// Refuses to measure a kernel that computes something else.
+    fn check(&self, device: &wgpu::Device, queue: &wgpu::Queue, product: &Product) {
+        let target = device.create_buffer(&wgpu::BufferDescriptor {
+            label: None,
+            size: self.output.size(),
+            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        });
+        let mut encoder = device.create_command_encoder(&Default::default());
+        encoder.copy_buffer_to_buffer(&self.output, 0, &target, 0, self.output.size());
+        queue.submit([encoder.finish()]);
+        target.map_async(wgpu::MapMode::Read, .., |result| result.expect("mapped"));
+        device.poll(wgpu::PollType::wait_indefinitely()).expect("the device works");
+        let view = target.get_mapped_range(..).expect("mapped");
+        let actual: &[f32] = bytemuck::cast_slice(&view);
+        for (i, (&actual, expected)) in actual.iter().zip(&product.expected).enumerate() {
+            let error = (f64::from(actual) - expected).abs();
+            let bound = 1e-3 + 1e-4 * expected.abs();
+            let (form, name) = (self.name, product.name);
+            // Written so that NaN fails.
+            assert!(error <= bound, "{name}, {form}: [{i}] is {actual}, expected {expected}");
+        }
+    }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    let size = |flag: &str, default: usize| {
+        let value = arguments.iter().position(|argument| argument == flag).map(|i| i + 1);
+        let given = value.and_then(|i| arguments.get(i)).map(|text| text.parse().expect(flag));
+        let value = given.unwrap_or(default);
+        assert!(value > 0 && value % 4 == 0, "{flag} must be a multiple of 4 here");
+        value
+    };
+    let sizes = Sizes {
+        rows: size("--batch-size", 128),
+        inputs: size("--inputs", 784),
+        units: size("--units", 128),
+    };
+    let (adapter, device, queue) = pollster::block_on(async {
+        let descriptor = wgpu::InstanceDescriptor::new_without_display_handle_from_env();
+        let options = wgpu::RequestAdapterOptions {
+            power_preference: wgpu::PowerPreference::HighPerformance,
+            ..Default::default()
+        };
+        let adapter = wgpu::Instance::new(descriptor)
+            .request_adapter(&options)
+            .await
+            .unwrap_or_else(|error| panic!("{error}; run: apt-get install -y mesa-vulkan-drivers"));
+        let descriptor = wgpu::DeviceDescriptor {
+            required_features: adapter.features() & wgpu::Features::SUBGROUP,
+            required_limits: adapter.limits(),
+            ..Default::default()
+        };
+        let (device, queue) = adapter.request_device(&descriptor).await.expect("a device");
+        (adapter.get_info(), device, queue)
+    });
+    let mut classes = vec![KernelClass::Tiled, KernelClass::Register];
+    let widths = [adapter.subgroup_min_size, adapter.subgroup_max_size];
+    if is_software(&adapter)
+        && device.features().contains(wgpu::Features::SUBGROUP)
+        && widths == [KernelClass::SUBGROUP_SIZE; 2]
+    {
+        classes.push(KernelClass::Subgroup);
+    }
+
+    let flops = 2.0 * (sizes.rows * sizes.inputs * sizes.units) as f64;
+    let json = arguments.iter().any(|argument| argument == "--json");
+    let load = || std::fs::read_to_string("/proc/loadavg").unwrap_or_else(|_| "unknown".into());
+    let before = load();
+    let mut results = Vec::new();
+    for product in products(&sizes) {
+        let mut forms = vec![Form::naive(&device, &product, &sizes)];
+        forms.extend(classes.iter().map(|&class| Form::of(&device, class, &product, &sizes)));
+        for form in &mut forms {
+            form.time(&device, &queue);
+            form.check(&device, &queue, &product);
+            let once = form.time(&device, &queue);
+            form.dispatches = (SECONDS / once).clamp(1.0, 10_000.0) as usize;
+        }
+        let rounds: Vec<Vec<f64>> = (0..ROUNDS)
+            .map(|_| forms.iter().map(|form| form.time(&device, &queue)).collect())
+            .collect();
+        for (i, form) in forms.iter().enumerate() {
+            let seconds = median(rounds.iter().map(|round| round[i]).collect());
+            let ratio = median(rounds.iter().map(|round| round[0] / round[i]).collect());
+            results.push((product.name, form.name, seconds, ratio));
+        }
+    }
+
+    let Sizes { rows, inputs, units } = sizes;
+    let driver = format!("{} {}", adapter.driver, adapter.driver_info);
+    if json {
+        let rows: Vec<_> = results
+            .iter()
+            .map(|(product, form, seconds, ratio)| {
+                serde_json::json!({
+                    "product": product, "form": form, "microseconds": seconds * 1e6,
+                    "gflops": flops / seconds / 1e9, "ratio_to_naive": ratio,
+                })
+            })
+            .collect();
+        let report = serde_json::json!({
+            "adapter": adapter.name, "driver": driver, "batch_size": sizes.rows,
+            "inputs": inputs, "units": units, "rounds": ROUNDS,
+            "load_before": before.trim(), "load_after": load().trim(), "results": rows,
+        });
+        println!("{report:#}");
+        return;
+    }
+    println!("{} ({driver}); {rows} samples, {inputs} inputs, {units} units", adapter.name);
+    println!("median of {ROUNDS} rounds in turn; load average before: {}", before.trim());
+    println!("{:<18} {:<10} {:>12} {:>10} {:>9}", "product", "form", "us", "GFLOP/s", "to naive");
+    for (product, form, seconds, ratio) in results {
+        println!(
+            "{product:<18} {form:<10} {:>12.1} {:>10.2} {ratio:>8.1}x",
+            seconds * 1e6,
+            flops / seconds / 1e9
+        );
+    }
+}
