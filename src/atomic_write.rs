@@ -1,16 +1,27 @@
 //! Writing a file so that it is whole, or as it was before.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::Path;
 
 use crate::error::{Error, Result};
 
-/// Replaces a file's content at once: the new one is written beside it, synced and renamed.
+/// Replaces a file's content at once: the new one is written beside it, synced and renamed. A
+/// symbolic link stays one; the file that it leads to is replaced.
 ///
 /// # Errors
-/// [`Error::Io`]; what was there before is untouched then.
+/// [`Error::Io`] if it cannot be written, or is a device, pipe or directory, which a rename would
+/// replace; what was there before is untouched then.
 pub fn atomic_write(path: &Path, content: &[u8]) -> Result<()> {
-    let parent = match path.parent() {
+    let target = match path.canonicalize() {
+        Ok(target) => target,
+        Err(error) if error.kind() == ErrorKind::NotFound => path.to_owned(),
+        Err(error) => return Err(Error::io("replace", path)(error)),
+    };
+    if target.exists() && !target.is_file() {
+        let problem = std::io::Error::new(ErrorKind::InvalidInput, "it is no ordinary file");
+        return Err(Error::io("replace", path)(problem));
+    }
+    let parent = match target.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
@@ -22,7 +33,7 @@ pub fn atomic_write(path: &Path, content: &[u8]) -> Result<()> {
     file.write_all(content)
         .and_then(|()| file.as_file().sync_all())
         .map_err(Error::io("write", path))?;
-    file.persist(path).map_err(|error| Error::io("replace", path)(error.error))?;
+    file.persist(&target).map_err(|error| Error::io("replace", path)(error.error))?;
     Ok(())
 }
 
@@ -42,6 +53,24 @@ mod tests {
         // A directory cannot be replaced by a file.
         assert!(atomic_write(directory.path(), b"three").is_err());
         assert!(atomic_write(&directory.path().join("no/such/file"), b"three").is_err());
+        Ok(())
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_stays_and_what_is_no_file_is_refused() -> Result<()> {
+        use std::os::unix::net::UnixListener;
+
+        let directory = tempfile::tempdir().map_err(Error::io("create", ""))?;
+        let [file, link, socket] = ["file", "link", "socket"].map(|n| directory.path().join(n));
+        atomic_write(&file, b"one")?;
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        atomic_write(&link, b"two")?;
+        assert!(link.is_symlink());
+        assert_eq!(std::fs::read(&file).unwrap(), b"two");
+        let _listener = UnixListener::bind(&socket).unwrap();
+        let error = atomic_write(&socket, b"three").unwrap_err().to_string();
+        assert!(error.contains("socket: it is no ordinary file"), "{error}");
         Ok(())
     }
 }

@@ -328,12 +328,29 @@ fn damaged_model_files_are_refused() {
         ("dense_2.bias", "dense_3.bias", "dense_2.bias is missing"),
         (r#"\"units\":4"#, r#"\"units\":5"#, "expected F32"),
         ("relu", "rely", "damaged"),
+        // Same lengths, so that the file stays whole around them.
+        (r#"[28,28]"#, r#"[28, 0]"#, "every dimension must be at least 1"),
+        (r#"\"scale\":0.0"#, r#"\"scale\":000"#, "damaged"),
+        ("softmax", "sigmoid", "the last layer's is Sigmoid"),
     ] {
         let error = load(&replaced(from, to));
         assert!(error.contains(what), "{error:?} does not speak of {what:?}");
     }
     let missing = Model::load(Path::new("no/such/file"), &Cpu::new());
     assert!(matches!(missing, Err(Error::Io { .. })));
+}
+
+#[test]
+fn samples_of_another_shape_are_refused_and_flat_ones_are_not() {
+    let data = synthetic_digits(10, 0).unwrap();
+    let reshaped = |shape: &[usize]| {
+        Dataset::new(data.features().clone(), shape, data.labels().to_vec()).unwrap()
+    };
+    let mut model = network(&data, 4, 0, &Cpu::new());
+    let scores = model.evaluate(&data, Evaluate::new()).unwrap();
+    assert_eq!(model.evaluate(&reshaped(&[784]), Evaluate::new()).unwrap(), scores);
+    let refused = model.evaluate(&reshaped(&[14, 56]), Evaluate::new()).unwrap_err();
+    assert!(refused.to_string().contains("shape [14, 56], expected [28, 28]"), "{refused}");
 }
 
 #[test]

@@ -165,8 +165,8 @@ impl Dataset {
             return Err(Error::argument(
                 "validation_split",
                 format!(
-                    "{fraction} of {} samples leaves training or validation empty; give a \
-                     fraction between 0 and 1",
+                    "is {fraction}, which of {} samples leaves none for training or none for \
+                     validation; give a fraction between 0 and 1 that leaves some for both",
                     self.len()
                 ),
             ));

@@ -6,9 +6,11 @@ use std::path::Path;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
 use serde::{Deserialize, Serialize};
 
-use super::Sequential;
+use super::{Sequential, lower};
 use crate::atomic_write::atomic_write;
 use crate::error::{Error, Result};
+use crate::loss::Loss;
+use crate::optimizer::Adam;
 
 /// Named tensors: `dense_1.weight` `[inputs, units]` and `dense_1.bias` `[units]`, f32.
 pub type Weights = Vec<(String, Vec<usize>, Vec<f32>)>;
@@ -81,6 +83,8 @@ pub fn load(path: &Path) -> Result<(Sequential, Weights)> {
     if version != VERSION {
         return Err(bad(format!("has version {version}; this program reads version {VERSION}")));
     }
+    let compiled = model.clone().compile(Adam::default(), Loss::SparseCategoricalCrossentropy, []);
+    lower(&compiled).map_err(|error| bad(format!("its architecture is damaged: {error}")))?;
     let mut weights = Vec::new();
     for (name, shape) in parameters(&model) {
         let tensor = tensors.tensor(&name).map_err(|_| bad(format!("tensor {name} is missing")))?;

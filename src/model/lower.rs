@@ -139,8 +139,9 @@ fn lower_input(
             Ok((None, id))
         }
         InputType::U8 { scale } => {
-            if !scale.is_finite() {
-                return Err(Error::argument("scale", format!("is {scale}; give a finite number")));
+            if !scale.is_finite() || scale == 0.0 {
+                let problem = format!("is {scale}; give a finite number other than 0");
+                return Err(Error::argument("scale", problem));
             }
             let bytes = builder.buffer("input", Role::Input, Element::U8, Rows::Batch, width)?;
             Ok((Some(bytes), builder.activation("input.scaled", width)?))

@@ -105,7 +105,17 @@ impl Model {
         if data.is_empty() {
             return Err(Error::argument("data", "holds no sample; give at least one"));
         }
-        self.program.of_role(Role::Input).try_for_each(|(_, input)| input.check_input(data))
+        self.program.of_role(Role::Input).try_for_each(|(_, input)| input.check_input(data))?;
+        // Flat samples fit any shape of their width, and a flat input takes any such sample.
+        let (actual, expected) = (data.sample_shape(), &*self.compiled.architecture.input.shape);
+        if actual != expected && actual.len() > 1 && expected.len() > 1 {
+            return Err(Error::Shape {
+                what: "the data does not fit the model's input".into(),
+                actual: format!("samples of shape {actual:?}"),
+                expected: format!("{expected:?}"),
+            });
+        }
+        Ok(())
     }
 
     /// Whether the samples fit the model's input and the labels its outputs.

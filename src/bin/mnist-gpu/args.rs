@@ -123,7 +123,10 @@ impl Data {
 #[derive(Debug, Args)]
 pub struct Backend {
     /// auto takes a GPU if there is one (a software adapter is none), else the CPU
-    #[arg(id = "backend", long = "backend", value_enum, default_value_t = BackendKind::Auto)]
+    #[arg(
+        id = "backend", long = "backend", value_name = "KIND", value_enum,
+        default_value_t = BackendKind::Auto
+    )]
     pub kind: BackendKind,
     /// GPU adapter whose name contains NAME; see `mnist-gpu adapters`
     #[arg(long, value_name = "NAME")]

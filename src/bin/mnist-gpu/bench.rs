@@ -24,7 +24,7 @@ const MOST_BYTES: usize = 1 << 30;
 #[derive(Serialize)]
 struct Report {
     adapter: String,
-    backend: String,
+    backend: &'static str,
     layers: Vec<usize>,
     batch_size: usize,
     steps: u32,

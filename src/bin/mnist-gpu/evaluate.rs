@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use anyhow::ensure;
 use minibatch::{Evaluate, Model};
 use serde::Serialize;
 
@@ -14,7 +15,7 @@ struct Report {
     accuracy: Option<f64>,
     samples: usize,
     adapter: String,
-    backend: String,
+    backend: &'static str,
 }
 
 /// # Errors
@@ -26,6 +27,11 @@ pub fn run(args: &args::Evaluate) -> anyhow::Result<ExitCode> {
     let test = source.data.test;
     let start = std::time::Instant::now();
     let scores = model.evaluate(&test, Evaluate::new().batch_size(args.batch_size))?;
+    ensure!(
+        scores.loss.is_finite(),
+        "{}: its loss on the test data is non-finite; train it again with a lower learning rate",
+        args.model.display()
+    );
     if args.json {
         // Which data they are matters, but is not part of the result.
         print::aside(&source.note);

@@ -34,7 +34,7 @@ pub struct Run {
     /// `None` if training was ended by Ctrl-C.
     pub test: Option<Scores>,
     pub adapter: String,
-    pub backend: String,
+    pub backend: &'static str,
     pub seed: u64,
     pub batch_size: usize,
     pub steps_per_epoch: usize,
@@ -93,7 +93,7 @@ mod tests {
             epochs: vec![record(1, Some(scores(1.25))), record(2, None)],
             test: Some(scores(1.0)),
             adapter: "a".into(),
-            backend: "vulkan".into(),
+            backend: "gpu",
             seed: 3,
             batch_size: 32,
             steps_per_epoch: 7,
@@ -109,7 +109,7 @@ mod tests {
                 {"epoch": 2, "loss": 1.5, "accuracy": 0.5, "seconds": 2.0},
             ],
             "test": {"loss": 1.0, "accuracy": 0.5},
-            "adapter": "a", "backend": "vulkan", "seed": 3, "batch_size": 32, "steps_per_epoch": 7,
+            "adapter": "a", "backend": "gpu", "seed": 3, "batch_size": 32, "steps_per_epoch": 7,
         });
         assert_eq!(serde_json::to_value(run())?, expected);
         Ok(())

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
+use indicatif::{ProgressBar, ProgressDrawTarget};
 use minibatch::training::{Callback, Flow, StepEnd};
 
 use crate::print;
@@ -17,11 +18,12 @@ pub struct Interrupt {
 }
 
 impl Interrupt {
-    /// From now on Ctrl-C no longer ends the program at once. `announce`: say so when it comes.
+    /// From now on Ctrl-C no longer ends the program at once. `announce`: say so when it comes,
+    /// and draw the bar no more.
     ///
     /// # Errors
     /// If the system refuses the handler.
-    pub fn watch(announce: bool) -> anyhow::Result<Self> {
+    pub fn watch(announce: bool, bar: ProgressBar) -> anyhow::Result<Self> {
         let pressed = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&pressed);
         ctrlc::set_handler(move || {
@@ -29,6 +31,8 @@ impl Interrupt {
                 std::process::exit(EXIT_CODE.into());
             }
             if announce {
+                // The terminal's ^C moved the cursor: drawn again, the bar would miss its place.
+                bar.set_draw_target(ProgressDrawTarget::hidden());
                 print::aside("\nCtrl-C: ending after this step; once more: at once");
             }
         })

@@ -38,6 +38,11 @@ pub fn run(args: &args::Predict) -> anyhow::Result<ExitCode> {
     let labels = vec![0; args.images.len()];
     let data = Dataset::new(Features::U8(Arc::new(pixels)), &[height, width], labels)?;
     let outputs = model.predict(&data, Predict::new())?;
+    ensure!(
+        outputs.iter().all(|probability| probability.is_finite()),
+        "{}: its probabilities are non-finite; train it again with a lower learning rate",
+        args.model.display()
+    );
     let classes = model.architecture().outputs();
     let predictions: Vec<Prediction> = args
         .images
@@ -103,7 +108,7 @@ fn read_grey(path: &Path, height: usize, width: usize) -> anyhow::Result<Vec<u8>
     let mut decoder = png::Decoder::new(BufReader::new(file));
     // Palettes and fewer than 8 bits a channel become 8 bits, 16 bits lose the lower 8.
     decoder.set_transformations(Transformations::EXPAND | Transformations::STRIP_16);
-    let mut reader = decoder.read_info().context("not a PNG image")?;
+    let mut reader = decoder.read_info().context("not a readable PNG image")?;
     let actual = [reader.info().width as usize, reader.info().height as usize];
     // Checked before anything is allocated for the pixels.
     ensure!(

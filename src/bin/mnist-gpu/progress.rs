@@ -31,15 +31,26 @@ pub struct Progress {
 impl Progress {
     pub fn new(verbosity: u8) -> Self {
         let now = Instant::now();
+        let bar = if verbosity == 1 { ProgressBar::new(0) } else { ProgressBar::hidden() };
+        // In one line they would not fit 80 columns.
+        let template = "{prefix} [{wide_bar}] {pos}/{len}\n    {msg}";
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style.progress_chars("=> "));
+        }
         Progress {
             verbosity,
             epoch: EpochStart { epoch: 0, epochs: 0, steps: 0 },
             begun: now,
-            bar: ProgressBar::hidden(),
+            bar,
             refreshed: now,
             scores: String::new(),
             step: 0,
         }
+    }
+
+    /// The bar, which is hidden if there is none to show.
+    pub fn bar(&self) -> ProgressBar {
+        self.bar.clone()
     }
 
     /// Steps in each epoch, once one has begun.
@@ -53,15 +64,10 @@ impl Callback for Progress {
         self.epoch = epoch;
         self.begun = Instant::now();
         self.scores.clear();
-        if self.verbosity == 1 {
-            self.bar = ProgressBar::new(epoch.steps as u64);
-            // In one line they would not fit 80 columns.
-            let template = "{prefix} [{wide_bar}] {pos}/{len}\n    {wide_msg}";
-            if let Ok(style) = ProgressStyle::with_template(template) {
-                self.bar.set_style(style.progress_chars("=> "));
-            }
-            self.bar.set_prefix(format!("Epoch {}/{}", epoch.epoch, epoch.epochs));
-        }
+        self.bar.reset();
+        self.bar.set_length(epoch.steps as u64);
+        self.bar.set_message("");
+        self.bar.set_prefix(format!("Epoch {}/{}", epoch.epoch, epoch.epochs));
     }
 
     fn wants_scores(&mut self, step: StepEnd) -> bool {

@@ -1,6 +1,6 @@
 //! Trains, tests, saves.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -41,7 +41,7 @@ pub fn run(args: &args::Train) -> anyhow::Result<ExitCode> {
     say(&format!("network: {sizes}, {parameters} parameters"))?;
 
     let mut progress = Progress::new(verbosity);
-    let mut interrupt = Interrupt::watch(verbosity > 0)?;
+    let mut interrupt = Interrupt::watch(verbosity > 0, progress.bar())?;
     let shuffle = if args.no_shuffle { Shuffle::Off } else { Shuffle::Full };
     let mut fit = Fit::new()
         .batch_size(args.batch_size)
@@ -55,13 +55,21 @@ pub fn run(args: &args::Train) -> anyhow::Result<ExitCode> {
     }
     let history = model.fit(&train, fit)?;
 
-    // Each result is kept even if another one cannot be: the first failure is told at the end.
-    let saved = args.save.as_deref().map_or(Ok(()), |path| model.save(path));
     let tested = if history.stopped {
         Ok(None)
     } else {
         model.evaluate(&test, Evaluate::new().batch_size(args.batch_size)).map(Some)
     };
+    // The last step's own loss does not show what it did to the weights.
+    if let Ok(Some(scores)) = &tested {
+        ensure!(
+            scores.loss.is_finite(),
+            "the test loss is non-finite after the last step, nothing is saved; lower the \
+             learning rate"
+        );
+    }
+    // Each result is kept even if another one cannot be: the first failure is told at the end.
+    let saved = args.save.as_deref().map_or(Ok(()), |path| model.save(path));
     let run = Run {
         epochs: history.epochs,
         test: tested.as_ref().ok().copied().flatten(),
@@ -91,11 +99,8 @@ pub fn run(args: &args::Train) -> anyhow::Result<ExitCode> {
 fn check_targets(args: &args::Train) -> anyhow::Result<()> {
     if let Some(path) = &args.history {
         Format::of(path)?;
-        ensure!(
-            args.save.as_ref() != Some(path),
-            "--save and --history name the same file, {}",
-            path.display()
-        );
+        let same = args.save.as_deref().is_some_and(|save| location(save) == location(path));
+        ensure!(!same, "--save and --history name the same file, {}", path.display());
     }
     for (flag, path) in [("--save", &args.save), ("--history", &args.history)] {
         if let Some(path) = path {
@@ -105,14 +110,30 @@ fn check_targets(args: &args::Train) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The same for each spelling of a path, whether or not there is a file.
+fn location(path: &Path) -> PathBuf {
+    let directory = directory_of(path);
+    let directory = directory.canonicalize().unwrap_or_else(|_| directory.into());
+    path.file_name().map_or_else(|| path.into(), |name| directory.join(name))
+}
+
+fn directory_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
 fn check_target(path: &Path) -> anyhow::Result<()> {
     if path.is_dir() || path.file_name().is_none() {
         bail!("is a directory; give a file name");
     }
-    let parent = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+    if let Ok(existing) = path.metadata() {
+        // It would be replaced, not written to: as root, even /dev/null.
+        ensure!(existing.is_file(), "is no ordinary file; give a file name");
+        ensure!(!existing.permissions().readonly(), "is read-only");
+    }
+    let parent = directory_of(path);
     ensure!(parent.is_dir(), "the directory {} does not exist", parent.display());
     // It has no name where the system allows that, and is gone at once.
     tempfile::tempfile_in(parent)

@@ -1,0 +1,515 @@
+//! The program `mnist-gpu`, run as a user runs it.
+#![cfg(feature = "cli")]
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+
+use minibatch::data::{IdxArray, read_idx, write_idx};
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A directory of its own in which the program runs, with `sample` (digits of 28x28, 1500 + 500)
+/// and `seven.png` in it.
+struct Place {
+    directory: TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        let place = Place { directory: tempfile::tempdir().unwrap() };
+        place.copy_sample("sample");
+        fs::copy(data("seven.png"), place.path("seven.png")).unwrap();
+        place
+    }
+
+    fn copy_sample(&self, directory: &str) {
+        fs::create_dir(self.path(directory)).unwrap();
+        for entry in fs::read_dir(data("digits-sample")).unwrap() {
+            let entry = entry.unwrap();
+            fs::copy(entry.path(), self.path(directory).join(entry.file_name())).unwrap();
+        }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn bytes(&self, name: &str) -> Vec<u8> {
+        fs::read(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    fn json(&self, name: &str) -> Value {
+        serde_json::from_slice(&self.bytes(name)).unwrap()
+    }
+
+    /// `line` is split at spaces.
+    fn command(&self, line: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mnist-gpu"));
+        command
+            .args(line.split_whitespace())
+            .current_dir(self.directory.path())
+            .env("HOME", self.directory.path())
+            .env("XDG_CACHE_HOME", self.path("cache"))
+            .env_remove("MNIST_DIR")
+            .env_remove("XDG_RUNTIME_DIR")
+            .stdin(Stdio::null());
+        command
+    }
+
+    fn run(&self, line: &str) -> (Option<i32>, String, String) {
+        told(self.command(line).output().unwrap())
+    }
+
+    fn start(&self, line: &str) -> Child {
+        self.command(line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    /// What it prints; it must succeed.
+    fn succeed(&self, line: &str) -> String {
+        let (code, out, err) = self.run(line);
+        assert_eq!(code, Some(0), "{line}: {err}");
+        out
+    }
+
+    fn succeed_json(&self, line: &str) -> Value {
+        let text = self.succeed(line);
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{line}: {error}: {text}"))
+    }
+
+    /// Data of 3 classes, told by the column that is bright.
+    fn write_columns(&self, directory: &str, [height, width]: [usize; 2]) {
+        fs::create_dir(self.path(directory)).unwrap();
+        for (part, samples) in [("train", 90), ("t10k", 30)] {
+            let write = |rest: &str, shape: &[usize], data: Vec<u8>| {
+                let path = self.path(directory).join(format!("{part}-{rest}-ubyte"));
+                write_idx(&path, &IdxArray { shape: shape.to_vec(), data }, false).unwrap();
+            };
+            let images = (0..samples).flat_map(|i| column(i % 3, i, [height, width])).collect();
+            write("images-idx3", &[samples, height, width], images);
+            write("labels-idx1", &[samples], (0..samples).map(|i| (i % 3) as u8).collect());
+        }
+    }
+
+    /// A copy of `sample` in which one file holds other bytes.
+    fn damage(&self, directory: &str, file: &str, bytes: &[u8]) {
+        self.copy_sample(directory);
+        fs::write(self.path(directory).join(file), bytes).unwrap();
+    }
+
+    fn write_png(&self, name: &str, [height, width]: [usize; 2], pixels: &[u8]) {
+        let file = fs::File::create(self.path(name)).unwrap();
+        let mut encoder = png::Encoder::new(file, width as u32, height as u32);
+        encoder.set_color(png::ColorType::Grayscale);
+        encoder.set_depth(png::BitDepth::Eight);
+        encoder.write_header().unwrap().write_image_data(pixels).unwrap();
+    }
+}
+
+fn data(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("data").join(name)
+}
+
+fn column(class: usize, noise: usize, [height, width]: [usize; 2]) -> Vec<u8> {
+    let pixel = |i: usize| if i % width == class * 2 { 230 } else { (i * 29 + noise * 17) % 60 };
+    (0..height * width).map(|i| pixel(i) as u8).collect()
+}
+
+/// Exit code, standard output, standard error.
+fn told(output: Output) -> (Option<i32>, String, String) {
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+/// The object's keys in alphabetical order.
+fn keys(object: &Value) -> String {
+    let mut keys: Vec<&str> = object.as_object().unwrap().keys().map(String::as_str).collect();
+    keys.sort_unstable();
+    keys.join(" ")
+}
+
+fn number(value: &Value) -> f64 {
+    value.as_f64().unwrap_or_else(|| panic!("{value} is no number"))
+}
+
+fn assert_near(a: &Value, b: &Value, relative: f64) {
+    let (a, b) = (number(a), number(b));
+    assert!((a - b).abs() <= relative * b.abs(), "{a} and {b}");
+}
+
+#[test]
+fn what_is_trained_is_saved_recorded_evaluated_and_used() {
+    let place = Place::new();
+    for backend in ["cpu", "gpu"] {
+        let out = place.succeed(&format!(
+            "train --synthetic --epochs 2 --backend {backend} --save m.safetensors --history h.json"
+        ));
+        assert!(out.starts_with("data: synthetic digits (20000 + 2000)"), "{out}");
+        assert!(out.contains("\nnetwork: 784-128-10, 101770 parameters\n"), "{out}");
+        assert!(out.contains("\ntest: loss: "), "{out}");
+        assert!(out.ends_with("model saved to m.safetensors\nhistory saved to h.json\n"), "{out}");
+
+        let history = place.json("h.json");
+        let evaluate = format!("evaluate --model m.safetensors --synthetic --backend {backend}");
+        let scores = place.succeed_json(&format!("{evaluate} --json"));
+        assert_eq!(keys(&scores), "accuracy adapter backend loss samples");
+        assert_near(&scores["loss"], &history["test"]["loss"], 1e-6);
+        assert_near(&scores["accuracy"], &history["test"]["accuracy"], 1e-6);
+        assert!(number(&scores["accuracy"]) > 0.9, "{scores}");
+        assert_eq!((&scores["backend"], &scores["samples"]), (&backend.into(), &2000.into()));
+
+        let predict = format!("predict --model m.safetensors --backend {backend} seven.png");
+        let predictions = place.succeed_json(&format!("{predict} seven.png --json"));
+        assert_eq!(predictions.as_array().unwrap().len(), 2);
+        let prediction = &predictions[0];
+        assert_eq!(keys(prediction), "class image probabilities probability");
+        let probabilities: Vec<f64> =
+            prediction["probabilities"].as_array().unwrap().iter().map(number).collect();
+        assert_eq!(probabilities.len(), 10);
+        assert!((probabilities.iter().sum::<f64>() - 1.0).abs() < 1e-5, "{probabilities:?}");
+        assert_eq!(prediction["class"], 7, "{prediction}");
+        let most = probabilities.iter().copied().fold(0.0, f64::max);
+        assert_eq!((most, most), (probabilities[7], number(&prediction["probability"])));
+        assert!(place.succeed(&predict).starts_with("seven.png: 7 ("));
+    }
+}
+
+#[test]
+fn the_history_has_the_documented_fields_and_no_others() {
+    let place = Place::new();
+    for backend in ["cpu", "gpu"] {
+        let train = format!(
+            "train --data sample --hidden 9 --epochs 3 --batch-size 50 --seed 7 --backend {backend}"
+        );
+        place.succeed(&format!("{train} --history plain.json"));
+        place.succeed(&format!("{train} --history split.json --validation-split 0.2"));
+        place.succeed(&format!("{train} --history split.csv --validation-split 0.2"));
+
+        let plain = place.json("plain.json");
+        assert_eq!(keys(&plain), "adapter backend batch_size epochs seed steps_per_epoch test");
+        assert_eq!(plain["backend"], backend);
+        assert!(!plain["adapter"].as_str().unwrap().is_empty());
+        let counts = ["seed", "batch_size", "steps_per_epoch"].map(|name| &plain[name]);
+        assert_eq!(counts, [7, 50, 30]);
+        assert_eq!(keys(&plain["test"]), "accuracy loss");
+        let split = place.json("split.json");
+        assert_eq!(split["steps_per_epoch"], 24);
+        for (history, more) in [(&plain, ""), (&split, " val_accuracy val_loss")] {
+            let fields = format!("accuracy epoch loss seconds{more}");
+            let epochs = history["epochs"].as_array().unwrap();
+            assert_eq!(epochs.len(), 3);
+            for (index, epoch) in epochs.iter().enumerate() {
+                assert_eq!(keys(epoch), fields);
+                assert!(fields.split(' ').all(|field| epoch[field].is_number()), "{epoch}");
+                assert_eq!(epoch["epoch"], index + 1);
+            }
+            assert!(number(&epochs[2]["loss"]) < number(&epochs[0]["loss"]));
+        }
+
+        let csv = String::from_utf8(place.bytes("split.csv")).unwrap();
+        assert_eq!(csv.lines().next(), Some("epoch,loss,accuracy,val_loss,val_accuracy,seconds"));
+        assert_eq!(csv.lines().count(), 4);
+        let third = &split["epochs"][2];
+        assert!(csv.contains(&format!("\n3,{},{},", third["loss"], third["accuracy"])), "{csv}");
+    }
+}
+
+#[test]
+fn the_same_seed_saves_the_same_bytes_and_both_backends_agree() {
+    let place = Place::new();
+    let mut losses = Vec::new();
+    for backend in ["cpu", "gpu"] {
+        for (name, seed) in [("a", 0), ("b", 0), ("c", 1)] {
+            place.succeed(&format!(
+                "train --data sample --epochs 2 --backend {backend} --seed {seed} \
+                 --save {name}.safetensors --history {name}.json"
+            ));
+        }
+        let [a, b, c] = ["a", "b", "c"].map(|name| place.bytes(&format!("{name}.safetensors")));
+        assert!(a == b, "{backend}: the same seed saved other bytes");
+        assert!(a != c, "{backend}: another seed saved the same bytes");
+        losses.push(place.json("a.json")["epochs"][0]["loss"].clone());
+    }
+    assert_near(&losses[0], &losses[1], 0.005);
+}
+
+#[test]
+fn train_is_what_happens_without_a_command() {
+    let place = Place::new();
+    place.succeed("--data sample --epochs 1 --backend cpu --save bare.safetensors");
+    place.succeed("train --data sample --epochs 1 --backend cpu --save named.safetensors");
+    assert!(place.bytes("bare.safetensors") == place.bytes("named.safetensors"));
+}
+
+#[test]
+fn without_data_and_network_it_draws_digits_and_says_why() {
+    let place = Place::new();
+    let out = place.succeed("--mirror http://127.0.0.1:9 --epochs 1 --backend cpu");
+    let line = out.lines().next().unwrap();
+    assert!(line.starts_with("data: synthetic digits (20000 + 2000), not MNIST: "), "{line}");
+    assert!(line.contains("MNIST_DIR unset, cache empty, download failed: "), "{line}");
+}
+
+#[test]
+fn the_model_is_a_safetensors_file_with_weights_from_inputs_to_units() {
+    let place = Place::new();
+    place.succeed("--data sample --hidden 16,8 --epochs 1 --save m.safetensors");
+    let bytes = place.bytes("m.safetensors");
+    let tensors = SafeTensors::deserialize(&bytes).unwrap();
+    assert_eq!(tensors.len(), 6);
+    for (layer, inputs, units) in [(1, 784, 16), (2, 16, 8), (3, 8, 10)] {
+        let weight = tensors.tensor(&format!("dense_{layer}.weight")).unwrap();
+        assert_eq!((weight.dtype(), weight.shape()), (Dtype::F32, &[inputs, units][..]));
+        let bias = tensors.tensor(&format!("dense_{layer}.bias")).unwrap();
+        assert_eq!((bias.dtype(), bias.shape()), (Dtype::F32, &[units][..]));
+    }
+    let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
+    assert!(header.metadata().as_ref().is_some_and(|map| map.contains_key("minibatch")));
+}
+
+#[test]
+fn verbosity_is_as_in_keras() {
+    let place = Place::new();
+    let train = "--data sample --epochs 3 --hidden 8 --save m.safetensors --history h.csv";
+    for (verbosity, lines) in [("--verbose 0", 0), ("--verbose 2", 3), ("", 3)] {
+        let (code, out, err) = place.run(&format!("{train} {verbosity}"));
+        assert_eq!((code, err.as_str()), (Some(0), ""), "{verbosity}");
+        let epochs = out.lines().filter(|line| line.starts_with("Epoch ")).count();
+        assert_eq!((epochs, out.is_empty()), (lines, lines == 0), "{out}");
+    }
+}
+
+#[test]
+fn the_networks_ends_follow_the_data() {
+    let place = Place::new();
+    let size = [5, 7];
+    place.write_columns("columns", size);
+    for backend in ["cpu", "gpu"] {
+        let out = place.succeed(&format!(
+            "--data columns --hidden 16 --epochs 30 --learning-rate 0.01 --backend {backend} \
+             --save m.safetensors"
+        ));
+        assert!(out.contains("\nnetwork: 35-16-3, 627 parameters\n"), "{out}");
+        let scores = place.succeed_json("evaluate --model m.safetensors --data columns --json");
+        assert_eq!((number(&scores["accuracy"]), &scores["samples"]), (1.0, &30.into()));
+        for class in 0..3 {
+            place.write_png("column.png", size, &column(class, 5, size));
+            let predict = format!("predict --model m.safetensors --backend {backend} --json");
+            let predictions = place.succeed_json(&format!("{predict} column.png"));
+            assert_eq!(predictions[0]["class"], class);
+            assert_eq!(predictions[0]["probabilities"].as_array().unwrap().len(), 3);
+        }
+    }
+}
+
+#[test]
+fn bad_input_ends_with_one_line_and_code_2_and_changes_no_file() {
+    let place = Place::new();
+    place.write_columns("columns", [5, 7]);
+    place.succeed("--data sample --epochs 1 --hidden 8 --save good.safetensors");
+    place.write_png("small.png", [5, 7], &[0; 35]);
+    let model = place.bytes("good.safetensors");
+    let zero = TensorView::new(Dtype::F32, vec![1], &[0; 4]).unwrap();
+    let foreign = safetensors::serialize([("w", zero)], None).unwrap();
+    let files: [(&str, &[u8]); 7] = [
+        ("text.png", b"no image"),
+        ("empty.png", b""),
+        ("text.safetensors", b"no model"),
+        ("cut.safetensors", &model[..model.len() - 1]),
+        ("foreign.safetensors", &foreign),
+        ("keep.safetensors", b"old"),
+        ("keep.json", b"old"),
+    ];
+    for (name, bytes) in files {
+        fs::write(place.path(name), bytes).unwrap();
+    }
+    let (images, labels) = ("train-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz");
+    let pixels = place.bytes(&format!("sample/{images}"));
+    place.damage("truncated", images, &pixels[..pixels.len() / 2]);
+    place.damage("magic", images, &place.bytes(&format!("sample/{labels}")));
+    let mut wrong = read_idx(&place.path("sample").join(labels)).unwrap();
+    wrong.data[3] = 10;
+    place.damage("label", labels, b"");
+    write_idx(&place.path("label").join(labels), &wrong, true).unwrap();
+    (wrong.shape, wrong.data) = (vec![7], vec![0; 7]);
+    place.damage("counts", labels, b"");
+    write_idx(&place.path("counts").join(labels), &wrong, true).unwrap();
+    place.damage("lacking", images, b"");
+    fs::remove_file(place.path("lacking").join(images)).unwrap();
+
+    let refuse = |line: &str, culprit: &str| {
+        let (code, out, err) = place.run(line);
+        assert_eq!(code, Some(2), "{line}: {err}");
+        assert!(err.starts_with("error: ") && err.contains(culprit), "{line}: {err}");
+        assert_eq!(err.lines().count(), 1, "{line}: {err}");
+        let told = ["data: ", "backend: ", "network: ", "Epoch "];
+        assert!(out.lines().all(|text| told.iter().any(|word| text.starts_with(word))), "{out}");
+        let kept = ["keep.safetensors", "keep.json"].map(|name| place.bytes(name));
+        assert_eq!(kept, [b"old", b"old"], "{line}");
+    };
+    let train = "train --save keep.safetensors --history keep.json";
+    let flags = "--batch-size 0; --epochs 0; --hidden 0; --hidden 8,,8; --learning-rate 0; \
+                 --learning-rate -1; --learning-rate nan; --validation-split 1.0; --verbose 3; \
+                 --backend tpu; --synthetic; --frobnicate";
+    for flag in flags.split("; ") {
+        refuse(&format!("{train} --data sample {flag}"), flag.split(' ').next().unwrap());
+    }
+    let training = [
+        ("--data nowhere", "nowhere"),
+        ("--data lacking", "lacking: has no train-images-idx3-ubyte"),
+        ("--data truncated", "truncated/train-images-idx3-ubyte.gz: damaged gzip"),
+        ("--data magic", "magic/train-images-idx3-ubyte.gz"),
+        ("--data counts", "holds 7 labels, but 500 images"),
+        ("--data label", "sample 3 has the label 10"),
+        ("--data sample --hidden 99999999999", "99999999999"),
+        ("--data sample --learning-rate 1e30 --backend cpu", "non-finite at step 2"),
+        ("--data sample --learning-rate 1e30 --backend gpu", "non-finite at step 2"),
+        ("--data sample --learning-rate 1e30 --epochs 1 --steps-per-epoch 1", "test loss"),
+        ("--data sample --validation-split 0.999999", "0.999999"),
+        ("--data sample --steps-per-epoch 99999", "99999"),
+        ("--data sample --adapter nosuch", "nosuch"),
+        ("--data sample --adapter nosuch --backend cpu", "nosuch"),
+        ("--mirror nonsense", "nonsense"),
+    ];
+    for (line, culprit) in training {
+        refuse(&format!("{train} {line}"), culprit);
+    }
+    let others = [
+        ("--data sample --save no/m.safetensors", "no does not exist"),
+        ("--data sample --save sample", "is a directory"),
+        ("--data sample --history no/h.json", "no does not exist"),
+        ("--data sample --history keep.txt", "keep.txt"),
+        ("--data sample --save keep.json --history ./keep.json", "same file"),
+        ("frobnicate", "frobnicate"),
+        ("evaluate --data sample", "--model"),
+        ("evaluate --data sample --model nowhere", "nowhere"),
+        ("evaluate --data sample --model text.safetensors", "text.safetensors"),
+        ("evaluate --data sample --model cut.safetensors", "cut.safetensors"),
+        ("evaluate --data sample --model foreign.safetensors", "foreign.safetensors"),
+        ("evaluate --data columns --model good.safetensors", "does not fit the model's input"),
+        ("predict --model good.safetensors", "IMAGE.png"),
+        ("predict --model good.safetensors nowhere.png", "nowhere.png"),
+        ("predict --model good.safetensors text.png", "text.png: not a readable PNG image"),
+        ("predict --model good.safetensors seven.png empty.png", "empty.png"),
+        ("predict --model good.safetensors small.png", "small.png: is 7 x 5 pixels"),
+        ("verify --adapter nosuch", "nosuch"),
+        ("bench --layers 784", "--layers"),
+        ("bench --data columns", "--layers begins with 784"),
+    ];
+    for (line, culprit) in others {
+        refuse(line, culprit);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn what_can_only_be_replaced_and_not_written_to_is_refused() {
+    use std::os::unix::fs::FileTypeExt;
+
+    let place = Place::new();
+    assert!(Command::new("mkfifo").arg(place.path("pipe")).status().unwrap().success());
+    fs::write(place.path("kept"), "old").unwrap();
+    let mut permissions = fs::metadata(place.path("kept")).unwrap().permissions();
+    permissions.set_readonly(true);
+    fs::set_permissions(place.path("kept"), permissions).unwrap();
+    for (name, problem) in
+        [("pipe", "is no ordinary file; give a file name"), ("kept", "is read-only")]
+    {
+        let (code, _, err) = place.run(&format!("--data sample --epochs 1 --save {name}"));
+        assert_eq!((code, err), (Some(2), format!("error: --save {name}: {problem}\n")));
+    }
+    assert!(fs::metadata(place.path("pipe")).unwrap().file_type().is_fifo());
+    assert_eq!(place.bytes("kept"), b"old");
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_saves_what_was_learned_so_far() {
+    let place = Place::new();
+    for backend in ["cpu", "gpu"] {
+        let line = format!(
+            "--data sample --epochs 20000 --backend {backend} --save m.safetensors --history h.json"
+        );
+        let mut child = place.start(&line);
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        while !line.starts_with("Epoch ") {
+            line.clear();
+            assert!(out.read_line(&mut line).unwrap() > 0, "{backend}: it ended before it trained");
+        }
+        let pid = child.id().to_string();
+        assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+        let mut rest = String::new();
+        out.read_to_string(&mut rest).unwrap();
+        let (code, _, err) = told(child.wait_with_output().unwrap());
+        assert_eq!(code, Some(130), "{err}");
+        assert!(err.trim().starts_with("Ctrl-C: "), "{err}");
+        assert!(rest.contains("stopped by Ctrl-C after "), "{rest}");
+        let history = place.json("h.json");
+        assert!(!history["epochs"].as_array().unwrap().is_empty());
+        assert!(history["test"].is_null());
+        place.succeed(&format!("evaluate --model m.safetensors --data sample --backend {backend}"));
+        fs::remove_file(place.path("m.safetensors")).unwrap();
+    }
+}
+
+#[test]
+fn verify_finds_every_operation_within_its_bound() {
+    let report = Place::new().succeed_json("verify --json");
+    assert_eq!(keys(&report), "adapter backend checks driver passed");
+    assert_eq!(report["passed"], true, "{report}");
+    let checks = report["checks"].as_array().unwrap();
+    for name in ["convert", "dense_forward", "softmax_cross_entropy", "adam", "training"] {
+        let named = |check: &Value| check["operation"].as_str().unwrap().starts_with(name);
+        assert!(checks.iter().any(named), "{name} is not checked");
+    }
+    for check in checks {
+        assert_eq!(keys(check), "bound operation passed seconds shapes worst_error");
+        assert!(number(&check["worst_error"]) <= number(&check["bound"]), "{check}");
+    }
+}
+
+#[test]
+fn the_adapters_are_listed() {
+    let place = Place::new();
+    let adapters = place.succeed_json("adapters --json");
+    let table = place.succeed("adapters");
+    let first = adapters.as_array().unwrap().first().unwrap_or_else(|| panic!("{table}"));
+    assert_eq!(keys(first), "auto backend driver name type");
+    assert!(table.contains(first["name"].as_str().unwrap()), "{table}");
+}
+
+#[test]
+fn bench_reports_a_step_of_at_most_seven_dispatches_and_one_submit() {
+    let place = Place::new();
+    let bench = "bench --steps 20 --warmup 2 --json --backend";
+    let report = place.succeed_json(&format!("{bench} gpu"));
+    let fields = "adapter backend batch_size dispatches_per_step first_step_ms layers \
+                  peak_rss_mib samples_per_second seconds steps steps_per_second submits_per_step";
+    assert_eq!(keys(&report), fields);
+    assert_eq!(report["layers"], serde_json::json!([784, 128, 10]));
+    assert_eq!(
+        [&report["backend"], &report["batch_size"], &report["steps"]],
+        [&Value::from("gpu"), &32.into(), &20.into()]
+    );
+    assert!((1..=7).contains(&report["dispatches_per_step"].as_u64().unwrap()), "{report}");
+    assert_eq!(number(&report["submits_per_step"]), 1.0);
+    let report = place.succeed_json(&format!("{bench} cpu --layers 64,32,3 --batch-size 7"));
+    assert_eq!(report["backend"], "cpu");
+    assert_eq!(keys(&report), fields);
+}
+
+#[test]
+fn a_reader_that_is_gone_is_no_panic() {
+    let place = Place::new();
+    for line in ["--data sample --epochs 1", "adapters --json", "bench --steps 2", "--help"] {
+        let mut child = place.start(line);
+        drop(child.stdout.take());
+        let (code, _, err) = told(child.wait_with_output().unwrap());
+        assert_eq!(err, "", "{line}");
+        assert!(matches!(code, Some(0 | 2)), "{line}: {code:?}");
+    }
+}
