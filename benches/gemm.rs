@@ -7,7 +7,7 @@
 use std::time::Instant;
 
 use minibatch::Elementwise;
-use minibatch::gpu::{Access, InputKind, Kernel, KernelClass, is_software};
+use minibatch::gpu::{Access, InputKind, Kernel, KernelClass, kernel_class};
 use minibatch::random::{Random, Stream};
 use wgpu::util::DeviceExt;
 
@@ -316,11 +316,7 @@ fn main() {
         (adapter.get_info(), device, queue)
     });
     let mut classes = vec![KernelClass::Tiled, KernelClass::Register];
-    let widths = [adapter.subgroup_min_size, adapter.subgroup_max_size];
-    if is_software(&adapter)
-        && device.features().contains(wgpu::Features::SUBGROUP)
-        && widths == [KernelClass::SUBGROUP_SIZE; 2]
-    {
+    if kernel_class(&adapter, device.features()) == KernelClass::Subgroup {
         classes.push(KernelClass::Subgroup);
     }
 

@@ -33,11 +33,14 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
     model.prepare_steps(BATCH_SIZE).await?;
 
     let steps_per_epoch = data.len() / BATCH_SIZE;
+    let mut order = BatchOrder::new(data.len(), BATCH_SIZE, Shuffle::Full, 0, 0);
     for frame in 0..FRAMES {
         let mut encoder = device.create_command_encoder(&Default::default());
         // ... the host's own passes go here ...
-        let epoch = (frame / steps_per_epoch) as u32;
-        let order = BatchOrder::new(data.len(), BATCH_SIZE, Shuffle::Full, 0, epoch);
+        if frame % steps_per_epoch == 0 {
+            let epoch = (frame / steps_per_epoch) as u32;
+            order = BatchOrder::new(data.len(), BATCH_SIZE, Shuffle::Full, 0, epoch);
+        }
         let batch = Batch { data: &data, indices: order.batch(frame % steps_per_epoch) };
         match model.record_step(&mut encoder, batch) {
             Ok(()) => {}
@@ -47,8 +50,9 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
         }
         queue.submit([encoder.finish()]);
         device.poll(wgpu::PollType::wait_indefinitely())?;
-        if (frame + 1) % 50 == 0 {
-            let scores = model.take_scores(50 * BATCH_SIZE).await?;
+        if (frame + 1) % 50 == 0
+            && let Some(scores) = model.take_scores().await?
+        {
             println!("frame {:3}: loss {:.4}", frame + 1, scores.loss);
         }
     }

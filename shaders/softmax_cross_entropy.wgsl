@@ -24,12 +24,13 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     }
     let quads = (shape.units + 3u) / 4u;
     let first = row * quads;
-    let label = labels[row];
+    // A label that is no class makes the row non-finite; it reaches nothing else.
+    let label = min(labels[row], shape.units - 1u);
 
     // The first of several largest logits is the prediction.
     var largest = LOWEST;
     var prediction = 0u;
-    var nonfinite = false;
+    var nonfinite = label != labels[row];
     for (var quad = 0u; quad < quads; quad += 1u) {
         let x = live_or(logits[first + quad], quad, LOWEST);
         nonfinite = nonfinite || any_nonfinite(x);

@@ -105,13 +105,19 @@ pub enum Error {
 
     /// The loss of a batch became NaN or infinite: training cannot go on from there.
     #[error(
-        "the loss became non-finite at step {step}; lower the learning rate, or look for \
-         non-finite inputs in that batch"
+        "the loss became non-finite at step {step}{}; lower the learning rate, or look for \
+         non-finite inputs in that batch", of_epoch(*batch)
     )]
     NonFinite {
         /// The number of the first such step, from 1, counted over the model's life.
         step: u64,
+        /// Epoch and batch of this call of fit, both from 1; `None` outside of fit.
+        batch: Option<(u32, u64)>,
     },
+}
+
+fn of_epoch(batch: Option<(u32, u64)>) -> String {
+    batch.map_or_else(String::new, |(epoch, batch)| format!(" (epoch {epoch}, batch {batch})"))
 }
 
 /// What can be wrong with an IDX file.

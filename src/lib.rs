@@ -33,6 +33,8 @@
 //! training, parity -> model, cpu, gpu -> program -> data -> random, error
 //! ```
 //!
+//! What several of them speak of ([`Activation`], [`Loss`], [`Metric`], [`Adam`]) imports nothing.
+//!
 //! # Inside your own wgpu application
 //!
 //! [`Gpu::from_device`] takes your device and queue. [`Model::record_step`] records one training

@@ -1,10 +1,15 @@
 //! The engine as a guest on the host's device.
 
-use minibatch::data::{Batch, BatchOrder, Dataset, Shuffle, synthetic_digits};
-use minibatch::gpu::KernelClass;
-use minibatch::model::Input;
-use minibatch::program::Pass;
-use minibatch::{Activation, Adam, Error, Fit, Gpu, Loss, Metric, Model, Sequential};
+use std::sync::Arc;
+
+use minibatch::cpu::CpuExecutor;
+use minibatch::data::{Batch, BatchOrder, Dataset, Features, Shuffle, synthetic_digits};
+use minibatch::gpu::{GpuExecutor, KernelClass};
+use minibatch::model::{Input, lower};
+use minibatch::program::{Pass, Step};
+use minibatch::{
+    Activation, Adam, Error, Evaluate, Fit, Gpu, Loss, Metric, Model, Predict, Sequential,
+};
 
 /// A device as a plain WebGPU application has it: default limits, no feature.
 fn host() -> (wgpu::Device, wgpu::Queue) {
@@ -57,7 +62,7 @@ fn steps_in_the_hosts_encoder_are_those_of_fit() {
             queue.submit([encoder.finish()]);
             device.poll(wgpu::PollType::wait_indefinitely()).unwrap();
         }
-        scores.push(pollster::block_on(guest.take_scores(data.len())).unwrap());
+        scores.extend(pollster::block_on(guest.take_scores()).unwrap());
     }
     assert_eq!(weights(&mut fitted), weights(&mut guest));
     let fitted: Vec<_> = history.epochs.iter().map(|epoch| epoch.training).collect();
@@ -158,6 +163,73 @@ fn a_guest_without_features_runs_kernels_that_need_none() {
     let (device, queue) = host();
     let gpu = Gpu::from_device(device, queue);
     assert_ne!(gpu.kernel_class(), KernelClass::Subgroup);
+}
+
+#[test]
+fn what_comes_between_recorded_steps_takes_nothing_from_their_scores() {
+    let (device, queue) = host();
+    let data = synthetic_digits(2 * BATCH_SIZE, 0).unwrap();
+    let gpu = Gpu::from_device(device.clone(), queue.clone());
+    let indices: Vec<u32> = (0..2 * BATCH_SIZE as u32).collect();
+    let train = |interrupted: bool| {
+        let mut model = model(&gpu, &data);
+        pollster::block_on(model.prepare_steps(BATCH_SIZE)).unwrap();
+        assert_eq!(pollster::block_on(model.take_scores()).unwrap(), None);
+        for indices in indices.chunks(BATCH_SIZE) {
+            let mut encoder = device.create_command_encoder(&Default::default());
+            model.record_step(&mut encoder, Batch { data: &data, indices }).unwrap();
+            queue.submit([encoder.finish()]);
+            if interrupted {
+                // Each in a larger batch than what was prepared.
+                model.evaluate(&data, Evaluate::new().batch_size(2 * BATCH_SIZE - 1)).unwrap();
+                model.predict(&data, Predict::new().batch_size(2 * BATCH_SIZE)).unwrap();
+            }
+        }
+        pollster::block_on(model.take_scores()).unwrap().unwrap()
+    };
+    let (interrupted, straight) = (train(true), train(false));
+    assert_eq!(interrupted.accuracy, straight.accuracy);
+    // The host adds in f64 what each row has added up in f32.
+    assert!((interrupted.loss - straight.loss).abs() < 1e-6, "{interrupted:?} {straight:?}");
+}
+
+#[test]
+fn a_label_that_is_no_class_shows_as_a_non_finite_loss() {
+    let gpu = Gpu::new().unwrap_or_else(|error| panic!("{error}"));
+    let labels = vec![0, 9, 3_000_000_000];
+    let data = Dataset::new(Features::F32(vec![0.5; 12].into()), &[4], labels).unwrap();
+    let compiled = Sequential::new(4).dense(10, Activation::Softmax).compile(
+        Adam::default(),
+        Loss::SparseCategoricalCrossentropy,
+        [],
+    );
+    let program = Arc::new(lower(&compiled).unwrap());
+    let step = Step { live_rows: 3, number: 7, learning_rate: 0.1, bias_correction: 1.0 };
+    let batch = Batch { data: &data, indices: &[0, 1, 2] };
+    let mut device = pollster::block_on(GpuExecutor::new(&gpu, Arc::clone(&program))).unwrap();
+    pollster::block_on(device.run(Pass::Train, batch, &step)).unwrap();
+    let metrics = pollster::block_on(device.read_metrics()).unwrap();
+    assert_eq!(metrics.first_nonfinite_step, Some(7));
+    let mut cpu = CpuExecutor::<f32>::new(program);
+    cpu.run(Pass::Train, batch, &step).unwrap();
+    assert_eq!(cpu.read_metrics().first_nonfinite_step, Some(7));
+}
+
+#[test]
+fn models_on_one_device_train_side_by_side() {
+    let gpu = Gpu::new().unwrap_or_else(|error| panic!("{error}"));
+    let data = synthetic_digits(400, 0).unwrap();
+    let train = || {
+        let mut model = model(&gpu, &data);
+        model.fit(&data, Fit::new().batch_size(4).epochs(3)).unwrap();
+        weights(&mut model)
+    };
+    let alone = train();
+    let together = std::thread::scope(|scope| {
+        let threads = [0, 1, 2].map(|_| scope.spawn(train));
+        threads.map(|thread| thread.join().unwrap())
+    });
+    assert!(together.iter().all(|weights| *weights == alone));
 }
 
 #[test]

@@ -18,18 +18,15 @@ fn assert_caught(
 ) {
     let name = operation.name();
     let kernel_name = name.split(' ').next().unwrap_or_default().to_owned();
-    let broken = gpu
-        .clone()
-        .with_kernel_class(class)
-        // A broken index must not reach other memory.
-        .with_checked_shaders(true)
-        .with_shader_edit(Arc::new(move |kernel, source: String| {
+    let broken = gpu.clone().with_kernel_class(class).unwrap().with_shader_edit(Arc::new(
+        move |kernel, source: String| {
             if kernel.name() != kernel_name {
                 return source;
             }
             assert!(source.contains(from), "{kernel:?} has no {from:?} to break");
             source.replace(from, to)
-        }));
+        },
+    ));
     let shapes = operation.shapes();
     let verdict = pollster::block_on(parity::operation(&broken, operation, &shapes))
         .unwrap_or_else(|error| panic!("{name}, {what}: the broken kernel does not run: {error}"));

@@ -26,8 +26,8 @@ fn assert_passed(verdict: &Verdict) {
     );
 }
 
-fn every_operation(class: KernelClass) -> HashSet<Kernel> {
-    let gpu = gpu().with_kernel_class(class);
+fn every_operation(class: KernelClass, checked: bool) -> HashSet<Kernel> {
+    let gpu = gpu().with_kernel_class(class).unwrap().with_checked_shaders(checked);
     let mut kernels = HashSet::new();
     for operation in Operation::all() {
         let verdict =
@@ -46,9 +46,12 @@ fn every_operation(class: KernelClass) -> HashSet<Kernel> {
 
 #[test]
 fn every_operation_agrees_with_the_oracle() {
-    let mut kernels = every_operation(KernelClass::Register);
-    kernels.extend(every_operation(KernelClass::Tiled));
-    kernels.extend(every_operation(KernelClass::Subgroup));
+    let mut kernels = HashSet::new();
+    for class in CLASSES {
+        for checked in [false, true] {
+            kernels.extend(every_operation(class, checked));
+        }
+    }
     let missing: Vec<Kernel> =
         Kernel::all().into_iter().filter(|kernel| !kernels.contains(kernel)).collect();
     assert!(missing.is_empty(), "no case runs {missing:?}");
@@ -58,7 +61,7 @@ fn every_operation_agrees_with_the_oracle() {
 fn whole_trainings_agree_with_the_oracle() {
     for class in CLASSES {
         for checked in [false, true] {
-            let gpu = gpu().with_kernel_class(class).with_checked_shaders(checked);
+            let gpu = gpu().with_kernel_class(class).unwrap().with_checked_shaders(checked);
             for input_u8 in [false, true] {
                 assert_passed(&pollster::block_on(parity::training(&gpu, input_u8)).unwrap());
             }

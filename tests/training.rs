@@ -3,8 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use minibatch::cpu::CpuExecutor;
 use minibatch::data::{Dataset, Features, Shuffle, TrainTest, read_idx_dir, synthetic_digits};
-use minibatch::model::Input;
+use minibatch::model::{Input, lower};
+use minibatch::program::Placement;
 use minibatch::training::{Backend, Callback, EpochRecord, Flow, Scores, StepEnd};
 use minibatch::{
     Activation, Adam, Cpu, Error, Evaluate, Fit, Gpu, Loss, Metric, Model, Predict, Sequential,
@@ -235,6 +237,7 @@ fn models_that_cannot_be_are_refused() {
         ("beta_1: is 1", build(softmax(2), Adam { beta_1: 1.0, ..adam })),
         ("beta_2: is -1", build(softmax(2), Adam { beta_2: -1.0, ..adam })),
         ("epsilon: is 0", build(softmax(2), Adam { epsilon: 0.0, ..adam })),
+        ("epsilon: is 0.0000", build(softmax(2), Adam { epsilon: 1e-50, ..adam })),
     ] {
         assert!(error.contains(what), "{error:?} does not speak of {what:?}");
     }
@@ -273,7 +276,7 @@ fn a_loss_that_is_no_number_stops_training_and_names_the_step() {
             .unwrap();
         let fit = Fit::new().batch_size(10).shuffle(Shuffle::Off).epochs(2);
         match model.fit(&data, fit) {
-            Err(Error::NonFinite { step: 3 }) => {}
+            Err(Error::NonFinite { step: 3, batch: Some((1, 3)) }) => {}
             other => panic!("{hidden:?}: {other:?}"),
         }
     }
@@ -351,6 +354,75 @@ fn samples_of_another_shape_are_refused_and_flat_ones_are_not() {
     assert_eq!(model.evaluate(&reshaped(&[784]), Evaluate::new()).unwrap(), scores);
     let refused = model.evaluate(&reshaped(&[14, 56]), Evaluate::new()).unwrap_err();
     assert!(refused.to_string().contains("shape [14, 56], expected [28, 28]"), "{refused}");
+}
+
+#[test]
+fn only_parameters_are_read_and_set_by_name() {
+    let data = synthetic_digits(10, 0).unwrap();
+    for backend in backends() {
+        let mut model = network(&data, 4, 0, backend);
+        for name in ["parameters", "labels", "metrics.loss", "dense_1.weight.moment_1", "none"] {
+            let read = model.weight(name).unwrap_err().to_string();
+            assert!(read.contains("no parameter is called"), "{read}");
+            assert!(model.set_weight(name, &[0.0]).is_err(), "{name}");
+        }
+    }
+}
+
+#[test]
+fn no_parameter_reaches_into_another_ones_rows() {
+    for widths in [[1, 1, 1], [1, 5, 2], [3, 1, 10], [5, 17, 4]] {
+        let compiled = Sequential::new(widths[0])
+            .dense(widths[1], Activation::Relu)
+            .dense(widths[2], Activation::Softmax)
+            .compile(Adam::default(), Loss::SparseCategoricalCrossentropy, []);
+        let program = lower(&compiled).unwrap();
+        for arena in ["parameters", "gradients", "moment_1", "moment_2"] {
+            let arena = program.find(arena).unwrap();
+            let mut free = 0;
+            for (_, slice) in program.slices(arena) {
+                let Placement::Slice { offset, .. } = slice.placement else { panic!("no slice") };
+                assert!(offset >= free, "{} of {widths:?} begins at {offset}", slice.name);
+                // Kernels read and write whole blocks of four rows and four columns.
+                let rows = match slice.name.contains("bias") {
+                    true => 1,
+                    false => slice.live_rows(0).next_multiple_of(4),
+                };
+                free = offset + rows * slice.columns.next_multiple_of(4);
+            }
+            assert!(free <= program.buffer(arena).columns);
+        }
+    }
+}
+
+#[test]
+fn setting_weights_takes_no_memory_for_batches() {
+    let compiled = Sequential::new(50).dense(3, Activation::Softmax).compile(
+        Adam::default(),
+        Loss::SparseCategoricalCrossentropy,
+        [],
+    );
+    let program = Arc::new(lower(&compiled).unwrap());
+    let mut cpu = CpuExecutor::<f32>::new(Arc::clone(&program));
+    cpu.write(program.find("dense_1.weight").unwrap(), &[0.0; 150]).unwrap();
+    let output = program.find("dense_1.output").unwrap();
+    assert!(cpu.read(output, 50).is_empty(), "room for batches that nobody asked for");
+}
+
+#[test]
+fn more_terms_than_a_software_adapter_adds_up_are_refused() {
+    let gpu = Gpu::new().unwrap_or_else(|error| panic!("{error}"));
+    if !gpu.is_software() {
+        return;
+    }
+    for input in [Input::floats(&[300_000]), Input::pixels(&[300_000])] {
+        let refused = Sequential::new(input)
+            .dense(2, Activation::Softmax)
+            .compile(Adam::default(), Loss::SparseCategoricalCrossentropy, [])
+            .build(&gpu)
+            .map(|_| ());
+        assert!(matches!(refused, Err(Error::Argument { .. })), "{refused:?}");
+    }
 }
 
 #[test]

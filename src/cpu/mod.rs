@@ -19,7 +19,7 @@ pub use real::{Matrix, Real};
 
 use crate::data::{Batch, Features};
 use crate::error::Result;
-use crate::program::{Buffer, BufferId, Element, Metrics, Op, Pass, Program, Role, Step};
+use crate::program::{Buffer, BufferId, Element, Metrics, Op, Pass, Program, Role, Rows, Step};
 use shape::Dense;
 
 /// The CPU as the place where a model is built.
@@ -277,7 +277,9 @@ impl<T: Real> CpuExecutor<T> {
     /// the number of rows is fixed.
     pub fn write(&mut self, id: BufferId, values: &[f64]) -> Result<()> {
         let rows = self.program.buffer(id).check_values(values.len())?;
-        self.reserve(rows);
+        if self.program.buffer(id).rows == Rows::Batch {
+            self.reserve(rows);
+        }
         let buffer = self.program.buffer(id);
         let (columns, stride) = (buffer.columns, buffer.stride());
         let from = values.chunks_exact(columns);

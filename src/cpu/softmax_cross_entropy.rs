@@ -28,15 +28,18 @@ pub fn softmax_cross_entropy<T: Real>(
     for (((logits, &label), gradient), (loss, counts)) in
         logits.zip(gradient.chunks_exact_mut(stride)).zip(outputs)
     {
-        let (logits, label) = (&logits[..units], label as usize);
+        // A label that is no class makes the row non-finite; it reaches nothing else.
+        let (logits, known) = (&logits[..units], (label as usize) < units);
+        let label = (label as usize).min(units - 1);
         let (largest, log_sum) = softmax_row(logits, &mut gradient[..units]);
         let sample_loss = log_sum + (largest - logits[label]);
         *loss += sample_loss;
+        let finite = known && logits.iter().all(|logit| logit.is_finite());
         // The first of several largest values is the prediction, as in numpy's argmax.
         let right = logits[..label].iter().all(|&logit| logit < logits[label])
             && logits[label..].iter().all(|&logit| logit <= logits[label]);
-        counts[0] += u32::from(right);
-        if !sample_loss.is_finite() && counts[1] == 0 {
+        counts[0] += u32::from(right && finite);
+        if !(finite && sample_loss.is_finite()) && counts[1] == 0 {
             counts[1] = step_number;
         }
         gradient[label] = gradient[label] - T::ONE;

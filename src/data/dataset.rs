@@ -72,6 +72,10 @@ impl Dataset {
         if labels.is_empty() {
             return Err(Error::argument("labels", "there is no sample"));
         }
+        if u32::try_from(labels.len()).is_err() {
+            let problem = format!("are {} samples; one set holds at most 2^32 - 1", labels.len());
+            return Err(Error::argument("labels", problem));
+        }
         if labels.len().checked_mul(width) != Some(features.len()) {
             return Err(Error::Shape {
                 what: "features".into(),
@@ -184,7 +188,7 @@ impl Dataset {
             Features::F32(values) => bytemuck::cast_slice(values.as_slice()),
         };
         let size = self.width() * self.features.element_size();
-        let place = self.range.start + index;
+        let place = self.range.start.saturating_add(index);
         (place < self.range.end)
             .then(|| Some((bytes.get(place * size..(place + 1) * size)?, *self.labels.get(place)?)))
             .flatten()

@@ -1,7 +1,9 @@
-//! Finding an adapter.
+//! Finding an adapter, and what has to be known of one: everything that depends on the kind of
+//! adapter stands here.
 
-use wgpu::{Adapter, AdapterInfo, DeviceType, Instance, InstanceDescriptor};
+use wgpu::{Adapter, AdapterInfo, DeviceType, Features, Instance, InstanceDescriptor};
 
+use super::kernel::KernelClass;
 use crate::error::{Error, Result};
 
 /// What wgpu tells of the adapters of this machine, best first: discrete, integrated, virtual,
@@ -13,6 +15,29 @@ pub async fn adapters() -> Vec<AdapterInfo> {
 /// True for an adapter that computes on the CPU, such as Mesa's lavapipe.
 pub fn is_software(info: &AdapterInfo) -> bool {
     info.device_type == DeviceType::Cpu
+}
+
+/// The matrix kernels that suit an adapter, given the features of the device made on it. A pure
+/// function, so that the same adapter always runs the same kernels.
+pub fn kernel_class(info: &AdapterInfo, features: Features) -> KernelClass {
+    match (is_software(info), runs(info, features, KernelClass::Subgroup)) {
+        (false, _) => KernelClass::Tiled,
+        (true, false) => KernelClass::Register,
+        (true, true) => KernelClass::Subgroup,
+    }
+}
+
+/// Whether the kernels of `class` are right on such a device.
+pub(super) fn runs(info: &AdapterInfo, features: Features, class: KernelClass) -> bool {
+    let sizes = [info.subgroup_min_size, info.subgroup_max_size];
+    class != KernelClass::Subgroup
+        || features.contains(Features::SUBGROUP) && sizes == [KernelClass::SUBGROUP_SIZE; 2]
+}
+
+/// Most terms that one output of a kernel may be a sum of. Mesa's llvmpipe silently ends an
+/// invocation's loops after 65,535 iterations, each of which takes at least four terms here.
+pub(super) fn most_terms(info: &AdapterInfo) -> usize {
+    if is_software(info) { 4 * 65_535 } else { u32::MAX as usize }
 }
 
 async fn ranked() -> Vec<Adapter> {

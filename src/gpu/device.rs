@@ -19,11 +19,11 @@ pub struct Gpu {
     pub(super) queue: Queue,
     info: Arc<AdapterInfo>,
     class: KernelClass,
-    checked: bool,
-    edit: Option<Arc<ShaderEdit>>,
+    pub(super) checked: bool,
+    pub(super) edit: Option<Arc<ShaderEdit>>,
     failure: Arc<Mutex<Option<String>>>,
     // Shared by all executors on the device: each kernel is compiled once.
-    pipelines: Arc<Mutex<HashMap<Kernel, wgpu::ComputePipeline>>>,
+    pub(super) pipelines: Arc<Mutex<HashMap<Kernel, wgpu::ComputePipeline>>>,
 }
 
 impl std::fmt::Debug for Gpu {
@@ -85,13 +85,7 @@ impl Gpu {
     /// asked of it, and its limits are kept.
     pub fn from_device(device: Device, queue: Queue) -> Self {
         let info = Arc::new(device.adapter_info());
-        let subgroups = device.features().contains(wgpu::Features::SUBGROUP)
-            && [info.subgroup_min_size, info.subgroup_max_size] == [KernelClass::SUBGROUP_SIZE; 2];
-        let class = match (adapter::is_software(&info), subgroups) {
-            (false, _) => KernelClass::Tiled,
-            (true, false) => KernelClass::Register,
-            (true, true) => KernelClass::Subgroup,
-        };
+        let class = adapter::kernel_class(&info, device.features());
         let checked = std::env::var_os("MINIBATCH_CHECKED_SHADERS").is_some_and(|v| v != "0");
         Gpu {
             device,
@@ -107,25 +101,41 @@ impl Gpu {
 
     /// The same device with the matrix kernels of `class`, to try those that this kind of
     /// adapter would not be given.
-    pub fn with_kernel_class(mut self, class: KernelClass) -> Self {
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if they would compute wrong numbers here: those with subgroups need
+    /// subgroups of one size.
+    pub fn with_kernel_class(mut self, class: KernelClass) -> Result<Self> {
+        if !adapter::runs(&self.info, self.device.features(), class) {
+            let problem = format!(
+                "{class:?} needs the feature SUBGROUP and subgroups of {}; {} has {} to {}",
+                KernelClass::SUBGROUP_SIZE,
+                self.info.name,
+                self.info.subgroup_min_size,
+                self.info.subgroup_max_size
+            );
+            return Err(Error::argument("class", problem));
+        }
         self.class = class;
-        self
+        Ok(self)
     }
 
     /// The same device with (or without) wgpu's run-time checks compiled into the kernels:
     /// bounds, endless loops, zeroed workgroup memory. Off by default; the environment variable
     /// `MINIBATCH_CHECKED_SHADERS=1` turns them on.
     pub fn with_checked_shaders(mut self, checked: bool) -> Self {
-        self.checked = checked;
+        self.checked = checked || self.edit.is_some();
         self.pipelines = Arc::default();
         self
     }
 
-    /// The same device, compiling what `edit` makes of each kernel's text: how the tests prove
-    /// that a broken kernel is caught.
+    /// The same device, compiling what `edit` makes of each kernel's text, with wgpu's run-time
+    /// checks: how the tests prove that a broken kernel is caught.
     #[doc(hidden)]
     pub fn with_shader_edit(mut self, edit: Arc<ShaderEdit>) -> Self {
         self.edit = Some(edit);
+        // An edited index must not reach other memory.
+        self.checked = true;
         self.pipelines = Arc::default();
         self
     }
@@ -150,6 +160,11 @@ impl Gpu {
         let AdapterInfo { name, driver, driver_info, backend, .. } = self.info();
         let software = if self.is_software() { ", a software adapter: no GPU" } else { "" };
         format!("{name} ({backend}, {driver} {driver_info}{software})")
+    }
+
+    /// Most terms that one output of a kernel may be a sum of.
+    pub(super) fn most_terms(&self) -> usize {
+        adapter::most_terms(&self.info)
     }
 
     pub(super) fn limits(&self) -> Limits {
@@ -189,82 +204,6 @@ impl Gpu {
         return work();
         #[cfg(not(target_arch = "wasm32"))]
         pollster::block_on(self.scoped(work))
-    }
-
-    /// The pipeline of a kernel, compiled when it is first asked for.
-    pub(super) async fn pipeline(&self, kernel: Kernel) -> Result<wgpu::ComputePipeline> {
-        let compiled = || self.pipelines.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(pipeline) = compiled().get(&kernel) {
-            return Ok(pipeline.clone());
-        }
-        let pipeline = self.scoped(|| Ok(self.compile(kernel))).await?;
-        Ok(compiled().entry(kernel).or_insert(pipeline).clone())
-    }
-
-    fn compile(&self, kernel: Kernel) -> wgpu::ComputePipeline {
-        let label = format!("minibatch.{}", kernel.name());
-        let mut source = kernel.source();
-        if let Some(edit) = &self.edit {
-            source = edit(kernel, source);
-        }
-        let descriptor = wgpu::ShaderModuleDescriptor {
-            label: Some(&label),
-            source: wgpu::ShaderSource::Wgsl(source.into()),
-        };
-        let module = if self.checked {
-            self.device.create_shader_module(descriptor)
-        } else {
-            let checks = wgpu::ShaderRuntimeChecks::unchecked();
-            // SAFETY: our kernels clamp or mask every index by the live rows and the shape in
-            // their uniforms, which the executor computes from the sizes it allocated; all loops
-            // are bounded by these. The parity suite runs them with the checks as well.
-            unsafe { self.device.create_shader_module_trusted(descriptor, checks) }
-        };
-        let layout = self.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
-            label: Some(&label),
-            bind_group_layouts: &[Some(&self.bind_group_layout(kernel))],
-            immediate_size: 0,
-        });
-        self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-            label: Some(&label),
-            layout: Some(&layout),
-            module: &module,
-            entry_point: Some("main"),
-            compilation_options: wgpu::PipelineCompilationOptions {
-                constants: &kernel.constants(),
-                zero_initialize_workgroup_memory: self.checked,
-            },
-            cache: None,
-        })
-    }
-
-    fn bind_group_layout(&self, kernel: Kernel) -> wgpu::BindGroupLayout {
-        use super::kernel::Access;
-        let buffer = |ty| wgpu::BindingType::Buffer {
-            ty,
-            has_dynamic_offset: false,
-            min_binding_size: None,
-        };
-        let uniforms = [wgpu::BufferBindingType::Uniform; 2];
-        let storage = kernel
-            .bindings()
-            .iter()
-            .map(|access| wgpu::BufferBindingType::Storage { read_only: *access == Access::Read });
-        // Kernels that take everything from one uniform do not declare the other; an entry that
-        // the shader does not use is allowed.
-        let entries: Vec<_> = (0u32..)
-            .zip(uniforms.into_iter().chain(storage))
-            .map(|(binding, ty)| wgpu::BindGroupLayoutEntry {
-                binding,
-                visibility: wgpu::ShaderStages::COMPUTE,
-                ty: buffer(ty),
-                count: None,
-            })
-            .collect();
-        self.device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
-            label: Some(kernel.name()),
-            entries: &entries,
-        })
     }
 
     /// Waits until a submission (or, without one, all) is done. On the web this returns at once,

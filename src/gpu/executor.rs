@@ -68,7 +68,7 @@ impl GpuExecutor {
     }
 
     /// Makes room for batches of up to `rows` samples. Where there was less, the metrics are
-    /// cleared, and [`prepare`](Self::prepare) must be called anew.
+    /// cleared.
     ///
     /// # Errors
     /// [`Error::Argument`] if a buffer would be beyond the device's limits, with the numbers;
@@ -78,9 +78,12 @@ impl GpuExecutor {
             return Ok(());
         }
         let table = self.table.with_capacity(&self.gpu, rows).await?;
-        self.upload = Upload::new(&self.gpu, &self.program, rows).await?;
-        self.table = table;
-        self.passes.clear();
+        let upload = Upload::new(&self.gpu, &self.program, rows).await?;
+        let mut passes = HashMap::new();
+        for &pass in self.passes.keys() {
+            passes.insert(pass, self.bound(pass, &table, &upload).await?);
+        }
+        (self.table, self.upload, self.passes) = (table, upload, passes);
         Ok(())
     }
 
@@ -92,21 +95,29 @@ impl GpuExecutor {
         if self.passes.contains_key(&pass) {
             return Ok(());
         }
+        let bound = self.bound(pass, &self.table, &self.upload).await?;
+        self.passes.insert(pass, bound);
+        Ok(())
+    }
+
+    async fn bound(&self, pass: Pass, table: &Table, upload: &Upload) -> Result<Vec<Bound>> {
         let dispatches = plan(&self.program, self.program.ops(pass), self.gpu.kernel_class())?;
         let mut bound = Vec::with_capacity(dispatches.len());
         for dispatch in dispatches {
             let pipeline = self.gpu.pipeline(dispatch.kernel).await?;
-            let bindings = self.gpu.scoped(|| self.bind(&dispatch, &pipeline)).await?;
+            let bindings =
+                self.gpu.scoped(|| self.bind(&dispatch, &pipeline, table, upload)).await?;
             bound.push(Bound { dispatch, pipeline, bindings });
         }
-        self.passes.insert(pass, bound);
-        Ok(())
+        Ok(bound)
     }
 
     fn bind(
         &self,
         dispatch: &Dispatch,
         pipeline: &wgpu::ComputePipeline,
+        table: &Table,
+        upload: &Upload,
     ) -> Result<wgpu::BindGroup> {
         let constants = self.gpu.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("minibatch.constants"),
@@ -120,17 +131,17 @@ impl GpuExecutor {
             .slice(..)
             .copy_from_slice(bytemuck::cast_slice(&dispatch.constants));
         constants.unmap();
-        let mut resources =
-            vec![self.upload.step().as_entire_binding(), constants.as_entire_binding()];
+        let label = format!("minibatch.{}", dispatch.kernel.name());
+        let mut resources = vec![upload.step().as_entire_binding(), constants.as_entire_binding()];
         for &id in &dispatch.buffers {
-            resources.push(self.table.binding(id)?);
+            resources.push(table.binding(id)?);
         }
         let entries: Vec<_> = (0u32..)
             .zip(resources)
             .map(|(binding, resource)| wgpu::BindGroupEntry { binding, resource })
             .collect();
         Ok(self.gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
-            label: Some(dispatch.kernel.name()),
+            label: Some(&label),
             layout: &pipeline.get_bind_group_layout(0),
             entries: &entries,
         }))
@@ -143,9 +154,9 @@ impl GpuExecutor {
     /// [`Error::Device`] if the device is lost or out of memory, [`Error::Argument`] and
     /// [`Error::Shape`] for a batch that does not fit.
     pub async fn run(&mut self, pass: Pass, batch: Batch<'_>, step: &Step) -> Result<()> {
+        self.check_batch(batch)?;
         self.reserve(batch.len()).await?;
         self.prepare(pass).await?;
-        self.check_batch(batch)?;
         self.upload.ready(&self.gpu).await?;
         let Self { gpu, table, upload, passes, .. } = self;
         gpu.guarded(|| {

@@ -3,8 +3,7 @@
 
 use crate::activation::Elementwise;
 
-/// How matrix kernels are built, chosen by the kind of adapter alone, so that the same adapter
-/// always runs the same kernel.
+/// How matrix kernels are built; [`kernel_class`](super::kernel_class) chooses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum KernelClass {
     /// Tiles in workgroup memory: for GPUs.
@@ -19,15 +18,6 @@ pub enum KernelClass {
 impl KernelClass {
     /// The one size of subgroup that the subgroup kernels are written for: lavapipe's.
     pub const SUBGROUP_SIZE: u32 = 8;
-
-    /// Most terms that one output may be a sum of. Mesa's llvmpipe silently ends an invocation's
-    /// loops after 65,535 iterations, each of which takes four terms here.
-    pub fn most_terms(self) -> usize {
-        match self {
-            KernelClass::Tiled => u32::MAX as usize,
-            KernelClass::Register | KernelClass::Subgroup => 4 * 65_535,
-        }
-    }
 }
 
 /// What the first layer's input consists of.

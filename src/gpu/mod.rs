@@ -8,13 +8,14 @@ mod adapter;
 mod device;
 mod executor;
 mod kernel;
+mod pipeline;
 mod plan;
 mod readback;
 mod staging;
 mod table;
 mod upload;
 
-pub use adapter::{adapters, is_software};
+pub use adapter::{adapters, is_software, kernel_class};
 pub use device::{Gpu, ShaderEdit};
 pub use executor::GpuExecutor;
 pub use kernel::{Access, InputKind, Kernel, KernelClass};

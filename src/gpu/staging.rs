@@ -1,8 +1,7 @@
 //! Uploads: a ring of mapped slots. A batch is written into a free one and copied to its buffers
 //! by the step's own encoder; when that work is done, the slot maps itself again.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_intrusive::sync::ManualResetEvent;
 use wgpu::{Buffer, BufferUsages, CommandEncoder, MapMode, SubmissionIndex};
@@ -10,25 +9,31 @@ use wgpu::{Buffer, BufferUsages, CommandEncoder, MapMode, SubmissionIndex};
 use super::device::Gpu;
 use crate::error::{Error, Result};
 
-/// A slot's state.
-const FREE: u8 = 0;
-const IN_FLIGHT: u8 = 1;
-/// The encoder that was to bring it back was dropped unsubmitted.
-const ABANDONED: u8 = 2;
-const FAILED: u8 = 3;
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Free,
+    InFlight,
+    /// The encoder that was to bring it back was dropped unsubmitted.
+    Abandoned,
+    Failed,
+}
 
+/// What the callback that brings a slot back tells its owner.
 struct Shared {
-    state: AtomicU8,
-    changed: ManualResetEvent,
+    state: Mutex<State>,
+    // Set while the slot is not in flight.
+    back: ManualResetEvent,
 }
 
 impl Shared {
-    fn set(&self, state: u8) {
-        self.state.store(state, Ordering::Release);
-        if state == IN_FLIGHT {
-            self.changed.reset();
+    fn set(&self, state: State) {
+        // Event and state change together, as the callback may run on another thread.
+        let mut current = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        *current = state;
+        if state == State::InFlight {
+            self.back.reset();
         } else {
-            self.changed.set();
+            self.back.set();
         }
     }
 }
@@ -46,7 +51,7 @@ struct Return(Option<Arc<Shared>>);
 impl Drop for Return {
     fn drop(&mut self) {
         if let Some(shared) = self.0.take() {
-            shared.set(ABANDONED);
+            shared.set(State::Abandoned);
         }
     }
 }
@@ -54,7 +59,7 @@ impl Drop for Return {
 impl Return {
     fn done(mut self, result: Result<(), wgpu::BufferAsyncError>) {
         if let Some(shared) = self.0.take() {
-            shared.set(if result.is_ok() { FREE } else { FAILED });
+            shared.set(if result.is_ok() { State::Free } else { State::Failed });
         }
     }
 }
@@ -62,7 +67,7 @@ impl Return {
 impl Slot {
     /// Records that the slot maps itself again once `encoder`'s commands have run.
     pub fn return_after(&mut self, encoder: &CommandEncoder) {
-        self.shared.set(IN_FLIGHT);
+        self.shared.set(State::InFlight);
         self.submission = None;
         let back = Return(Some(Arc::clone(&self.shared)));
         encoder.map_buffer_on_submit(&self.buffer, MapMode::Write, .., move |r| back.done(r));
@@ -73,8 +78,8 @@ impl Slot {
         self.submission = Some(submission);
     }
 
-    fn state(&self) -> u8 {
-        self.shared.state.load(Ordering::Acquire)
+    fn state(&self) -> State {
+        *self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -97,8 +102,8 @@ impl Ring {
                 mapped_at_creation: true,
             }),
             shared: Arc::new(Shared {
-                state: AtomicU8::new(FREE),
-                changed: ManualResetEvent::new(true),
+                state: Mutex::new(State::Free),
+                back: ManualResetEvent::new(true),
             }),
             submission: None,
         };
@@ -111,25 +116,25 @@ impl Ring {
     /// [`Error::Busy`] if it is not, [`Error::Device`] if the device fails.
     pub fn next(&mut self, gpu: &Gpu) -> Result<&mut Slot> {
         let slot = &self.slots[self.next];
-        if slot.state() == ABANDONED {
+        if slot.state() == State::Abandoned {
             // Nothing on the GPU uses it, so it maps at once.
-            slot.shared.set(IN_FLIGHT);
+            slot.shared.set(State::InFlight);
             let back = Return(Some(Arc::clone(&slot.shared)));
             gpu.guarded(|| {
                 slot.buffer.map_async(MapMode::Write, .., move |result| back.done(result));
                 Ok(())
             })?;
         }
-        if slot.state() != FREE {
+        if slot.state() != State::Free {
             gpu.poll()?;
         }
         match slot.state() {
-            FREE => {
+            State::Free => {
                 let current = self.next;
                 self.next = (current + 1) % self.slots.len();
                 Ok(&mut self.slots[current])
             }
-            FAILED => Err(Error::Device("an upload buffer could not be mapped".into())),
+            State::Failed => Err(Error::Device("an upload buffer could not be mapped".into())),
             _ => Err(Error::Busy { slots: self.slots.len() }),
         }
     }
@@ -140,11 +145,14 @@ impl Ring {
     /// [`Error::Device`] if the device fails.
     pub async fn ready(&mut self, gpu: &Gpu) -> Result<()> {
         let slot = &self.slots[self.next];
-        if slot.state() == IN_FLIGHT {
-            gpu.wait(slot.submission.clone())?;
-            // The web cannot block: there the callback runs while this is suspended.
-            #[cfg(target_arch = "wasm32")]
-            slot.shared.changed.wait().await;
+        if slot.state() != State::InFlight {
+            return Ok(());
+        }
+        gpu.wait(slot.submission.clone())?;
+        // Its work is done, but the callback may be on another thread that polls the device, or,
+        // on the web, be about to run. A slot in the host's encoder may wait to be submitted.
+        if slot.submission.is_some() {
+            slot.shared.back.wait().await;
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use wgpu::BufferUsages;
 
 use super::device::Gpu;
-use super::plan::plan;
+use super::plan::{Dispatch, plan, size};
 use crate::error::{Error, Result};
 use crate::program::{Buffer, BufferId, Element, Pass, Placement, Program, Role, Rows};
 
@@ -90,10 +90,11 @@ impl Table {
     fn check_sizes(&self, gpu: &Gpu) -> Result<()> {
         let limits = gpu.limits();
         let most = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
-        let most_terms = gpu.kernel_class().most_terms();
+        let most_terms = gpu.most_terms();
         let rows = self.capacity;
         for (_, buffer) in self.program.buffers() {
-            if buffer.role == Role::Activation && rows.max(buffer.columns) > most_terms {
+            let summed = matches!(buffer.role, Role::Activation | Role::Input);
+            if summed && rows.max(buffer.columns) > most_terms {
                 let argument = if rows > most_terms { "batch_size" } else { "units" };
                 return Err(Error::argument(
                     argument,
@@ -113,6 +114,20 @@ impl Table {
                         "{} would take {bytes} bytes with {rows} samples a batch; this device \
                          binds at most {most}",
                         buffer.name
+                    ),
+                ));
+            }
+        }
+        let most_groups = limits.max_compute_workgroups_per_dimension;
+        for dispatch in dispatches(&self.program, gpu)? {
+            let groups = dispatch.workgroups(size(rows)?);
+            if groups.iter().any(|&count| count > most_groups) {
+                let name = dispatch.kernel.name();
+                return Err(Error::argument(
+                    "batch_size",
+                    format!(
+                        "{name} would take {groups:?} workgroups with {rows} samples a batch; \
+                         this device dispatches at most {most_groups} a dimension"
                     ),
                 ));
             }
@@ -152,14 +167,19 @@ impl Table {
 fn used(program: &Program, gpu: &Gpu) -> Result<Vec<bool>> {
     let mut used: Vec<bool> =
         program.buffers().map(|(_, buffer)| buffer.role != Role::Activation).collect();
-    for pass in [Pass::Train, Pass::Evaluate, Pass::Predict] {
-        for dispatch in plan(program, program.ops(pass), gpu.kernel_class())? {
-            for id in dispatch.buffers {
-                used[id.index()] = true;
-            }
-        }
+    for id in dispatches(program, gpu)?.into_iter().flat_map(|dispatch| dispatch.buffers) {
+        used[id.index()] = true;
     }
     Ok(used)
+}
+
+/// Those of all passes.
+fn dispatches(program: &Program, gpu: &Gpu) -> Result<Vec<Dispatch>> {
+    let mut all = Vec::new();
+    for pass in [Pass::Train, Pass::Evaluate, Pass::Predict] {
+        all.extend(plan(program, program.ops(pass), gpu.kernel_class())?);
+    }
+    Ok(all)
 }
 
 /// Bytes of one element.
@@ -172,5 +192,5 @@ pub(super) fn element_size(element: Element) -> usize {
 
 /// Bytes that `buffer` takes with room for `rows` samples, at least four.
 pub(super) fn byte_size(buffer: &Buffer, rows: usize) -> u64 {
-    (buffer.allocated(rows) as u64 * element_size(buffer.element) as u64).max(4)
+    (buffer.allocated(rows) as u64).saturating_mul(element_size(buffer.element) as u64).max(4)
 }

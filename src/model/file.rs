@@ -25,6 +25,11 @@ struct Header {
     model: Sequential,
 }
 
+#[derive(Deserialize)]
+struct Version {
+    version: u32,
+}
+
 const VERSION: u32 = 1;
 
 /// The names and shapes that the parameters of `architecture` must have.
@@ -78,11 +83,13 @@ pub fn load(path: &Path) -> Result<(Sequential, Weights)> {
         .as_ref()
         .and_then(|entries| entries.get(METADATA))
         .ok_or_else(|| bad(format!("a safetensors file, but without {METADATA:?} metadata")))?;
-    let Header { version, model } = serde_json::from_str(header)
-        .map_err(|error| bad(format!("its {METADATA:?} metadata is damaged: {error}")))?;
+    let damaged = |error| bad(format!("its {METADATA:?} metadata is damaged: {error}"));
+    // The version first: a later one may have another schema.
+    let Version { version } = serde_json::from_str(header).map_err(damaged)?;
     if version != VERSION {
         return Err(bad(format!("has version {version}; this program reads version {VERSION}")));
     }
+    let Header { model, .. } = serde_json::from_str(header).map_err(damaged)?;
     let compiled = model.clone().compile(Adam::default(), Loss::SparseCategoricalCrossentropy, []);
     lower(&compiled).map_err(|error| bad(format!("its architecture is damaged: {error}")))?;
     let mut weights = Vec::new();

@@ -36,13 +36,14 @@ pub fn lower(compiled: &Compiled) -> Result<Program> {
         let mut part = |arena, suffix: &str, role, rows| {
             builder.slice(arena, format!("{name}.{suffix}"), role, rows, units)
         };
-        let weight = part(parameters, "weight", Role::Parameter, inputs)?;
-        let bias = part(parameters, "bias", Role::Parameter, 1)?;
-        let weight_gradient = part(gradients, "weight.gradient", Role::ParameterGradient, inputs)?;
-        let bias_gradient = part(gradients, "bias.gradient", Role::ParameterGradient, 1)?;
+        let weight = part(parameters, "weight", Role::Parameter, Rows::Fixed(inputs))?;
+        let bias = part(parameters, "bias", Role::Parameter, Rows::One)?;
+        let weight_gradient =
+            part(gradients, "weight.gradient", Role::ParameterGradient, Rows::Fixed(inputs))?;
+        let bias_gradient = part(gradients, "bias.gradient", Role::ParameterGradient, Rows::One)?;
         for (arena, moment) in [(moment_1, "moment_1"), (moment_2, "moment_2")] {
-            part(arena, &format!("weight.{moment}"), Role::OptimizerState, inputs)?;
-            part(arena, &format!("bias.{moment}"), Role::OptimizerState, 1)?;
+            part(arena, &format!("weight.{moment}"), Role::OptimizerState, Rows::Fixed(inputs))?;
+            part(arena, &format!("bias.{moment}"), Role::OptimizerState, Rows::One)?;
         }
         let output = builder.activation(format!("{name}.output"), units)?;
         let output_gradient = builder.activation(format!("{name}.output.gradient"), units)?;
@@ -202,5 +203,7 @@ fn check_optimizer(adam: &Adam) -> Result<()> {
     )?;
     check("beta_1", beta_1, (0.0..1.0).contains(&beta_1), below_one)?;
     check("beta_2", beta_2, (0.0..1.0).contains(&beta_2), below_one)?;
-    check("epsilon", epsilon, epsilon > 0.0 && epsilon.is_finite(), positive)
+    // Less would be 0 in f32, and 0 / 0 where a gradient is 0.
+    let representable = epsilon >= f64::from(f32::MIN_POSITIVE) && epsilon.is_finite();
+    check("epsilon", epsilon, representable, "at least 1.2e-38, the smallest normal f32")
 }

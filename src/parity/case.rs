@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::cpu::CpuExecutor;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::gpu::{Gpu, GpuExecutor, Kernel};
 use crate::program::{Buffer, BufferId, Element, Pass, Placement, Program, Role, Step};
 use crate::random::{Random, Stream};
@@ -50,10 +50,12 @@ pub struct Worst {
 }
 
 impl Worst {
-    /// Error over bound; infinite for a result that is no number.
+    /// Error over bound; infinite for a result that is no number, or a bound that bounds nothing.
     pub fn ratio(&self) -> f64 {
         match (self.error, self.bound) {
+            (_, bound) if !bound.is_finite() => f64::INFINITY,
             (0.0, _) => 0.0,
+            (error, _) if error.is_nan() => f64::INFINITY,
             (error, bound) => error / bound,
         }
     }
@@ -103,6 +105,14 @@ impl Case {
             let buffer = program.buffer(*id);
             let bounds = bound(&expected);
             let actual = device.read(*id, rows).await?;
+            let counts = [bounds.len(), actual.len()];
+            if counts != [expected(*id).len(); 2] {
+                return Err(Error::Shape {
+                    what: format!("{} in parity", buffer.name),
+                    actual: format!("{counts:?} bounds and results"),
+                    expected: format!("{} of both", expected(*id).len()),
+                });
+            }
             let compared = expected(*id).into_iter().zip(actual).zip(bounds);
             for (i, ((expected, actual), bound)) in compared.enumerate() {
                 let error = match (expected - actual).abs() {

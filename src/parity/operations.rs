@@ -181,8 +181,8 @@ fn dense_forward(
     let mut builder = ProgramBuilder::new();
     let samples = samples(&mut builder, kind, [rows, inputs], &mut values)?;
     let arena = builder.arena("parameters")?;
-    let weight = builder.slice(arena, "weight", Role::Parameter, inputs, units)?;
-    let bias = builder.slice(arena, "bias", Role::Parameter, 1, units)?;
+    let weight = builder.slice(arena, "weight", Role::Parameter, Rows::Fixed(inputs), units)?;
+    let bias = builder.slice(arena, "bias", Role::Parameter, Rows::One, units)?;
     let output = builder.activation("output", units)?;
     let op = Op::DenseForward { input: samples.id, weight, bias, output, activation };
     builder.push(Pass::Predict, op)?;
@@ -282,13 +282,14 @@ fn dense_backward_weights(shape: [usize; 3], kind: InputKind, mut values: Values
     let output_gradient = builder.activation("output_gradient", units)?;
     let arena = builder.arena("gradients")?;
     let guard = |builder: &mut ProgramBuilder, number: usize| {
-        builder.slice(arena, format!("guard_{number}"), Role::OptimizerState, 1, 64)
+        builder.slice(arena, format!("guard_{number}"), Role::OptimizerState, Rows::One, 64)
     };
     guard(&mut builder, 0)?;
     let role = Role::ParameterGradient;
-    let weight_gradient = builder.slice(arena, "weight_gradient", role, inputs, units)?;
+    let weight_gradient =
+        builder.slice(arena, "weight_gradient", role, Rows::Fixed(inputs), units)?;
     guard(&mut builder, 1)?;
-    let bias_gradient = builder.slice(arena, "bias_gradient", role, 1, units)?;
+    let bias_gradient = builder.slice(arena, "bias_gradient", role, Rows::One, units)?;
     guard(&mut builder, 2)?;
     let op = Op::DenseBackwardWeights {
         input: samples.id,
@@ -328,7 +329,7 @@ fn dense_backward_input(
     let mut builder = ProgramBuilder::new();
     let output_gradient = builder.activation("output_gradient", units)?;
     let arena = builder.arena("parameters")?;
-    let weight = builder.slice(arena, "weight", Role::Parameter, inputs, units)?;
+    let weight = builder.slice(arena, "weight", Role::Parameter, Rows::Fixed(inputs), units)?;
     let input = builder.activation("input", inputs)?;
     let input_gradient = builder.activation("input_gradient", inputs)?;
     let op = Op::DenseBackwardInput { output_gradient, weight, input, input_gradient, activation };
@@ -378,7 +379,13 @@ fn adam(shape: [usize; 3], mut values: Values) -> Result<Case> {
         let arena = builder.arena(name)?;
         arenas.push(arena);
         let role = Role::OptimizerState;
-        slices.push(builder.slice(arena, format!("{name}.values"), role, rows, inputs)?);
+        slices.push(builder.slice(
+            arena,
+            format!("{name}.values"),
+            role,
+            Rows::Fixed(rows),
+            inputs,
+        )?);
     }
     let [gradients, parameters, moment_1, moment_2] = [arenas[0], arenas[1], arenas[2], arenas[3]];
     let op = Op::Adam { gradients, parameters, moment_1, moment_2, beta_1, beta_2, epsilon };

@@ -51,8 +51,10 @@ pub enum Element {
 pub enum Rows {
     /// One row a sample: room for the largest batch, live rows used.
     Batch,
-    /// This many rows always.
+    /// This many rows always, a weight's inputs: allocated in blocks of four, as kernels read them.
     Fixed(usize),
+    /// One row always, and no room for more: a bias, or a flat arena.
+    One,
 }
 
 /// Where a buffer lies.
@@ -106,15 +108,14 @@ impl Buffer {
     pub fn allocated_rows(&self, batch: usize) -> usize {
         match self.rows {
             Rows::Batch => batch,
-            // A weight's rows are the columns of the layer's input, which are rounded up too.
-            Rows::Fixed(1) => 1,
             Rows::Fixed(rows) => rows.next_multiple_of(4),
+            Rows::One => 1,
         }
     }
 
     /// Elements allocated for batches of up to `batch` samples.
     pub fn allocated(&self, batch: usize) -> usize {
-        self.allocated_rows(batch) * self.stride()
+        self.allocated_rows(batch).saturating_mul(self.stride())
     }
 
     /// Rows that hold values when `live_rows` samples are in the batch.
@@ -122,6 +123,7 @@ impl Buffer {
         match self.rows {
             Rows::Batch => live_rows,
             Rows::Fixed(rows) => rows,
+            Rows::One => 1,
         }
     }
 

@@ -51,7 +51,7 @@ impl ProgramBuilder {
     /// As [`buffer`](Self::buffer).
     pub fn arena(&mut self, name: impl Into<String>) -> Result<BufferId> {
         // It begins at the alignment and grows with each slice.
-        self.buffer(name, Role::Arena, Element::Real, Rows::Fixed(1), Buffer::SLICE_ALIGNMENT)
+        self.buffer(name, Role::Arena, Element::Real, Rows::One, Buffer::SLICE_ALIGNMENT)
     }
 
     /// Adds `[rows, columns]` reals at the end of `arena`.
@@ -63,10 +63,15 @@ impl ProgramBuilder {
         arena: BufferId,
         name: impl Into<String>,
         role: Role,
-        rows: usize,
+        rows: Rows,
         columns: usize,
     ) -> Result<BufferId> {
         let name = name.into();
+        let count = match rows {
+            Rows::Fixed(count) => count.checked_next_multiple_of(4),
+            Rows::One => Some(1),
+            Rows::Batch => None,
+        };
         let offset = self
             .program
             .slices(arena)
@@ -78,8 +83,7 @@ impl ProgramBuilder {
             .unwrap_or(0)
             .next_multiple_of(Buffer::SLICE_ALIGNMENT);
         // Kernels count elements in u32.
-        let end = rows
-            .checked_next_multiple_of(4)
+        let end = count
             .zip(columns.checked_next_multiple_of(4))
             .and_then(|(rows, columns)| rows.checked_mul(columns))
             .and_then(|elements| elements.checked_add(offset))
@@ -89,7 +93,7 @@ impl ProgramBuilder {
                 Error::argument(
                     "units",
                     format!(
-                        "{name} of [{rows}, {columns}] makes the model larger than 2^32 parameters"
+                        "{name} of [{rows:?}, {columns}] makes the model larger than 2^32 parameters"
                     ),
                 )
             })?;
@@ -97,7 +101,7 @@ impl ProgramBuilder {
             name,
             role,
             element: Element::Real,
-            rows: Rows::Fixed(rows),
+            rows,
             columns,
             placement: Placement::Slice { arena, offset },
         })?;
@@ -136,7 +140,7 @@ impl ProgramBuilder {
 
     fn check(&self, op: &Op) -> Result<()> {
         use Element::{Real, U8, U32};
-        use Rows::{Batch, Fixed};
+        use Rows::{Batch, Fixed, One};
         let columns = |id: BufferId| self.program.buffer(id).columns;
         let expect = |id: BufferId, element: Element, rows: Rows, columns: usize| {
             let buffer = self.program.buffer(id);
@@ -157,7 +161,7 @@ impl ProgramBuilder {
             Op::DenseForward { input, weight, bias, output, .. } => {
                 expect(input, Real, Batch, columns(input))?;
                 expect(weight, Real, Fixed(columns(input)), columns(output))?;
-                expect(bias, Real, Fixed(1), columns(output))?;
+                expect(bias, Real, One, columns(output))?;
                 expect(output, Real, Batch, columns(output))?;
             }
             Op::Softmax { input, output } => {
@@ -176,7 +180,7 @@ impl ProgramBuilder {
                 expect(input, Real, Batch, inputs)?;
                 expect(output_gradient, Real, Batch, units)?;
                 expect(weight_gradient, Real, Fixed(inputs), units)?;
-                expect(bias_gradient, Real, Fixed(1), units)?;
+                expect(bias_gradient, Real, One, units)?;
             }
             Op::DenseBackwardInput { output_gradient, weight, input, input_gradient, .. } => {
                 let (inputs, units) = (columns(input), columns(output_gradient));
@@ -187,7 +191,7 @@ impl ProgramBuilder {
             }
             Op::Adam { gradients, parameters, moment_1, moment_2, .. } => {
                 for arena in [gradients, moment_1, moment_2] {
-                    expect(arena, Real, Fixed(1), columns(parameters))?;
+                    expect(arena, Real, One, columns(parameters))?;
                 }
             }
         }
@@ -196,6 +200,14 @@ impl ProgramBuilder {
             return Err(Error::argument(
                 "op",
                 format!("{} reads and writes {}", op.name(), self.program.buffer(both).name),
+            ));
+        }
+        if let Some((_, twice)) =
+            writes.iter().enumerate().find(|(i, write)| writes[..*i].contains(write))
+        {
+            return Err(Error::argument(
+                "op",
+                format!("{} writes {} twice", op.name(), self.program.buffer(*twice).name),
             ));
         }
         Ok(())

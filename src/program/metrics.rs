@@ -7,7 +7,7 @@ pub struct Metrics {
     pub loss_sum: f64,
     /// Samples whose largest output was the right class.
     pub correct: u64,
-    /// Number of the first step with a loss that was NaN or infinite.
+    /// Number of the first step with a logit or a loss that was NaN or infinite.
     pub first_nonfinite_step: Option<u64>,
 }
 
@@ -23,6 +23,16 @@ impl Metrics {
                 .filter(|count| count[1] != 0)
                 .map(|count| u64::from(count[1]))
                 .min(),
+        }
+    }
+
+    /// Those of both together.
+    pub fn plus(&self, other: &Metrics) -> Self {
+        let steps = [self.first_nonfinite_step, other.first_nonfinite_step];
+        Metrics {
+            loss_sum: self.loss_sum + other.loss_sum,
+            correct: self.correct + other.correct,
+            first_nonfinite_step: steps.into_iter().flatten().min(),
         }
     }
 }

@@ -33,8 +33,8 @@ pub enum Op {
     Softmax { input: BufferId, output: BufferId },
     /// Softmax cross-entropy of `logits[B,U]` against the class indices `labels[B]`: adds each
     /// sample's loss to `loss[B]`, adds 1 to `counts[B,0]` where the largest logit is the label's,
-    /// notes in `counts[B,1]` the number of the first step whose loss was not finite, and
-    /// writes `gradient[B,U] = (softmax(logits) - onehot(labels)) / live rows`.
+    /// notes in `counts[B,1]` the number of the first step in which a logit or the loss was not
+    /// finite or the label was no class, and writes `gradient[B,U] = (softmax(logits) - onehot(labels)) / live rows`.
     SoftmaxCrossEntropy {
         logits: BufferId,
         labels: BufferId,

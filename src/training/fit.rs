@@ -28,24 +28,51 @@ impl Model {
     /// As `fit`.
     pub async fn fit_async(&mut self, data: &Dataset, arguments: Fit<'_>) -> Result<History> {
         let (train, validation) = self.check(data, &arguments)?;
-        let Fit { batch_size, epochs, shuffle, steps_per_epoch, mut callbacks, .. } = arguments;
-        self.executor.prepare(Pass::Train, batch_size.min(train.len())).await?;
+        self.keep_recorded().await?;
+        self.executor.prepare(Pass::Train, arguments.batch_size.min(train.len())).await?;
         self.executor.clear_metrics()?;
+        let history = self.run_epochs(&train, validation.as_ref(), arguments).await;
+        if history.is_err() {
+            // What the broken epoch has gathered must not be added to later scores. A failure
+            // here would only follow from the error that is told.
+            let _ = self.executor.clear_metrics();
+        }
+        history
+    }
+
+    async fn run_epochs(
+        &mut self,
+        train: &Dataset,
+        validation: Option<&Dataset>,
+        arguments: Fit<'_>,
+    ) -> Result<History> {
+        let Fit { batch_size, epochs, shuffle, steps_per_epoch, mut callbacks, .. } = arguments;
         let mut history = History::default();
         for epoch in 1..=epochs {
             let start = Instant::now();
             let order =
                 BatchOrder::new(train.len(), batch_size, shuffle, self.compiled.seed, self.epochs);
             self.epochs += 1;
+            let before = self.steps;
+            let finite = |metrics: Metrics| match metrics.first_nonfinite_step {
+                Some(step) => Err(Error::NonFinite {
+                    step,
+                    batch: Some((epoch, step.saturating_sub(before))),
+                }),
+                None => Ok(metrics),
+            };
             let steps = steps_per_epoch.unwrap_or(order.len());
             for callback in &mut callbacks {
                 callback.epoch_begin(EpochStart { epoch, epochs, steps });
             }
             let mut samples = 0;
             for index in 0..steps {
-                let batch = Batch { data: &train, indices: order.batch(index) };
+                let batch = Batch { data: train, indices: order.batch(index) };
                 let scalars = self.next_step(batch.len());
-                self.executor.run(Pass::Train, batch, &scalars).await?;
+                if let Err(error) = self.executor.run(Pass::Train, batch, &scalars).await {
+                    self.steps -= 1;
+                    return Err(error);
+                }
                 samples += batch.len();
                 let step = StepEnd { step: index + 1, samples };
                 for callback in &mut callbacks {
@@ -62,7 +89,7 @@ impl Model {
             let metrics = finite(self.executor.read_metrics().await?)?;
             self.executor.clear_metrics()?;
             let training = self.scores(&metrics, samples);
-            let validation = match &validation {
+            let validation = match validation {
                 Some(data) if !history.stopped => {
                     let arguments = Evaluate::new().batch_size(batch_size);
                     Some(self.evaluate_async(data, arguments).await?)
@@ -118,12 +145,5 @@ impl Model {
             )),
             _ => Ok((train, validation)),
         }
-    }
-}
-
-fn finite(metrics: Metrics) -> Result<Metrics> {
-    match metrics.first_nonfinite_step {
-        Some(step) => Err(Error::NonFinite { step }),
-        None => Ok(metrics),
     }
 }

@@ -7,6 +7,7 @@ mod executor;
 mod fit;
 mod history;
 mod model;
+mod recording;
 
 pub use arguments::{Evaluate, Fit, Predict};
 pub use callback::{Callback, EpochStart, Flow, StepEnd};

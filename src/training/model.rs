@@ -6,12 +6,13 @@ use std::sync::Arc;
 use super::arguments::{Evaluate, Predict};
 use super::executor::{Backend, Executor};
 use super::history::Scores;
+use super::recording::Recorded;
 use crate::data::{Batch, BatchOrder, Dataset, Shuffle};
 use crate::error::{Error, Result};
-use crate::gpu::{CommandEncoder, GpuExecutor};
+use crate::gpu::GpuExecutor;
 use crate::metric::Metric;
 use crate::model::{Compiled, Sequential, Weights, glorot_uniform, load, lower, save};
-use crate::program::{BufferId, Pass, Program, Role, Step};
+use crate::program::{BufferId, Metrics, Pass, Program, Role, Step};
 
 /// A model on a backend: fit, evaluate, predict.
 #[derive(Debug)]
@@ -23,6 +24,7 @@ pub struct Model {
     pub(super) steps: u64,
     /// Epochs begun so far: the next one's number in the order of the samples.
     pub(super) epochs: u32,
+    pub(super) recorded: Recorded,
 }
 
 impl Compiled {
@@ -51,7 +53,14 @@ impl Compiled {
             let values = glorot_uniform(self.seed, layer, inputs, buffer.columns);
             executor.write(id, &values).await?;
         }
-        Ok(Model { compiled: self, program, executor, steps: 0, epochs: 0 })
+        Ok(Model {
+            compiled: self,
+            program,
+            executor,
+            steps: 0,
+            epochs: 0,
+            recorded: Recorded::default(),
+        })
     }
 }
 
@@ -96,12 +105,12 @@ impl Model {
         }
     }
 
-    pub(super) fn scores(&self, metrics: &crate::program::Metrics, samples: usize) -> Scores {
+    pub(super) fn scores(&self, metrics: &Metrics, samples: usize) -> Scores {
         Scores::new(metrics, samples, self.compiled.metrics.contains(&Metric::Accuracy))
     }
 
     /// Whether there are samples and they fit the model's input.
-    fn check_samples(&self, data: &Dataset) -> Result<()> {
+    pub(super) fn check_samples(&self, data: &Dataset) -> Result<()> {
         if data.is_empty() {
             return Err(Error::argument("data", "holds no sample; give at least one"));
         }
@@ -121,19 +130,23 @@ impl Model {
     /// Whether the samples fit the model's input and the labels its outputs.
     pub(super) fn check_data(&self, data: &Dataset) -> Result<()> {
         self.check_samples(data)?;
+        let mut labels = data.labels().iter().enumerate();
+        labels.try_for_each(|(sample, &label)| self.check_label(sample, label))
+    }
+
+    pub(super) fn check_label(&self, sample: usize, label: u32) -> Result<()> {
         let outputs = self.compiled.architecture.outputs();
-        let out_of_range = |&(_, &label): &(usize, &u32)| label as usize >= outputs;
-        match data.labels().iter().enumerate().find(out_of_range) {
-            None => Ok(()),
-            Some((sample, label)) => Err(Error::argument(
-                "labels",
-                format!(
-                    "sample {sample} has label {label}; the model has {outputs} outputs, so \
-                     labels must be 0 to {}",
-                    outputs - 1
-                ),
-            )),
+        if (label as usize) < outputs {
+            return Ok(());
         }
+        Err(Error::argument(
+            "labels",
+            format!(
+                "sample {sample} has label {label}; the model has {outputs} outputs, so labels \
+                 must be 0 to {}",
+                outputs - 1
+            ),
+        ))
     }
 
     /// Mean loss and metrics over `data`, in its order.
@@ -153,15 +166,23 @@ impl Model {
     pub async fn evaluate_async(&mut self, data: &Dataset, arguments: Evaluate) -> Result<Scores> {
         self.check_data(data)?;
         check_batch_size(arguments.batch_size)?;
+        self.keep_recorded().await?;
         self.executor.clear_metrics()?;
-        let order = BatchOrder::new(data.len(), arguments.batch_size, Shuffle::Off, 0, 0);
+        let metrics = self.measure(data, arguments.batch_size).await;
+        // Also after an error, whose part must not be added to later scores.
+        let cleared = self.executor.clear_metrics();
+        let metrics = metrics?;
+        cleared?;
+        Ok(self.scores(&metrics, data.len()))
+    }
+
+    async fn measure(&mut self, data: &Dataset, batch_size: usize) -> Result<Metrics> {
+        let order = BatchOrder::new(data.len(), batch_size, Shuffle::Off, 0, 0);
         for index in 0..order.len() {
             let batch = Batch { data, indices: order.batch(index) };
             self.executor.run(Pass::Evaluate, batch, &Step::forward(batch.len())).await?;
         }
-        let metrics = self.executor.read_metrics().await?;
-        self.executor.clear_metrics()?;
-        Ok(self.scores(&metrics, data.len()))
+        self.executor.read_metrics().await
     }
 
     /// The outputs for each sample of `data`: `[samples, outputs]`, row-major. Labels are ignored.
@@ -181,6 +202,7 @@ impl Model {
         self.check_samples(data)?;
         check_batch_size(arguments.batch_size)?;
         let output = self.find("output")?;
+        self.keep_recorded().await?;
         let order = BatchOrder::new(data.len(), arguments.batch_size, Shuffle::Off, 0, 0);
         let mut outputs = Vec::with_capacity(data.len() * self.compiled.architecture.outputs());
         for index in 0..order.len() {
@@ -192,55 +214,18 @@ impl Model {
         Ok(outputs)
     }
 
-    /// Allocates and compiles what [`record_step`](Self::record_step) needs for batches of up to
-    /// `batch_size` samples.
-    ///
-    /// # Errors
-    /// [`Error::Argument`] if the device cannot hold such batches, [`Error::Device`] if it fails.
-    pub async fn prepare_steps(&mut self, batch_size: usize) -> Result<()> {
-        check_batch_size(batch_size)?;
-        self.executor.prepare(Pass::Train, batch_size).await
-    }
-
-    /// Records one training step into the caller's encoder, to be submitted by the caller: see
-    /// [`GpuExecutor::record`]. Counts as a step at once.
-    ///
-    /// # Errors
-    /// Those of `GpuExecutor::record`, and [`Error::Argument`] if the model is on the CPU or a
-    /// label is out of range; the step does not count then.
-    pub fn record_step(&mut self, encoder: &mut CommandEncoder, batch: Batch<'_>) -> Result<()> {
-        self.check_data(batch.data)?;
-        let step = self.next_step(batch.len());
-        let recorded = match &mut self.executor {
-            Executor::Gpu(gpu) => gpu.record(encoder, Pass::Train, batch, &step),
-            Executor::Cpu(_) => {
-                Err(Error::argument("encoder", "the model runs on the CPU; build it on a Gpu"))
-            }
-        };
-        if recorded.is_err() {
-            self.steps -= 1;
-        }
-        recorded
-    }
-
-    /// Mean loss and metrics of the `samples` samples trained on by
-    /// [`record_step`](Self::record_step) since the last call, and begins anew. Submits a small
-    /// copy and waits for it.
-    ///
-    /// # Errors
-    /// [`Error::Device`] if the device fails, [`Error::NonFinite`] if the loss was not a number.
-    pub async fn take_scores(&mut self, samples: usize) -> Result<Scores> {
-        let metrics = self.executor.read_metrics().await?;
-        self.executor.clear_metrics()?;
-        match metrics.first_nonfinite_step {
-            Some(step) => Err(Error::NonFinite { step }),
-            None => Ok(self.scores(&metrics, samples)),
-        }
-    }
-
     fn find(&self, name: &str) -> Result<BufferId> {
         self.program.find(name).ok_or_else(|| {
             Error::argument("name", format!("the model has no buffer called {name:?}"))
+        })
+    }
+
+    fn find_parameter(&self, name: &str) -> Result<BufferId> {
+        let found = parameters(&self.program).find(|(_, parameter)| *parameter == name);
+        found.map(|(id, _)| id).ok_or_else(|| {
+            let names: Vec<&str> = parameters(&self.program).map(|(_, name)| name).collect();
+            let names = names.join(", ");
+            Error::argument("name", format!("no parameter is called {name:?}; there are {names}"))
         })
     }
 
@@ -250,7 +235,7 @@ impl Model {
     /// [`Error::Argument`] if there is no such parameter, [`Error::Device`] if reading fails.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn weight(&mut self, name: &str) -> Result<Vec<f32>> {
-        let id = self.find(name)?;
+        let id = self.find_parameter(name)?;
         let values = pollster::block_on(self.executor.read(id, 0))?;
         Ok(values.into_iter().map(|value| value as f32).collect())
     }
@@ -262,7 +247,7 @@ impl Model {
     /// values is not its own.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn set_weight(&mut self, name: &str, values: &[f32]) -> Result<()> {
-        let id = self.find(name)?;
+        let id = self.find_parameter(name)?;
         let values: Vec<f64> = values.iter().map(|&value| f64::from(value)).collect();
         pollster::block_on(self.executor.write(id, &values))
     }

@@ -1,0 +1,97 @@
+//! Training as a guest: steps recorded into the host's encoder, which the host submits.
+
+use super::executor::Executor;
+use super::history::Scores;
+use super::model::{Model, check_batch_size};
+use crate::data::Batch;
+use crate::error::{Error, Result};
+use crate::gpu::CommandEncoder;
+use crate::program::{Metrics, Pass};
+
+/// What recorded steps add up to.
+#[derive(Debug, Default)]
+pub(super) struct Recorded {
+    samples: usize,
+    /// What was read already; the rest is still on the device.
+    read: Metrics,
+    on_device: bool,
+}
+
+impl Model {
+    /// Allocates and compiles what [`record_step`](Self::record_step) needs for batches of up to
+    /// `batch_size` samples.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if the model is on the CPU or the device cannot hold such batches,
+    /// [`Error::Device`] if the device fails.
+    pub async fn prepare_steps(&mut self, batch_size: usize) -> Result<()> {
+        check_batch_size(batch_size)?;
+        if let Executor::Cpu(_) = self.executor {
+            return Err(on_the_cpu());
+        }
+        self.keep_recorded().await?;
+        self.executor.prepare(Pass::Train, batch_size).await
+    }
+
+    /// Records one training step into the caller's encoder, to be submitted by the caller: see
+    /// [`GpuExecutor::record`](crate::gpu::GpuExecutor::record). Counts as a step at once. It may
+    /// poll the device, so callbacks of the host's may run meanwhile.
+    ///
+    /// Every other call that uses the device (`weight`, `take_scores`, `evaluate`, ...) submits
+    /// for itself, so it comes before what is recorded and not yet submitted.
+    ///
+    /// # Errors
+    /// Those of `GpuExecutor::record`, and [`Error::Argument`] if the model is on the CPU or a
+    /// label is out of range; the step does not count then, and nothing is recorded.
+    pub fn record_step(&mut self, encoder: &mut CommandEncoder, batch: Batch<'_>) -> Result<()> {
+        self.check_samples(batch.data)?;
+        for &index in batch.indices {
+            let (_, label) = batch.data.sample(index as usize)?;
+            self.check_label(index as usize, label)?;
+        }
+        let step = self.next_step(batch.len());
+        let recorded = match &mut self.executor {
+            Executor::Gpu(gpu) => gpu.record(encoder, Pass::Train, batch, &step),
+            Executor::Cpu(_) => Err(on_the_cpu()),
+        };
+        match recorded {
+            Ok(()) => {
+                self.recorded.samples += batch.len();
+                self.recorded.on_device = true;
+            }
+            Err(_) => self.steps -= 1,
+        }
+        recorded
+    }
+
+    /// Mean loss and metrics of the samples that [`record_step`](Self::record_step) has trained on
+    /// since the last call, and begins anew; `None` if there was no step. All of them must have
+    /// been submitted. Submits a small copy and waits for it.
+    ///
+    /// # Errors
+    /// [`Error::Device`] if the device fails, [`Error::NonFinite`] if the loss was not a number.
+    pub async fn take_scores(&mut self) -> Result<Option<Scores>> {
+        self.keep_recorded().await?;
+        let Recorded { samples, read, .. } = std::mem::take(&mut self.recorded);
+        match read.first_nonfinite_step {
+            Some(step) => Err(Error::NonFinite { step, batch: None }),
+            None => Ok((samples > 0).then(|| self.scores(&read, samples))),
+        }
+    }
+
+    /// Takes what recorded steps have gathered off the device, for calls that clear it or use it
+    /// for scores of their own.
+    pub(super) async fn keep_recorded(&mut self) -> Result<()> {
+        if self.recorded.on_device {
+            let metrics = self.executor.read_metrics().await?;
+            self.executor.clear_metrics()?;
+            self.recorded.read = self.recorded.read.plus(&metrics);
+            self.recorded.on_device = false;
+        }
+        Ok(())
+    }
+}
+
+fn on_the_cpu() -> Error {
+    Error::argument("backend", "the model runs on the CPU; to record its steps, build it on a Gpu")
+}
