@@ -122,18 +122,16 @@ impl Report {
                     self.steps_per_second, self.samples_per_second
                 ),
             ),
-            (
-                "a step",
-                format!(
-                    "{} dispatches, {:.2} submits",
-                    self.dispatches_per_step, self.submits_per_step
-                ),
-            ),
             ("first step", format!("{:.0} ms after the program's start", self.first_step_ms)),
             ("peak memory", memory),
         ];
         for (name, value) in lines {
             print::line(&format!("{name:<12} {value}"))?;
+        }
+        if self.dispatches_per_step > 0 {
+            let (dispatches, submits) = (self.dispatches_per_step, self.submits_per_step);
+            let name = "a step";
+            print::line(&format!("{name:<12} {dispatches} dispatches, {submits:.2} submits"))?;
         }
         Ok(())
     }
