@@ -1,5 +1,4 @@
-// Adam over the whole flat parameter buffer, four parameters an invocation. The bias corrections
-// come from the host, which computes them in f64.
+// Adam. The bias corrections come from the host, which computes them in f64.
 struct Constants {
     length: u32,
     one_minus_beta_1: f32,
@@ -8,8 +7,6 @@ struct Constants {
 }
 
 @group(0) @binding(1) var<uniform> constants: Constants;
-@group(0) @binding(2) var<storage, read> gradients: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read_write> parameters: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read_write> moment_1: array<vec4<f32>>;
 @group(0) @binding(5) var<storage, read_write> moment_2: array<vec4<f32>>;
 
@@ -18,8 +15,7 @@ fn main(
     @builtin(global_invocation_id) id: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
 ) {
-    // One dimension of workgroups may hold 65535 of them, so the index runs on over y.
-    let index = id.y * groups.x * 64u + id.x;
+    let index = parameter_index(id, groups);
     if (index >= constants.length / 4u) {
         return;
     }
@@ -30,5 +26,6 @@ fn main(
     let v = v_before + (g * g - v_before) * constants.one_minus_beta_2;
     moment_1[index] = m;
     moment_2[index] = v;
-    parameters[index] -= step.step_size * m / (sqrt(v) + vec4<f32>(constants.epsilon));
+    let root = sqrt(v) * step.root_scale + vec4<f32>(constants.epsilon);
+    update(index, step.step_size * m / root);
 }

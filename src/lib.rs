@@ -64,5 +64,5 @@ pub use gpu::Gpu;
 pub use loss::Loss;
 pub use metric::Metric;
 pub use model::Sequential;
-pub use optimizer::Adam;
+pub use optimizer::{Adagrad, Adam, EpsilonRule, Optimizer, RmsProp, Sgd};
 pub use training::{Evaluate, Fit, Model, Predict};

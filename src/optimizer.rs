@@ -1,4 +1,72 @@
-//! Optimizers.
+//! Optimizers: how gradients change parameters. `g` is the gradient, `w` the parameter, `t` the
+//! number of the update from 1.
+//!
+//! Each has a `weight_decay`, 0 by default: before each update `w -= learning_rate · weight_decay
+//! · w`, for weights and biases, decoupled from the gradient (Loshchilov and Hutter, 2019).
+
+/// An optimizer, whichever it is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub enum Optimizer {
+    /// [`Adam`], AdamW and AMSGrad.
+    Adam(Adam),
+    /// [`Sgd`].
+    Sgd(Sgd),
+    /// [`RmsProp`].
+    RmsProp(RmsProp),
+    /// [`Adagrad`].
+    Adagrad(Adagrad),
+}
+
+impl Default for Optimizer {
+    fn default() -> Self {
+        Optimizer::Adam(Adam::default())
+    }
+}
+
+impl Optimizer {
+    /// Its step size.
+    pub fn learning_rate(&self) -> f64 {
+        match self {
+            Optimizer::Adam(adam) => adam.learning_rate,
+            Optimizer::Sgd(sgd) => sgd.learning_rate,
+            Optimizer::RmsProp(rms_prop) => rms_prop.learning_rate,
+            Optimizer::Adagrad(adagrad) => adagrad.learning_rate,
+        }
+    }
+
+    /// Changes its step size.
+    pub fn set_learning_rate(&mut self, learning_rate: f64) {
+        match self {
+            Optimizer::Adam(adam) => adam.learning_rate = learning_rate,
+            Optimizer::Sgd(sgd) => sgd.learning_rate = learning_rate,
+            Optimizer::RmsProp(rms_prop) => rms_prop.learning_rate = learning_rate,
+            Optimizer::Adagrad(adagrad) => adagrad.learning_rate = learning_rate,
+        }
+    }
+
+    /// Its weight decay.
+    pub fn weight_decay(&self) -> f64 {
+        match self {
+            Optimizer::Adam(adam) => adam.weight_decay,
+            Optimizer::Sgd(sgd) => sgd.weight_decay,
+            Optimizer::RmsProp(rms_prop) => rms_prop.weight_decay,
+            Optimizer::Adagrad(adagrad) => adagrad.weight_decay,
+        }
+    }
+}
+
+/// Where Adam adds its epsilon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum EpsilonRule {
+    /// To the root of the second moment as it is:
+    /// `w -= learning_rate · sqrt(1 - beta_2^t) / (1 - beta_1^t) · m / (sqrt(v) + epsilon)`.
+    #[default]
+    Keras,
+    /// To the root of the corrected one:
+    /// `w -= learning_rate / (1 - beta_1^t) · m / (sqrt(v / (1 - beta_2^t)) + epsilon)`.
+    PyTorch,
+}
 
 /// Adam (Kingma and Ba, 2014) by [Keras' rule](https://keras.io/api/optimizers/adam/):
 ///
@@ -6,8 +74,6 @@
 /// m += (g - m)·(1 - beta_1)      v += (g² - v)·(1 - beta_2)
 /// w -= learning_rate · sqrt(1 - beta_2^t) / (1 - beta_1^t) · m / (sqrt(v) + epsilon)
 /// ```
-///
-/// `epsilon` stands outside the bias correction, as in Keras (and unlike PyTorch).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Adam {
     /// Step size; 0.001 by default.
@@ -18,11 +84,25 @@ pub struct Adam {
     pub beta_2: f64,
     /// Keeps the division finite; 1e-7 by default.
     pub epsilon: f64,
+    /// Where `epsilon` is added; as in Keras by default.
+    pub epsilon_rule: EpsilonRule,
+    /// Divides by the largest second moment so far (Reddi and others, 2018); off by default.
+    pub amsgrad: bool,
+    /// See the top of this page; 0 by default.
+    pub weight_decay: f64,
 }
 
 impl Default for Adam {
     fn default() -> Self {
-        Adam { learning_rate: 0.001, beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7 }
+        Adam {
+            learning_rate: 0.001,
+            beta_1: 0.9,
+            beta_2: 0.999,
+            epsilon: 1e-7,
+            epsilon_rule: EpsilonRule::Keras,
+            amsgrad: false,
+            weight_decay: 0.0,
+        }
     }
 }
 
@@ -32,9 +112,145 @@ impl Adam {
         Adam { learning_rate, ..Adam::default() }
     }
 
-    /// `sqrt(1 - beta_2^t) / (1 - beta_1^t)` for step `t` (from 1), in f64.
-    pub fn bias_correction(&self, t: u64) -> f64 {
-        let t = t as f64;
-        (1.0 - self.beta_2.powf(t)).sqrt() / (1.0 - self.beta_1.powf(t))
+    /// [AdamW](https://keras.io/api/optimizers/adamw/): Adam with a weight decay of 0.004.
+    pub fn adamw() -> Self {
+        Adam { weight_decay: 0.004, ..Adam::default() }
+    }
+}
+
+impl From<Adam> for Optimizer {
+    fn from(adam: Adam) -> Self {
+        Optimizer::Adam(adam)
+    }
+}
+
+/// Gradient descent by [Keras' rule](https://keras.io/api/optimizers/sgd/):
+///
+/// ```text
+/// velocity = momentum · velocity - learning_rate · g
+/// w += velocity                                         or, with nesterov,
+/// w += momentum · velocity - learning_rate · g
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sgd {
+    /// Step size; 0.01 by default.
+    pub learning_rate: f64,
+    /// How much of the last step goes into the next; 0 by default.
+    pub momentum: f64,
+    /// Whether the gradient counts as it will be after the momentum's step; off by default.
+    pub nesterov: bool,
+    /// See the top of this page; 0 by default.
+    pub weight_decay: f64,
+}
+
+impl Default for Sgd {
+    fn default() -> Self {
+        Sgd { learning_rate: 0.01, momentum: 0.0, nesterov: false, weight_decay: 0.0 }
+    }
+}
+
+impl Sgd {
+    /// Plain gradient descent with this step size.
+    pub fn new(learning_rate: f64) -> Self {
+        Sgd { learning_rate, ..Sgd::default() }
+    }
+}
+
+impl From<Sgd> for Optimizer {
+    fn from(sgd: Sgd) -> Self {
+        Optimizer::Sgd(sgd)
+    }
+}
+
+/// RMSprop (Hinton, 2012) by [Keras' rule](https://keras.io/api/optimizers/rmsprop/):
+///
+/// ```text
+/// mean_square += (g² - mean_square)·(1 - rho)
+/// mean_gradient += (g - mean_gradient)·(1 - rho)        if centered, else it stays 0
+/// velocity = momentum · velocity
+///          + learning_rate · g / sqrt(mean_square - mean_gradient² + epsilon)
+/// w -= velocity
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RmsProp {
+    /// Step size; 0.001 by default.
+    pub learning_rate: f64,
+    /// Decay of the means; 0.9 by default.
+    pub rho: f64,
+    /// How much of the last step goes into the next; 0 by default.
+    pub momentum: f64,
+    /// Keeps the division finite; 1e-7 by default.
+    pub epsilon: f64,
+    /// Whether the gradient's variance stands in place of its mean square; off by default.
+    pub centered: bool,
+    /// See the top of this page; 0 by default.
+    pub weight_decay: f64,
+}
+
+impl Default for RmsProp {
+    fn default() -> Self {
+        RmsProp {
+            learning_rate: 0.001,
+            rho: 0.9,
+            momentum: 0.0,
+            epsilon: 1e-7,
+            centered: false,
+            weight_decay: 0.0,
+        }
+    }
+}
+
+impl RmsProp {
+    /// RMSprop with Keras' defaults and this step size.
+    pub fn new(learning_rate: f64) -> Self {
+        RmsProp { learning_rate, ..RmsProp::default() }
+    }
+}
+
+impl From<RmsProp> for Optimizer {
+    fn from(rms_prop: RmsProp) -> Self {
+        Optimizer::RmsProp(rms_prop)
+    }
+}
+
+/// Adagrad (Duchi and others, 2011) by [Keras' rule](https://keras.io/api/optimizers/adagrad/):
+///
+/// ```text
+/// accumulator += g²
+/// w -= learning_rate · g / sqrt(accumulator + epsilon)
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Adagrad {
+    /// Step size; 0.001 by default.
+    pub learning_rate: f64,
+    /// What the accumulator begins with; 0.1 by default.
+    pub initial_accumulator_value: f64,
+    /// Keeps the division finite; 1e-7 by default.
+    pub epsilon: f64,
+    /// See the top of this page; 0 by default.
+    pub weight_decay: f64,
+}
+
+impl Default for Adagrad {
+    fn default() -> Self {
+        Adagrad {
+            learning_rate: 0.001,
+            initial_accumulator_value: 0.1,
+            epsilon: 1e-7,
+            weight_decay: 0.0,
+        }
+    }
+}
+
+impl Adagrad {
+    /// Adagrad with Keras' defaults and this step size.
+    pub fn new(learning_rate: f64) -> Self {
+        Adagrad { learning_rate, ..Adagrad::default() }
+    }
+}
+
+impl From<Adagrad> for Optimizer {
+    fn from(adagrad: Adagrad) -> Self {
+        Optimizer::Adagrad(adagrad)
     }
 }

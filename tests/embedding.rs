@@ -204,7 +204,7 @@ fn a_label_that_is_no_class_shows_as_a_non_finite_loss() {
         [],
     );
     let program = Arc::new(lower(&compiled).unwrap());
-    let step = Step { live_rows: 3, number: 7, learning_rate: 0.1, bias_correction: 1.0 };
+    let step = Step::train(&compiled.optimizer, 3, 7, 0.1);
     let batch = Batch { data: &data, indices: &[0, 1, 2] };
     let mut device = pollster::block_on(GpuExecutor::new(&gpu, Arc::clone(&program))).unwrap();
     pollster::block_on(device.run(Pass::Train, batch, &step)).unwrap();

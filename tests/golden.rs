@@ -36,6 +36,7 @@ impl Golden {
             beta_1: field("beta_1"),
             beta_2: field("beta_2"),
             epsilon: field("epsilon"),
+            ..Adam::default()
         }
     }
 
@@ -90,12 +91,8 @@ fn check<T: Real>(text: &str, relative: f64) {
         let indices: Vec<u32> = (field("start")..field("start") + field("size")).collect();
         let batch = Batch { data: &data, indices: &indices };
         let number = i as u64 + 1;
-        let step = Step {
-            live_rows: indices.len(),
-            number,
-            learning_rate: compiled.optimizer.learning_rate,
-            bias_correction: compiled.optimizer.bias_correction(number),
-        };
+        let optimizer = &compiled.optimizer;
+        let step = Step::train(optimizer, indices.len(), number, optimizer.learning_rate());
         cpu.clear_metrics();
         cpu.run(Pass::Train, batch, &step).unwrap();
         let loss = cpu.read_metrics().loss_sum / indices.len() as f64;

@@ -49,7 +49,7 @@ fn largest_relative_error(activations: [Activation; 2]) -> f64 {
     };
 
     set(&mut cpu, &values);
-    let step = Step { live_rows: ROWS, number: 1, learning_rate: 0.001, bias_correction: 1.0 };
+    let step = Step::train(&compiled.optimizer, ROWS, 1, 0.001);
     cpu.run(Pass::Train, batch, &step).unwrap();
     let gradients: Vec<Vec<f64>> =
         program.of_role(Role::ParameterGradient).map(|(id, _)| cpu.read(id, ROWS)).collect();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use minibatch::gpu::{InputKind, KernelClass};
-use minibatch::parity::{self, Operation};
+use minibatch::parity::{self, Operation, Update};
 use minibatch::{Elementwise, Gpu};
 
 /// Replaces `from` by `to` wherever it stands in the kernel of `operation`, and demands that the
@@ -216,9 +216,12 @@ fn broken_elementwise_kernels_are_caught() {
     ] {
         caught(cross_entropy, what, from, to);
     }
+}
 
-    let adam = Operation::Adam;
-    for (what, from, to) in [
+#[test]
+fn broken_updates_are_caught() {
+    let gpu = gpu();
+    let adam: &[(&str, &str, &str)] = &[
         ("no epsilon", "+ vec4<f32>(constants.epsilon)", "+ vec4<f32>(0.1 * constants.epsilon)"),
         (
             "the wrong decay",
@@ -226,10 +229,86 @@ fn broken_elementwise_kernels_are_caught() {
             "(g * g - v_before) * constants.one_minus_beta_1",
         ),
         ("no square", "(g * g - v_before)", "(g - v_before)"),
-        ("the wrong direction", "parameters[index] -=", "parameters[index] +="),
+        ("the wrong direction", "step.decay) - change", "step.decay) + change"),
+        ("no weight decay", "w * step.decay", "w * 0.0"),
+        ("no correction of the root", "* step.root_scale", ""),
         ("the moment of before", "step.step_size * m /", "step.step_size * m_before /"),
         ("the last parameters left out", "constants.length / 4u", "(constants.length / 4u - 16u)"),
-    ] {
-        caught(adam, what, from, to);
+    ];
+    let cases: [(Update, &[(&str, &str, &str)]); 7] = [
+        (Update::Adam, adam),
+        (Update::AmsGrad, adam),
+        (
+            Update::AmsGrad,
+            &[
+                ("the second moment itself", "max(largest_moment_2[index], v)", "v"),
+                (
+                    "the smallest",
+                    "max(largest_moment_2[index], v)",
+                    "min(largest_moment_2[index], v)",
+                ),
+            ],
+        ),
+        (
+            Update::Sgd { nesterov: false },
+            &[
+                (
+                    "a velocity that is not damped",
+                    "constants.momentum * velocity[index]",
+                    "velocity[index]",
+                ),
+                ("Nesterov's step", "if (NESTEROV)", "if (true)"),
+                ("the wrong direction", "- step_down;", "+ step_down;"),
+                (
+                    "the last parameters left out",
+                    "constants.length / 4u",
+                    "(constants.length / 4u - 16u)",
+                ),
+            ],
+        ),
+        (
+            Update::Sgd { nesterov: true },
+            &[
+                ("the plain step", "if (NESTEROV)", "if (false)"),
+                ("the velocity twice", "constants.momentum * after", "after"),
+            ],
+        ),
+        (
+            Update::RmsProp { centered: true },
+            &[
+                ("no square", "(g * g - square_before)", "(g - square_before)"),
+                ("a mean that is not taken off", "square - mean * mean", "square"),
+                ("a mean that stays", "mean_gradient[index] = mean;", ""),
+                ("no momentum", "constants.momentum * velocity[index] +", ""),
+                ("no epsilon", "variance + vec4<f32>(constants.epsilon)", "variance"),
+                (
+                    "the last parameters left out",
+                    "constants.length / 4u",
+                    "(constants.length / 4u - 16u)",
+                ),
+            ],
+        ),
+        (
+            Update::Adagrad,
+            &[
+                ("no square", "+ g * g;", "+ g;"),
+                ("a sum that stays", "accumulator[index] = sum;", ""),
+                (
+                    "no root",
+                    "sqrt(sum + vec4<f32>(constants.epsilon))",
+                    "(sum + vec4<f32>(constants.epsilon))",
+                ),
+                (
+                    "the last parameters left out",
+                    "constants.length / 4u",
+                    "(constants.length / 4u - 16u)",
+                ),
+            ],
+        ),
+    ];
+    for (update, breaks) in cases {
+        for &(what, from, to) in breaks {
+            assert_caught(&gpu, Operation::Update(update), Tiled, what, from, to);
+        }
     }
 }

@@ -8,6 +8,12 @@ struct Step {
     step_size: f32,
     // 1 / live_rows.
     inverse_rows: f32,
+    // What Adam multiplies the root of its second moment by.
+    root_scale: f32,
+    // The share of each parameter that weight decay takes away.
+    decay: f32,
+    pad_0: u32,
+    pad_1: u32,
 }
 
 @group(0) @binding(0) var<uniform> step: Step;

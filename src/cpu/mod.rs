@@ -2,12 +2,16 @@
 //! the GPU is checked against). One plain function an operation, named as its kernel.
 
 mod activation;
+mod adagrad;
 mod adam;
+mod amsgrad;
 mod convert;
 mod dense_backward_input;
 mod dense_backward_weights;
 mod dense_forward;
 mod real;
+mod rms_prop;
+mod sgd;
 mod shape;
 mod softmax;
 mod softmax_cross_entropy;
@@ -19,7 +23,9 @@ pub use real::{Matrix, Real};
 
 use crate::data::{Batch, Features};
 use crate::error::Result;
-use crate::program::{Buffer, BufferId, Element, Metrics, Op, Pass, Program, Role, Rows, Step};
+use crate::program::{
+    AdamRule, Buffer, BufferId, Element, Metrics, Op, Pass, Program, Role, Rows, Step,
+};
 use shape::Dense;
 
 /// The CPU as the place where a model is built.
@@ -184,25 +190,94 @@ impl<T: Real> CpuExecutor<T> {
                     activation,
                 );
             }
-            Op::Adam { gradients, parameters, moment_1, moment_2, beta_1, beta_2, epsilon } => {
-                let scalars = adam::Adam {
-                    step_size: real(step.learning_rate * step.bias_correction),
-                    one_minus_beta_1: real(1.0 - beta_1),
-                    one_minus_beta_2: real(1.0 - beta_2),
-                    epsilon: real(epsilon),
-                };
-                let slices = |arena| self.program.slices(arena).map(|(id, _)| id);
-                let moments = slices(moment_1).zip(slices(moment_2));
-                for ((g, w), (m, v)) in slices(gradients).zip(slices(parameters)).zip(moments) {
-                    adam::adam(
-                        &self.real(g),
-                        &mut self.real_mut(w),
-                        &mut self.real_mut(m),
-                        &mut self.real_mut(v),
-                        scalars,
-                    );
-                }
+            Op::Adam { gradients, parameters, moment_1, moment_2, rule } => {
+                let scalars = self.adam(rule, step);
+                self.update(gradients, [parameters, moment_1, moment_2], |g, changed| {
+                    adam::adam(g, changed, scalars);
+                });
             }
+            Op::AmsGrad { gradients, parameters, moment_1, moment_2, largest_moment_2, rule } => {
+                let scalars = self.adam(rule, step);
+                let changed = [parameters, moment_1, moment_2, largest_moment_2];
+                self.update(gradients, changed, |g, changed| {
+                    amsgrad::amsgrad(g, changed, scalars);
+                });
+            }
+            Op::Sgd { gradients, parameters, velocity, momentum, nesterov } => {
+                let scalars = sgd::Sgd {
+                    step_size: real(step.step_size),
+                    momentum: real(momentum),
+                    nesterov,
+                    decay: real(step.decay),
+                };
+                self.update(gradients, [parameters, velocity], |g, changed| {
+                    sgd::sgd(g, changed, scalars);
+                });
+            }
+            Op::RmsProp {
+                gradients,
+                parameters,
+                mean_square,
+                mean_gradient,
+                velocity,
+                rho,
+                momentum,
+                epsilon,
+                centered,
+            } => {
+                let scalars = rms_prop::RmsProp {
+                    step_size: real(step.step_size),
+                    one_minus_rho: real(1.0 - rho),
+                    momentum: real(momentum),
+                    epsilon: real(epsilon),
+                    centered,
+                    decay: real(step.decay),
+                };
+                let changed = [parameters, mean_square, mean_gradient, velocity];
+                self.update(gradients, changed, |g, changed| {
+                    rms_prop::rms_prop(g, changed, scalars);
+                });
+            }
+            Op::Adagrad { gradients, parameters, accumulator, epsilon } => {
+                let scalars = adagrad::Adagrad {
+                    step_size: real(step.step_size),
+                    epsilon: real(epsilon),
+                    decay: real(step.decay),
+                };
+                self.update(gradients, [parameters, accumulator], |g, changed| {
+                    adagrad::adagrad(g, changed, scalars);
+                });
+            }
+        }
+    }
+
+    fn adam(&self, rule: AdamRule, step: &Step) -> adam::Adam<T> {
+        adam::Adam {
+            step_size: T::from_f64(step.step_size),
+            root_scale: T::from_f64(step.root_scale),
+            one_minus_beta_1: T::from_f64(1.0 - rule.beta_1),
+            one_minus_beta_2: T::from_f64(1.0 - rule.beta_2),
+            epsilon: T::from_f64(rule.epsilon),
+            decay: T::from_f64(step.decay),
+        }
+    }
+
+    /// Runs `each` on one slice of the arenas after the other: the gradients, and what the update
+    /// changes.
+    fn update<const N: usize>(
+        &self,
+        gradients: BufferId,
+        changed: [BufferId; N],
+        mut each: impl FnMut(&[T], [&mut [T]; N]),
+    ) {
+        for (i, (gradient, _)) in self.program.slices(gradients).enumerate() {
+            let slice = |arena| self.program.slices(arena).nth(i);
+            let mut changed = changed.map(|arena| slice(arena).map(|(id, _)| self.real_mut(id)));
+            let changed = changed.each_mut().map(|slice| match slice {
+                Some(values) => &mut **values,
+                None => &mut [],
+            });
+            each(&self.real(gradient), changed);
         }
     }
 

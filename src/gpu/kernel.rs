@@ -49,6 +49,10 @@ pub enum Kernel {
     DenseBackwardWeights { class: KernelClass, input: InputKind },
     DenseBackwardInput { class: KernelClass, activation: Elementwise },
     Adam,
+    AmsGrad,
+    Sgd { nesterov: bool },
+    RmsProp { centered: bool },
+    Adagrad,
 }
 
 macro_rules! shader {
@@ -66,8 +70,18 @@ const INPUTS: [InputKind; 2] = [InputKind::F32, InputKind::U8];
 impl Kernel {
     /// Every specialisation that exists.
     pub fn all() -> Vec<Kernel> {
-        let mut all =
-            vec![Kernel::Convert, Kernel::Softmax, Kernel::SoftmaxCrossEntropy, Kernel::Adam];
+        let mut all = vec![
+            Kernel::Convert,
+            Kernel::Softmax,
+            Kernel::SoftmaxCrossEntropy,
+            Kernel::Adam,
+            Kernel::AmsGrad,
+            Kernel::Sgd { nesterov: false },
+            Kernel::Sgd { nesterov: true },
+            Kernel::RmsProp { centered: false },
+            Kernel::RmsProp { centered: true },
+            Kernel::Adagrad,
+        ];
         for class in CLASSES {
             for input in INPUTS {
                 all.push(Kernel::DenseBackwardWeights { class, input });
@@ -94,6 +108,10 @@ impl Kernel {
             Kernel::DenseBackwardWeights { .. } => "dense_backward_weights",
             Kernel::DenseBackwardInput { .. } => "dense_backward_input",
             Kernel::Adam => "adam",
+            Kernel::AmsGrad => "amsgrad",
+            Kernel::Sgd { .. } => "sgd",
+            Kernel::RmsProp { .. } => "rms_prop",
+            Kernel::Adagrad => "adagrad",
         }
     }
 
@@ -103,6 +121,7 @@ impl Kernel {
         let dense = shader!("shared/dense.wgsl");
         let rows = shader!("shared/rows.wgsl");
         let activation = shader!("shared/activation.wgsl");
+        let update = |body| [step, shader!("shared/parameters.wgsl"), body].join("\n");
         let load = |input| match input {
             InputKind::F32 => shader!("shared/input_f32.wgsl"),
             InputKind::U8 => shader!("shared/input_u8.wgsl"),
@@ -113,7 +132,11 @@ impl Kernel {
             Kernel::SoftmaxCrossEntropy => {
                 [step, dense, rows, shader!("softmax_cross_entropy.wgsl")].join("\n")
             }
-            Kernel::Adam => [step, shader!("adam.wgsl")].join("\n"),
+            Kernel::Adam => update(shader!("adam.wgsl")),
+            Kernel::AmsGrad => update(shader!("amsgrad.wgsl")),
+            Kernel::Sgd { .. } => update(shader!("sgd.wgsl")),
+            Kernel::RmsProp { .. } => update(shader!("rms_prop.wgsl")),
+            Kernel::Adagrad => update(shader!("adagrad.wgsl")),
             Kernel::DenseForward { class, input, .. } => {
                 let body = match class {
                     KernelClass::Tiled => shader!("dense_forward_tiled.wgsl"),
@@ -154,6 +177,8 @@ impl Kernel {
                 };
                 vec![("ACTIVATION", number)]
             }
+            Kernel::Sgd { nesterov } => vec![("NESTEROV", f64::from(u8::from(nesterov)))],
+            Kernel::RmsProp { centered } => vec![("CENTERED", f64::from(u8::from(centered)))],
             _ => Vec::new(),
         }
     }
@@ -170,11 +195,13 @@ impl Kernel {
             Kernel::SoftmaxCrossEntropy => &[Read, Read, Write, Write, Write],
             Kernel::DenseBackwardWeights { .. } => &[Read, Read, Write, Write],
             Kernel::Adam => &[Read, Write, Write, Write],
+            Kernel::AmsGrad | Kernel::RmsProp { .. } => &[Read, Write, Write, Write, Write],
+            Kernel::Sgd { .. } | Kernel::Adagrad => &[Read, Write, Write],
         }
     }
 
-    /// Workgroups for `rows` live rows of a layer of `[inputs, units]`; for [`Kernel::Adam`],
-    /// `inputs` is the number of parameters.
+    /// Workgroups for `rows` live rows of a layer of `[inputs, units]`; for an update, `inputs` is
+    /// the number of parameters.
     pub fn workgroups(self, rows: u32, inputs: u32, units: u32) -> [u32; 3] {
         // What a matrix kernel makes is cut in square tiles.
         let matrix = |class, height: u32, width: u32| match class {
@@ -190,7 +217,11 @@ impl Kernel {
         };
         match self {
             Kernel::Convert => fold((u64::from(rows) * u64::from(inputs.div_ceil(4))).div_ceil(64)),
-            Kernel::Adam => fold(u64::from(inputs.div_ceil(4)).div_ceil(64)),
+            Kernel::Adam
+            | Kernel::AmsGrad
+            | Kernel::Sgd { .. }
+            | Kernel::RmsProp { .. }
+            | Kernel::Adagrad => fold(u64::from(inputs.div_ceil(4)).div_ceil(64)),
             Kernel::Softmax | Kernel::SoftmaxCrossEntropy => [rows.div_ceil(32), 1, 1],
             Kernel::DenseForward { class, .. } => matrix(class, rows, units),
             Kernel::DenseBackwardWeights { class, .. } => matrix(class, inputs, units),

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::kernel::{InputKind, Kernel, KernelClass};
 use crate::error::{Error, Result};
-use crate::program::{BufferId, Op, Program};
+use crate::program::{AdamRule, BufferId, Op, Program};
 
 /// One dispatch: a kernel, its constants and its storage buffers in binding order.
 #[derive(Debug, Clone)]
@@ -13,7 +13,7 @@ pub(super) struct Dispatch {
     /// The uniform at binding 1.
     pub constants: [u32; 4],
     pub buffers: Vec<BufferId>,
-    /// Columns of the input; for Adam, the number of parameters.
+    /// Columns of the input; for an update, the number of parameters.
     pub inputs: u32,
     /// Columns of the output.
     pub units: u32,
@@ -69,6 +69,15 @@ fn dispatch(
         None => (id, InputKind::F32, 1.0),
     };
     let shape = |inputs: u32, units: u32, scale: f32| [inputs, units, scale.to_bits(), 0];
+    let adam = |rule: AdamRule| [1.0 - rule.beta_1, 1.0 - rule.beta_2, rule.epsilon];
+    // The arenas lie in binding order: the gradients, then what is changed.
+    let update = |kernel: Kernel, constants: [f64; 3]| -> Result<Dispatch> {
+        let buffers = [op.reads(), op.writes()].concat();
+        let length = buffers.first().map_or(Ok(0), |&gradients| columns(gradients))?;
+        let [a, b, c] = constants.map(|constant| (constant as f32).to_bits());
+        let constants = [length, a, b, c];
+        Ok(Dispatch { kernel, constants, buffers, inputs: length, units: 0 })
+    };
     Ok(match *op {
         Op::Convert { input, output, scale } => Dispatch {
             kernel: Kernel::Convert,
@@ -123,17 +132,15 @@ fn dispatch(
                 units,
             }
         }
-        Op::Adam { gradients, parameters, moment_1, moment_2, beta_1, beta_2, epsilon } => {
-            let length = columns(parameters)?;
-            let bits = |value: f64| (value as f32).to_bits();
-            Dispatch {
-                kernel: Kernel::Adam,
-                constants: [length, bits(1.0 - beta_1), bits(1.0 - beta_2), bits(epsilon)],
-                buffers: vec![gradients, parameters, moment_1, moment_2],
-                inputs: length,
-                units: 0,
-            }
+        Op::Adam { rule, .. } => update(Kernel::Adam, adam(rule))?,
+        Op::AmsGrad { rule, .. } => update(Kernel::AmsGrad, adam(rule))?,
+        Op::Sgd { momentum, nesterov, .. } => {
+            update(Kernel::Sgd { nesterov }, [momentum, 0.0, 0.0])?
         }
+        Op::RmsProp { rho, momentum, epsilon, centered, .. } => {
+            update(Kernel::RmsProp { centered }, [1.0 - rho, momentum, epsilon])?
+        }
+        Op::Adagrad { epsilon, .. } => update(Kernel::Adagrad, [epsilon, 0.0, 0.0])?,
     })
 }
 

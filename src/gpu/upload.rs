@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::program::{BufferId, Program, Role, Step};
 
 /// Bytes of the step's uniform: `shared/step.wgsl`.
-const STEP_BYTES: u64 = 16;
+const STEP_BYTES: u64 = 32;
 
 /// The ring of slots, what lies where in each of them, and the uniform of the step's scalars.
 pub(super) struct Upload {
@@ -111,7 +111,7 @@ fn fill(
     regions: &[Region],
     table: &Table,
     batch: Batch<'_>,
-    scalars: &[u32; 4],
+    scalars: &[u32; 8],
 ) -> Result<()> {
     {
         let mut view = slot
@@ -141,12 +141,17 @@ fn fill(
 }
 
 /// The content of the step's uniform.
-fn scalars(step: &Step) -> Result<[u32; 4]> {
+fn scalars(step: &Step) -> Result<[u32; 8]> {
+    let bits = |value: f64| (value as f32).to_bits();
     Ok([
         size(step.live_rows)?,
         // It is only compared with 0 and reported, so it may wrap around.
         step.number as u32,
-        ((step.learning_rate * step.bias_correction) as f32).to_bits(),
-        ((1.0 / step.live_rows.max(1) as f64) as f32).to_bits(),
+        bits(step.step_size),
+        bits(1.0 / step.live_rows.max(1) as f64),
+        bits(step.root_scale),
+        bits(step.decay),
+        0,
+        0,
     ])
 }

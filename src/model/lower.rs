@@ -4,8 +4,8 @@ use super::sequential::{Compiled, Input, InputType, Sequential};
 use crate::activation::{Activation, Elementwise};
 use crate::error::{Error, Result};
 use crate::loss::Loss;
-use crate::optimizer::Adam;
-use crate::program::{BufferId, Element, Op, Pass, Program, ProgramBuilder, Role, Rows};
+use crate::optimizer::{Adagrad, Adam, Optimizer, RmsProp, Sgd};
+use crate::program::{AdamRule, BufferId, Element, Op, Pass, Program, ProgramBuilder, Role, Rows};
 
 /// The program of a compiled model. Parameters are called `dense_1.weight`, `dense_1.bias`, ...,
 /// the result `output`.
@@ -24,8 +24,10 @@ pub fn lower(compiled: &Compiled) -> Result<Program> {
     let labels = builder.buffer("labels", Role::Target, Element::U32, Rows::Batch, 1)?;
     let parameters = builder.arena("parameters")?;
     let gradients = builder.arena("gradients")?;
-    let moment_1 = builder.arena("moment_1")?;
-    let moment_2 = builder.arena("moment_2")?;
+    let state = state_of(optimizer)
+        .iter()
+        .map(|&name| Ok((name, builder.arena(name)?)))
+        .collect::<Result<Vec<_>>>()?;
 
     let mut layers = Vec::with_capacity(functions.len());
     let mut previous = first;
@@ -41,9 +43,9 @@ pub fn lower(compiled: &Compiled) -> Result<Program> {
         let weight_gradient =
             part(gradients, "weight.gradient", Role::ParameterGradient, Rows::Fixed(inputs))?;
         let bias_gradient = part(gradients, "bias.gradient", Role::ParameterGradient, Rows::One)?;
-        for (arena, moment) in [(moment_1, "moment_1"), (moment_2, "moment_2")] {
-            part(arena, &format!("weight.{moment}"), Role::OptimizerState, Rows::Fixed(inputs))?;
-            part(arena, &format!("bias.{moment}"), Role::OptimizerState, Rows::One)?;
+        for &(state, arena) in &state {
+            part(arena, &format!("weight.{state}"), Role::OptimizerState, Rows::Fixed(inputs))?;
+            part(arena, &format!("bias.{state}"), Role::OptimizerState, Rows::One)?;
         }
         let output = builder.activation(format!("{name}.output"), units)?;
         let output_gradient = builder.activation(format!("{name}.output.gradient"), units)?;
@@ -107,12 +109,66 @@ pub fn lower(compiled: &Compiled) -> Result<Program> {
             )?;
         }
     }
-    let Adam { beta_1, beta_2, epsilon, .. } = *optimizer;
-    builder.push(
-        Pass::Train,
-        Op::Adam { gradients, parameters, moment_1, moment_2, beta_1, beta_2, epsilon },
-    )?;
+    let arenas: Vec<BufferId> = state.iter().map(|(_, arena)| *arena).collect();
+    builder.push(Pass::Train, lower_update(optimizer, gradients, parameters, &arenas)?)?;
     Ok(builder.build())
+}
+
+/// What the optimizer keeps for each parameter.
+fn state_of(optimizer: &Optimizer) -> &'static [&'static str] {
+    match optimizer {
+        Optimizer::Adam(Adam { amsgrad: false, .. }) => &["moment_1", "moment_2"],
+        Optimizer::Adam(Adam { amsgrad: true, .. }) => {
+            &["moment_1", "moment_2", "largest_moment_2"]
+        }
+        Optimizer::Sgd(_) => &["velocity"],
+        Optimizer::RmsProp(_) => &["mean_square", "mean_gradient", "velocity"],
+        Optimizer::Adagrad(_) => &["accumulator"],
+    }
+}
+
+/// The update; `state` are the arenas of [`state_of`].
+fn lower_update(
+    optimizer: &Optimizer,
+    gradients: BufferId,
+    parameters: BufferId,
+    state: &[BufferId],
+) -> Result<Op> {
+    let rule =
+        |adam: &Adam| AdamRule { beta_1: adam.beta_1, beta_2: adam.beta_2, epsilon: adam.epsilon };
+    Ok(match (optimizer, state) {
+        (Optimizer::Adam(adam), &[moment_1, moment_2]) => {
+            Op::Adam { gradients, parameters, moment_1, moment_2, rule: rule(adam) }
+        }
+        (Optimizer::Adam(adam), &[moment_1, moment_2, largest_moment_2]) => {
+            let rule = rule(adam);
+            Op::AmsGrad { gradients, parameters, moment_1, moment_2, largest_moment_2, rule }
+        }
+        (&Optimizer::Sgd(Sgd { momentum, nesterov, .. }), &[velocity]) => {
+            Op::Sgd { gradients, parameters, velocity, momentum, nesterov }
+        }
+        (
+            &Optimizer::RmsProp(RmsProp { rho, momentum, epsilon, centered, .. }),
+            &[mean_square, mean_gradient, velocity],
+        ) => Op::RmsProp {
+            gradients,
+            parameters,
+            mean_square,
+            mean_gradient,
+            velocity,
+            rho,
+            momentum,
+            epsilon,
+            centered,
+        },
+        (&Optimizer::Adagrad(Adagrad { epsilon, .. }), &[accumulator]) => {
+            Op::Adagrad { gradients, parameters, accumulator, epsilon }
+        }
+        (optimizer, state) => {
+            let problem = format!("{optimizer:?} with {} arenas of state", state.len());
+            return Err(Error::argument("optimizer", problem));
+        }
+    })
 }
 
 #[derive(Clone, Copy)]
@@ -185,25 +241,50 @@ fn check_layers(architecture: &Sequential) -> Result<Vec<Elementwise>> {
     architecture.layers.iter().enumerate().map(function).collect()
 }
 
-fn check_optimizer(adam: &Adam) -> Result<()> {
+fn check_optimizer(optimizer: &Optimizer) -> Result<()> {
     let check = |argument, value: f64, fits: bool, expected: &str| {
         if fits {
             return Ok(());
         }
         Err(Error::argument(argument, format!("is {value}; expected {expected}")))
     };
-    let Adam { learning_rate, beta_1, beta_2, epsilon } = *adam;
-    let positive = "a positive, finite number";
-    let below_one = "at least 0 and less than 1";
-    check(
-        "learning_rate",
-        learning_rate,
-        learning_rate > 0.0 && learning_rate.is_finite(),
-        positive,
-    )?;
-    check("beta_1", beta_1, (0.0..1.0).contains(&beta_1), below_one)?;
-    check("beta_2", beta_2, (0.0..1.0).contains(&beta_2), below_one)?;
+    let positive = |argument, value: f64| {
+        check(argument, value, value > 0.0 && value.is_finite(), "a positive, finite number")
+    };
+    let share = |argument, value: f64| {
+        check(argument, value, (0.0..1.0).contains(&value), "at least 0 and less than 1")
+    };
     // Less would be 0 in f32, and 0 / 0 where a gradient is 0.
-    let representable = epsilon >= f64::from(f32::MIN_POSITIVE) && epsilon.is_finite();
-    check("epsilon", epsilon, representable, "at least 1.2e-38, the smallest normal f32")
+    let epsilon = |value: f64| {
+        let representable = value >= f64::from(f32::MIN_POSITIVE) && value.is_finite();
+        check("epsilon", value, representable, "at least 1.2e-38, the smallest normal f32")
+    };
+    positive("learning_rate", optimizer.learning_rate())?;
+    let decay = optimizer.weight_decay();
+    let fits = decay >= 0.0 && decay.is_finite();
+    check("weight_decay", decay, fits, "a finite number of at least 0")?;
+    match *optimizer {
+        Optimizer::Adam(adam) => {
+            share("beta_1", adam.beta_1)?;
+            share("beta_2", adam.beta_2)?;
+            epsilon(adam.epsilon)
+        }
+        Optimizer::Sgd(sgd) => {
+            if sgd.nesterov && sgd.momentum == 0.0 {
+                return Err(Error::argument("nesterov", "needs a momentum above 0"));
+            }
+            share("momentum", sgd.momentum)
+        }
+        Optimizer::RmsProp(rms_prop) => {
+            share("rho", rms_prop.rho)?;
+            share("momentum", rms_prop.momentum)?;
+            epsilon(rms_prop.epsilon)
+        }
+        Optimizer::Adagrad(adagrad) => {
+            let initial = adagrad.initial_accumulator_value;
+            let fits = initial >= 0.0 && initial.is_finite();
+            check("initial_accumulator_value", initial, fits, "a finite number of at least 0")?;
+            epsilon(adagrad.epsilon)
+        }
+    }
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::activation::Activation;
 use crate::loss::Loss;
 use crate::metric::Metric;
-use crate::optimizer::Adam;
+use crate::optimizer::Optimizer;
 
 /// What one sample consists of.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -93,13 +93,13 @@ impl Sequential {
     /// Chooses how it is trained and what is reported.
     pub fn compile(
         self,
-        optimizer: Adam,
+        optimizer: impl Into<Optimizer>,
         loss: Loss,
         metrics: impl IntoIterator<Item = Metric>,
     ) -> Compiled {
         Compiled {
             architecture: self,
-            optimizer,
+            optimizer: optimizer.into(),
             loss,
             metrics: metrics.into_iter().collect(),
             seed: 0,
@@ -113,7 +113,7 @@ pub struct Compiled {
     /// Its layers.
     pub architecture: Sequential,
     /// How weights are updated.
-    pub optimizer: Adam,
+    pub optimizer: Optimizer,
     /// What is minimised.
     pub loss: Loss,
     /// What is reported beside the loss.

@@ -96,22 +96,28 @@ impl Softmax {
     }
 }
 
-/// What Adam's update of one parameter allows: errors of parameter, first and second moment.
-pub fn adam(
-    [g, w, m, v]: [f64; 4],
-    [m_after, v_after]: [f64; 2],
-    [one_minus_beta_1, one_minus_beta_2, epsilon, step_size]: [f64; 4],
-) -> [f64; 3] {
-    let m_error = 4.0 * ULP * (m.abs() + (g - m).abs() * one_minus_beta_1) + smallest();
-    let v_error = 4.0 * ULP * (v.abs() + (g * g + v) * one_minus_beta_2) + smallest();
-    let root = v_after.sqrt() + epsilon;
-    let update = step_size * m_after / root;
-    // Square root 4.5 ULP and division 2.5 ULP by WGSL, the rest correctly rounded. Near v = 0
-    // its error counts by the root of it.
-    let v_effect = v_error / (2.0 * v_after.sqrt().max(v_error.sqrt()).max(1e-300));
-    let w_error = step_size * m_error / root
-        + update.abs() * (v_effect / root + 10.0 * ULP)
-        + 2.0 * ULP * w.abs()
-        + smallest();
-    [w_error, m_error, v_error]
+/// Of a number that goes on towards `target` by the share `rate`.
+pub fn decayed(before: f64, target: f64, rate: f64) -> f64 {
+    4.0 * ULP * (before.abs() + (target.abs() + before.abs()) * rate) + smallest()
+}
+
+/// Of `sqrt(x)`, when `x` is off by `error`: WGSL's 4.5 ULP, and near 0 the root of the error.
+pub fn root(x: f64, error: f64) -> f64 {
+    4.5 * ULP * x.sqrt() + error / (2.0 * x.sqrt().max(error.sqrt()).max(1e-300))
+}
+
+/// Of `a / b`, each off by an error: WGSL's 2.5 ULP.
+pub fn quotient([a, a_error]: [f64; 2], [b, b_error]: [f64; 2]) -> f64 {
+    let result = (a / b).abs();
+    a_error / b.abs() + result * (b_error / b.abs() + 3.5 * ULP) + smallest()
+}
+
+/// Of `(w - w · decay) - change`, when the change is off by `error`.
+pub fn updated(w: f64, change: f64, error: f64) -> f64 {
+    error + 3.0 * ULP * (w.abs() + change.abs()) + smallest()
+}
+
+/// Of a sum or product of numbers of this size, rounded once or twice.
+pub fn rounded(size: f64) -> f64 {
+    4.0 * ULP * size.abs() + smallest()
 }

@@ -5,6 +5,7 @@ mod bounds;
 mod case;
 mod operations;
 mod trajectory;
+mod updates;
 
 use std::time::Instant;
 
@@ -12,6 +13,7 @@ use crate::error::Result;
 use crate::gpu::{Gpu, Kernel};
 pub use case::Worst;
 pub use operations::Operation;
+pub use updates::Update;
 
 /// How one operation, or the whole training, fared.
 #[derive(Debug, Clone)]

@@ -2,6 +2,7 @@
 
 use super::bounds::{self, Softmax};
 use super::case::{Case, Values};
+use super::updates::{Update, update};
 use crate::activation::Elementwise;
 use crate::cpu::{Matrix, Real};
 use crate::error::Result;
@@ -18,7 +19,7 @@ pub enum Operation {
     SoftmaxCrossEntropy,
     DenseBackwardWeights(InputKind),
     DenseBackwardInput(Elementwise),
-    Adam,
+    Update(Update),
 }
 
 const SCALE: f64 = 1.0 / 255.0;
@@ -35,7 +36,7 @@ impl Operation {
         all.extend([Operation::Softmax, Operation::SoftmaxCrossEntropy]);
         all.extend([F32, U8].map(Operation::DenseBackwardWeights));
         all.extend([Linear, Relu, Sigmoid, Tanh].map(Operation::DenseBackwardInput));
-        all.push(Operation::Adam);
+        all.extend(Update::ALL.map(Operation::Update));
         all
     }
 
@@ -59,7 +60,7 @@ impl Operation {
             Operation::DenseBackwardInput(activation) => {
                 format!("dense_backward_input {}", lower(activation))
             }
-            Operation::Adam => "adam".into(),
+            Operation::Update(update) => update.name().into(),
         }
     }
 
@@ -82,7 +83,7 @@ impl Operation {
     /// A shape that takes more workgroups than one dimension of a dispatch may have, for the
     /// operations whose workgroups run over elements.
     pub fn large_shape(self) -> Option<[usize; 3]> {
-        matches!(self, Operation::Adam | Operation::Convert).then_some([66_000, 260, 1])
+        matches!(self, Operation::Update(_) | Operation::Convert).then_some([66_000, 260, 1])
     }
 
     pub(super) fn case(self, shape: [usize; 3], seed: u64) -> Result<Case> {
@@ -98,7 +99,7 @@ impl Operation {
             Operation::DenseBackwardInput(activation) => {
                 dense_backward_input(shape, activation, values)
             }
-            Operation::Adam => adam(shape, values),
+            Operation::Update(rule) => update(shape, rule, values),
         }
     }
 }
@@ -366,66 +367,4 @@ fn derivative(y: f64, activation: Elementwise) -> f64 {
         Elementwise::Sigmoid => y * (1.0 - y),
         Elementwise::Tanh => 1.0 - y * y,
     }
-}
-
-fn adam(shape: [usize; 3], mut values: Values) -> Result<Case> {
-    let [rows, inputs, _] = shape;
-    let mut builder = ProgramBuilder::new();
-    let defaults = crate::Adam::default();
-    let crate::Adam { beta_1, beta_2, epsilon, .. } = defaults;
-    let mut arenas = Vec::new();
-    let mut slices = Vec::new();
-    for name in ["gradients", "parameters", "moment_1", "moment_2"] {
-        let arena = builder.arena(name)?;
-        arenas.push(arena);
-        let role = Role::OptimizerState;
-        slices.push(builder.slice(
-            arena,
-            format!("{name}.values"),
-            role,
-            Rows::Fixed(rows),
-            inputs,
-        )?);
-    }
-    let [gradients, parameters, moment_1, moment_2] = [arenas[0], arenas[1], arenas[2], arenas[3]];
-    let op = Op::Adam { gradients, parameters, moment_1, moment_2, beta_1, beta_2, epsilon };
-    builder.push(Pass::Predict, op)?;
-
-    let count = rows * inputs;
-    // Gradients of very different size, some of them zero.
-    let scales = [1.0, 1e-3, 0.0, 1e-6];
-    let g: Vec<f64> = values
-        .signed(count)
-        .iter()
-        .enumerate()
-        .map(|(i, x)| f64::from((x * scales[i % 4]) as f32))
-        .collect();
-    let (w, m) = (values.signed(count), values.scaled(count, 0.01));
-    let v: Vec<f64> = values.positive(count).iter().map(|x| f64::from((x * 1e-4) as f32)).collect();
-    let number = 3;
-    let step = Step {
-        live_rows: 1,
-        number,
-        learning_rate: defaults.learning_rate,
-        bias_correction: defaults.bias_correction(number),
-    };
-    let constants =
-        [1.0 - beta_1, 1.0 - beta_2, epsilon, step.learning_rate * step.bias_correction];
-    let [_, w_id, m_id, v_id] = [slices[0], slices[1], slices[2], slices[3]];
-    let before = std::rc::Rc::new([g.clone(), w.clone(), m.clone(), v.clone()]);
-    let bound_of = |which: usize| {
-        let before = std::rc::Rc::clone(&before);
-        Box::new(move |result: &dyn Fn(BufferId) -> Vec<f64>| {
-            let after = result(m_id).into_iter().zip(result(v_id));
-            let of = |(i, (m_after, v_after))| {
-                let values = [before[0][i], before[1][i], before[2][i], before[3][i]];
-                bounds::adam(values, [m_after, v_after], constants)[which]
-            };
-            after.enumerate().map(of).collect::<Vec<f64>>()
-        })
-    };
-    let outputs: Vec<(BufferId, super::case::Bound)> =
-        vec![(w_id, bound_of(0)), (m_id, bound_of(1)), (v_id, bound_of(2))];
-    let fills = slices.iter().copied().zip([g, w, m, v]).collect();
-    Ok(Case { program: builder.build(), inputs: fills, outputs, step, shape })
 }

@@ -44,12 +44,8 @@ pub(super) async fn trajectory(gpu: &Gpu, input_u8: bool) -> Result<Worst> {
         for index in 0..order.len() {
             number += 1;
             let batch = Batch { data: &data, indices: order.batch(index) };
-            let step = Step {
-                live_rows: batch.len(),
-                number,
-                learning_rate: compiled.optimizer.learning_rate,
-                bias_correction: compiled.optimizer.bias_correction(number),
-            };
+            let optimizer = &compiled.optimizer;
+            let step = Step::train(optimizer, batch.len(), number, optimizer.learning_rate());
             exact.run(Pass::Train, batch, &step)?;
             single.run(Pass::Train, batch, &step)?;
             device.run(Pass::Train, batch, &step).await?;

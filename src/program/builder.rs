@@ -189,9 +189,13 @@ impl ProgramBuilder {
                 expect(input, Real, Batch, inputs)?;
                 expect(input_gradient, Real, Batch, inputs)?;
             }
-            Op::Adam { gradients, parameters, moment_1, moment_2, .. } => {
-                for arena in [gradients, moment_1, moment_2] {
-                    expect(arena, Real, One, columns(parameters))?;
+            Op::Adam { gradients, .. }
+            | Op::AmsGrad { gradients, .. }
+            | Op::Sgd { gradients, .. }
+            | Op::RmsProp { gradients, .. }
+            | Op::Adagrad { gradients, .. } => {
+                for arena in op.writes() {
+                    expect(arena, Real, One, columns(gradients))?;
                 }
             }
         }

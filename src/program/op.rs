@@ -60,16 +60,55 @@ pub enum Op {
         input_gradient: BufferId,
         activation: Elementwise,
     },
-    /// [`Adam`](crate::Adam) over the whole flat parameter buffer.
+    /// [`Adam`](crate::Adam) over the whole flat parameter buffer, as the other updates below.
     Adam {
         gradients: BufferId,
         parameters: BufferId,
         moment_1: BufferId,
         moment_2: BufferId,
-        beta_1: f64,
-        beta_2: f64,
-        epsilon: f64,
+        rule: AdamRule,
     },
+    /// [`Adam`](crate::Adam) with `amsgrad`.
+    AmsGrad {
+        gradients: BufferId,
+        parameters: BufferId,
+        moment_1: BufferId,
+        moment_2: BufferId,
+        largest_moment_2: BufferId,
+        rule: AdamRule,
+    },
+    /// [`Sgd`](crate::Sgd).
+    Sgd {
+        gradients: BufferId,
+        parameters: BufferId,
+        velocity: BufferId,
+        momentum: f64,
+        nesterov: bool,
+    },
+    /// [`RmsProp`](crate::RmsProp).
+    RmsProp {
+        gradients: BufferId,
+        parameters: BufferId,
+        mean_square: BufferId,
+        mean_gradient: BufferId,
+        velocity: BufferId,
+        rho: f64,
+        momentum: f64,
+        epsilon: f64,
+        centered: bool,
+    },
+    /// [`Adagrad`](crate::Adagrad).
+    Adagrad { gradients: BufferId, parameters: BufferId, accumulator: BufferId, epsilon: f64 },
+}
+
+/// The constants of [`Op::Adam`] and [`Op::AmsGrad`]; those of the step are in
+/// [`Step`](super::Step).
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[allow(missing_docs, reason = "the fields are those of Adam")]
+pub struct AdamRule {
+    pub beta_1: f64,
+    pub beta_2: f64,
+    pub epsilon: f64,
 }
 
 impl Op {
@@ -83,6 +122,10 @@ impl Op {
             Op::DenseBackwardWeights { .. } => "dense_backward_weights",
             Op::DenseBackwardInput { .. } => "dense_backward_input",
             Op::Adam { .. } => "adam",
+            Op::AmsGrad { .. } => "amsgrad",
+            Op::Sgd { .. } => "sgd",
+            Op::RmsProp { .. } => "rms_prop",
+            Op::Adagrad { .. } => "adagrad",
         }
     }
 
@@ -96,7 +139,11 @@ impl Op {
             Op::DenseBackwardInput { output_gradient, weight, input, .. } => {
                 vec![output_gradient, weight, input]
             }
-            Op::Adam { gradients, .. } => vec![gradients],
+            Op::Adam { gradients, .. }
+            | Op::AmsGrad { gradients, .. }
+            | Op::Sgd { gradients, .. }
+            | Op::RmsProp { gradients, .. }
+            | Op::Adagrad { gradients, .. } => vec![gradients],
         }
     }
 
@@ -114,6 +161,14 @@ impl Op {
             Op::Adam { parameters, moment_1, moment_2, .. } => {
                 vec![parameters, moment_1, moment_2]
             }
+            Op::AmsGrad { parameters, moment_1, moment_2, largest_moment_2, .. } => {
+                vec![parameters, moment_1, moment_2, largest_moment_2]
+            }
+            Op::Sgd { parameters, velocity, .. } => vec![parameters, velocity],
+            Op::RmsProp { parameters, mean_square, mean_gradient, velocity, .. } => {
+                vec![parameters, mean_square, mean_gradient, velocity]
+            }
+            Op::Adagrad { parameters, accumulator, .. } => vec![parameters, accumulator],
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What changes from step to step.
 
+use crate::optimizer::{EpsilonRule, Optimizer};
+
 /// The scalars of one step, computed by the host in f64.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Step {
@@ -7,15 +9,38 @@ pub struct Step {
     pub live_rows: usize,
     /// The number of this update, from 1; 0 outside training.
     pub number: u64,
-    /// Step size of the optimizer.
-    pub learning_rate: f64,
-    /// [`Adam::bias_correction`](crate::Adam::bias_correction) of this step.
-    pub bias_correction: f64,
+    /// The learning rate, with Adam's bias corrections where it has some.
+    pub step_size: f64,
+    /// What Adam multiplies the root of its second moment by: a bias correction in PyTorch's
+    /// rule, else 1.
+    pub root_scale: f64,
+    /// The share of each parameter that weight decay takes away.
+    pub decay: f64,
 }
 
 impl Step {
     /// A step outside training.
     pub fn forward(live_rows: usize) -> Self {
-        Step { live_rows, number: 0, learning_rate: 0.0, bias_correction: 1.0 }
+        Step { live_rows, number: 0, step_size: 0.0, root_scale: 1.0, decay: 0.0 }
+    }
+
+    /// Update `number` (from 1) with `learning_rate` in place of the optimizer's own.
+    pub fn train(optimizer: &Optimizer, live_rows: usize, number: u64, learning_rate: f64) -> Self {
+        let (step_size, root_scale) = match optimizer {
+            Optimizer::Adam(adam) => {
+                let t = number as f64;
+                let first = 1.0 - adam.beta_1.powf(t);
+                let second = (1.0 - adam.beta_2.powf(t)).sqrt();
+                match adam.epsilon_rule {
+                    EpsilonRule::Keras => (learning_rate * (second / first), 1.0),
+                    EpsilonRule::PyTorch => (learning_rate / first, 1.0 / second),
+                }
+            }
+            Optimizer::Sgd(_) | Optimizer::RmsProp(_) | Optimizer::Adagrad(_) => {
+                (learning_rate, 1.0)
+            }
+        };
+        let decay = learning_rate * optimizer.weight_decay();
+        Step { live_rows, number, step_size, root_scale, decay }
     }
 }

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::gpu::GpuExecutor;
 use crate::metric::Metric;
 use crate::model::{Compiled, Sequential, Weights, glorot_uniform, load, lower, save};
+use crate::optimizer::Optimizer;
 use crate::program::{BufferId, Metrics, Pass, Program, Role, Step};
 
 /// A model on a backend: fit, evaluate, predict.
@@ -52,6 +53,13 @@ impl Compiled {
             let inputs = buffer.live_rows(0);
             let values = glorot_uniform(self.seed, layer, inputs, buffer.columns);
             executor.write(id, &values).await?;
+        }
+        if let Optimizer::Adagrad(adagrad) = self.optimizer {
+            for (id, buffer) in program.of_role(Role::OptimizerState) {
+                let count = buffer.live_rows(0) * buffer.columns;
+                let values = vec![adagrad.initial_accumulator_value; count];
+                executor.write(id, &values).await?;
+            }
         }
         Ok(Model {
             compiled: self,
@@ -97,12 +105,7 @@ impl Model {
     pub(super) fn next_step(&mut self, live_rows: usize) -> Step {
         self.steps += 1;
         let optimizer = &self.compiled.optimizer;
-        Step {
-            live_rows,
-            number: self.steps,
-            learning_rate: optimizer.learning_rate,
-            bias_correction: optimizer.bias_correction(self.steps),
-        }
+        Step::train(optimizer, live_rows, self.steps, optimizer.learning_rate())
     }
 
     pub(super) fn scores(&self, metrics: &Metrics, samples: usize) -> Scores {
@@ -275,7 +278,7 @@ impl Model {
     pub fn load(path: &Path, backend: impl Into<Backend>) -> Result<Self> {
         let (architecture, weights) = load(path)?;
         let loss = crate::Loss::SparseCategoricalCrossentropy;
-        let compiled = architecture.compile(Default::default(), loss, [Metric::Accuracy]);
+        let compiled = architecture.compile(Optimizer::default(), loss, [Metric::Accuracy]);
         let mut model = compiled.build(backend)?;
         for (name, _, values) in weights {
             model.set_weight(&name, &values)?;
