@@ -40,7 +40,7 @@ fn main() {
     let gpu = Gpu::new().unwrap_or_else(|error| panic!("{error}"));
     let mut random = Random::new(0, Stream::Shuffle(0));
     let pixels = (0..SAMPLES * 784).map(|_| random.below(256) as u8).collect();
-    let labels = (0..SAMPLES).map(|_| random.below(10) as u32).collect();
+    let labels: Vec<u32> = (0..SAMPLES).map(|_| random.below(10) as u32).collect();
     let data =
         Dataset::new(Features::U8(Arc::new(pixels)), &[28, 28], labels).expect("shapes agree");
     let load = || std::fs::read_to_string("/proc/loadavg").unwrap_or_else(|_| "unknown".into());

@@ -3,18 +3,10 @@
 // reads them: no reduction over the batch, no atomics, the same bits always.
 @group(0) @binding(2) var<storage, read> logits: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read> labels: array<u32>;
-@group(0) @binding(4) var<storage, read_write> loss: array<f32>;
-// x: right predictions; y: number of the first step whose loss was not finite, or 0.
-@group(0) @binding(5) var<storage, read_write> counts: array<vec2<u32>>;
-@group(0) @binding(6) var<storage, read_write> gradient: array<vec4<f32>>;
-
-const EXPONENT: u32 = 0x7f800000u;
-
-// WGSL may assume that there is no NaN, so only the bits tell.
-fn any_nonfinite(x: vec4<f32>) -> bool {
-    let exponent = bitcast<vec4<u32>>(x) & vec4<u32>(EXPONENT);
-    return any(exponent == vec4<u32>(EXPONENT));
-}
+@group(0) @binding(4) var<storage, read> sample_weights: array<f32>;
+@group(0) @binding(5) var<storage, read_write> loss: array<f32>;
+@group(0) @binding(6) var<storage, read_write> counts: array<vec2<u32>>;
+@group(0) @binding(7) var<storage, read_write> gradient: array<vec4<f32>>;
 
 @compute @workgroup_size(32)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
@@ -26,6 +18,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let first = row * quads;
     // A label that is no class makes the row non-finite; it reaches nothing else.
     let label = min(labels[row], shape.units - 1u);
+    let sample_weight = sample_weights[row];
 
     // The first of several largest logits is the prediction.
     var largest = LOWEST;
@@ -51,16 +44,14 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let row_loss = log(sum) + (largest - logits[first + label / 4u][label % 4u]);
     nonfinite = nonfinite || any_nonfinite(vec4<f32>(row_loss));
 
-    loss[row] += row_loss;
-    var count = counts[row];
-    count.x += select(0u, 1u, prediction == label && !nonfinite);
-    count.y = select(count.y, step.number, nonfinite && count.y == 0u);
-    counts[row] = count;
+    loss[row] += row_loss * sample_weight;
+    counts[row] = counted(counts[row], select(0u, 1u, prediction == label), nonfinite);
 
+    let scale = sample_weight * step.inverse_rows;
     for (var quad = 0u; quad < quads; quad += 1u) {
         let unit = vec4<u32>(quad * 4u) + vec4<u32>(0u, 1u, 2u, 3u);
         let one_hot = select(vec4<f32>(0.0), vec4<f32>(1.0), unit == vec4<u32>(label));
         let probability = exp(logits[first + quad] - largest) / sum;
-        gradient[first + quad] = live_or((probability - one_hot) * step.inverse_rows, quad, 0.0);
+        gradient[first + quad] = live_or((probability - one_hot) * scale, quad, 0.0);
     }
 }

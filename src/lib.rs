@@ -61,7 +61,7 @@ pub use atomic_write::atomic_write;
 pub use cpu::Cpu;
 pub use error::{Error, IdxProblem, Result};
 pub use gpu::Gpu;
-pub use loss::Loss;
+pub use loss::{Accuracy, Loss, PointwiseLoss};
 pub use metric::Metric;
 pub use model::Sequential;
 pub use optimizer::{Adagrad, Adam, EpsilonRule, Optimizer, RmsProp, Sgd};

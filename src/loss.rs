@@ -1,11 +1,83 @@
 //! Loss functions.
 
-/// What training minimises: the mean over the samples of a batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What training minimises: the mean over the samples of a batch, each times its sample weight
+/// (as in Keras, the sum is divided by the number of samples, not by the sum of the weights).
+///
+/// The cross-entropies are computed from the logits, before the softmax or sigmoid of the last
+/// layer, so that they stay exact where a probability underflows. If the last layer is linear, its
+/// outputs are taken as logits: `from_logits=True` in
+/// [Keras](https://keras.io/api/losses/probabilistic_losses/).
+#[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum Loss {
-    /// `-log(probability of the right class)`, labels as class indices, after a softmax layer;
-    /// computed from the logits by log-sum-exp, so that it stays exact where a probability
-    /// underflows. [Keras' page](https://keras.io/api/losses/probabilistic_losses/).
+    /// `-log(probability of the right class)`, targets as class indices, after a softmax layer.
     SparseCategoricalCrossentropy,
+    /// `-sum(target · log(probability))`, a probability of each class as target, after a softmax
+    /// layer.
+    CategoricalCrossentropy {
+        /// Share of each target that is spread evenly over all classes; 0 to 1.
+        label_smoothing: f64,
+    },
+    /// `-target · log(p) - (1 - target) · log(1 - p)`, the mean over the outputs, each target
+    /// between 0 and 1, after a sigmoid layer.
+    BinaryCrossentropy {
+        /// Share of each target that is moved to 1/2; 0 to 1.
+        label_smoothing: f64,
+    },
+    /// `(output - target)²`, the mean over the outputs.
+    MeanSquaredError,
+    /// `|output - target|`, the mean over the outputs.
+    MeanAbsoluteError,
+    /// `error² / 2` up to `delta`, linear beyond, the mean over the outputs.
+    Huber {
+        /// Where it becomes linear; 1 in Keras.
+        delta: f64,
+    },
+}
+
+/// What is counted as right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Accuracy {
+    /// A sample whose largest output is that of its class.
+    Sample,
+    /// Each output that is above 1/2 where its target is 1, and not where it is 0.
+    Output,
+}
+
+impl Loss {
+    /// Which of Keras' accuracies goes with it; `None` where nothing is right or wrong.
+    pub fn accuracy(&self) -> Option<Accuracy> {
+        match self {
+            Loss::SparseCategoricalCrossentropy | Loss::CategoricalCrossentropy { .. } => {
+                Some(Accuracy::Sample)
+            }
+            Loss::BinaryCrossentropy { .. } => Some(Accuracy::Output),
+            Loss::MeanSquaredError | Loss::MeanAbsoluteError | Loss::Huber { .. } => None,
+        }
+    }
+
+    /// [`Loss::CategoricalCrossentropy`] without label smoothing.
+    pub const CATEGORICAL_CROSSENTROPY: Loss =
+        Loss::CategoricalCrossentropy { label_smoothing: 0.0 };
+    /// [`Loss::BinaryCrossentropy`] without label smoothing.
+    pub const BINARY_CROSSENTROPY: Loss = Loss::BinaryCrossentropy { label_smoothing: 0.0 };
+}
+
+/// A loss that compares each output with a target of its own.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum PointwiseLoss {
+    /// [`Loss::BinaryCrossentropy`], from the logits.
+    BinaryCrossentropy {
+        /// Share of each target that is moved to 1/2.
+        label_smoothing: f64,
+    },
+    /// [`Loss::MeanSquaredError`].
+    MeanSquaredError,
+    /// [`Loss::MeanAbsoluteError`].
+    MeanAbsoluteError,
+    /// [`Loss::Huber`].
+    Huber {
+        /// Where it becomes linear.
+        delta: f64,
+    },
 }

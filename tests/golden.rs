@@ -3,16 +3,47 @@
 use std::sync::Arc;
 
 use minibatch::cpu::{CpuExecutor, Real};
-use minibatch::data::{Batch, Dataset, Features};
-use minibatch::model::lower;
+use minibatch::data::{Batch, Dataset, Features, Shuffle, Targets};
+use minibatch::model::{Compiled, Dense, Regularizer, lower};
 use minibatch::program::{Pass, Step};
-use minibatch::{Activation, Adam, Cpu, Evaluate, Fit, Gpu, Loss, Metric, Predict, Sequential};
+use minibatch::training::Backend;
+use minibatch::{
+    Activation, Adam, Cpu, EpsilonRule, Evaluate, Fit, Gpu, Loss, Metric, Optimizer, Predict,
+    Sequential, Sgd,
+};
 use serde_json::Value;
 
-const CASES: [&str; 2] = [
-    include_str!("golden/mlp_ce_adam_keras_eps1e-7.json"),
-    include_str!("golden/mlp_ce_adam_keras_eps1e-8.json"),
+macro_rules! cases {
+    ($($name:literal),* $(,)?) => {
+        [$(($name, include_str!(concat!("golden/", $name, ".json")))),*]
+    };
+}
+
+const CASES: [(&str, &str); 19] = cases![
+    "demo_batch3",
+    "demo_batch6",
+    "demo_mixed_sign_batch6",
+    "mlp_bce_sigmoid",
+    "mlp_bce_sigmoid_multilabel",
+    "mlp_ce_adam_amsgrad_keras",
+    "mlp_ce_adam_keras_eps1e-7",
+    "mlp_ce_adam_keras_eps1e-8",
+    "mlp_ce_adam_torch_eps1e-7",
+    "mlp_ce_adam_torch_eps1e-8",
+    "mlp_ce_adamw",
+    "mlp_ce_class_weight",
+    "mlp_ce_l2",
+    "mlp_ce_sample_weight",
+    "mlp_ce_sgd",
+    "mlp_ce_sgd_momentum",
+    "mlp_mae",
+    "mlp_mse",
+    "mlp_mse_sample_weight",
 ];
+
+fn all() -> impl Iterator<Item = Golden> {
+    CASES.iter().map(|(name, text)| Golden { name, file: serde_json::from_str(text).unwrap() })
+}
 
 /// Every number in a nest of arrays and objects (kernel before bias), in order.
 fn numbers(value: &Value) -> Vec<f64> {
@@ -26,161 +57,266 @@ fn numbers(value: &Value) -> Vec<f64> {
     }
 }
 
-struct Golden(Value);
+struct Golden {
+    name: &'static str,
+    file: Value,
+}
 
 impl Golden {
-    fn adam(&self) -> Adam {
-        let field = |name: &str| self.0["optimizer"][name].as_f64().unwrap();
-        Adam {
-            learning_rate: field("lr"),
-            beta_1: field("beta_1"),
-            beta_2: field("beta_2"),
-            epsilon: field("epsilon"),
-            ..Adam::default()
+    fn has(&self, field: &str) -> bool {
+        !self.file[field].is_null()
+    }
+
+    fn numbers(&self, field: &str) -> Vec<f64> {
+        numbers(&self.file[field])
+    }
+
+    fn floats(&self, field: &str) -> Vec<f32> {
+        self.numbers(field).into_iter().map(|x| x as f32).collect()
+    }
+
+    fn layers(&self) -> Vec<usize> {
+        self.numbers("layers").into_iter().map(|x| x as usize).collect()
+    }
+
+    fn optimizer(&self) -> Optimizer {
+        let fields = &self.file["optimizer"];
+        let field = |name: &str| fields[name].as_f64();
+        let learning_rate = field("lr").unwrap();
+        match fields["kind"].as_str().unwrap() {
+            "sgd" => {
+                let momentum = field("momentum").unwrap_or(0.0);
+                Sgd { learning_rate, momentum, ..Sgd::default() }.into()
+            }
+            "adam" | "adamw" => Adam {
+                learning_rate,
+                beta_1: field("beta_1").unwrap(),
+                beta_2: field("beta_2").unwrap(),
+                epsilon: field("epsilon").unwrap(),
+                epsilon_rule: match fields["eps_placement"].as_str().unwrap() {
+                    "keras" => EpsilonRule::Keras,
+                    "torch" => EpsilonRule::PyTorch,
+                    other => panic!("{other}"),
+                },
+                amsgrad: fields["amsgrad"].as_bool().unwrap_or(false),
+                weight_decay: field("weight_decay").unwrap_or(0.0),
+            }
+            .into(),
+            other => panic!("{other}"),
         }
     }
 
-    fn compiled(&self) -> minibatch::model::Compiled {
-        Sequential::new(7).dense(5, Activation::Relu).dense(3, Activation::Softmax).compile(
-            self.adam(),
-            Loss::SparseCategoricalCrossentropy,
-            [Metric::Accuracy],
-        )
+    fn compiled(&self) -> Compiled {
+        let layers = self.layers();
+        let activations = self.file["activations"].as_array().unwrap();
+        let mut network = Sequential::new(layers[0]);
+        let regularizer = Regularizer::l2(self.file["l2"].as_f64().unwrap_or(0.0));
+        for (&units, activation) in layers[1..].iter().zip(activations) {
+            let activation = match activation.as_str().unwrap() {
+                "linear" => Activation::Linear,
+                "relu" => Activation::Relu,
+                "sigmoid" => Activation::Sigmoid,
+                "softmax" => Activation::Softmax,
+                other => panic!("{other}"),
+            };
+            network = network.layer(Dense::new(units, activation).weight_regularizer(regularizer));
+        }
+        let loss = match self.file["loss"].as_str().unwrap() {
+            "sparse_categorical_crossentropy" => Loss::SparseCategoricalCrossentropy,
+            "binary_crossentropy" => Loss::BINARY_CROSSENTROPY,
+            "mae" => Loss::MeanAbsoluteError,
+            "mse" => Loss::MeanSquaredError,
+            other => panic!("{other}"),
+        };
+        let metrics = self.has("epoch_accuracy").then_some(Metric::Accuracy);
+        network.compile(self.optimizer(), loss, metrics)
     }
 
     fn data(&self) -> Dataset {
-        let x = numbers(&self.0["x"]).into_iter().map(|x| x as f32).collect();
-        let y = numbers(&self.0["y"]).into_iter().map(|y| y as u32).collect();
-        Dataset::new(Features::F32(Arc::new(x)), &[7], y).unwrap()
+        let targets: Targets = match self.file["loss"].as_str().unwrap() {
+            "sparse_categorical_crossentropy" => {
+                self.numbers("y").into_iter().map(|y| y as u32).collect::<Vec<_>>().into()
+            }
+            _ => Targets::values(self.floats("y"), *self.layers().last().unwrap()),
+        };
+        let features = Features::F32(Arc::new(self.floats("x")));
+        let data = Dataset::new(features, &[self.layers()[0]], targets).unwrap();
+        if self.has("sample_weight") {
+            return data.with_sample_weights(self.floats("sample_weight")).unwrap();
+        }
+        data
+    }
+
+    fn class_weight(&self) -> Vec<(u32, f32)> {
+        let weights = self.file["class_weight"].as_object();
+        let weight =
+            |(class, weight): (&String, &Value)| (class.parse().unwrap(), number(weight) as f32);
+        weights.into_iter().flatten().map(weight).collect()
+    }
+
+    fn parameters(&self) -> Vec<String> {
+        let names = |layer| [format!("dense_{layer}.weight"), format!("dense_{layer}.bias")];
+        (1..self.layers().len()).flat_map(names).collect()
+    }
+
+    /// Numbers near 0 come from cancellation: there the bound is absolute, at the data's scale.
+    fn close(&self, what: &str, actual: &[f64], expected: &[f64], relative: f64) {
+        self.within(what, actual, expected, |expected| relative * expected.abs().max(0.1));
+    }
+
+    fn close_absolute(&self, what: &str, actual: &[f64], expected: &[f64], bound: f64) {
+        self.within(what, actual, expected, |_| bound);
+    }
+
+    fn within(&self, what: &str, actual: &[f64], expected: &[f64], bound: impl Fn(f64) -> f64) {
+        let name = self.name;
+        assert_eq!(actual.len(), expected.len(), "{name}: {what}");
+        for (a, e) in actual.iter().zip(expected) {
+            let error = (a - e).abs();
+            assert!(error <= bound(*e), "{name}: {what}: {a} differs from {e} by {error:e}");
+        }
     }
 }
 
-const PARAMETERS: [&str; 4] = ["dense_1.weight", "dense_1.bias", "dense_2.weight", "dense_2.bias"];
-
-fn assert_close(what: &str, actual: &[f64], expected: &[f64], relative: f64) {
-    assert_eq!(actual.len(), expected.len(), "{what}");
-    for (a, e) in actual.iter().zip(expected) {
-        // Numbers near 0 come from cancellation: there the bound is absolute, at the data's scale.
-        let bound = relative * e.abs().max(0.1);
-        assert!((a - e).abs() <= bound, "{what}: {a} differs from {e} by {:e}", (a - e).abs());
-    }
+fn number(value: &Value) -> f64 {
+    value.as_f64().unwrap()
 }
 
 /// Trains as the golden file did, and compares every number that it holds.
-fn check<T: Real>(text: &str, relative: f64) {
-    let golden = Golden(serde_json::from_str(text).unwrap());
-    let (compiled, data) = (golden.compiled(), golden.data());
+fn check<T: Real>(golden: &Golden, relative: f64) {
+    let compiled = golden.compiled();
+    let data = match golden.class_weight().as_slice() {
+        [] => golden.data(),
+        weights => golden.data().with_class_weights(weights).unwrap(),
+    };
     let program = Arc::new(lower(&compiled).unwrap());
     let mut cpu = CpuExecutor::<T>::new(Arc::clone(&program));
     let find = |name: &str| program.find(name).unwrap();
-    let mut initial = numbers(&golden.0["init"]).into_iter();
-    for name in PARAMETERS {
+    let parameters = golden.parameters();
+    let mut initial = golden.numbers("init").into_iter();
+    for name in &parameters {
         let buffer = program.buffer(find(name));
         let count = buffer.live_rows(0) * buffer.columns;
         let values: Vec<f64> = initial.by_ref().take(count).collect();
         cpu.write(find(name), &values).unwrap();
     }
     let read = |cpu: &CpuExecutor<T>, suffix: &str| -> Vec<f64> {
-        PARAMETERS.iter().flat_map(|name| cpu.read(find(&format!("{name}{suffix}")), 0)).collect()
+        parameters.iter().flat_map(|name| cpu.read(find(&format!("{name}{suffix}")), 0)).collect()
     };
 
     let mut epoch = 0;
-    let steps = golden.0["steps"].as_array().unwrap();
+    let steps = golden.file["steps"].as_array().unwrap();
     for (i, golden_step) in steps.iter().enumerate() {
         let field = |name: &str| golden_step[name].as_u64().unwrap() as u32;
         let indices: Vec<u32> = (field("start")..field("start") + field("size")).collect();
         let batch = Batch { data: &data, indices: &indices };
-        let number = i as u64 + 1;
         let optimizer = &compiled.optimizer;
-        let step = Step::train(optimizer, indices.len(), number, optimizer.learning_rate());
+        let step = Step::train(optimizer, indices.len(), i as u64 + 1, optimizer.learning_rate());
         cpu.clear_metrics();
         cpu.run(Pass::Train, batch, &step).unwrap();
         let loss = cpu.read_metrics().loss_sum / indices.len() as f64;
-        assert_close("loss", &[loss], &numbers(&golden_step["loss"]), relative);
+        golden.close("loss", &[loss], &numbers(&golden_step["loss"]), relative);
         if i == 0 {
             let gradients = read(&cpu, ".gradient");
-            assert_close("gradients", &gradients, &numbers(&golden.0["grads_step1"]), relative);
+            golden.close("gradients", &gradients, &golden.numbers("grads_step1"), relative);
         }
         let last_of_epoch =
             steps.get(i + 1).is_none_or(|next| next["epoch"] != golden_step["epoch"]);
         if last_of_epoch {
-            let expected = numbers(&golden.0["weights_after_epoch"][epoch]);
-            assert_close("weights after an epoch", &read(&cpu, ""), &expected, relative);
+            let expected = numbers(&golden.file["weights_after_epoch"][epoch]);
+            golden.close("weights after an epoch", &read(&cpu, ""), &expected, relative);
             epoch += 1;
         }
     }
-    assert_close("final weights", &read(&cpu, ""), &numbers(&golden.0["final"]), relative);
-    let state = &golden.0["adam_state_final"];
-    assert_eq!(state["t"].as_u64().unwrap(), steps.len() as u64);
-    assert_close("first moments", &read(&cpu, ".moment_1"), &numbers(&state["m"]), relative);
-    assert_close("second moments", &read(&cpu, ".moment_2"), &numbers(&state["v"]), relative);
+    golden.close("final weights", &read(&cpu, ""), &golden.numbers("final"), relative);
+    if golden.has("adam_state_final") {
+        let state = &golden.file["adam_state_final"];
+        assert_eq!(state["t"].as_u64().unwrap(), steps.len() as u64);
+        golden.close("first moments", &read(&cpu, ".moment_1"), &numbers(&state["m"]), relative);
+        golden.close("second moments", &read(&cpu, ".moment_2"), &numbers(&state["v"]), relative);
+    }
+    if golden.has("momentum_state_final") {
+        let expected = golden.numbers("momentum_state_final");
+        golden.close("velocities", &read(&cpu, ".velocity"), &expected, relative);
+    }
 
     let all: Vec<u32> = (0..data.len() as u32).collect();
     let batch = Batch { data: &data, indices: &all };
     cpu.run(Pass::Predict, batch, &Step::forward(all.len())).unwrap();
     let outputs = cpu.read(find("output"), all.len());
-    assert_close("outputs", &outputs, &numbers(&golden.0["predict_final"]), relative);
+    golden.close("outputs", &outputs, &golden.numbers("predict_final"), relative);
 }
 
 #[test]
 fn cpu_in_f64_follows_the_golden_files() {
-    CASES.iter().for_each(|text| check::<f64>(text, 1e-12));
+    all().for_each(|golden| check::<f64>(&golden, 1e-12));
 }
 
 #[test]
 fn cpu_in_f32_follows_the_golden_files() {
-    CASES.iter().for_each(|text| check::<f32>(text, 1e-5));
+    all().for_each(|golden| check::<f32>(&golden, 1e-5));
 }
 
+/// Each of the four ways to use epsilon ends elsewhere, by more than the bounds allow.
 #[test]
-fn epsilon_makes_a_difference_that_the_bounds_see() {
-    let weights = |text| numbers(&serde_json::from_str::<Value>(text).unwrap()["final"]);
-    let pairs: Vec<(f64, f64)> = weights(CASES[0]).into_iter().zip(weights(CASES[1])).collect();
-    assert!(pairs.iter().any(|(a, b)| (a - b).abs() > 1e-6), "the two cases are one");
+fn epsilon_and_its_place_make_differences_that_the_bounds_see() {
+    let moments: Vec<Golden> = all().filter(|golden| golden.name.contains("_eps1e-")).collect();
+    assert_eq!(moments.len(), 4);
+    for (i, a) in moments.iter().enumerate() {
+        for b in &moments[..i] {
+            let pairs = a.numbers("final").into_iter().zip(b.numbers("final"));
+            let largest = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+            assert!(largest > 1e-11, "{} and {} are one: {largest:e}", a.name, b.name);
+        }
+    }
 }
 
 /// The public way: fit, evaluate and predict, on the CPU and on the GPU.
 #[test]
 fn fit_evaluate_and_predict_follow_the_golden_files() {
     let gpu = Gpu::new().unwrap_or_else(|error| panic!("{error}"));
-    for text in CASES {
-        let golden = Golden(serde_json::from_str(text).unwrap());
+    for golden in all() {
         let data = golden.data();
-        for on_gpu in [false, true] {
-            let compiled = golden.compiled();
-            let mut model =
-                if on_gpu { compiled.build(&gpu) } else { compiled.build(&Cpu::new()) }.unwrap();
-            let mut initial = numbers(&golden.0["init"]).into_iter().map(|x| x as f32);
-            for name in PARAMETERS {
-                let count = model.weight(name).unwrap().len();
+        for backend in [Backend::from(&Cpu::new()), Backend::from(&gpu)] {
+            let mut model = golden.compiled().build(backend).unwrap();
+            let mut initial = golden.floats("init").into_iter();
+            for name in golden.parameters() {
+                let count = model.weight(&name).unwrap().len();
                 let values: Vec<f32> = initial.by_ref().take(count).collect();
-                model.set_weight(name, &values).unwrap();
+                model.set_weight(&name, &values).unwrap();
             }
-            let fit = Fit::new().batch_size(4).epochs(3).shuffle(minibatch::data::Shuffle::Off);
+            let size = number(&golden.file["batch_size"]) as usize;
+            let epochs = number(&golden.file["epochs"]) as u32;
+            let fit = Fit::new()
+                .batch_size(size)
+                .epochs(epochs)
+                .shuffle(Shuffle::Off)
+                .class_weight(golden.class_weight());
             let history = model.fit(&data, fit).unwrap();
             let losses: Vec<f64> = history.epochs.iter().map(|e| e.training.loss).collect();
-            let accuracies: Vec<f64> =
-                history.epochs.iter().filter_map(|e| e.training.accuracy).collect();
-            assert_close("epoch losses", &losses, &numbers(&golden.0["epoch_loss"]), 3e-6);
-            assert_close("accuracies", &accuracies, &numbers(&golden.0["epoch_accuracy"]), 1e-9);
-            let weights: Vec<f64> = PARAMETERS
-                .iter()
-                .flat_map(|name| model.weight(name).unwrap())
-                .map(f64::from)
-                .collect();
-            for (a, e) in weights.iter().zip(numbers(&golden.0["final"])) {
-                assert!((a - e).abs() <= 1e-6, "weight {a}, expected {e}");
+            let expected = golden.numbers("epoch_loss");
+            golden.close_absolute("epoch losses", &losses, &expected, 3e-6);
+            if golden.has("epoch_accuracy") {
+                let accuracies: Vec<f64> =
+                    history.epochs.iter().filter_map(|e| e.training.accuracy).collect();
+                let expected = golden.numbers("epoch_accuracy");
+                golden.close_absolute("accuracies", &accuracies, &expected, 1e-9);
             }
-            let scores = model.evaluate(&data, Evaluate::new().batch_size(4)).unwrap();
-            let expected = numbers(&golden.0["evaluate_final_loss"]);
-            assert_close("evaluated loss", &[scores.loss], &expected, 3e-6);
+            let mut weights = Vec::new();
+            for name in golden.parameters() {
+                weights.extend(model.weight(&name).unwrap().into_iter().map(f64::from));
+            }
+            golden.close_absolute("final weights", &weights, &golden.numbers("final"), 1e-6);
+            let scores = model.evaluate(&data, Evaluate::new().batch_size(size)).unwrap();
+            let expected = golden.numbers("evaluate_final_loss");
+            golden.close_absolute("evaluated loss", &[scores.loss], &expected, 3e-6);
             let outputs: Vec<f64> = model
                 .predict(&data, Predict::new().batch_size(3))
                 .unwrap()
                 .into_iter()
                 .map(f64::from)
                 .collect();
-            assert_close("outputs", &outputs, &numbers(&golden.0["predict_final"]), 1e-5);
+            golden.close_absolute("outputs", &outputs, &golden.numbers("predict_final"), 3e-6);
         }
     }
 }

@@ -3,30 +3,45 @@
 use std::sync::Arc;
 
 use minibatch::cpu::CpuExecutor;
-use minibatch::data::{Batch, Dataset, Features};
-use minibatch::model::{Input, glorot_uniform, lower};
+use minibatch::data::{Batch, Dataset, Features, Targets};
+use minibatch::model::{Dense, Input, Regularizer, glorot_uniform, lower};
 use minibatch::program::{Pass, Role, Step};
 use minibatch::random::{Random, Stream};
 use minibatch::{Activation, Adam, Loss, Sequential};
 
 const ROWS: usize = 9;
+const OUTPUTS: usize = 4;
 
-fn data() -> Dataset {
+/// Bytes, and targets that suit the loss; each sample counts differently.
+fn data(loss: &Loss) -> Dataset {
     let mut random = Random::new(5, Stream::Parity);
     let bytes = (0..ROWS * 6).map(|_| random.below(256) as u8).collect();
-    let labels = (0..ROWS).map(|_| random.below(4) as u32).collect();
-    Dataset::new(Features::U8(Arc::new(bytes)), &[2, 3], labels).unwrap()
+    let mut values = || (0..ROWS * OUTPUTS).map(|_| random.uniform() as f32).collect();
+    let targets: Targets = match loss {
+        Loss::SparseCategoricalCrossentropy => {
+            let labels: Vec<u32> = (0..ROWS as u32).map(|i| i * 7 % OUTPUTS as u32).collect();
+            labels.into()
+        }
+        _ => Targets::values(values(), OUTPUTS),
+    };
+    let weights = (0..ROWS).map(|i| 0.25 + 0.25 * i as f32).collect();
+    Dataset::new(Features::U8(Arc::new(bytes)), &[2, 3], targets)
+        .and_then(|data| data.with_sample_weights(weights))
+        .unwrap()
 }
 
-fn largest_relative_error(activations: [Activation; 2]) -> f64 {
-    let compiled = Sequential::new(Input::pixels(&[2, 3]))
+fn network(activations: [Activation; 3]) -> Sequential {
+    Sequential::new(Input::pixels(&[2, 3]))
         .dense(7, activations[0])
         .dense(5, activations[1])
-        .dense(4, Activation::Softmax)
-        .compile(Adam::default(), Loss::SparseCategoricalCrossentropy, []);
+        .dense(OUTPUTS, activations[2])
+}
+
+fn largest_relative_error(network: Sequential, loss: Loss) -> f64 {
+    let data = data(&loss);
+    let compiled = network.compile(Adam::default(), loss, []);
     let program = Arc::new(lower(&compiled).unwrap());
     let mut cpu = CpuExecutor::<f64>::new(Arc::clone(&program));
-    let data = data();
     let indices: Vec<u32> = (0..ROWS as u32).collect();
     let batch = Batch { data: &data, indices: &indices };
 
@@ -42,7 +57,7 @@ fn largest_relative_error(activations: [Activation; 2]) -> f64 {
             cpu.write(id, values).unwrap();
         }
     };
-    let loss = |cpu: &mut CpuExecutor<f64>| {
+    let loss_of = |cpu: &mut CpuExecutor<f64>| {
         cpu.clear_metrics();
         cpu.run(Pass::Evaluate, batch, &Step::forward(ROWS)).unwrap();
         cpu.read_metrics().loss_sum / ROWS as f64
@@ -62,7 +77,7 @@ fn largest_relative_error(activations: [Activation; 2]) -> f64 {
             let mut at = |offset: f64| {
                 values[p][i] = original + offset;
                 set(&mut cpu, &values);
-                loss(&mut cpu)
+                loss_of(&mut cpu)
             };
             // Four points: the error is of order h^4.
             let (one, two) = (at(H) - at(-H), at(2.0 * H) - at(-2.0 * H));
@@ -77,11 +92,45 @@ fn largest_relative_error(activations: [Activation; 2]) -> f64 {
     worst
 }
 
+use Activation::{Linear, Relu, Sigmoid, Softmax, Tanh};
+
+fn assert_slopes(network: Sequential, loss: Loss) {
+    let what = format!("{loss:?} of {network:?}");
+    let error = largest_relative_error(network, loss);
+    assert!(error < 1e-6, "{what}: {error:e}");
+}
+
 #[test]
 fn gradients_are_the_slopes_of_the_loss() {
-    use Activation::{Linear, Relu, Sigmoid, Tanh};
-    for activations in [[Tanh, Sigmoid], [Relu, Tanh], [Sigmoid, Linear], [Linear, Relu]] {
-        let error = largest_relative_error(activations);
-        assert!(error < 1e-6, "{activations:?}: {error:e}");
+    for [first, second] in [[Tanh, Sigmoid], [Relu, Tanh], [Sigmoid, Linear], [Linear, Relu]] {
+        assert_slopes(network([first, second, Softmax]), Loss::SparseCategoricalCrossentropy);
     }
+}
+
+#[test]
+fn gradients_are_the_slopes_of_every_loss() {
+    let smoothing = 0.125;
+    for last in [Softmax, Linear] {
+        let loss = Loss::CategoricalCrossentropy { label_smoothing: smoothing };
+        assert_slopes(network([Tanh, Sigmoid, last]), loss);
+    }
+    for last in [Sigmoid, Linear] {
+        let loss = Loss::BinaryCrossentropy { label_smoothing: smoothing };
+        assert_slopes(network([Tanh, Sigmoid, last]), loss);
+    }
+    let pointwise = [Loss::MeanSquaredError, Loss::MeanAbsoluteError, Loss::Huber { delta: 0.25 }];
+    for loss in pointwise {
+        for last in [Linear, Sigmoid, Tanh, Relu] {
+            assert_slopes(network([Tanh, Sigmoid, last]), loss);
+        }
+    }
+}
+
+#[test]
+fn gradients_are_the_slopes_of_the_loss_and_its_regularizers() {
+    let network = Sequential::new(Input::pixels(&[2, 3]))
+        .layer(Dense::new(7, Tanh).weight_regularizer(Regularizer::l1_l2(0.03, 0.02)))
+        .layer(Dense::new(5, Sigmoid).bias_regularizer(Regularizer::l2(0.5)))
+        .layer(Dense::new(OUTPUTS, Linear).weight_regularizer(Regularizer::l1(0.1)));
+    assert_slopes(network, Loss::MeanSquaredError);
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use minibatch::gpu::{InputKind, KernelClass};
-use minibatch::parity::{self, Operation, Update};
-use minibatch::{Elementwise, Gpu};
+use minibatch::parity::{self, LossCase, Operation, Update};
+use minibatch::{Elementwise, Gpu, PointwiseLoss};
 
 /// Replaces `from` by `to` wherever it stands in the kernel of `operation`, and demands that the
 /// suite notices.
@@ -200,21 +200,133 @@ fn broken_elementwise_kernels_are_caught() {
     caught(softmax, "padding summed", "- largest), quad, 0.0)", "- largest), quad, 1.0)");
     caught(softmax, "rows beyond the live ones written", "row >= step.live_rows", "false");
 
-    let cross_entropy = Operation::SoftmaxCrossEntropy;
+    let cross_entropy = Operation::Loss(LossCase::SoftmaxCrossEntropy);
     for (what, from, to) in [
         ("overflow", "exp(logits[first + quad] - largest)", "exp(logits[first + quad])"),
         ("the last of several largest", "x[i] > largest", "x[i] >= largest"),
-        ("right and wrong confused", "prediction == label &&", "prediction != label &&"),
-        ("counts that are not added to", "count.x += select", "count.x = select"),
+        ("right and wrong confused", "prediction == label)", "prediction != label)"),
+        ("counts that are not added to", "before.x + select", "select"),
         ("a loss that is not added to", "loss[row] += row_loss", "loss[row] = row_loss"),
+        ("a loss without its weight", "row_loss * sample_weight", "row_loss"),
+        ("a gradient without its weight", "sample_weight * step", "step"),
         ("the wrong logit", "[label % 4u]", "[0]"),
         ("no one-hot", "probability - one_hot", "probability"),
-        ("no mean", "* step.inverse_rows", ""),
+        ("no mean", "* step.inverse_rows", "* 1.0"),
         ("padding summed", "- largest), quad, 0.0)", "- largest), quad, 1.0)"),
         ("rows beyond the live ones written", "row >= step.live_rows", "false"),
         ("a finite loss called non-finite", "0x7f800000u", "0x00800000u"),
     ] {
         caught(cross_entropy, what, from, to);
+    }
+}
+
+#[test]
+fn broken_losses_are_caught() {
+    let gpu = gpu();
+    let shared = [
+        ("a loss that is not added to", "loss[row] += row_loss", "loss[row] = row_loss"),
+        ("a loss without its weight", "row_loss * sample_weight", "row_loss"),
+        ("a gradient without its weight", "sample_weight * step", "step"),
+        ("no mean over the batch", "* step.inverse_rows", "* 1.0"),
+        ("rows beyond the live ones written", "row >= step.live_rows", "false"),
+        ("counts that are not added to", "before.x + select", "select"),
+    ];
+    let binary = PointwiseLoss::BinaryCrossentropy { label_smoothing: 0.125 };
+    let of = |function, activation| LossCase::Pointwise(function, activation);
+    let categorical = LossCase::CategoricalCrossEntropy;
+    for (what, from, to) in shared {
+        for case in [categorical, of(binary, Elementwise::Linear)] {
+            assert_caught(&gpu, Operation::Loss(case), Tiled, what, from, to);
+        }
+    }
+    let huber = PointwiseLoss::Huber { delta: 0.75 };
+    for (case, what, from, to) in [
+        (
+            categorical,
+            "overflow",
+            "exp(logits[first + quad] - largest)",
+            "exp(logits[first + quad])",
+        ),
+        (
+            categorical,
+            "no smoothing",
+            "* (1.0 - shape.parameter) + shape.parameter / f32(shape.units)",
+            "",
+        ),
+        (categorical, "the last of several largest", "x[i] > largest", "x[i] >= largest"),
+        (categorical, "right and wrong confused", "prediction == label)", "prediction != label)"),
+        (categorical, "targets taken as summing to 1", "probability * total", "probability"),
+        (categorical, "padding summed", "quad, 0.0)", "quad, 1.0)"),
+        (
+            of(binary, Elementwise::Linear),
+            "no smoothing",
+            "* (1.0 - shape.parameter) + 0.5 * shape.parameter",
+            "",
+        ),
+        (of(binary, Elementwise::Linear), "overflow", "exp(-abs(y))", "exp(y)"),
+        (
+            of(binary, Elementwise::Linear),
+            "right and wrong confused",
+            "predicted == expected",
+            "predicted != expected",
+        ),
+        (of(binary, Elementwise::Linear), "no mean over the units", "/ f32(shape.units)", ""),
+        (
+            of(PointwiseLoss::MeanSquaredError, Elementwise::Linear),
+            "half the slope",
+            "2.0 * error",
+            "error",
+        ),
+        (
+            of(PointwiseLoss::MeanSquaredError, Elementwise::Tanh),
+            "no derivative",
+            "* activation_derivative(y)",
+            "",
+        ),
+        (
+            of(PointwiseLoss::MeanAbsoluteError, Elementwise::Linear),
+            "no sign",
+            "sign(error)",
+            "error",
+        ),
+        (
+            of(huber, Elementwise::Linear),
+            "a slope without end",
+            "clamp(error, -delta, delta)",
+            "error",
+        ),
+        (
+            of(huber, Elementwise::Linear),
+            "a parabola without end",
+            "select(linear, 0.5 * error * error, within)",
+            "0.5 * error * error",
+        ),
+        (
+            of(huber, Elementwise::Relu),
+            "padding summed",
+            "live_or(loss_of(y, expected), quad, 0.0)",
+            "live_or(loss_of(y, expected), quad, 1.0)",
+        ),
+    ] {
+        assert_caught(&gpu, Operation::Loss(case), Tiled, what, from, to);
+    }
+}
+
+#[test]
+fn broken_penalties_are_caught() {
+    let gpu = gpu();
+    for (operation, what, from, to) in [
+        (Operation::Penalty, "no absolute value", "abs(w)", "w"),
+        (Operation::Penalty, "no square", "constants.l2 * w * w", "constants.l2 * w"),
+        (Operation::Penalty, "a lost quarter", "half > 0u", "half > 1u"),
+        (Operation::Penalty, "no barrier", "workgroupBarrier();", ""),
+        (Operation::Penalty, "not added to", "penalty[0] +=", "penalty[0] ="),
+        (Operation::Penalty, "not by the rows", "* f32(step.live_rows)", ""),
+        (Operation::PenaltyGradient, "no sign", "sign(w)", "w"),
+        (Operation::PenaltyGradient, "half the slope", "2.0 * constants.l2", "constants.l2"),
+        (Operation::PenaltyGradient, "not added to", "gradient[index] +=", "gradient[index] ="),
+    ] {
+        assert_caught(&gpu, operation, Tiled, what, from, to);
     }
 }
 

@@ -180,7 +180,7 @@ fn what_makes_no_sense_is_refused_before_anything_changes() {
     let floats = Dataset::new(floats, &[28, 28], vec![0; 40]).unwrap();
     let small = Dataset::new(Features::U8(Arc::new(vec![0; 40])), &[1], vec![0; 40]).unwrap();
     let pixels = Features::U8(Arc::new(vec![0; 40 * 784]));
-    let labels = (0..40).map(|i| if i == 7 { 10 } else { 0 }).collect();
+    let labels: Vec<u32> = (0..40).map(|i| if i == 7 { 10 } else { 0 }).collect();
     let label = Dataset::new(pixels, &[28, 28], labels).unwrap();
     for backend in backends() {
         let mut model = network(&data, 8, 0, backend);
@@ -228,7 +228,7 @@ fn models_that_cannot_be_are_refused() {
     for (what, error) in [
         ("at least one dense layer", build(Sequential::new(4), adam)),
         ("softmax of layer 1 of 2", build(softmax(3).dense(2, Activation::Softmax), adam)),
-        ("this loss needs Softmax", build(Sequential::new(4).dense(2, Activation::Relu), adam)),
+        ("SparseCategoricalCrossentropy needs Softmax", build(Sequential::new(4).dense(2, Activation::Relu), adam)),
         ("dimension of 0", build(softmax(0), adam)),
         ("at least 1", build(Sequential::new(0).dense(2, Activation::Softmax), adam)),
         ("2^32", build(softmax(usize::MAX / 2), adam)),
@@ -265,9 +265,8 @@ fn a_loss_that_is_no_number_stops_training_and_names_the_step() {
         let mut values = vec![0.5f32; 40 * 3];
         // The sample of step 3, in batches of 10.
         values[25 * 3] = f32::NAN;
-        let data =
-            Dataset::new(Features::F32(Arc::new(values)), &[3], (0..40).map(|i| i % 2).collect())
-                .unwrap();
+        let labels: Vec<u32> = (0..40).map(|i| i % 2).collect();
+        let data = Dataset::new(Features::F32(Arc::new(values)), &[3], labels).unwrap();
         let mut model = Sequential::new(3)
             .dense(4, hidden)
             .dense(2, Activation::Softmax)
@@ -361,7 +360,7 @@ fn only_parameters_are_read_and_set_by_name() {
     let data = synthetic_digits(10, 0).unwrap();
     for backend in backends() {
         let mut model = network(&data, 4, 0, backend);
-        for name in ["parameters", "labels", "metrics.loss", "dense_1.weight.moment_1", "none"] {
+        for name in ["parameters", "targets", "metrics.loss", "dense_1.weight.moment_1", "none"] {
             let read = model.weight(name).unwrap_err().to_string();
             assert!(read.contains("no parameter is called"), "{read}");
             assert!(model.set_weight(name, &[0.0]).is_err(), "{name}");

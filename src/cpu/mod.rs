@@ -5,10 +5,15 @@ mod activation;
 mod adagrad;
 mod adam;
 mod amsgrad;
+mod categorical_cross_entropy;
 mod convert;
 mod dense_backward_input;
 mod dense_backward_weights;
 mod dense_forward;
+mod loss;
+mod penalty;
+mod penalty_gradient;
+mod pointwise_loss;
 mod real;
 mod rms_prop;
 mod sgd;
@@ -21,7 +26,7 @@ use std::sync::Arc;
 
 pub use real::{Matrix, Real};
 
-use crate::data::{Batch, Features};
+use crate::data::{Batch, Sample};
 use crate::error::Result;
 use crate::program::{
     AdamRule, Buffer, BufferId, Element, Metrics, Op, Pass, Program, Role, Rows, Step,
@@ -84,10 +89,11 @@ impl<T: Real> CpuExecutor<T> {
     /// Runs `pass` on `batch`.
     ///
     /// # Errors
-    /// [`Error::Argument`](crate::Error::Argument) if a sample does not exist; [`Error::Shape`](crate::Error::Shape) if it does not fit.
+    /// [`Error::Argument`](crate::Error::Argument) if a sample does not exist,
+    /// [`Error::Shape`](crate::Error::Shape) if it or its target does not fit.
     pub fn run(&mut self, pass: Pass, batch: Batch<'_>, step: &Step) -> Result<()> {
         self.reserve(batch.len());
-        self.load(batch)?;
+        self.load(pass, batch)?;
         let program = Arc::clone(&self.program);
         for op in program.ops(pass) {
             self.execute(op, step);
@@ -95,33 +101,60 @@ impl<T: Real> CpuExecutor<T> {
         Ok(())
     }
 
-    fn load(&mut self, batch: Batch<'_>) -> Result<()> {
+    fn load(&mut self, pass: Pass, batch: Batch<'_>) -> Result<()> {
         for (id, buffer) in self.program.of_role(Role::Input) {
             buffer.check_input(batch.data)?;
-            let (width, stride) = (buffer.columns, buffer.stride());
-            match (&mut *self.storage[id.index()].borrow_mut(), batch.data.features()) {
-                (Storage::U8(rows), Features::U8(_)) => {
-                    for (row, sample) in rows.chunks_exact_mut(stride).zip(batch.samples()) {
-                        row[..width].copy_from_slice(sample?.0);
-                    }
-                }
-                (Storage::Real(rows), Features::F32(_)) => {
-                    for (row, sample) in rows.chunks_exact_mut(stride).zip(batch.samples()) {
-                        let values = sample?.0.chunks_exact(4);
-                        for (to, from) in row.iter_mut().zip(values) {
-                            *to = T::from_f32(bytemuck::pod_read_unaligned(from));
-                        }
-                    }
-                }
-                _ => {}
+            self.fill(id, batch, |sample| sample.features)?;
+        }
+        // Predictions look at no target.
+        if pass == Pass::Predict {
+            return Ok(());
+        }
+        for (id, buffer) in self.program.of_role(Role::Target) {
+            buffer.check_target(batch.data)?;
+            self.fill(id, batch, |sample| sample.target)?;
+        }
+        for (id, _) in self.program.of_role(Role::SampleWeight) {
+            let mut weights = self.real_mut(id);
+            for (to, sample) in weights.iter_mut().zip(batch.samples()) {
+                *to = T::from_f32(sample?.weight);
             }
         }
-        for (id, _) in self.program.of_role(Role::Target) {
-            if let Storage::U32(labels) = &mut *self.storage[id.index()].borrow_mut() {
-                for (label, sample) in labels.iter_mut().zip(batch.samples()) {
-                    *label = sample?.1;
+        Ok(())
+    }
+
+    /// Fills the rows of `id` with the bytes that `part` takes of each sample.
+    fn fill(
+        &self,
+        id: BufferId,
+        batch: Batch<'_>,
+        part: impl Fn(Sample<'_>) -> &[u8],
+    ) -> Result<()> {
+        let stride = self.program.buffer(id).stride();
+        let words = |bytes| <[u8]>::chunks_exact(bytes, 4);
+        match &mut *self.storage[id.index()].borrow_mut() {
+            Storage::U8(rows) => {
+                for (row, sample) in rows.chunks_exact_mut(stride).zip(batch.samples()) {
+                    for (to, from) in row.iter_mut().zip(part(sample?)) {
+                        *to = *from;
+                    }
                 }
             }
+            Storage::Real(rows) => {
+                for (row, sample) in rows.chunks_exact_mut(stride).zip(batch.samples()) {
+                    for (to, from) in row.iter_mut().zip(words(part(sample?))) {
+                        *to = T::from_f32(bytemuck::pod_read_unaligned(from));
+                    }
+                }
+            }
+            Storage::U32(rows) => {
+                for (row, sample) in rows.chunks_exact_mut(stride).zip(batch.samples()) {
+                    for (to, from) in row.iter_mut().zip(words(part(sample?))) {
+                        *to = bytemuck::pod_read_unaligned(from);
+                    }
+                }
+            }
+            Storage::Arena => {}
         }
         Ok(())
     }
@@ -151,18 +184,70 @@ impl<T: Real> CpuExecutor<T> {
                 let (input, mut output) = (self.real(input), self.real_mut(output));
                 softmax::softmax(&input, &mut output, rows, buffer.columns, buffer.stride());
             }
-            Op::SoftmaxCrossEntropy { logits, labels, loss, counts, gradient } => {
-                let buffer = self.program.buffer(logits);
+            Op::SoftmaxCrossEntropy { logits, labels, sample_weights, loss, counts, gradient } => {
                 softmax_cross_entropy::softmax_cross_entropy(
-                    &self.real(logits),
+                    self.rows(&self.real(logits), &self.real(sample_weights), logits, step),
                     &self.u32(labels),
-                    softmax_cross_entropy::Outputs {
+                    loss::Outputs {
                         loss: &mut self.real_mut(loss),
                         counts: &mut self.u32_mut(counts),
                         gradient: &mut self.real_mut(gradient),
                     },
-                    [rows, buffer.columns, buffer.stride()],
-                    step.number as u32,
+                );
+            }
+            Op::CategoricalCrossEntropy {
+                logits,
+                targets,
+                sample_weights,
+                loss,
+                counts,
+                gradient,
+                label_smoothing,
+            } => {
+                categorical_cross_entropy::categorical_cross_entropy(
+                    self.rows(&self.real(logits), &self.real(sample_weights), logits, step),
+                    &self.real(targets),
+                    loss::Outputs {
+                        loss: &mut self.real_mut(loss),
+                        counts: &mut self.u32_mut(counts),
+                        gradient: &mut self.real_mut(gradient),
+                    },
+                    real(label_smoothing),
+                );
+            }
+            Op::PointwiseLoss {
+                outputs,
+                targets,
+                sample_weights,
+                loss,
+                counts,
+                gradient,
+                function,
+                activation,
+            } => {
+                pointwise_loss::pointwise_loss(
+                    self.rows(&self.real(outputs), &self.real(sample_weights), outputs, step),
+                    &self.real(targets),
+                    loss::Outputs {
+                        loss: &mut self.real_mut(loss),
+                        counts: &mut self.u32_mut(counts),
+                        gradient: &mut self.real_mut(gradient),
+                    },
+                    function,
+                    activation,
+                );
+            }
+            Op::Penalty { weight, penalty, l1, l2 } => {
+                if let Some(penalty) = self.real_mut(penalty).first_mut() {
+                    let rates = [real(l1), real(l2)];
+                    penalty::penalty(&self.real(weight), penalty, rates, real(rows as f64));
+                }
+            }
+            Op::PenaltyGradient { weight, weight_gradient, l1, l2 } => {
+                penalty_gradient::penalty_gradient(
+                    &self.real(weight),
+                    &mut self.real_mut(weight_gradient),
+                    [real(l1), real(l2)],
                 );
             }
             Op::DenseBackwardWeights { input, output_gradient, weight_gradient, bias_gradient } => {
@@ -248,6 +333,24 @@ impl<T: Real> CpuExecutor<T> {
                     adagrad::adagrad(g, changed, scalars);
                 });
             }
+        }
+    }
+
+    fn rows<'a>(
+        &self,
+        outputs: &'a [T],
+        sample_weights: &'a [T],
+        id: BufferId,
+        step: &Step,
+    ) -> loss::Rows<'a, T> {
+        let buffer = self.program.buffer(id);
+        loss::Rows {
+            outputs,
+            sample_weights,
+            rows: step.live_rows,
+            units: buffer.columns,
+            stride: buffer.stride(),
+            step_number: step.number as u32,
         }
     }
 
@@ -360,9 +463,9 @@ impl<T: Real> CpuExecutor<T> {
         let from = values.chunks_exact(columns);
         match self.storage[id.index()].get_mut() {
             Storage::Arena => {}
-            Storage::Real(to) => fill(to.chunks_exact_mut(stride).zip(from), T::from_f64),
-            Storage::U8(to) => fill(to.chunks_exact_mut(stride).zip(from), |x| x as u8),
-            Storage::U32(to) => fill(to.chunks_exact_mut(stride).zip(from), |x| x as u32),
+            Storage::Real(to) => fill_rows(to.chunks_exact_mut(stride).zip(from), T::from_f64),
+            Storage::U8(to) => fill_rows(to.chunks_exact_mut(stride).zip(from), |x| x as u8),
+            Storage::U32(to) => fill_rows(to.chunks_exact_mut(stride).zip(from), |x| x as u32),
         }
         Ok(())
     }
@@ -374,7 +477,10 @@ impl<T: Real> CpuExecutor<T> {
         else {
             return Metrics::default();
         };
-        Metrics::sum(self.real(loss).iter().map(|x| x.to_f64()), &self.u32(counts))
+        let penalty = self.program.find(Program::PENALTY).map(|id| self.real(id));
+        let penalty = penalty.iter().flat_map(|values| values.iter());
+        let loss = self.real(loss);
+        Metrics::sum(loss.iter().chain(penalty).map(|x| x.to_f64()), &self.u32(counts))
     }
 
     /// Sets loss and counts to 0.
@@ -389,7 +495,7 @@ impl<T: Real> CpuExecutor<T> {
     }
 }
 
-fn fill<'a, E: 'a>(
+fn fill_rows<'a, E: 'a>(
     rows: impl Iterator<Item = (&'a mut [E], &'a [f64])>,
     convert: impl Fn(f64) -> E,
 ) {

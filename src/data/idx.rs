@@ -251,7 +251,7 @@ pub fn read_idx_pair(images: &Path, labels: &Path) -> Result<Dataset> {
     Dataset::new(
         Features::U8(Arc::new(image_array.data)),
         sample_shape,
-        label_array.data.into_iter().map(u32::from).collect(),
+        label_array.data.into_iter().map(u32::from).collect::<Vec<_>>(),
     )
 }
 

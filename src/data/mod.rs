@@ -6,7 +6,7 @@ mod digits;
 mod idx;
 mod order;
 
-pub use dataset::{Batch, Dataset, Features, TrainTest};
+pub use dataset::{Batch, Dataset, Features, Sample, Targets, TrainTest};
 pub use digits::{synthetic_digits, synthetic_digits_split};
 pub use idx::{IdxArray, read_idx, read_idx_dir, read_idx_pair, write_idx};
 pub use order::{BatchOrder, Shuffle};

@@ -154,14 +154,14 @@ impl GpuExecutor {
     /// [`Error::Device`] if the device is lost or out of memory, [`Error::Argument`] and
     /// [`Error::Shape`] for a batch that does not fit.
     pub async fn run(&mut self, pass: Pass, batch: Batch<'_>, step: &Step) -> Result<()> {
-        self.check_batch(batch)?;
+        self.check_batch(pass, batch)?;
         self.reserve(batch.len()).await?;
         self.prepare(pass).await?;
         self.upload.ready(&self.gpu).await?;
         let Self { gpu, table, upload, passes, .. } = self;
         gpu.guarded(|| {
             let mut encoder = encoder(gpu, "minibatch.step");
-            let slot = upload.record(gpu, table, &mut encoder, batch, step)?;
+            let slot = upload.record(gpu, table, &mut encoder, pass, batch, step)?;
             record_pass(&mut encoder, passes.get(&pass), batch.len())?;
             slot.submitted(gpu.queue.submit([encoder.finish()]));
             Ok(())
@@ -187,7 +187,7 @@ impl GpuExecutor {
         batch: Batch<'_>,
         step: &Step,
     ) -> Result<()> {
-        self.check_batch(batch)?;
+        self.check_batch(pass, batch)?;
         let capacity = self.table.capacity();
         if batch.len() > capacity || !self.passes.contains_key(&pass) {
             return Err(Error::argument(
@@ -199,7 +199,7 @@ impl GpuExecutor {
                 ),
             ));
         }
-        self.upload.record(&self.gpu, &self.table, encoder, batch, step)?;
+        self.upload.record(&self.gpu, &self.table, encoder, pass, batch, step)?;
         record_pass(encoder, self.passes.get(&pass), batch.len())
     }
 
@@ -238,12 +238,17 @@ impl GpuExecutor {
     }
 
     /// Everything that could be wrong with a batch, before anything is touched.
-    fn check_batch(&self, batch: Batch<'_>) -> Result<()> {
+    fn check_batch(&self, pass: Pass, batch: Batch<'_>) -> Result<()> {
         if batch.is_empty() {
             return Err(Error::argument("batch", "holds no sample; give at least one"));
         }
         for (_, input) in self.program.of_role(Role::Input) {
             input.check_input(batch.data)?;
+        }
+        if pass != Pass::Predict {
+            for (_, target) in self.program.of_role(Role::Target) {
+                target.check_target(batch.data)?;
+            }
         }
         match batch.indices.iter().find(|&&index| index as usize >= batch.data.len()) {
             Some(index) => batch.data.sample(*index as usize).map(|_| ()),
@@ -352,9 +357,16 @@ impl GpuExecutor {
         let (Some(loss), Some(counts)) = ids else {
             return Ok(Metrics::default());
         };
-        let regions = [loss, counts].map(|id| (id, self.table.byte_size(id)));
+        let mut regions: Vec<(BufferId, u64)> = self
+            .program
+            .find(Program::PENALTY)
+            .into_iter()
+            .chain([loss, counts])
+            .map(|id| (id, self.table.byte_size(id)))
+            .collect();
         let bytes = self.read_bytes(&regions).await?;
-        let (loss, counts) = bytes.split_at(regions[0].1 as usize);
+        let counts = regions.pop().map_or(0, |(_, bytes)| bytes as usize);
+        let (loss, counts) = bytes.split_at(bytes.len() - counts);
         let counts: Vec<u32> = words(counts).collect();
         Ok(Metrics::sum(words(loss).map(|word| f64::from(f32::from_bits(word))), &counts))
     }

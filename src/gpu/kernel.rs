@@ -29,6 +29,26 @@ pub enum InputKind {
     U8,
 }
 
+/// Which of the losses that compare each output with a target of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "each variant is the loss of its name")]
+pub enum LossKind {
+    // The numbers are those of LOSS in the shader.
+    BinaryCrossentropy = 0,
+    MeanSquaredError = 1,
+    MeanAbsoluteError = 2,
+    Huber = 3,
+}
+
+impl LossKind {
+    const ALL: [LossKind; 4] = [
+        LossKind::BinaryCrossentropy,
+        LossKind::MeanSquaredError,
+        LossKind::MeanAbsoluteError,
+        LossKind::Huber,
+    ];
+}
+
 /// Whether a kernel writes a binding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
@@ -46,6 +66,10 @@ pub enum Kernel {
     DenseForward { class: KernelClass, input: InputKind, activation: Elementwise },
     Softmax,
     SoftmaxCrossEntropy,
+    CategoricalCrossEntropy,
+    PointwiseLoss { loss: LossKind, activation: Elementwise },
+    Penalty,
+    PenaltyGradient,
     DenseBackwardWeights { class: KernelClass, input: InputKind },
     DenseBackwardInput { class: KernelClass, activation: Elementwise },
     Adam,
@@ -74,6 +98,9 @@ impl Kernel {
             Kernel::Convert,
             Kernel::Softmax,
             Kernel::SoftmaxCrossEntropy,
+            Kernel::CategoricalCrossEntropy,
+            Kernel::Penalty,
+            Kernel::PenaltyGradient,
             Kernel::Adam,
             Kernel::AmsGrad,
             Kernel::Sgd { nesterov: false },
@@ -82,6 +109,12 @@ impl Kernel {
             Kernel::RmsProp { centered: true },
             Kernel::Adagrad,
         ];
+        for loss in LossKind::ALL {
+            // A binary cross-entropy takes logits only.
+            let activations = if loss == LossKind::BinaryCrossentropy { 1 } else { 4 };
+            let of = |&activation| Kernel::PointwiseLoss { loss, activation };
+            all.extend(ELEMENTWISE.iter().take(activations).map(of));
+        }
         for class in CLASSES {
             for input in INPUTS {
                 all.push(Kernel::DenseBackwardWeights { class, input });
@@ -105,6 +138,10 @@ impl Kernel {
             Kernel::DenseForward { .. } => "dense_forward",
             Kernel::Softmax => "softmax",
             Kernel::SoftmaxCrossEntropy => "softmax_cross_entropy",
+            Kernel::CategoricalCrossEntropy => "categorical_cross_entropy",
+            Kernel::PointwiseLoss { .. } => "pointwise_loss",
+            Kernel::Penalty => "penalty",
+            Kernel::PenaltyGradient => "penalty_gradient",
             Kernel::DenseBackwardWeights { .. } => "dense_backward_weights",
             Kernel::DenseBackwardInput { .. } => "dense_backward_input",
             Kernel::Adam => "adam",
@@ -132,6 +169,14 @@ impl Kernel {
             Kernel::SoftmaxCrossEntropy => {
                 [step, dense, rows, shader!("softmax_cross_entropy.wgsl")].join("\n")
             }
+            Kernel::CategoricalCrossEntropy => {
+                [step, dense, rows, shader!("categorical_cross_entropy.wgsl")].join("\n")
+            }
+            Kernel::PointwiseLoss { .. } => {
+                [step, dense, rows, activation, shader!("pointwise_loss.wgsl")].join("\n")
+            }
+            Kernel::Penalty => [step, shader!("penalty.wgsl")].join("\n"),
+            Kernel::PenaltyGradient => [step, shader!("penalty_gradient.wgsl")].join("\n"),
             Kernel::Adam => update(shader!("adam.wgsl")),
             Kernel::AmsGrad => update(shader!("amsgrad.wgsl")),
             Kernel::Sgd { .. } => update(shader!("sgd.wgsl")),
@@ -166,16 +211,19 @@ impl Kernel {
 
     /// Values of the text's override constants.
     pub fn constants(self) -> Vec<(&'static str, f64)> {
+        let number = |activation| match activation {
+            Elementwise::Linear => 0.0,
+            Elementwise::Relu => 1.0,
+            Elementwise::Sigmoid => 2.0,
+            Elementwise::Tanh => 3.0,
+        };
         match self {
             Kernel::DenseForward { activation, .. }
             | Kernel::DenseBackwardInput { activation, .. } => {
-                let number = match activation {
-                    Elementwise::Linear => 0.0,
-                    Elementwise::Relu => 1.0,
-                    Elementwise::Sigmoid => 2.0,
-                    Elementwise::Tanh => 3.0,
-                };
-                vec![("ACTIVATION", number)]
+                vec![("ACTIVATION", number(activation))]
+            }
+            Kernel::PointwiseLoss { loss, activation } => {
+                vec![("LOSS", f64::from(loss as u32)), ("ACTIVATION", number(activation))]
             }
             Kernel::Sgd { nesterov } => vec![("NESTEROV", f64::from(u8::from(nesterov)))],
             Kernel::RmsProp { centered } => vec![("CENTERED", f64::from(u8::from(centered)))],
@@ -188,11 +236,15 @@ impl Kernel {
     pub fn bindings(self) -> &'static [Access] {
         use Access::{Read, Write};
         match self {
-            Kernel::Convert | Kernel::Softmax => &[Read, Write],
+            Kernel::Convert | Kernel::Softmax | Kernel::Penalty | Kernel::PenaltyGradient => {
+                &[Read, Write]
+            }
             Kernel::DenseForward { .. } | Kernel::DenseBackwardInput { .. } => {
                 &[Read, Read, Read, Write]
             }
-            Kernel::SoftmaxCrossEntropy => &[Read, Read, Write, Write, Write],
+            Kernel::SoftmaxCrossEntropy
+            | Kernel::CategoricalCrossEntropy
+            | Kernel::PointwiseLoss { .. } => &[Read, Read, Read, Write, Write, Write],
             Kernel::DenseBackwardWeights { .. } => &[Read, Read, Write, Write],
             Kernel::Adam => &[Read, Write, Write, Write],
             Kernel::AmsGrad | Kernel::RmsProp { .. } => &[Read, Write, Write, Write, Write],
@@ -200,8 +252,8 @@ impl Kernel {
         }
     }
 
-    /// Workgroups for `rows` live rows of a layer of `[inputs, units]`; for an update, `inputs` is
-    /// the number of parameters.
+    /// Workgroups for `rows` live rows of a layer of `[inputs, units]`; for what runs over parameters,
+    /// `inputs` is their number.
     pub fn workgroups(self, rows: u32, inputs: u32, units: u32) -> [u32; 3] {
         // What a matrix kernel makes is cut in square tiles.
         let matrix = |class, height: u32, width: u32| match class {
@@ -217,12 +269,17 @@ impl Kernel {
         };
         match self {
             Kernel::Convert => fold((u64::from(rows) * u64::from(inputs.div_ceil(4))).div_ceil(64)),
-            Kernel::Adam
+            Kernel::Penalty => [1, 1, 1],
+            Kernel::PenaltyGradient
+            | Kernel::Adam
             | Kernel::AmsGrad
             | Kernel::Sgd { .. }
             | Kernel::RmsProp { .. }
             | Kernel::Adagrad => fold(u64::from(inputs.div_ceil(4)).div_ceil(64)),
-            Kernel::Softmax | Kernel::SoftmaxCrossEntropy => [rows.div_ceil(32), 1, 1],
+            Kernel::Softmax
+            | Kernel::SoftmaxCrossEntropy
+            | Kernel::CategoricalCrossEntropy
+            | Kernel::PointwiseLoss { .. } => [rows.div_ceil(32), 1, 1],
             Kernel::DenseForward { class, .. } => matrix(class, rows, units),
             Kernel::DenseBackwardWeights { class, .. } => matrix(class, inputs, units),
             Kernel::DenseBackwardInput { class, .. } => matrix(class, rows, inputs),

@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::kernel::{InputKind, Kernel, KernelClass};
+use super::kernel::{InputKind, Kernel, KernelClass, LossKind};
 use crate::error::{Error, Result};
+use crate::loss::PointwiseLoss;
 use crate::program::{AdamRule, BufferId, Op, Program};
 
 /// One dispatch: a kernel, its constants and its storage buffers in binding order.
@@ -69,6 +70,19 @@ fn dispatch(
         None => (id, InputKind::F32, 1.0),
     };
     let shape = |inputs: u32, units: u32, scale: f32| [inputs, units, scale.to_bits(), 0];
+    let loss = |kernel: Kernel, units: u32, parameter: f64| Dispatch {
+        kernel,
+        constants: [0, units, 0, (parameter as f32).to_bits()],
+        buffers: [op.reads(), op.writes()].concat(),
+        inputs: 0,
+        units,
+    };
+    let penalty = |kernel: Kernel, weight: BufferId, rates: [f64; 2]| -> Result<Dispatch> {
+        let length = size(program.buffer(weight).allocated(0))?;
+        let [l1, l2] = rates.map(|rate| (rate as f32).to_bits());
+        let buffers = [op.reads(), op.writes()].concat();
+        Ok(Dispatch { kernel, constants: [length, l1, l2, 0], buffers, inputs: length, units: 0 })
+    };
     let adam = |rule: AdamRule| [1.0 - rule.beta_1, 1.0 - rule.beta_2, rule.epsilon];
     // The arenas lie in binding order: the gradients, then what is changed.
     let update = |kernel: Kernel, constants: [f64; 3]| -> Result<Dispatch> {
@@ -104,13 +118,27 @@ fn dispatch(
             inputs: 0,
             units: columns(input)?,
         },
-        Op::SoftmaxCrossEntropy { logits, labels, loss, counts, gradient } => Dispatch {
-            kernel: Kernel::SoftmaxCrossEntropy,
-            constants: shape(0, columns(logits)?, 1.0),
-            buffers: vec![logits, labels, loss, counts, gradient],
-            inputs: 0,
-            units: columns(logits)?,
-        },
+        Op::SoftmaxCrossEntropy { logits, .. } => {
+            loss(Kernel::SoftmaxCrossEntropy, columns(logits)?, 0.0)
+        }
+        Op::CategoricalCrossEntropy { logits, label_smoothing, .. } => {
+            loss(Kernel::CategoricalCrossEntropy, columns(logits)?, label_smoothing)
+        }
+        Op::PointwiseLoss { outputs, function, activation, .. } => {
+            let (kind, parameter) = match function {
+                PointwiseLoss::BinaryCrossentropy { label_smoothing } => {
+                    (LossKind::BinaryCrossentropy, label_smoothing)
+                }
+                PointwiseLoss::MeanSquaredError => (LossKind::MeanSquaredError, 0.0),
+                PointwiseLoss::MeanAbsoluteError => (LossKind::MeanAbsoluteError, 0.0),
+                PointwiseLoss::Huber { delta } => (LossKind::Huber, delta),
+            };
+            loss(Kernel::PointwiseLoss { loss: kind, activation }, columns(outputs)?, parameter)
+        }
+        Op::Penalty { weight, l1, l2, .. } => penalty(Kernel::Penalty, weight, [l1, l2])?,
+        Op::PenaltyGradient { weight, l1, l2, .. } => {
+            penalty(Kernel::PenaltyGradient, weight, [l1, l2])?
+        }
         Op::DenseBackwardWeights { input, output_gradient, weight_gradient, bias_gradient } => {
             let (inputs, units) = (columns(input)?, columns(output_gradient)?);
             let (input, kind, scale) = load(input);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use wgpu::BufferUsages;
 
 use super::device::Gpu;
+use super::kernel::Kernel;
 use super::plan::{Dispatch, plan, size};
 use crate::error::{Error, Result};
 use crate::program::{Buffer, BufferId, Element, Pass, Placement, Program, Role, Rows};
@@ -120,6 +121,15 @@ impl Table {
         }
         let most_groups = limits.max_compute_workgroups_per_dimension;
         for dispatch in dispatches(&self.program, gpu)? {
+            // Its one workgroup shares the sum out among 64 invocations.
+            if dispatch.kernel == Kernel::Penalty && dispatch.inputs as usize / 64 > most_terms {
+                let problem = format!(
+                    "regularizes {} values; the kernel for this adapter adds up at most {}",
+                    dispatch.inputs,
+                    most_terms.saturating_mul(64)
+                );
+                return Err(Error::argument("weight_regularizer", problem));
+            }
             let groups = dispatch.workgroups(size(rows)?);
             if groups.iter().any(|&count| count > most_groups) {
                 let name = dispatch.kernel.name();

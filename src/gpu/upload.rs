@@ -7,9 +7,9 @@ use super::device::Gpu;
 use super::plan::size;
 use super::staging::{Ring, Slot};
 use super::table::{Table, byte_size, element_size};
-use crate::data::Batch;
+use crate::data::{Batch, Sample};
 use crate::error::{Error, Result};
-use crate::program::{BufferId, Program, Role, Step};
+use crate::program::{BufferId, Pass, Program, Role, Step};
 
 /// Bytes of the step's uniform: `shared/step.wgsl`.
 const STEP_BYTES: u64 = 32;
@@ -36,7 +36,7 @@ impl Upload {
     pub async fn new(gpu: &Gpu, program: &Program, capacity: usize) -> Result<Self> {
         let mut end = STEP_BYTES;
         let mut regions = Vec::new();
-        for role in [Role::Target, Role::Input] {
+        for role in [Role::SampleWeight, Role::Target, Role::Input] {
             for (id, buffer) in program.of_role(role) {
                 let start = end.next_multiple_of(wgpu::MAP_ALIGNMENT);
                 end = start + byte_size(buffer, capacity);
@@ -88,14 +88,19 @@ impl Upload {
         gpu: &Gpu,
         table: &Table,
         encoder: &mut CommandEncoder,
+        pass: Pass,
         batch: Batch<'_>,
         step: &Step,
     ) -> Result<&mut Slot> {
         let scalars = scalars(step)?;
         let slot = self.ring.next(gpu)?;
-        fill(slot, &self.regions, table, batch, &scalars)?;
+        // Predictions look at no target.
+        let wanted = |region: &&Region| {
+            pass != Pass::Predict || table.describe(region.id).role == Role::Input
+        };
+        fill(slot, self.regions.iter().filter(wanted), table, batch, &scalars)?;
         encoder.copy_buffer_to_buffer(&slot.buffer, 0, &self.step, 0, STEP_BYTES);
-        for region in &self.regions {
+        for region in self.regions.iter().filter(wanted) {
             let (buffer, offset) = table.locate(region.id)?;
             let bytes = region.row_bytes * batch.len() as u64;
             encoder.copy_buffer_to_buffer(&slot.buffer, region.start, buffer, offset, bytes);
@@ -106,9 +111,9 @@ impl Upload {
 }
 
 /// Writes into a mapped slot and unmaps it.
-fn fill(
+fn fill<'a>(
     slot: &Slot,
-    regions: &[Region],
+    regions: impl Iterator<Item = &'a Region>,
     table: &Table,
     batch: Batch<'_>,
     scalars: &[u32; 8],
@@ -125,14 +130,16 @@ fn fill(
             let used = buffer.columns * element_size(buffer.element);
             let starts = (region.start as usize..).step_by(row_bytes);
             for (start, sample) in starts.zip(batch.samples()) {
-                let (values, label) = sample?;
+                let Sample { features, target, weight } = sample?;
+                let weight = weight.to_ne_bytes();
+                let values: &[u8] = match buffer.role {
+                    Role::SampleWeight => &weight,
+                    Role::Target => target,
+                    _ => features,
+                };
                 let mut row = view.slice(start..start + row_bytes);
-                if buffer.role == Role::Target {
-                    row.copy_from_slice(&label.to_ne_bytes());
-                } else {
-                    row.slice(..used).copy_from_slice(values);
-                    row.slice(used..).fill(0);
-                }
+                row.slice(..used).copy_from_slice(values);
+                row.slice(used..).fill(0);
             }
         }
     }

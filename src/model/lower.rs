@@ -1,9 +1,11 @@
 //! From layers, loss and optimizer to a program.
 
+use super::Regularizer;
 use super::sequential::{Compiled, Input, InputType, Sequential};
 use crate::activation::{Activation, Elementwise};
 use crate::error::{Error, Result};
-use crate::loss::Loss;
+use crate::loss::{Loss, PointwiseLoss};
+use crate::metric::Metric;
 use crate::optimizer::{Adagrad, Adam, Optimizer, RmsProp, Sgd};
 use crate::program::{AdamRule, BufferId, Element, Op, Pass, Program, ProgramBuilder, Role, Rows};
 
@@ -14,14 +16,22 @@ use crate::program::{AdamRule, BufferId, Element, Op, Pass, Program, ProgramBuil
 /// [`Error::Argument`] or [`Error::Shape`] naming what cannot be built: no layer, a dimension of
 /// 0, an activation where it cannot stand, an optimizer's constant out of its range.
 pub fn lower(compiled: &Compiled) -> Result<Program> {
-    let Compiled { architecture, optimizer, loss: Loss::SparseCategoricalCrossentropy, .. } =
-        compiled;
+    let Compiled { architecture, optimizer, loss, .. } = compiled;
     check_optimizer(optimizer)?;
-    let functions = check_layers(architecture)?;
+    check_loss(loss)?;
+    check_metrics(compiled)?;
+    let functions = check_layers(architecture, loss)?;
     let mut builder = ProgramBuilder::new();
 
     let (input, first) = lower_input(&mut builder, &architecture.input)?;
-    let labels = builder.buffer("labels", Role::Target, Element::U32, Rows::Batch, 1)?;
+    let outputs = architecture.outputs();
+    let (element, columns) = match loss {
+        Loss::SparseCategoricalCrossentropy => (Element::U32, 1),
+        _ => (Element::Real, outputs),
+    };
+    let targets = builder.buffer("targets", Role::Target, element, Rows::Batch, columns)?;
+    let sample_weights =
+        builder.buffer("sample_weights", Role::SampleWeight, Element::Real, Rows::Batch, 1)?;
     let parameters = builder.arena("parameters")?;
     let gradients = builder.arena("gradients")?;
     let state = state_of(optimizer)
@@ -66,29 +76,44 @@ pub fn lower(compiled: &Compiled) -> Result<Program> {
         return Err(Error::argument("layers", "there is none; add at least one dense layer"));
     };
 
+    let output = builder.activation("output", outputs)?;
+    let softmax = architecture.layers.last().is_some_and(|l| l.activation == Activation::Softmax);
     for pass in [Pass::Train, Pass::Evaluate, Pass::Predict] {
         if let (Some(bytes), InputType::U8 { scale }) = (input, architecture.input.values) {
             builder.push(pass, Op::Convert { input: bytes, output: first, scale })?;
         }
-        for layer in &layers {
-            let Layer { input, weight, bias, output, activation, .. } = *layer;
+        for (layer, described) in layers.iter().zip(&architecture.layers) {
+            let mut layer = *layer;
+            // The last activation, where the loss has it within itself, is left to predictions.
+            if pass == Pass::Predict
+                && layer.output == last.output
+                && let Some(function) = described.activation.elementwise()
+            {
+                (layer.output, layer.activation) = (output, function);
+            }
+            let Layer { input, weight, bias, output, activation, .. } = layer;
             builder.push(pass, Op::DenseForward { input, weight, bias, output, activation })?;
         }
     }
-    let output = builder.activation("output", architecture.outputs())?;
-    builder.push(Pass::Predict, Op::Softmax { input: last.output, output })?;
+    if softmax {
+        builder.push(Pass::Predict, Op::Softmax { input: last.output, output })?;
+    }
 
-    let loss = builder.buffer(Program::LOSS, Role::Metric, Element::Real, Rows::Batch, 1)?;
+    let of_loss = builder.buffer(Program::LOSS, Role::Metric, Element::Real, Rows::Batch, 1)?;
     let counts = builder.buffer(Program::COUNTS, Role::Metric, Element::U32, Rows::Batch, 2)?;
-    let cross_entropy = Op::SoftmaxCrossEntropy {
-        logits: last.output,
-        labels,
-        loss,
-        counts,
-        gradient: last.output_gradient,
-    };
-    builder.push(Pass::Evaluate, cross_entropy)?;
-    builder.push(Pass::Train, cross_entropy)?;
+    let op = lower_loss(loss, last, [targets, sample_weights, of_loss, counts]);
+    builder.push(Pass::Evaluate, op)?;
+    builder.push(Pass::Train, op)?;
+    let penalized = penalties(&layers, architecture)?;
+    if !penalized.is_empty() {
+        let penalty =
+            builder.buffer(Program::PENALTY, Role::Metric, Element::Real, Rows::One, 1)?;
+        for &(weight, _, Regularizer { l1, l2 }) in &penalized {
+            for pass in [Pass::Evaluate, Pass::Train] {
+                builder.push(pass, Op::Penalty { weight, penalty, l1, l2 })?;
+            }
+        }
+    }
 
     for (i, layer) in layers.iter().enumerate().rev() {
         let Layer { input, weight, output_gradient, weight_gradient, bias_gradient, .. } = *layer;
@@ -109,9 +134,78 @@ pub fn lower(compiled: &Compiled) -> Result<Program> {
             )?;
         }
     }
+    for (weight, weight_gradient, Regularizer { l1, l2 }) in penalized {
+        builder.push(Pass::Train, Op::PenaltyGradient { weight, weight_gradient, l1, l2 })?;
+    }
     let arenas: Vec<BufferId> = state.iter().map(|(_, arena)| *arena).collect();
     builder.push(Pass::Train, lower_update(optimizer, gradients, parameters, &arenas)?)?;
     Ok(builder.build())
+}
+
+/// What has a regularizer: parameter, gradient, regularizer.
+fn penalties(
+    layers: &[Layer],
+    architecture: &Sequential,
+) -> Result<Vec<(BufferId, BufferId, Regularizer)>> {
+    let of = |(layer, described): (&Layer, &super::Dense)| {
+        [
+            (layer.weight, layer.weight_gradient, described.weight_regularizer),
+            (layer.bias, layer.bias_gradient, described.bias_regularizer),
+        ]
+    };
+    let all: Vec<_> = layers
+        .iter()
+        .zip(&architecture.layers)
+        .flat_map(of)
+        .filter(|(_, _, regularizer)| !regularizer.is_none())
+        .collect();
+    for (_, _, Regularizer { l1, l2 }) in &all {
+        if ![l1, l2].iter().all(|rate| **rate >= 0.0 && rate.is_finite()) {
+            let problem = format!("is l1 {l1}, l2 {l2}; give finite numbers of at least 0");
+            return Err(Error::argument("regularizer", problem));
+        }
+    }
+    Ok(all)
+}
+
+/// The loss of the last layer's outputs.
+fn lower_loss(
+    of: &Loss,
+    last: &Layer,
+    [targets, sample_weights, loss, counts]: [BufferId; 4],
+) -> Op {
+    let &Layer { output, output_gradient: gradient, activation, .. } = last;
+    let pointwise = |function| Op::PointwiseLoss {
+        outputs: output,
+        targets,
+        sample_weights,
+        loss,
+        counts,
+        gradient,
+        function,
+        activation,
+    };
+    match *of {
+        Loss::SparseCategoricalCrossentropy => {
+            let (logits, labels) = (output, targets);
+            Op::SoftmaxCrossEntropy { logits, labels, sample_weights, loss, counts, gradient }
+        }
+        Loss::CategoricalCrossentropy { label_smoothing } => Op::CategoricalCrossEntropy {
+            logits: output,
+            targets,
+            sample_weights,
+            loss,
+            counts,
+            gradient,
+            label_smoothing,
+        },
+        Loss::BinaryCrossentropy { label_smoothing } => {
+            pointwise(PointwiseLoss::BinaryCrossentropy { label_smoothing })
+        }
+        Loss::MeanSquaredError => pointwise(PointwiseLoss::MeanSquaredError),
+        Loss::MeanAbsoluteError => pointwise(PointwiseLoss::MeanAbsoluteError),
+        Loss::Huber { delta } => pointwise(PointwiseLoss::Huber { delta }),
+    }
 }
 
 /// What the optimizer keeps for each parameter.
@@ -215,30 +309,72 @@ fn width(input: &Input) -> Result<usize> {
     })
 }
 
-/// The elementwise part of each layer's activation: the softmax of the last one belongs to the
-/// loss and to prediction.
-fn check_layers(architecture: &Sequential) -> Result<Vec<Elementwise>> {
+/// What each layer applies in training: the elementwise functions, and for the last layer what its
+/// loss does not have within itself.
+fn check_layers(architecture: &Sequential, loss: &Loss) -> Result<Vec<Elementwise>> {
     let count = architecture.layers.len();
     let function = |(i, layer): (usize, &super::Dense)| {
-        let last = i + 1 == count;
-        match (layer.activation.elementwise(), last) {
-            (Some(function), false) => Ok(function),
-            (None, true) => Ok(Elementwise::Linear),
-            (None, false) => Err(Error::argument(
+        let activation = layer.activation;
+        if i + 1 == count {
+            return check_last(activation, loss);
+        }
+        activation.elementwise().ok_or_else(|| {
+            Error::argument(
                 "activation",
                 format!("softmax of layer {} of {count}: it can only be the last layer's", i + 1),
-            )),
-            (Some(_), true) => Err(Error::argument(
-                "activation",
-                format!(
-                    "the last layer's is {:?}; this loss needs {:?}",
-                    layer.activation,
-                    Activation::Softmax
-                ),
-            )),
-        }
+            )
+        })
     };
     architecture.layers.iter().enumerate().map(function).collect()
+}
+
+fn check_last(activation: Activation, loss: &Loss) -> Result<Elementwise> {
+    let refuse = |needed: &str| {
+        let problem = format!("the last layer's is {activation:?}; {loss:?} needs {needed}");
+        Err(Error::argument("activation", problem))
+    };
+    match (loss, activation, activation.elementwise()) {
+        (
+            Loss::SparseCategoricalCrossentropy | Loss::CategoricalCrossentropy { .. },
+            Activation::Softmax | Activation::Linear,
+            _,
+        )
+        | (Loss::BinaryCrossentropy { .. }, Activation::Sigmoid | Activation::Linear, _) => {
+            Ok(Elementwise::Linear)
+        }
+        (Loss::SparseCategoricalCrossentropy | Loss::CategoricalCrossentropy { .. }, ..) => {
+            refuse("Softmax, or Linear for logits")
+        }
+        (Loss::BinaryCrossentropy { .. }, ..) => refuse("Sigmoid, or Linear for logits"),
+        (_, _, Some(function)) => Ok(function),
+        (_, _, None) => refuse("an elementwise activation, such as Linear"),
+    }
+}
+
+fn check_metrics(compiled: &Compiled) -> Result<()> {
+    if compiled.metrics.contains(&Metric::Accuracy) && compiled.loss.accuracy().is_none() {
+        let problem =
+            format!("Accuracy has no meaning for {:?}: nothing is right or wrong", compiled.loss);
+        return Err(Error::argument("metrics", problem));
+    }
+    Ok(())
+}
+
+fn check_loss(loss: &Loss) -> Result<()> {
+    match *loss {
+        Loss::CategoricalCrossentropy { label_smoothing }
+        | Loss::BinaryCrossentropy { label_smoothing }
+            if !(0.0..=1.0).contains(&label_smoothing) =>
+        {
+            let problem = format!("is {label_smoothing}; expected a number from 0 to 1");
+            Err(Error::argument("label_smoothing", problem))
+        }
+        Loss::Huber { delta } if !(delta > 0.0 && delta.is_finite()) => {
+            let problem = format!("is {delta}; expected a positive, finite number");
+            Err(Error::argument("delta", problem))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn check_optimizer(optimizer: &Optimizer) -> Result<()> {

@@ -4,10 +4,12 @@
 mod file;
 mod initializer;
 mod lower;
+mod regularizer;
 mod sequential;
 
 pub(crate) use file::parameters;
 pub use file::{Weights, load, save};
 pub use initializer::glorot_uniform;
 pub use lower::lower;
+pub use regularizer::Regularizer;
 pub use sequential::{Compiled, Dense, Input, InputType, Sequential};

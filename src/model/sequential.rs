@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Regularizer;
 use crate::activation::Activation;
 use crate::loss::Loss;
 use crate::metric::Metric;
@@ -60,6 +61,36 @@ pub struct Dense {
     pub units: usize,
     /// Applied to the output.
     pub activation: Activation,
+    /// What the weight costs; nothing by default.
+    #[serde(default, skip_serializing_if = "Regularizer::is_none")]
+    pub weight_regularizer: Regularizer,
+    /// What the bias costs; nothing by default.
+    #[serde(default, skip_serializing_if = "Regularizer::is_none")]
+    pub bias_regularizer: Regularizer,
+}
+
+impl Dense {
+    /// A layer without regularizers.
+    pub fn new(units: usize, activation: Activation) -> Self {
+        Dense {
+            units,
+            activation,
+            weight_regularizer: Regularizer::default(),
+            bias_regularizer: Regularizer::default(),
+        }
+    }
+
+    /// Makes the weight cost something.
+    pub fn weight_regularizer(mut self, regularizer: Regularizer) -> Self {
+        self.weight_regularizer = regularizer;
+        self
+    }
+
+    /// Makes the bias cost something.
+    pub fn bias_regularizer(mut self, regularizer: Regularizer) -> Self {
+        self.bias_regularizer = regularizer;
+        self
+    }
 }
 
 /// Layers one after the other, as [Keras' class](https://keras.io/api/models/sequential/).
@@ -80,8 +111,13 @@ impl Sequential {
     }
 
     /// Appends a dense layer.
-    pub fn dense(mut self, units: usize, activation: Activation) -> Self {
-        self.layers.push(Dense { units, activation });
+    pub fn dense(self, units: usize, activation: Activation) -> Self {
+        self.layer(Dense::new(units, activation))
+    }
+
+    /// Appends a layer.
+    pub fn layer(mut self, layer: Dense) -> Self {
+        self.layers.push(layer);
         self
     }
 

@@ -52,13 +52,22 @@ pub fn activation_gradient(error: f64, derivative: f64, result: f64) -> f64 {
     error * derivative.abs() + 4.0 * ULP * result.abs() + smallest()
 }
 
+/// Of `log(1 + exp(-|x|))`: exp's error reaches it by at most a half, and the log's own is 2^-21
+/// between 1 and 2.
+pub fn log_one_plus_exp(x: f64) -> f64 {
+    let power = (-x.abs()).exp();
+    power * exp(x.abs()) + ULP + 4.0 * ULP
+}
+
 /// What one row of logits allows.
 pub struct Softmax {
     /// Probabilities.
     probabilities: Vec<f64>,
     /// Relative error of each of them.
     relative: Vec<f64>,
-    /// Absolute error of the log of the sum.
+    /// The log of the sum of the powers.
+    log: f64,
+    /// Its absolute error.
     log_sum: f64,
     largest: f64,
 }
@@ -77,7 +86,7 @@ impl Softmax {
         let relative = logits.iter().map(|&x| of_power(x) + of_sum + 3.0 * ULP).collect();
         // log: 2^-21 absolute between 0.5 and 2, else 3 ULP.
         let log = if sum <= 2.0 { 4.0 * ULP } else { 3.0 * ULP * sum.ln() };
-        Softmax { probabilities, relative, log_sum: of_sum + log, largest }
+        Softmax { probabilities, relative, log: sum.ln(), log_sum: of_sum + log, largest }
     }
 
     /// Of probability `i`.
@@ -85,14 +94,14 @@ impl Softmax {
         self.relative[i] * self.probabilities[i] + smallest()
     }
 
-    /// Of the loss, added to what there was before; `logit` is the label's.
-    pub fn loss(&self, logit: f64, loss: f64, total: f64) -> f64 {
-        self.log_sum + ULP * ((self.largest - logit).abs() + loss.abs() + total.abs())
+    /// Of the loss if the class is that of `logit`.
+    pub fn loss(&self, logit: f64) -> f64 {
+        self.log_sum + 2.0 * ULP * self.size_of_loss(logit) + smallest()
     }
 
-    /// Of `(probability i - onehot) / rows`.
-    pub fn gradient(&self, i: usize, result: f64, rows: usize) -> f64 {
-        self.probability(i) / rows as f64 + 4.0 * ULP * result.abs() + smallest()
+    /// What that loss is at most, with its parts taken by their size.
+    pub fn size_of_loss(&self, logit: f64) -> f64 {
+        (self.largest - logit).abs() + self.log
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod bounds;
 mod case;
+mod losses;
 mod operations;
 mod trajectory;
 mod updates;
@@ -12,6 +13,7 @@ use std::time::Instant;
 use crate::error::Result;
 use crate::gpu::{Gpu, Kernel};
 pub use case::Worst;
+pub use losses::LossCase;
 pub use operations::Operation;
 pub use updates::Update;
 

@@ -2,6 +2,7 @@
 
 use super::bounds::{self, Softmax};
 use super::case::{Case, Values};
+use super::losses::{LossCase, loss};
 use super::updates::{Update, update};
 use crate::activation::Elementwise;
 use crate::cpu::{Matrix, Real};
@@ -10,15 +11,17 @@ use crate::gpu::InputKind;
 use crate::program::{BufferId, Element, Op, Pass, Program, ProgramBuilder, Role, Rows, Step};
 
 /// An operation whose parity can be tried.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 #[allow(missing_docs, reason = "each variant is the operation of its name")]
 pub enum Operation {
     Convert,
     DenseForward(InputKind, Elementwise),
     Softmax,
-    SoftmaxCrossEntropy,
+    Loss(LossCase),
     DenseBackwardWeights(InputKind),
     DenseBackwardInput(Elementwise),
+    Penalty,
+    PenaltyGradient,
     Update(Update),
 }
 
@@ -33,9 +36,11 @@ impl Operation {
         for input in [F32, U8] {
             all.extend([Linear, Relu, Sigmoid, Tanh].map(|a| Operation::DenseForward(input, a)));
         }
-        all.extend([Operation::Softmax, Operation::SoftmaxCrossEntropy]);
+        all.push(Operation::Softmax);
+        all.extend(LossCase::all().into_iter().map(Operation::Loss));
         all.extend([F32, U8].map(Operation::DenseBackwardWeights));
         all.extend([Linear, Relu, Sigmoid, Tanh].map(Operation::DenseBackwardInput));
+        all.extend([Operation::Penalty, Operation::PenaltyGradient]);
         all.extend(Update::ALL.map(Operation::Update));
         all
     }
@@ -53,13 +58,15 @@ impl Operation {
                 format!("dense_forward {} {}", input(kind), lower(activation))
             }
             Operation::Softmax => "softmax".into(),
-            Operation::SoftmaxCrossEntropy => "softmax_cross_entropy".into(),
+            Operation::Loss(case) => case.name(),
             Operation::DenseBackwardWeights(kind) => {
                 format!("dense_backward_weights {}", input(kind))
             }
             Operation::DenseBackwardInput(activation) => {
                 format!("dense_backward_input {}", lower(activation))
             }
+            Operation::Penalty => "penalty".into(),
+            Operation::PenaltyGradient => "penalty_gradient".into(),
             Operation::Update(update) => update.name().into(),
         }
     }
@@ -81,9 +88,10 @@ impl Operation {
     }
 
     /// A shape that takes more workgroups than one dimension of a dispatch may have, for the
-    /// operations whose workgroups run over elements.
+    /// operations whose workgroups run over elements; all updates count theirs by one function.
     pub fn large_shape(self) -> Option<[usize; 3]> {
-        matches!(self, Operation::Update(_) | Operation::Convert).then_some([66_000, 260, 1])
+        matches!(self, Operation::Update(Update::Adam) | Operation::Convert)
+            .then_some([66_000, 260, 1])
     }
 
     pub(super) fn case(self, shape: [usize; 3], seed: u64) -> Result<Case> {
@@ -94,11 +102,13 @@ impl Operation {
                 dense_forward(shape, input, activation, values)
             }
             Operation::Softmax => softmax(shape, values),
-            Operation::SoftmaxCrossEntropy => softmax_cross_entropy(shape, values),
+            Operation::Loss(case) => loss(shape, case, values),
             Operation::DenseBackwardWeights(input) => dense_backward_weights(shape, input, values),
             Operation::DenseBackwardInput(activation) => {
                 dense_backward_input(shape, activation, values)
             }
+            Operation::Penalty => penalty(shape, values),
+            Operation::PenaltyGradient => penalty_gradient(shape, values),
             Operation::Update(rule) => update(shape, rule, values),
         }
     }
@@ -152,7 +162,7 @@ fn product(
     c
 }
 
-fn finish(
+pub(super) fn finish(
     builder: ProgramBuilder,
     shape: [usize; 3],
     inputs: Vec<(BufferId, Vec<f64>)>,
@@ -206,7 +216,7 @@ fn dense_forward(
 
 /// Logits as networks make them: close together, with ties, and so far apart that exp of one of
 /// them would overflow.
-fn logits(rows: usize, units: usize, values: &mut Values) -> Vec<f64> {
+pub(super) fn logits(rows: usize, units: usize, values: &mut Values) -> Vec<f64> {
     let row_of = |row: usize| match row % 4 {
         0 => values.scaled(units, 1.0),
         1 => values.scaled(units, 4.0).into_iter().map(f64::round).collect(),
@@ -228,52 +238,6 @@ fn softmax(shape: [usize; 3], mut values: Values) -> Result<Case> {
         row_bounds.iter().flat_map(|row| (0..units).map(|i| row.probability(i))).collect()
     };
     Ok(finish(builder, shape, vec![(input, x)], vec![(output, Box::new(bound))]))
-}
-
-fn softmax_cross_entropy(shape: [usize; 3], mut values: Values) -> Result<Case> {
-    let [rows, _, units] = shape;
-    let mut builder = ProgramBuilder::new();
-    let logits_id = builder.activation("logits", units)?;
-    let labels = builder.buffer("labels", Role::Target, Element::U32, Rows::Batch, 1)?;
-    let loss = builder.buffer(Program::LOSS, Role::Metric, Element::Real, Rows::Batch, 1)?;
-    let counts = builder.buffer(Program::COUNTS, Role::Metric, Element::U32, Rows::Batch, 2)?;
-    let gradient = builder.activation("gradient", units)?;
-    let op = Op::SoftmaxCrossEntropy { logits: logits_id, labels, loss, counts, gradient };
-    builder.push(Pass::Predict, op)?;
-
-    let x = logits(rows, units, &mut values);
-    let label = values.below(rows, units as u64);
-    let before = values.positive(rows);
-    let counted: Vec<f64> = values.below(rows * 2, 2);
-    let row_bounds: std::rc::Rc<Vec<Softmax>> =
-        std::rc::Rc::new(x.chunks(units).map(Softmax::new).collect());
-    let of_label: Vec<f64> =
-        x.chunks(units).zip(&label).map(|(row, &label)| row[label as usize]).collect();
-    let (losses, rows_before) = (std::rc::Rc::clone(&row_bounds), before.clone());
-    let loss_bound = move |result: &dyn Fn(BufferId) -> Vec<f64>| {
-        let totals = result(loss).into_iter().zip(&rows_before);
-        losses
-            .iter()
-            .zip(totals.zip(&of_label))
-            .map(|(row, ((total, before), &logit))| row.loss(logit, total - before, total))
-            .collect()
-    };
-    let gradient_bound = move |result: &dyn Fn(BufferId) -> Vec<f64>| {
-        let of =
-            |(i, result): (usize, f64)| row_bounds[i / units].gradient(i % units, result, rows);
-        result(gradient).into_iter().enumerate().map(of).collect()
-    };
-    let exact = move |_: &dyn Fn(BufferId) -> Vec<f64>| vec![0.0; rows * 2];
-    Ok(finish(
-        builder,
-        shape,
-        vec![(logits_id, x), (labels, label), (loss, before), (counts, counted)],
-        vec![
-            (loss, Box::new(loss_bound)),
-            (counts, Box::new(exact)),
-            (gradient, Box::new(gradient_bound)),
-        ],
-    ))
 }
 
 fn dense_backward_weights(shape: [usize; 3], kind: InputKind, mut values: Values) -> Result<Case> {
@@ -360,11 +324,55 @@ fn dense_backward_input(
     ))
 }
 
-fn derivative(y: f64, activation: Elementwise) -> f64 {
+pub(super) fn derivative(y: f64, activation: Elementwise) -> f64 {
     match activation {
         Elementwise::Linear => 1.0,
         Elementwise::Relu => f64::from(u8::from(y > 0.0)),
         Elementwise::Sigmoid => y * (1.0 - y),
         Elementwise::Tanh => 1.0 - y * y,
     }
+}
+
+const L1: f64 = 0.375;
+const L2: f64 = 0.0625;
+
+fn penalty(shape: [usize; 3], mut values: Values) -> Result<Case> {
+    let [_, inputs, units] = shape;
+    let mut builder = ProgramBuilder::new();
+    let arena = builder.arena("parameters")?;
+    let weight = builder.slice(arena, "weight", Role::Parameter, Rows::Fixed(inputs), units)?;
+    let penalty = builder.buffer(Program::PENALTY, Role::Metric, Element::Real, Rows::One, 1)?;
+    builder.push(Pass::Predict, Op::Penalty { weight, penalty, l1: L1, l2: L2 })?;
+    let w = values.signed(inputs * units);
+    let before = values.positive(1);
+    let rows = shape[0] as f64;
+    let size: f64 = w.iter().map(|w| L1 * w.abs() + L2 * w * w).sum::<f64>() * rows + before[0];
+    // Each term is itself made of three roundings.
+    let bound = move |_: &dyn Fn(BufferId) -> Vec<f64>| vec![bounds::dot(inputs * units + 5, size)];
+    let fills = vec![(weight, w), (penalty, before)];
+    Ok(finish(builder, shape, fills, vec![(penalty, Box::new(bound))]))
+}
+
+fn penalty_gradient(shape: [usize; 3], mut values: Values) -> Result<Case> {
+    let [_, inputs, units] = shape;
+    let mut builder = ProgramBuilder::new();
+    let arena = builder.arena("parameters")?;
+    let weight = builder.slice(arena, "weight", Role::Parameter, Rows::Fixed(inputs), units)?;
+    let gradients = builder.arena("gradients")?;
+    let role = Role::ParameterGradient;
+    let weight_gradient =
+        builder.slice(gradients, "weight_gradient", role, Rows::Fixed(inputs), units)?;
+    let op = Op::PenaltyGradient { weight, weight_gradient, l1: L1, l2: L2 };
+    builder.push(Pass::Predict, op)?;
+    // A weight of exactly 0 has no sign.
+    let mut w = values.signed(inputs * units);
+    w.iter_mut().step_by(5).for_each(|w| *w = 0.0);
+    let g = values.signed(inputs * units);
+    let sizes: Vec<f64> =
+        w.iter().zip(&g).map(|(w, g)| g.abs() + L1 + 2.0 * L2 * w.abs()).collect();
+    let bound = move |_: &dyn Fn(BufferId) -> Vec<f64>| {
+        sizes.iter().map(|&size| bounds::rounded(size)).collect()
+    };
+    let fills = vec![(weight, w), (weight_gradient, g)];
+    Ok(finish(builder, shape, fills, vec![(weight_gradient, Box::new(bound))]))
 }

@@ -80,7 +80,7 @@ fn problem(input_u8: bool) -> Result<(Compiled, Dataset)> {
         let floats = values.signed(count).into_iter().map(|x| x as f32).collect();
         (Input::floats(&[width]), Features::F32(Arc::new(floats)))
     };
-    let labels = values.below(SAMPLES, 10).into_iter().map(|x| x as u32).collect();
+    let labels: Vec<u32> = values.below(SAMPLES, 10).into_iter().map(|x| x as u32).collect();
     let compiled = Sequential::new(input)
         .dense(33, Activation::Tanh)
         .dense(17, Activation::Sigmoid)

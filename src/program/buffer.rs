@@ -1,6 +1,6 @@
 //! The buffers that operations read and write.
 
-use crate::data::{Dataset, Features};
+use crate::data::{Dataset, Features, Targets};
 use crate::error::{Error, Result};
 
 /// The number of a buffer in its program's table.
@@ -19,8 +19,10 @@ impl BufferId {
 pub enum Role {
     /// Filled by the host with each batch's samples.
     Input,
-    /// Filled by the host with each batch's labels.
+    /// Filled by the host with each batch's targets: class indices `[B, 1]`, or floats.
     Target,
+    /// Filled by the host with the weight of each sample.
+    SampleWeight,
     /// Trained.
     Parameter,
     /// The loss' derivative by a parameter.
@@ -99,7 +101,7 @@ impl Buffer {
     /// kernels load four at a time and need no tail; plain `columns` for integers and metrics.
     pub fn stride(&self) -> usize {
         match (self.element, self.role) {
-            (Element::U32, _) | (_, Role::Metric) => self.columns,
+            (Element::U32, _) | (_, Role::Metric | Role::SampleWeight) => self.columns,
             (Element::Real | Element::U8, _) => self.columns.next_multiple_of(4),
         }
     }
@@ -138,6 +140,30 @@ impl Buffer {
             what: self.name.clone(),
             actual: format!("{values} values"),
             expected: format!("[{:?}, {}]", self.rows, self.columns),
+        })
+    }
+
+    /// Whether the targets of `data` can fill this buffer.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if they have another width or type.
+    pub fn check_target(&self, data: &Dataset) -> Result<()> {
+        let describe = |width: Option<usize>| match width {
+            None => "class indices".to_owned(),
+            Some(width) => format!("{width} floats a sample"),
+        };
+        let actual = match data.targets() {
+            Targets::Classes(_) => None,
+            Targets::Values { width, .. } => Some(*width),
+        };
+        let expected = (self.element == Element::Real).then_some(self.columns);
+        if actual == expected {
+            return Ok(());
+        }
+        Err(Error::Shape {
+            what: "the targets do not fit the model's loss and outputs".into(),
+            actual: describe(actual),
+            expected: describe(expected),
         })
     }
 

@@ -168,12 +168,32 @@ impl ProgramBuilder {
                 expect(input, Real, Batch, columns(input))?;
                 expect(output, Real, Batch, columns(input))?;
             }
-            Op::SoftmaxCrossEntropy { logits, labels, loss, counts, gradient } => {
-                expect(logits, Real, Batch, columns(logits))?;
-                expect(labels, U32, Batch, 1)?;
-                expect(loss, Real, Batch, 1)?;
-                expect(counts, U32, Batch, 2)?;
-                expect(gradient, Real, Batch, columns(logits))?;
+            Op::SoftmaxCrossEntropy { logits: outputs, labels: targets, .. }
+            | Op::CategoricalCrossEntropy { logits: outputs, targets, .. }
+            | Op::PointwiseLoss { outputs, targets, .. } => {
+                let units = columns(outputs);
+                expect(outputs, Real, Batch, units)?;
+                match op {
+                    Op::SoftmaxCrossEntropy { .. } => expect(targets, U32, Batch, 1)?,
+                    _ => expect(targets, Real, Batch, units)?,
+                }
+                if let Some(&sample_weights) = op.reads().last() {
+                    expect(sample_weights, Real, Batch, 1)?;
+                }
+                if let [loss, counts, gradient] = op.writes()[..] {
+                    expect(loss, Real, Batch, 1)?;
+                    expect(counts, U32, Batch, 2)?;
+                    expect(gradient, Real, Batch, units)?;
+                }
+            }
+            Op::Penalty { weight, penalty, .. } => {
+                expect(weight, Real, self.program.buffer(weight).rows, columns(weight))?;
+                expect(penalty, Real, One, 1)?;
+            }
+            Op::PenaltyGradient { weight, weight_gradient, .. } => {
+                let rows = self.program.buffer(weight).rows;
+                expect(weight, Real, rows, columns(weight))?;
+                expect(weight_gradient, Real, rows, columns(weight))?;
             }
             Op::DenseBackwardWeights { input, output_gradient, weight_gradient, bias_gradient } => {
                 let (inputs, units) = (columns(input), columns(output_gradient));

@@ -3,7 +3,7 @@
 /// Totals over the samples of the steps since the metrics were cleared.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Metrics {
-    /// Sum of the samples' losses.
+    /// Sum of the samples' losses, that of regularizers included.
     pub loss_sum: f64,
     /// Samples whose largest output was the right class.
     pub correct: u64,
@@ -12,8 +12,8 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Adds up, in f64, what each row of the batch has gathered: `loss[B]` and `counts[B,2]`.
-    /// A row gathers over the steps by itself, so no two invocations ever add to one number.
+    /// Adds up, in f64, what each row of the batch has gathered, `loss[B]` (and the penalty) and
+    /// `counts[B,2]`. A row gathers over the steps by itself, so no two invocations ever add to one number.
     pub fn sum(loss: impl Iterator<Item = f64>, counts: &[u32]) -> Self {
         let counts = counts.chunks_exact(2);
         Metrics {

@@ -30,6 +30,9 @@ impl Program {
     pub const LOSS: &str = "metrics.loss";
     /// Name of the buffer `[B,2]` that counts right predictions and notes non-finite losses.
     pub const COUNTS: &str = "metrics.counts";
+    /// Name of the single value to which each step adds what regularizers cost, times its live
+    /// rows.
+    pub const PENALTY: &str = "metrics.penalty";
 
     /// The operations of `pass`, in the order in which they run.
     pub fn ops(&self, pass: Pass) -> &[Op] {

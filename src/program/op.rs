@@ -2,6 +2,7 @@
 
 use super::BufferId;
 use crate::activation::Elementwise;
+use crate::loss::PointwiseLoss;
 
 /// Which of a program's lists of operations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -32,16 +33,46 @@ pub enum Op {
     /// `output[B,U] = softmax(input[B,U])`, row by row.
     Softmax { input: BufferId, output: BufferId },
     /// Softmax cross-entropy of `logits[B,U]` against the class indices `labels[B]`: adds each
-    /// sample's loss to `loss[B]`, adds 1 to `counts[B,0]` where the largest logit is the label's,
-    /// notes in `counts[B,1]` the number of the first step in which a logit or the loss was not
-    /// finite or the label was no class, and writes `gradient[B,U] = (softmax(logits) - onehot(labels)) / live rows`.
+    /// sample's loss, times its weight, to `loss[B]`, adds 1 to `counts[B,0]` where the largest
+    /// logit is the label's, notes in `counts[B,1]` the number of the first step in which a logit
+    /// or the loss was not finite or the label was no class, and writes
+    /// `gradient[B,U] = (softmax(logits) - onehot(labels)) · weight / live rows`.
     SoftmaxCrossEntropy {
         logits: BufferId,
         labels: BufferId,
+        sample_weights: BufferId,
         loss: BufferId,
         counts: BufferId,
         gradient: BufferId,
     },
+    /// The same against `targets[B,U]`, a probability of each class, smoothed:
+    /// `target · (1 - label_smoothing) + label_smoothing / U`.
+    CategoricalCrossEntropy {
+        logits: BufferId,
+        targets: BufferId,
+        sample_weights: BufferId,
+        loss: BufferId,
+        counts: BufferId,
+        gradient: BufferId,
+        label_smoothing: f64,
+    },
+    /// A loss of each of `outputs[B,U]` against a target of its own, the mean over U, with
+    /// weights, metrics and gradient as above; `gradient[B,U]` is that before `activation`, which
+    /// made the outputs. `counts[B,0]` counts the right outputs of a binary cross-entropy.
+    PointwiseLoss {
+        outputs: BufferId,
+        targets: BufferId,
+        sample_weights: BufferId,
+        loss: BufferId,
+        counts: BufferId,
+        gradient: BufferId,
+        function: PointwiseLoss,
+        activation: Elementwise,
+    },
+    /// `penalty += (l1 · sum |weight| + l2 · sum weight²) · live rows`.
+    Penalty { weight: BufferId, penalty: BufferId, l1: f64, l2: f64 },
+    /// `weight_gradient += l1 · sign(weight) + 2 · l2 · weight`.
+    PenaltyGradient { weight: BufferId, weight_gradient: BufferId, l1: f64, l2: f64 },
     /// `weight_gradient[I,U] = inputᵀ[I,B] · output_gradient[B,U]`,
     /// `bias_gradient[U] = sum over B of output_gradient`.
     DenseBackwardWeights {
@@ -119,6 +150,10 @@ impl Op {
             Op::DenseForward { .. } => "dense_forward",
             Op::Softmax { .. } => "softmax",
             Op::SoftmaxCrossEntropy { .. } => "softmax_cross_entropy",
+            Op::CategoricalCrossEntropy { .. } => "categorical_cross_entropy",
+            Op::PointwiseLoss { .. } => "pointwise_loss",
+            Op::Penalty { .. } => "penalty",
+            Op::PenaltyGradient { .. } => "penalty_gradient",
             Op::DenseBackwardWeights { .. } => "dense_backward_weights",
             Op::DenseBackwardInput { .. } => "dense_backward_input",
             Op::Adam { .. } => "adam",
@@ -134,7 +169,16 @@ impl Op {
         match *self {
             Op::Convert { input, .. } | Op::Softmax { input, .. } => vec![input],
             Op::DenseForward { input, weight, bias, .. } => vec![input, weight, bias],
-            Op::SoftmaxCrossEntropy { logits, labels, .. } => vec![logits, labels],
+            Op::SoftmaxCrossEntropy { logits, labels, sample_weights, .. } => {
+                vec![logits, labels, sample_weights]
+            }
+            Op::CategoricalCrossEntropy { logits, targets, sample_weights, .. } => {
+                vec![logits, targets, sample_weights]
+            }
+            Op::PointwiseLoss { outputs, targets, sample_weights, .. } => {
+                vec![outputs, targets, sample_weights]
+            }
+            Op::Penalty { weight, .. } | Op::PenaltyGradient { weight, .. } => vec![weight],
             Op::DenseBackwardWeights { input, output_gradient, .. } => vec![input, output_gradient],
             Op::DenseBackwardInput { output_gradient, weight, input, .. } => {
                 vec![output_gradient, weight, input]
@@ -153,7 +197,11 @@ impl Op {
             Op::Convert { output, .. }
             | Op::Softmax { output, .. }
             | Op::DenseForward { output, .. } => vec![output],
-            Op::SoftmaxCrossEntropy { loss, counts, gradient, .. } => vec![loss, counts, gradient],
+            Op::SoftmaxCrossEntropy { loss, counts, gradient, .. }
+            | Op::CategoricalCrossEntropy { loss, counts, gradient, .. }
+            | Op::PointwiseLoss { loss, counts, gradient, .. } => vec![loss, counts, gradient],
+            Op::Penalty { penalty, .. } => vec![penalty],
+            Op::PenaltyGradient { weight_gradient, .. } => vec![weight_gradient],
             Op::DenseBackwardWeights { weight_gradient, bias_gradient, .. } => {
                 vec![weight_gradient, bias_gradient]
             }

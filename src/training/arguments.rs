@@ -12,6 +12,8 @@ pub struct Fit<'a> {
     pub(super) validation_split: f64,
     pub(super) validation_data: Option<&'a Dataset>,
     pub(super) steps_per_epoch: Option<usize>,
+    pub(super) sample_weight: Option<Vec<f32>>,
+    pub(super) class_weight: Vec<(u32, f32)>,
     pub(super) callbacks: Vec<&'a mut dyn Callback>,
 }
 
@@ -40,6 +42,8 @@ impl<'a> Fit<'a> {
             validation_split: 0.0,
             validation_data: None,
             steps_per_epoch: None,
+            sample_weight: None,
+            class_weight: Vec::new(),
             callbacks: Vec::new(),
         }
     }
@@ -82,6 +86,21 @@ impl<'a> Fit<'a> {
         self
     }
 
+    /// A weight for each sample, in the order of the data, by which its loss and its gradient are
+    /// multiplied. A validation split takes its own along. In place of those of
+    /// [`Dataset::with_sample_weights`].
+    pub fn sample_weight(mut self, weights: impl Into<Vec<f32>>) -> Self {
+        self.sample_weight = Some(weights.into());
+        self
+    }
+
+    /// A weight for the samples of each class, `(class, weight)`; 1 for those that are not named.
+    /// Counts in training only, and not together with sample weights.
+    pub fn class_weight(mut self, weights: impl Into<Vec<(u32, f32)>>) -> Self {
+        self.class_weight = weights.into();
+        self
+    }
+
     /// Adds someone to be told of each epoch and step.
     pub fn callback(mut self, callback: &'a mut dyn Callback) -> Self {
         self.callbacks.push(callback);
@@ -93,6 +112,7 @@ impl<'a> Fit<'a> {
 #[derive(Debug, Clone)]
 pub struct Evaluate {
     pub(super) batch_size: usize,
+    pub(super) sample_weight: Option<Vec<f32>>,
 }
 
 impl Default for Evaluate {
@@ -104,12 +124,18 @@ impl Default for Evaluate {
 impl Evaluate {
     /// Batches of 32 samples.
     pub fn new() -> Self {
-        Evaluate { batch_size: 32 }
+        Evaluate { batch_size: 32, sample_weight: None }
     }
 
     /// Samples a step, at least 1; 32 by default.
     pub fn batch_size(mut self, batch_size: usize) -> Self {
         self.batch_size = batch_size;
+        self
+    }
+
+    /// A weight for each sample, by which its loss is multiplied; in place of those of the data.
+    pub fn sample_weight(mut self, weights: impl Into<Vec<f32>>) -> Self {
+        self.sample_weight = Some(weights.into());
         self
     }
 }

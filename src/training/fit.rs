@@ -115,9 +115,13 @@ impl Model {
         if fit.epochs == 0 {
             return Err(Error::argument("epochs", "is 0; give at least 1"));
         }
+        let data = match &fit.sample_weight {
+            Some(weights) => data.clone().with_sample_weights(weights.clone())?,
+            None => data.clone(),
+        };
         let (train, validation) = match (fit.validation_split, fit.validation_data) {
-            (0.0, None) => (data.clone(), None),
-            (0.0, Some(validation)) => (data.clone(), Some(validation.clone())),
+            (0.0, None) => (data, None),
+            (0.0, Some(validation)) => (data, Some(validation.clone())),
             (fraction, None) => {
                 let (train, validation) = data.split_last(fraction)?;
                 (train, Some(validation))
@@ -128,6 +132,10 @@ impl Model {
                     "is given together with validation_data; give one of them",
                 ));
             }
+        };
+        let train = match fit.class_weight.as_slice() {
+            [] => train,
+            weights => train.with_class_weights(weights)?,
         };
         for part in [Some(&train), validation.as_ref()].into_iter().flatten() {
             self.check_data(part)?;

@@ -15,12 +15,11 @@ pub struct Scores {
 }
 
 impl Scores {
-    pub(super) fn new(metrics: &Metrics, samples: usize, accuracy: bool) -> Self {
+    /// Of `samples` samples with `answers` answers each that may be right or wrong.
+    pub(super) fn new(metrics: &Metrics, samples: usize, answers: Option<usize>) -> Self {
         let samples = samples.max(1) as f64;
-        Scores {
-            loss: metrics.loss_sum / samples,
-            accuracy: accuracy.then_some(metrics.correct as f64 / samples),
-        }
+        let accuracy = |answers| metrics.correct as f64 / (samples * answers as f64);
+        Scores { loss: metrics.loss_sum / samples, accuracy: answers.map(accuracy) }
     }
 }
 

@@ -10,6 +10,7 @@ use super::recording::Recorded;
 use crate::data::{Batch, BatchOrder, Dataset, Shuffle};
 use crate::error::{Error, Result};
 use crate::gpu::GpuExecutor;
+use crate::loss::Accuracy;
 use crate::metric::Metric;
 use crate::model::{Compiled, Sequential, Weights, glorot_uniform, load, lower, save};
 use crate::optimizer::Optimizer;
@@ -109,7 +110,13 @@ impl Model {
     }
 
     pub(super) fn scores(&self, metrics: &Metrics, samples: usize) -> Scores {
-        Scores::new(metrics, samples, self.compiled.metrics.contains(&Metric::Accuracy))
+        let Compiled { loss, metrics: watched, architecture, .. } = &self.compiled;
+        let kind = loss.accuracy().filter(|_| watched.contains(&Metric::Accuracy));
+        let answers = kind.map(|kind| match kind {
+            Accuracy::Sample => 1,
+            Accuracy::Output => architecture.outputs(),
+        });
+        Scores::new(metrics, samples, answers)
     }
 
     /// Whether there are samples and they fit the model's input.
@@ -133,6 +140,9 @@ impl Model {
     /// Whether the samples fit the model's input and the labels its outputs.
     pub(super) fn check_data(&self, data: &Dataset) -> Result<()> {
         self.check_samples(data)?;
+        for (_, target) in self.program.of_role(Role::Target) {
+            target.check_target(data)?;
+        }
         let mut labels = data.labels().iter().enumerate();
         labels.try_for_each(|(sample, &label)| self.check_label(sample, label))
     }
@@ -169,6 +179,10 @@ impl Model {
     pub async fn evaluate_async(&mut self, data: &Dataset, arguments: Evaluate) -> Result<Scores> {
         self.check_data(data)?;
         check_batch_size(arguments.batch_size)?;
+        let data = &match arguments.sample_weight {
+            Some(weights) => data.clone().with_sample_weights(weights)?,
+            None => data.clone(),
+        };
         self.keep_recorded().await?;
         self.executor.clear_metrics()?;
         let metrics = self.measure(data, arguments.batch_size).await;

@@ -151,7 +151,7 @@ fn random(inputs: usize, classes: usize, batch_size: usize, steps: u64) -> anyho
         pixels.extend_from_slice(&random.next_u64().to_le_bytes());
     }
     pixels.truncate(bytes);
-    let labels = (0..samples).map(|_| random.below(classes as u64) as u32).collect();
+    let labels: Vec<u32> = (0..samples).map(|_| random.below(classes as u64) as u32).collect();
     Ok(Dataset::new(Features::U8(Arc::new(pixels)), &[inputs], labels)?)
 }
 

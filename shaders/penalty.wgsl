@@ -1,0 +1,35 @@
+// Adds what a weight's regularizer costs, l1 * sum |w| + l2 * sum w^2, to penalty[0], times the live
+// rows: the host divides by the samples of all steps. One workgroup; the order of the sum depends
+// on the length alone.
+struct Constants {
+    length: u32,
+    l1: f32,
+    l2: f32,
+    pad: u32,
+}
+
+@group(0) @binding(1) var<uniform> constants: Constants;
+@group(0) @binding(2) var<storage, read> weights: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> penalty: array<f32>;
+
+var<workgroup> sums: array<f32, 64>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(local_invocation_index) local: u32) {
+    var sum = vec4<f32>(0.0);
+    for (var i = local; i < constants.length / 4u; i += 64u) {
+        let w = weights[i];
+        sum += constants.l1 * abs(w) + constants.l2 * w * w;
+    }
+    sums[local] = (sum.x + sum.y) + (sum.z + sum.w);
+    workgroupBarrier();
+    for (var half = 32u; half > 0u; half /= 2u) {
+        if (local < half) {
+            sums[local] += sums[local + half];
+        }
+        workgroupBarrier();
+    }
+    if (local == 0u) {
+        penalty[0] += sums[0] * f32(step.live_rows);
+    }
+}
