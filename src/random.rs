@@ -15,6 +15,8 @@ pub enum Stream {
     DigitClasses(u32),
     /// The values that executors are compared on.
     Parity,
+    /// The [`noise`] of each step.
+    Noise,
 }
 
 impl Stream {
@@ -25,6 +27,7 @@ impl Stream {
             Stream::Digit(number) => (3, number),
             Stream::Parity => (4, 0),
             Stream::DigitClasses(number) => (5, number),
+            Stream::Noise => (6, 0),
         };
         purpose << 32 | u64::from(number)
     }
@@ -45,6 +48,18 @@ fn mix(mut z: u64) -> u64 {
     z ^ (z >> 31)
 }
 
+/// Random bits as a pure function of a step's noise, a layer and the index of a value: the same on
+/// the GPU (`shared/noise.wgsl`). Each round is a bijection of 32 bits (Wellons' lowbias32).
+pub fn noise(step: u64, layer: u32, index: u32) -> u32 {
+    let mixed = |mut x: u32| {
+        x = (x ^ (x >> 16)).wrapping_mul(0x7feb_352d);
+        x = (x ^ (x >> 15)).wrapping_mul(0x846c_a68b);
+        x ^ (x >> 16)
+    };
+    let (low, high) = (step as u32, (step >> 32) as u32);
+    mixed(mixed(mixed(index ^ low).wrapping_add(layer)) ^ high)
+}
+
 impl Random {
     const GOLDEN_GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
 
@@ -54,10 +69,15 @@ impl Random {
         Random { key: mix(seed ^ mix(stream.key().wrapping_add(Self::GOLDEN_GAMMA))), index: 0 }
     }
 
+    /// The random bits of `index`.
+    pub fn at(&self, index: u64) -> u64 {
+        mix(self.key.wrapping_add(index.wrapping_mul(Self::GOLDEN_GAMMA)))
+    }
+
     /// The next 64 random bits.
     pub fn next_u64(&mut self) -> u64 {
         self.index += 1;
-        mix(self.key.wrapping_add(self.index.wrapping_mul(Self::GOLDEN_GAMMA)))
+        self.at(self.index)
     }
 
     /// A number in `[0, 1)`, a multiple of 2^-53.

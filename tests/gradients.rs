@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use minibatch::cpu::CpuExecutor;
 use minibatch::data::{Batch, Dataset, Features, Targets};
-use minibatch::model::{Dense, Input, Regularizer, glorot_uniform, lower};
+use minibatch::model::{Dense, Initializer, Input, Regularizer, lower};
 use minibatch::program::{Pass, Role, Step};
 use minibatch::random::{Random, Stream};
 use minibatch::{Activation, Adam, Loss, Sequential};
 
 const ROWS: usize = 9;
 const OUTPUTS: usize = 4;
+const SEED: u64 = 11;
 
 /// Bytes, and targets that suit the loss; each sample counts differently.
 fn data(loss: &Loss) -> Dataset {
@@ -50,7 +51,12 @@ fn largest_relative_error(network: Sequential, loss: Loss) -> f64 {
     for (number, &id) in (0u32..).zip(&parameters) {
         let buffer = program.buffer(id);
         // Biases too, so that no unit sits at a kink.
-        values.push(glorot_uniform(3, number, buffer.live_rows(0), buffer.columns));
+        values.push(Initializer::GlorotUniform.values(
+            3,
+            number,
+            buffer.live_rows(0),
+            buffer.columns,
+        ));
     }
     let set = |cpu: &mut CpuExecutor<f64>, values: &[Vec<f64>]| {
         for (&id, values) in parameters.iter().zip(values) {
@@ -59,12 +65,14 @@ fn largest_relative_error(network: Sequential, loss: Loss) -> f64 {
     };
     let loss_of = |cpu: &mut CpuExecutor<f64>| {
         cpu.clear_metrics();
-        cpu.run(Pass::Evaluate, batch, &Step::forward(ROWS)).unwrap();
+        // Nothing is updated by a rate of 0, and the same values are dropped each time.
+        let step = Step::train(&compiled.optimizer, ROWS, 1, 0.0).with_noise(SEED);
+        cpu.run(Pass::Train, batch, &step).unwrap();
         cpu.read_metrics().loss_sum / ROWS as f64
     };
 
     set(&mut cpu, &values);
-    let step = Step::train(&compiled.optimizer, ROWS, 1, 0.001);
+    let step = Step::train(&compiled.optimizer, ROWS, 1, 0.0).with_noise(SEED);
     cpu.run(Pass::Train, batch, &step).unwrap();
     let gradients: Vec<Vec<f64>> =
         program.of_role(Role::ParameterGradient).map(|(id, _)| cpu.read(id, ROWS)).collect();
@@ -92,7 +100,7 @@ fn largest_relative_error(network: Sequential, loss: Loss) -> f64 {
     worst
 }
 
-use Activation::{Linear, Relu, Sigmoid, Softmax, Tanh};
+use Activation::{Gelu, GeluTanh, Linear, Relu, Selu, Sigmoid, Silu, Softmax, Softplus, Tanh};
 
 fn assert_slopes(network: Sequential, loss: Loss) {
     let what = format!("{loss:?} of {network:?}");
@@ -133,4 +141,45 @@ fn gradients_are_the_slopes_of_the_loss_and_its_regularizers() {
         .layer(Dense::new(5, Sigmoid).bias_regularizer(Regularizer::l2(0.5)))
         .layer(Dense::new(OUTPUTS, Linear).weight_regularizer(Regularizer::l1(0.1)));
     assert_slopes(network, Loss::MeanSquaredError);
+}
+
+#[test]
+fn gradients_are_the_slopes_through_every_activation() {
+    for first in [
+        Activation::LEAKY_RELU,
+        Activation::ELU,
+        Activation::Elu { alpha: 0.5 },
+        Selu,
+        Softplus,
+        Silu,
+        Gelu,
+        GeluTanh,
+    ] {
+        let loss = Loss::SparseCategoricalCrossentropy;
+        assert_slopes(network([first, first, Softmax]), loss);
+        // As layers of their own, also after a layer that has a function already.
+        let stacked = Sequential::new(Input::pixels(&[2, 3]))
+            .activation(first)
+            .dense(7, Tanh)
+            .activation(first)
+            .dense(OUTPUTS, Linear)
+            .activation(Softmax);
+        assert_slopes(stacked, loss);
+        if first.elementwise().is_some_and(|function| function.is_fused()) {
+            assert_slopes(network([Tanh, Tanh, first]), Loss::MeanSquaredError);
+        }
+    }
+}
+
+#[test]
+fn gradients_are_the_slopes_through_dropout_and_layers_without_bias() {
+    let network = Sequential::new(Input::pixels(&[2, 3]))
+        .dropout(0.2)
+        .layer(Dense::new(7, Tanh).without_bias())
+        .dropout(0.3)
+        .dense(5, Gelu)
+        .dropout(0.4)
+        .flatten()
+        .dense(OUTPUTS, Softmax);
+    assert_slopes(network, Loss::SparseCategoricalCrossentropy);
 }

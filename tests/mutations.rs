@@ -313,6 +313,76 @@ fn broken_losses_are_caught() {
 }
 
 #[test]
+fn broken_activations_and_dropouts_are_caught() {
+    let gpu = gpu();
+    let [leaky, elu, selu] = [Elementwise::ALL[2], Elementwise::ALL[3], Elementwise::Selu];
+    use Elementwise::{Gelu, GeluTanh, Linear, Relu, Silu, Softplus};
+    for (operation, what, from, to) in [
+        (Operation::Activate(leaky), "no slope", "x * SLOPE", "x"),
+        (
+            Operation::Activate(elu),
+            "no 1 taken off",
+            "SLOPE * (exp(min(x, zero)) - 1.0)",
+            "SLOPE * exp(min(x, zero))",
+        ),
+        (Operation::Activate(selu), "no scale", "SELU_SCALE * x", "x"),
+        (
+            Operation::Activate(Softplus),
+            "overflow",
+            "max(x, zero) + log(1.0 + exp(-abs(x)))",
+            "log(1.0 + exp(x))",
+        ),
+        (
+            Operation::Activate(Silu),
+            "the sigmoid alone",
+            "return x * sigmoid(x)",
+            "return sigmoid(x)",
+        ),
+        (Operation::Activate(Gelu), "a coarser erf", "1.061405429", "1.0613"),
+        (Operation::Activate(GeluTanh), "no cube", "GELU_CUBE * x * x * x", "0.0"),
+        (
+            Operation::Activate(Relu),
+            "rows beyond the live ones written",
+            "index >= step.live_rows * row_quads()",
+            "index >= 2u * step.live_rows * row_quads()",
+        ),
+        (Operation::ActivateBackward(elu), "the other alpha", "y + SLOPE", "y"),
+        (
+            Operation::ActivateBackward(Softplus),
+            "the sigmoid of the result",
+            "1.0 - exp(-y)",
+            "sigmoid(y)",
+        ),
+        (Operation::ActivateBackward(Silu), "half the slope", "s * (1.0 + y * (1.0 - s))", "s"),
+        (Operation::ActivateBackward(Gelu), "no density", "y * 0.39894228", "0.0"),
+        (
+            Operation::ActivateBackward(GeluTanh),
+            "no inner slope",
+            "(1.0 + 3.0 * GELU_CUBE * y * y)",
+            "1.0",
+        ),
+        (Operation::Dropout, "other bits", "0x7feb352du", "0x7feb352fu"),
+        (Operation::Dropout, "no layer", "+ layer)", ")"),
+        (Operation::Dropout, "half the noise", "^ step.noise_1", ""),
+        (Operation::Dropout, "no scale", "kept[i] = shape.scale", "kept[i] = 1.0"),
+        (
+            Operation::DropoutBackward(Relu),
+            "no derivative",
+            "activation_derivative(input[index]) * ",
+            "",
+        ),
+        (
+            Operation::DropoutBackward(Linear),
+            "another mask",
+            "quad * 4u + i)",
+            "quad * 4u + i + 1u)",
+        ),
+    ] {
+        assert_caught(&gpu, operation, Tiled, what, from, to);
+    }
+}
+
+#[test]
 fn broken_penalties_are_caught() {
     let gpu = gpu();
     for (operation, what, from, to) in [
@@ -347,7 +417,8 @@ fn broken_updates_are_caught() {
         ("the moment of before", "step.step_size * m /", "step.step_size * m_before /"),
         ("the last parameters left out", "constants.length / 4u", "(constants.length / 4u - 16u)"),
     ];
-    let cases: [(Update, &[(&str, &str, &str)]); 7] = [
+    type Breaks<'a> = &'a [(&'a str, &'a str, &'a str)];
+    let cases: [(Update, Breaks<'_>); 7] = [
         (Update::Adam, adam),
         (Update::AmsGrad, adam),
         (

@@ -9,7 +9,7 @@ use minibatch::model::{Input, lower};
 use minibatch::program::Placement;
 use minibatch::training::{Backend, Callback, EpochRecord, Flow, Scores, StepEnd};
 use minibatch::{
-    Activation, Adam, Cpu, Error, Evaluate, Fit, Gpu, Loss, Metric, Model, Predict, Sequential,
+    Activation, Adam, Cpu, Error, Evaluate, Fit, Gpu, Loss, Metric, Model, Predict, Sequential, Sgd,
 };
 
 fn gpu() -> Gpu {
@@ -228,7 +228,10 @@ fn models_that_cannot_be_are_refused() {
     for (what, error) in [
         ("at least one dense layer", build(Sequential::new(4), adam)),
         ("softmax of layer 1 of 2", build(softmax(3).dense(2, Activation::Softmax), adam)),
-        ("SparseCategoricalCrossentropy needs Softmax", build(Sequential::new(4).dense(2, Activation::Relu), adam)),
+        (
+            "SparseCategoricalCrossentropy needs Softmax",
+            build(Sequential::new(4).dense(2, Activation::Relu), adam),
+        ),
         ("dimension of 0", build(softmax(0), adam)),
         ("at least 1", build(Sequential::new(0).dense(2, Activation::Softmax), adam)),
         ("2^32", build(softmax(usize::MAX / 2), adam)),
@@ -326,14 +329,14 @@ fn damaged_model_files_are_refused() {
     };
     for (from, to, what) in [
         ("minibatch", "minibotch", "metadata"),
-        (r#"\"version\":1"#, r#"\"version\":2"#, "version 2"),
+        (r#"\"version\":2"#, r#"\"version\":9"#, "version 9"),
         ("dense_2.bias", "dense_3.bias", "dense_2.bias is missing"),
         (r#"\"units\":4"#, r#"\"units\":5"#, "expected F32"),
         ("relu", "rely", "damaged"),
         // Same lengths, so that the file stays whole around them.
         (r#"[28,28]"#, r#"[28, 0]"#, "every dimension must be at least 1"),
         (r#"\"scale\":0.0"#, r#"\"scale\":000"#, "damaged"),
-        ("softmax", "sigmoid", "the last layer's is Sigmoid"),
+        ("softmax", "softmix", "damaged"),
     ] {
         let error = load(&replaced(from, to));
         assert!(error.contains(what), "{error:?} does not speak of {what:?}");
@@ -422,6 +425,69 @@ fn more_terms_than_a_software_adapter_adds_up_are_refused() {
             .map(|_| ());
         assert!(matches!(refused, Err(Error::Argument { .. })), "{refused:?}");
     }
+}
+
+#[test]
+fn dropout_drops_its_share_in_training_and_nothing_else() {
+    let width = 1000;
+    let features = Features::F32(vec![1.0; 4 * width].into());
+    let data = Dataset::new(features, &[width], vec![0, 1, 0, 1]).unwrap();
+    let network = |rate| {
+        Sequential::new(width).dropout(rate).dense(2, Activation::Softmax).compile(
+            Sgd::new(0.5),
+            Loss::SparseCategoricalCrossentropy,
+            [],
+        )
+    };
+    let mut shares = Vec::new();
+    for backend in backends() {
+        let mut model = network(0.25).build(backend.clone()).unwrap();
+        let mut plain = network(0.0).build(backend).unwrap();
+        // Weights are drawn alike, and inference sees no dropout.
+        assert_eq!(
+            model.predict(&data, Predict::new()).unwrap(),
+            plain.predict(&data, Predict::new()).unwrap()
+        );
+        let before = model.weight("dense_1.weight").unwrap();
+        model.fit(&data, Fit::new()).unwrap();
+        let after = model.weight("dense_1.weight").unwrap();
+        // An input that is dropped in all four samples leaves its weights as they were: 1 in 256.
+        let untouched = before.iter().zip(&after).filter(|(a, b)| a == b).count() / 2;
+        assert!(untouched <= 15, "{untouched} of {width} inputs were dropped four times");
+        let program = model.program();
+        let id = program.find("dropout_1.output").unwrap();
+        let Some(gpu) = model.gpu() else { continue };
+        let values = pollster::block_on(gpu.read(id, 4)).unwrap();
+        let kept = values.iter().filter(|&&value| value != 0.0).count() as f64;
+        let share = kept / values.len() as f64;
+        // Five standard deviations of a binomial(4000, 3/4).
+        assert!((share - 0.75).abs() < 0.034, "{share} were kept");
+        assert!(values.iter().all(|&value| value == 0.0 || (value - 4.0 / 3.0).abs() < 1e-6));
+        shares.push(share);
+    }
+    assert_eq!(shares.len(), 1);
+}
+
+#[test]
+fn the_same_values_are_dropped_on_both_executors_and_others_in_each_step() {
+    let data = synthetic_digits(96, 0).unwrap();
+    let train = |backend: Backend, seed: u64| {
+        let mut model = Sequential::new(Input::pixels(&[28, 28]))
+            .dense(32, Activation::Relu)
+            .dropout(0.5)
+            .dense(10, Activation::Softmax)
+            .compile(Adam::default(), Loss::SparseCategoricalCrossentropy, [])
+            .seed(seed)
+            .build(backend)
+            .unwrap();
+        let history = model.fit(&data, Fit::new().shuffle(Shuffle::Off).epochs(2)).unwrap();
+        history.epochs.last().unwrap().training.loss
+    };
+    let [cpu, gpu] = backends();
+    let (on_cpu, on_gpu) = (train(cpu.clone(), 0), train(gpu, 0));
+    // Another mask would change the loss by far more.
+    assert!((on_cpu - on_gpu).abs() < 1e-4, "{on_cpu} {on_gpu}");
+    assert!((on_cpu - train(cpu, 1)).abs() > 1e-3);
 }
 
 #[test]

@@ -12,8 +12,9 @@ struct Step {
     root_scale: f32,
     // The share of each parameter that weight decay takes away.
     decay: f32,
-    pad_0: u32,
-    pad_1: u32,
+    // Random bits of the step.
+    noise_0: u32,
+    noise_1: u32,
 }
 
 @group(0) @binding(0) var<uniform> step: Step;

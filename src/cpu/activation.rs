@@ -3,39 +3,88 @@
 use super::real::Real;
 use crate::activation::Elementwise;
 
-/// Replaces each value by its activation.
-pub fn activate<T: Real>(values: &mut [T], activation: Elementwise) {
+/// `activation(x)`.
+pub fn apply<T: Real>(x: T, activation: Elementwise) -> T {
+    let half = T::from_f64(0.5);
     match activation {
-        Elementwise::Linear => {}
-        Elementwise::Relu => each(values, |x| if x > T::ZERO { x } else { keep_nan(x) }),
-        Elementwise::Sigmoid => each(values, |x| (T::ONE / (T::ONE + (-x).exp())).flushed()),
-        Elementwise::Tanh => each(values, T::tanh),
+        Elementwise::Linear => x,
+        // A diverged network must show itself: NaN stays NaN.
+        Elementwise::Relu => leaky(x, T::ZERO),
+        Elementwise::LeakyRelu { slope } => leaky(x, T::from_f64(slope.value())),
+        Elementwise::Elu { alpha } => elu(x, T::ONE, T::from_f64(alpha.value())),
+        Elementwise::Selu => {
+            let [scale, alpha] = Elementwise::SELU.map(T::from_f64);
+            elu(x, scale, alpha)
+        }
+        Elementwise::Sigmoid => sigmoid(x),
+        Elementwise::Tanh => x.tanh(),
+        Elementwise::Softplus => {
+            let size = if x < T::ZERO { -x } else { x };
+            let positive = leaky(x, T::ZERO);
+            (positive + (T::ONE + (-size).exp()).ln()).flushed()
+        }
+        Elementwise::Silu => (x * sigmoid(x)).flushed(),
+        Elementwise::Gelu => {
+            (x * half * (T::ONE + (x * T::from_f64(FRAC_1_SQRT_2)).erf())).flushed()
+        }
+        Elementwise::GeluTanh => (x * half * (T::ONE + gelu_argument(x).tanh())).flushed(),
     }
 }
 
-fn each<T: Real>(values: &mut [T], function: impl Fn(T) -> T) {
-    for value in values {
-        *value = function(*value);
-    }
-}
-
-// A diverged network must show itself: ReLU hands NaN on instead of turning it into 0.
-fn keep_nan<T: Real>(x: T) -> T {
-    if x <= T::ZERO { T::ZERO } else { x }
-}
-
-/// The derivative at the point where the activation's result is `y`.
-pub fn derivative<T: Real>(y: T, activation: Elementwise) -> T {
+/// The derivative: from the activation's result where it [is
+/// fused](Elementwise::is_fused), else from its input.
+pub fn derivative<T: Real>(value: T, activation: Elementwise) -> T {
+    let half = T::from_f64(0.5);
+    let step = |below: T| if value > T::ZERO { T::ONE } else { below };
     match activation {
         Elementwise::Linear => T::ONE,
-        Elementwise::Relu => {
-            if y > T::ZERO {
-                T::ONE
-            } else {
-                T::ZERO
-            }
+        Elementwise::Relu => step(T::ZERO),
+        Elementwise::LeakyRelu { slope } => step(T::from_f64(slope.value())),
+        Elementwise::Elu { alpha } => step(value + T::from_f64(alpha.value())),
+        Elementwise::Selu => {
+            let [scale, alpha] = Elementwise::SELU.map(T::from_f64);
+            if value > T::ZERO { scale } else { value + alpha }
         }
-        Elementwise::Sigmoid => y * (T::ONE - y),
-        Elementwise::Tanh => T::ONE - y * y,
+        Elementwise::Sigmoid => value * (T::ONE - value),
+        Elementwise::Tanh => T::ONE - value * value,
+        Elementwise::Softplus => T::ONE - (-value).exp(),
+        Elementwise::Silu => {
+            let s = sigmoid(value);
+            s * (T::ONE + value * (T::ONE - s))
+        }
+        Elementwise::Gelu => {
+            let x = value;
+            let density = (-(x * x) * half).exp() * T::from_f64(FRAC_1_SQRT_2PI);
+            half * (T::ONE + (x * T::from_f64(FRAC_1_SQRT_2)).erf()) + x * density
+        }
+        Elementwise::GeluTanh => {
+            let x = value;
+            let t = gelu_argument(x).tanh();
+            let slope = T::from_f64(GELU_SCALE) * (T::ONE + T::from_f64(3.0 * GELU_CUBE) * x * x);
+            half * (T::ONE + t) + half * x * (T::ONE - t * t) * slope
+        }
     }
+}
+
+const FRAC_1_SQRT_2: f64 = std::f64::consts::FRAC_1_SQRT_2;
+/// 1 / √(2π).
+const FRAC_1_SQRT_2PI: f64 = 0.398_942_280_401_432_7;
+/// √(2/π).
+const GELU_SCALE: f64 = 0.797_884_560_802_865_4;
+const GELU_CUBE: f64 = 0.044_715;
+
+fn gelu_argument<T: Real>(x: T) -> T {
+    T::from_f64(GELU_SCALE) * (x + T::from_f64(GELU_CUBE) * x * x * x)
+}
+
+fn sigmoid<T: Real>(x: T) -> T {
+    (T::ONE / (T::ONE + (-x).exp())).flushed()
+}
+
+fn leaky<T: Real>(x: T, slope: T) -> T {
+    if x <= T::ZERO { x * slope + T::ZERO } else { x }
+}
+
+fn elu<T: Real>(x: T, scale: T, alpha: T) -> T {
+    if x <= T::ZERO { alpha * (x.exp() - T::ONE) } else { x * scale }
 }

@@ -1,6 +1,6 @@
 //! CPU twin of `dense_forward_*.wgsl`.
 
-use super::activation::activate;
+use super::activate::activate_row;
 use super::real::{Matrix, Real};
 use super::shape::Dense;
 use crate::activation::Elementwise;
@@ -27,6 +27,6 @@ pub fn dense_forward<T: Real>(
         Matrix::new(&mut *output, unit_stride),
     );
     for row in output.chunks_exact_mut(unit_stride) {
-        activate(&mut row[..units], activation);
+        activate_row(&mut row[..units], activation);
     }
 }

@@ -1,7 +1,9 @@
 //! Runs a [`Program`] on the CPU, in f32 (the fallback without a GPU) or in f64 (the oracle that
 //! the GPU is checked against). One plain function an operation, named as its kernel.
 
-mod activation;
+mod activate;
+mod activate_backward;
+pub(crate) mod activation;
 mod adagrad;
 mod adam;
 mod amsgrad;
@@ -10,6 +12,7 @@ mod convert;
 mod dense_backward_input;
 mod dense_backward_weights;
 mod dense_forward;
+mod dropout;
 mod loss;
 mod penalty;
 mod penalty_gradient;
@@ -30,6 +33,7 @@ use crate::data::{Batch, Sample};
 use crate::error::Result;
 use crate::program::{
     AdamRule, Buffer, BufferId, Element, Metrics, Op, Pass, Program, Role, Rows, Step,
+    dropout_threshold,
 };
 use shape::Dense;
 
@@ -177,6 +181,48 @@ impl<T: Real> CpuExecutor<T> {
                     &mut self.real_mut(output),
                     self.dense(rows, input, output),
                     activation,
+                );
+            }
+            Op::Activate { input, output, activation } => {
+                activate::activate(
+                    &self.real(input),
+                    &mut self.real_mut(output),
+                    self.elements(rows, input),
+                    activation,
+                );
+            }
+            Op::ActivateBackward { output_gradient, value, input_gradient, activation } => {
+                activate_backward::activate_backward(
+                    &self.real(output_gradient),
+                    &self.real(value),
+                    &mut self.real_mut(input_gradient),
+                    self.elements(rows, value),
+                    activation,
+                );
+            }
+            Op::Dropout { input, output, rate, layer } => {
+                dropout::dropout(
+                    &self.real(input),
+                    &mut self.real_mut(output),
+                    self.elements(rows, input),
+                    dropped(rate, layer, step),
+                );
+            }
+            Op::DropoutBackward {
+                output_gradient,
+                input,
+                input_gradient,
+                activation,
+                rate,
+                layer,
+            } => {
+                dropout::dropout_backward(
+                    &self.real(output_gradient),
+                    &self.real(input),
+                    &mut self.real_mut(input_gradient),
+                    self.elements(rows, input),
+                    activation,
+                    dropped(rate, layer, step),
                 );
             }
             Op::Softmax { input, output } => {
@@ -384,6 +430,12 @@ impl<T: Real> CpuExecutor<T> {
         }
     }
 
+    /// Rows, columns and stride.
+    fn elements(&self, rows: usize, id: BufferId) -> [usize; 3] {
+        let buffer = self.program.buffer(id);
+        [rows, buffer.columns, buffer.stride()]
+    }
+
     fn dense(&self, rows: usize, input: BufferId, output: BufferId) -> Dense {
         let (input, output) = (self.program.buffer(input), self.program.buffer(output));
         Dense {
@@ -492,6 +544,15 @@ impl<T: Real> CpuExecutor<T> {
                 Storage::Arena | Storage::U8(_) => {}
             }
         }
+    }
+}
+
+fn dropped<T: Real>(rate: f64, layer: u32, step: &Step) -> dropout::Dropout<T> {
+    dropout::Dropout {
+        noise: step.noise,
+        layer,
+        threshold: dropout_threshold(rate),
+        scale: T::from_f64(1.0 / (1.0 - rate)),
     }
 }
 

@@ -69,6 +69,8 @@ pub trait Real:
     fn ln(self) -> Self;
     /// Hyperbolic tangent.
     fn tanh(self) -> Self;
+    /// The error function.
+    fn erf(self) -> Self;
     /// False for NaN and the infinities.
     fn is_finite(self) -> bool;
     /// 0 in place of what is too small to matter in training: 2^-102 (2e-31) in f32, 2^-970 in
@@ -88,7 +90,7 @@ pub trait Real:
 }
 
 macro_rules! real {
-    ($type:ty, $gemm:path, $root:expr) => {
+    ($type:ty, $gemm:path, $erf:path, $root:expr) => {
         impl Real for $type {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
@@ -115,6 +117,9 @@ macro_rules! real {
             }
             fn tanh(self) -> Self {
                 self.tanh()
+            }
+            fn erf(self) -> Self {
+                $erf(self)
             }
             fn is_finite(self) -> bool {
                 self.is_finite()
@@ -170,8 +175,8 @@ macro_rules! real {
 const ROOT_F32: f32 = f32::from_bits((127 - 51) << 23);
 const ROOT_F64: f64 = f64::from_bits((1023 - 485) << 52);
 
-real!(f32, matrixmultiply::sgemm, ROOT_F32);
-real!(f64, matrixmultiply::dgemm, ROOT_F64);
+real!(f32, matrixmultiply::sgemm, libm::erff, ROOT_F32);
+real!(f64, matrixmultiply::dgemm, libm::erf, ROOT_F64);
 
 #[cfg(test)]
 mod tests {

@@ -1,7 +1,7 @@
 //! The kernels: which WGSL files, constants and bindings make each of them, and how many
 //! workgroups it takes. All that depends on WGSL's text stands here and in `shaders/`.
 
-use crate::activation::Elementwise;
+use crate::activation::{Elementwise, Scalar};
 
 /// How matrix kernels are built; [`kernel_class`](super::kernel_class) chooses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -64,6 +64,10 @@ pub enum Access {
 pub enum Kernel {
     Convert,
     DenseForward { class: KernelClass, input: InputKind, activation: Elementwise },
+    Activate { activation: Elementwise },
+    ActivateBackward { activation: Elementwise },
+    Dropout,
+    DropoutBackward { activation: Elementwise },
     Softmax,
     SoftmaxCrossEntropy,
     CategoricalCrossEntropy,
@@ -85,8 +89,6 @@ macro_rules! shader {
     };
 }
 
-const ELEMENTWISE: [Elementwise; 4] =
-    [Elementwise::Linear, Elementwise::Relu, Elementwise::Sigmoid, Elementwise::Tanh];
 const CLASSES: [KernelClass; 3] =
     [KernelClass::Tiled, KernelClass::Register, KernelClass::Subgroup];
 const INPUTS: [InputKind; 2] = [InputKind::F32, InputKind::U8];
@@ -109,24 +111,28 @@ impl Kernel {
             Kernel::RmsProp { centered: true },
             Kernel::Adagrad,
         ];
+        let fused = || Elementwise::ALL.into_iter().filter(|activation| activation.is_fused());
+        for activation in Elementwise::ALL {
+            all.extend([Kernel::Activate { activation }, Kernel::ActivateBackward { activation }]);
+        }
+        all.push(Kernel::Dropout);
+        all.extend(fused().map(|activation| Kernel::DropoutBackward { activation }));
         for loss in LossKind::ALL {
             // A binary cross-entropy takes logits only.
-            let activations = if loss == LossKind::BinaryCrossentropy { 1 } else { 4 };
-            let of = |&activation| Kernel::PointwiseLoss { loss, activation };
-            all.extend(ELEMENTWISE.iter().take(activations).map(of));
+            let of = fused()
+                .filter(|&f| loss != LossKind::BinaryCrossentropy || f == Elementwise::Linear);
+            all.extend(of.map(|activation| Kernel::PointwiseLoss { loss, activation }));
         }
         for class in CLASSES {
             for input in INPUTS {
                 all.push(Kernel::DenseBackwardWeights { class, input });
-                all.extend(ELEMENTWISE.map(|activation| Kernel::DenseForward {
+                all.extend(fused().map(|activation| Kernel::DenseForward {
                     class,
                     input,
                     activation,
                 }));
             }
-            all.extend(
-                ELEMENTWISE.map(|activation| Kernel::DenseBackwardInput { class, activation }),
-            );
+            all.extend(fused().map(|activation| Kernel::DenseBackwardInput { class, activation }));
         }
         all
     }
@@ -136,6 +142,10 @@ impl Kernel {
         match self {
             Kernel::Convert => "convert",
             Kernel::DenseForward { .. } => "dense_forward",
+            Kernel::Activate { .. } => "activate",
+            Kernel::ActivateBackward { .. } => "activate_backward",
+            Kernel::Dropout => "dropout",
+            Kernel::DropoutBackward { .. } => "dropout_backward",
             Kernel::Softmax => "softmax",
             Kernel::SoftmaxCrossEntropy => "softmax_cross_entropy",
             Kernel::CategoricalCrossEntropy => "categorical_cross_entropy",
@@ -159,12 +169,26 @@ impl Kernel {
         let rows = shader!("shared/rows.wgsl");
         let activation = shader!("shared/activation.wgsl");
         let update = |body| [step, shader!("shared/parameters.wgsl"), body].join("\n");
+        let elements = shader!("shared/elements.wgsl");
+        let noise = [shader!("shared/noise.wgsl"), shader!("shared/dropout.wgsl")].join("\n");
         let load = |input| match input {
             InputKind::F32 => shader!("shared/input_f32.wgsl"),
             InputKind::U8 => shader!("shared/input_u8.wgsl"),
         };
         match self {
             Kernel::Convert => [step, shader!("convert.wgsl")].join("\n"),
+            Kernel::Activate { .. } => {
+                [step, dense, rows, elements, activation, shader!("activate.wgsl")].join("\n")
+            }
+            Kernel::ActivateBackward { .. } => {
+                let body = shader!("activate_backward.wgsl");
+                [step, dense, rows, elements, activation, body].join("\n")
+            }
+            Kernel::Dropout => [step, &noise, rows, elements, shader!("dropout.wgsl")].join("\n"),
+            Kernel::DropoutBackward { .. } => {
+                let body = shader!("dropout_backward.wgsl");
+                [step, &noise, rows, elements, activation, body].join("\n")
+            }
             Kernel::Softmax => [step, dense, rows, shader!("softmax.wgsl")].join("\n"),
             Kernel::SoftmaxCrossEntropy => {
                 [step, dense, rows, shader!("softmax_cross_entropy.wgsl")].join("\n")
@@ -211,19 +235,35 @@ impl Kernel {
 
     /// Values of the text's override constants.
     pub fn constants(self) -> Vec<(&'static str, f64)> {
-        let number = |activation| match activation {
-            Elementwise::Linear => 0.0,
-            Elementwise::Relu => 1.0,
-            Elementwise::Sigmoid => 2.0,
-            Elementwise::Tanh => 3.0,
+        // The number of each function in the shader, and its constant.
+        let function = |activation| match activation {
+            Elementwise::Linear => (0, None),
+            Elementwise::Relu => (1, None),
+            Elementwise::Sigmoid => (2, None),
+            Elementwise::Tanh => (3, None),
+            Elementwise::LeakyRelu { slope } => (4, Some(slope)),
+            Elementwise::Elu { alpha } => (5, Some(alpha)),
+            Elementwise::Selu => (6, None),
+            Elementwise::Softplus => (7, None),
+            Elementwise::Silu => (8, None),
+            Elementwise::Gelu => (9, None),
+            Elementwise::GeluTanh => (10, None),
+        };
+        let of = |activation| {
+            let (number, constant) = function(activation);
+            let slope = constant.map(|constant: Scalar| ("SLOPE", constant.value()));
+            std::iter::once(("ACTIVATION", f64::from(number))).chain(slope).collect()
         };
         match self {
             Kernel::DenseForward { activation, .. }
-            | Kernel::DenseBackwardInput { activation, .. } => {
-                vec![("ACTIVATION", number(activation))]
-            }
+            | Kernel::DenseBackwardInput { activation, .. }
+            | Kernel::Activate { activation }
+            | Kernel::ActivateBackward { activation }
+            | Kernel::DropoutBackward { activation } => of(activation),
             Kernel::PointwiseLoss { loss, activation } => {
-                vec![("LOSS", f64::from(loss as u32)), ("ACTIVATION", number(activation))]
+                let mut constants: Vec<_> = of(activation);
+                constants.push(("LOSS", f64::from(loss as u32)));
+                constants
             }
             Kernel::Sgd { nesterov } => vec![("NESTEROV", f64::from(u8::from(nesterov)))],
             Kernel::RmsProp { centered } => vec![("CENTERED", f64::from(u8::from(centered)))],
@@ -236,8 +276,14 @@ impl Kernel {
     pub fn bindings(self) -> &'static [Access] {
         use Access::{Read, Write};
         match self {
-            Kernel::Convert | Kernel::Softmax | Kernel::Penalty | Kernel::PenaltyGradient => {
-                &[Read, Write]
+            Kernel::Convert
+            | Kernel::Activate { .. }
+            | Kernel::Dropout
+            | Kernel::Softmax
+            | Kernel::Penalty
+            | Kernel::PenaltyGradient => &[Read, Write],
+            Kernel::ActivateBackward { .. } | Kernel::DropoutBackward { .. } => {
+                &[Read, Read, Write]
             }
             Kernel::DenseForward { .. } | Kernel::DenseBackwardInput { .. } => {
                 &[Read, Read, Read, Write]
@@ -269,6 +315,12 @@ impl Kernel {
         };
         match self {
             Kernel::Convert => fold((u64::from(rows) * u64::from(inputs.div_ceil(4))).div_ceil(64)),
+            Kernel::Activate { .. }
+            | Kernel::ActivateBackward { .. }
+            | Kernel::Dropout
+            | Kernel::DropoutBackward { .. } => {
+                fold((u64::from(rows) * u64::from(units.div_ceil(4))).div_ceil(64))
+            }
             Kernel::Penalty => [1, 1, 1],
             Kernel::PenaltyGradient
             | Kernel::Adam

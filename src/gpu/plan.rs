@@ -5,14 +5,14 @@ use std::collections::HashMap;
 use super::kernel::{InputKind, Kernel, KernelClass, LossKind};
 use crate::error::{Error, Result};
 use crate::loss::PointwiseLoss;
-use crate::program::{AdamRule, BufferId, Op, Program};
+use crate::program::{AdamRule, BufferId, Op, Program, dropout_threshold};
 
 /// One dispatch: a kernel, its constants and its storage buffers in binding order.
 #[derive(Debug, Clone)]
 pub(super) struct Dispatch {
     pub kernel: Kernel,
     /// The uniform at binding 1.
-    pub constants: [u32; 4],
+    pub constants: [u32; 8],
     pub buffers: Vec<BufferId>,
     /// Columns of the input; for an update, the number of parameters.
     pub inputs: u32,
@@ -69,19 +69,30 @@ fn dispatch(
         Some(&(bytes, scale)) => (bytes, InputKind::U8, scale as f32),
         None => (id, InputKind::F32, 1.0),
     };
-    let shape = |inputs: u32, units: u32, scale: f32| [inputs, units, scale.to_bits(), 0];
+    let shape = |inputs: u32, units: u32, scale: f32| padded([inputs, units, scale.to_bits(), 0]);
     let loss = |kernel: Kernel, units: u32, parameter: f64| Dispatch {
         kernel,
-        constants: [0, units, 0, (parameter as f32).to_bits()],
+        constants: padded([0, units, 0, (parameter as f32).to_bits()]),
         buffers: [op.reads(), op.writes()].concat(),
         inputs: 0,
         units,
+    };
+    let elements = |kernel: Kernel, units: u32, [scale, layer, threshold]: [u32; 3]| Dispatch {
+        kernel,
+        constants: [0, units, scale, 0, layer, threshold, 0, 0],
+        buffers: [op.reads(), op.writes()].concat(),
+        inputs: 0,
+        units,
+    };
+    let dropped = |rate: f64, layer: u32| {
+        [((1.0 / (1.0 - rate)) as f32).to_bits(), layer, dropout_threshold(rate)]
     };
     let penalty = |kernel: Kernel, weight: BufferId, rates: [f64; 2]| -> Result<Dispatch> {
         let length = size(program.buffer(weight).allocated(0))?;
         let [l1, l2] = rates.map(|rate| (rate as f32).to_bits());
         let buffers = [op.reads(), op.writes()].concat();
-        Ok(Dispatch { kernel, constants: [length, l1, l2, 0], buffers, inputs: length, units: 0 })
+        let constants = padded([length, l1, l2, 0]);
+        Ok(Dispatch { kernel, constants, buffers, inputs: length, units: 0 })
     };
     let adam = |rule: AdamRule| [1.0 - rule.beta_1, 1.0 - rule.beta_2, rule.epsilon];
     // The arenas lie in binding order: the gradients, then what is changed.
@@ -89,13 +100,13 @@ fn dispatch(
         let buffers = [op.reads(), op.writes()].concat();
         let length = buffers.first().map_or(Ok(0), |&gradients| columns(gradients))?;
         let [a, b, c] = constants.map(|constant| (constant as f32).to_bits());
-        let constants = [length, a, b, c];
+        let constants = padded([length, a, b, c]);
         Ok(Dispatch { kernel, constants, buffers, inputs: length, units: 0 })
     };
     Ok(match *op {
         Op::Convert { input, output, scale } => Dispatch {
             kernel: Kernel::Convert,
-            constants: [columns(input)?, 0, (scale as f32).to_bits(), 0],
+            constants: padded([columns(input)?, 0, (scale as f32).to_bits(), 0]),
             buffers: vec![input, output],
             inputs: columns(input)?,
             units: 0,
@@ -110,6 +121,19 @@ fn dispatch(
                 inputs,
                 units,
             }
+        }
+        Op::Activate { input, activation, .. } => {
+            elements(Kernel::Activate { activation }, columns(input)?, [0; 3])
+        }
+        Op::ActivateBackward { value, activation, .. } => {
+            elements(Kernel::ActivateBackward { activation }, columns(value)?, [0; 3])
+        }
+        Op::Dropout { input, rate, layer, .. } => {
+            elements(Kernel::Dropout, columns(input)?, dropped(rate, layer))
+        }
+        Op::DropoutBackward { input, activation, rate, layer, .. } => {
+            let kernel = Kernel::DropoutBackward { activation };
+            elements(kernel, columns(input)?, dropped(rate, layer))
         }
         Op::Softmax { input, output } => Dispatch {
             kernel: Kernel::Softmax,
@@ -170,6 +194,11 @@ fn dispatch(
         }
         Op::Adagrad { epsilon, .. } => update(Kernel::Adagrad, [epsilon, 0.0, 0.0])?,
     })
+}
+
+/// Most kernels read the first four only.
+fn padded([a, b, c, d]: [u32; 4]) -> [u32; 8] {
+    [a, b, c, d, 0, 0, 0, 0]
 }
 
 /// Sizes and counts are u32 in the kernels.

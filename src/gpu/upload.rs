@@ -158,7 +158,7 @@ fn scalars(step: &Step) -> Result<[u32; 8]> {
         bits(1.0 / step.live_rows.max(1) as f64),
         bits(step.root_scale),
         bits(step.decay),
-        0,
-        0,
+        step.noise as u32,
+        (step.noise >> 32) as u32,
     ])
 }

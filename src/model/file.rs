@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 use super::{Sequential, lower};
 use crate::atomic_write::atomic_write;
 use crate::error::{Error, Result};
-use crate::loss::Loss;
 use crate::optimizer::Adam;
 
 /// Named tensors: `dense_1.weight` `[inputs, units]` and `dense_1.bias` `[units]`, f32.
@@ -30,16 +29,16 @@ struct Version {
     version: u32,
 }
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// The names and shapes that the parameters of `architecture` must have.
 pub(crate) fn parameters(architecture: &Sequential) -> Vec<(String, Vec<usize>)> {
-    let mut inputs = architecture.input.width().unwrap_or(0);
     let mut all = Vec::new();
-    for (i, layer) in architecture.layers.iter().enumerate() {
-        all.push((format!("dense_{}.weight", i + 1), vec![inputs, layer.units]));
-        all.push((format!("dense_{}.bias", i + 1), vec![layer.units]));
-        inputs = layer.units;
+    for (i, (inputs, dense)) in architecture.dense_layers().enumerate() {
+        all.push((format!("dense_{}.weight", i + 1), vec![inputs, dense.units]));
+        if dense.use_bias {
+            all.push((format!("dense_{}.bias", i + 1), vec![dense.units]));
+        }
     }
     all
 }
@@ -90,7 +89,7 @@ pub fn load(path: &Path) -> Result<(Sequential, Weights)> {
         return Err(bad(format!("has version {version}; this program reads version {VERSION}")));
     }
     let Header { model, .. } = serde_json::from_str(header).map_err(damaged)?;
-    let compiled = model.clone().compile(Adam::default(), Loss::SparseCategoricalCrossentropy, []);
+    let compiled = model.clone().compile(Adam::default(), model.usual_loss(), []);
     lower(&compiled).map_err(|error| bad(format!("its architecture is damaged: {error}")))?;
     let mut weights = Vec::new();
     for (name, shape) in parameters(&model) {

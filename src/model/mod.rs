@@ -9,7 +9,7 @@ mod sequential;
 
 pub(crate) use file::parameters;
 pub use file::{Weights, load, save};
-pub use initializer::glorot_uniform;
+pub use initializer::Initializer;
 pub use lower::lower;
 pub use regularizer::Regularizer;
-pub use sequential::{Compiled, Dense, Input, InputType, Sequential};
+pub use sequential::{Compiled, Dense, Input, InputType, Layer, Sequential};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Regularizer;
+use super::{Initializer, Regularizer};
 use crate::activation::Activation;
 use crate::loss::Loss;
 use crate::metric::Metric;
@@ -54,6 +54,34 @@ impl From<usize> for Input {
     }
 }
 
+/// A layer.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "layer", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Layer {
+    /// [`Dense`].
+    Dense(Dense),
+    /// An activation of its own.
+    Activation {
+        /// Applied to each value.
+        activation: Activation,
+    },
+    /// In training, each value is dropped with probability `rate`, and the others are multiplied
+    /// by `1 / (1 - rate)`; else nothing happens (Srivastava and others, 2014).
+    Dropout {
+        /// At least 0 and less than 1.
+        rate: f64,
+    },
+    /// Nothing happens: samples are flat already.
+    Flatten,
+}
+
+impl From<Dense> for Layer {
+    fn from(dense: Dense) -> Self {
+        Layer::Dense(dense)
+    }
+}
+
 /// A dense layer: `activation(x·W + b)`, weight `[inputs, units]`, bias `[units]`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Dense {
@@ -61,23 +89,57 @@ pub struct Dense {
     pub units: usize,
     /// Applied to the output.
     pub activation: Activation,
+    /// Whether there is a bias; true by default.
+    #[serde(default = "yes")]
+    pub use_bias: bool,
+    /// How the weight begins; Glorot uniform by default.
+    #[serde(default)]
+    pub weight_initializer: Initializer,
+    /// How the bias begins; zeros by default.
+    #[serde(default = "Initializer::zeros")]
+    pub bias_initializer: Initializer,
     /// What the weight costs; nothing by default.
-    #[serde(default, skip_serializing_if = "Regularizer::is_none")]
+    #[serde(default)]
     pub weight_regularizer: Regularizer,
     /// What the bias costs; nothing by default.
-    #[serde(default, skip_serializing_if = "Regularizer::is_none")]
+    #[serde(default)]
     pub bias_regularizer: Regularizer,
 }
 
+fn yes() -> bool {
+    true
+}
+
 impl Dense {
-    /// A layer without regularizers.
+    /// A layer with Keras' defaults.
     pub fn new(units: usize, activation: Activation) -> Self {
         Dense {
             units,
             activation,
+            use_bias: true,
+            weight_initializer: Initializer::GlorotUniform,
+            bias_initializer: Initializer::Zeros,
             weight_regularizer: Regularizer::default(),
             bias_regularizer: Regularizer::default(),
         }
+    }
+
+    /// Adds no bias.
+    pub fn without_bias(mut self) -> Self {
+        self.use_bias = false;
+        self
+    }
+
+    /// Chooses how the weight begins.
+    pub fn weight_initializer(mut self, initializer: Initializer) -> Self {
+        self.weight_initializer = initializer;
+        self
+    }
+
+    /// Chooses how the bias begins.
+    pub fn bias_initializer(mut self, initializer: Initializer) -> Self {
+        self.bias_initializer = initializer;
+        self
     }
 
     /// Makes the weight cost something.
@@ -101,7 +163,7 @@ pub struct Sequential {
     /// What goes into the first layer.
     pub input: Input,
     /// The layers, first to last.
-    pub layers: Vec<Dense>,
+    pub layers: Vec<Layer>,
 }
 
 impl Sequential {
@@ -116,14 +178,53 @@ impl Sequential {
     }
 
     /// Appends a layer.
-    pub fn layer(mut self, layer: Dense) -> Self {
-        self.layers.push(layer);
+    pub fn layer(mut self, layer: impl Into<Layer>) -> Self {
+        self.layers.push(layer.into());
         self
     }
 
-    /// Number of outputs: the units of the last layer.
+    /// Appends an activation. After a dense layer without one it becomes a part of it.
+    pub fn activation(self, activation: Activation) -> Self {
+        self.layer(Layer::Activation { activation })
+    }
+
+    /// Appends a dropout of the share `rate`.
+    pub fn dropout(self, rate: f64) -> Self {
+        self.layer(Layer::Dropout { rate })
+    }
+
+    /// Appends nothing that would change anything: samples are flat already.
+    pub fn flatten(self) -> Self {
+        self.layer(Layer::Flatten)
+    }
+
+    /// The dense layers, each with its number of inputs.
+    pub fn dense_layers(&self) -> impl Iterator<Item = (usize, &Dense)> {
+        let mut inputs = self.input.width().unwrap_or(0);
+        self.layers.iter().filter_map(move |layer| match layer {
+            Layer::Dense(dense) => Some((std::mem::replace(&mut inputs, dense.units), dense)),
+            _ => None,
+        })
+    }
+
+    /// Number of outputs: the units of the last dense layer.
     pub fn outputs(&self) -> usize {
-        self.layers.last().map_or(0, |layer| layer.units)
+        self.dense_layers().last().map_or(0, |(_, dense)| dense.units)
+    }
+
+    /// The loss that goes with the last activation: a cross-entropy after softmax and sigmoid,
+    /// else the squared error. A model that was saved has no other.
+    pub fn usual_loss(&self) -> Loss {
+        let last = self.layers.iter().rev().find_map(|layer| match layer {
+            Layer::Activation { activation } => Some(*activation),
+            Layer::Dense(dense) => Some(dense.activation),
+            Layer::Dropout { .. } | Layer::Flatten => None,
+        });
+        match last {
+            Some(Activation::Softmax) => Loss::SparseCategoricalCrossentropy,
+            Some(Activation::Sigmoid) => Loss::BINARY_CROSSENTROPY,
+            _ => Loss::MeanSquaredError,
+        }
     }
 
     /// Chooses how it is trained and what is reported.

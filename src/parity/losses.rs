@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::bounds::{self, Softmax};
 use super::case::{Bound, Case, Values};
-use super::operations::{derivative, finish, logits};
+use super::operations::{derivative, finish, logits, results_of};
 use crate::activation::Elementwise;
 use crate::error::Result;
 use crate::loss::PointwiseLoss;
@@ -24,12 +24,12 @@ const DELTA: f64 = 0.75;
 
 impl LossCase {
     pub(super) fn all() -> Vec<LossCase> {
-        use Elementwise::{Linear, Relu, Sigmoid, Tanh};
+        let fused = || Elementwise::ALL.into_iter().filter(|activation| activation.is_fused());
         let binary = PointwiseLoss::BinaryCrossentropy { label_smoothing: SMOOTHING };
         let mut all = vec![
             LossCase::SoftmaxCrossEntropy,
             LossCase::CategoricalCrossEntropy,
-            LossCase::Pointwise(binary, Linear),
+            LossCase::Pointwise(binary, Elementwise::Linear),
         ];
         for function in [
             PointwiseLoss::MeanSquaredError,
@@ -37,7 +37,7 @@ impl LossCase {
             PointwiseLoss::Huber { delta: DELTA },
         ] {
             let of = |activation| LossCase::Pointwise(function, activation);
-            all.extend([Linear, Relu, Sigmoid, Tanh].map(of));
+            all.extend(fused().map(of));
         }
         all
     }
@@ -47,13 +47,15 @@ impl LossCase {
             LossCase::SoftmaxCrossEntropy => "softmax_cross_entropy".into(),
             LossCase::CategoricalCrossEntropy => "categorical_cross_entropy".into(),
             LossCase::Pointwise(function, activation) => {
+                let activation = format!("{activation:?}");
+                let activation = activation.split(' ').next().unwrap_or_default();
                 let function = match function {
                     PointwiseLoss::BinaryCrossentropy { .. } => "binary",
                     PointwiseLoss::MeanSquaredError => "mse",
                     PointwiseLoss::MeanAbsoluteError => "mae",
                     PointwiseLoss::Huber { .. } => "huber",
                 };
-                format!("pointwise_loss {function} {activation:?}").to_lowercase()
+                format!("pointwise_loss {function} {activation}").to_lowercase()
             }
         }
     }
@@ -119,11 +121,7 @@ pub(super) fn loss(shape: [usize; 3], case: LossCase, mut values: Values) -> Res
         LossCase::Pointwise(PointwiseLoss::BinaryCrossentropy { .. }, _)
         | LossCase::SoftmaxCrossEntropy
         | LossCase::CategoricalCrossEntropy => logits(rows, units, &mut values),
-        LossCase::Pointwise(_, Elementwise::Sigmoid) => values.positive(count),
-        LossCase::Pointwise(_, Elementwise::Relu) => {
-            values.signed(count).iter().map(|x| x.max(0.0)).collect()
-        }
-        LossCase::Pointwise(..) => values.signed(count),
+        LossCase::Pointwise(_, activation) => results_of(activation, count, &mut values),
     };
     let target = match case {
         LossCase::SoftmaxCrossEntropy => values.below(rows, units as u64),
@@ -209,8 +207,7 @@ fn row_bounds(case: LossCase, y: &[f64], target: &[f64]) -> RowBounds {
                 size += loss;
                 error += loss_error;
                 let derivative = derivative(y, activation);
-                // Far from 0, tanh' is a difference of nearly equal numbers.
-                let of_derivative = bounds::rounded(1.0);
+                let of_derivative = bounds::activation_derivative(activation, y);
                 gradient.push(
                     (slope_error * derivative.abs()
                         + slope.abs() * of_derivative

@@ -5,6 +5,7 @@ use super::case::{Case, Values};
 use super::losses::{LossCase, loss};
 use super::updates::{Update, update};
 use crate::activation::Elementwise;
+use crate::cpu::activation::apply;
 use crate::cpu::{Matrix, Real};
 use crate::error::Result;
 use crate::gpu::InputKind;
@@ -20,6 +21,10 @@ pub enum Operation {
     Loss(LossCase),
     DenseBackwardWeights(InputKind),
     DenseBackwardInput(Elementwise),
+    Activate(Elementwise),
+    ActivateBackward(Elementwise),
+    Dropout,
+    DropoutBackward(Elementwise),
     Penalty,
     PenaltyGradient,
     Update(Update),
@@ -30,16 +35,20 @@ const SCALE: f64 = 1.0 / 255.0;
 impl Operation {
     /// Every operation, in all its forms.
     pub fn all() -> Vec<Operation> {
-        use Elementwise::{Linear, Relu, Sigmoid, Tanh};
         use InputKind::{F32, U8};
+        let fused = || Elementwise::ALL.into_iter().filter(|activation| activation.is_fused());
         let mut all = vec![Operation::Convert];
         for input in [F32, U8] {
-            all.extend([Linear, Relu, Sigmoid, Tanh].map(|a| Operation::DenseForward(input, a)));
+            all.extend(fused().map(|a| Operation::DenseForward(input, a)));
         }
         all.push(Operation::Softmax);
         all.extend(LossCase::all().into_iter().map(Operation::Loss));
         all.extend([F32, U8].map(Operation::DenseBackwardWeights));
-        all.extend([Linear, Relu, Sigmoid, Tanh].map(Operation::DenseBackwardInput));
+        all.extend(fused().map(Operation::DenseBackwardInput));
+        all.extend(Elementwise::ALL.map(Operation::Activate));
+        all.extend(Elementwise::ALL.map(Operation::ActivateBackward));
+        all.push(Operation::Dropout);
+        all.extend(fused().map(Operation::DropoutBackward));
         all.extend([Operation::Penalty, Operation::PenaltyGradient]);
         all.extend(Update::ALL.map(Operation::Update));
         all
@@ -51,7 +60,10 @@ impl Operation {
             InputKind::F32 => "f32",
             InputKind::U8 => "u8",
         };
-        let lower = |activation: Elementwise| format!("{activation:?}").to_lowercase();
+        let lower = |activation: Elementwise| {
+            let name = format!("{activation:?}").to_lowercase();
+            name.split(' ').next().unwrap_or_default().to_owned()
+        };
         match self {
             Operation::Convert => "convert".into(),
             Operation::DenseForward(kind, activation) => {
@@ -64,6 +76,14 @@ impl Operation {
             }
             Operation::DenseBackwardInput(activation) => {
                 format!("dense_backward_input {}", lower(activation))
+            }
+            Operation::Activate(activation) => format!("activate {}", lower(activation)),
+            Operation::ActivateBackward(activation) => {
+                format!("activate_backward {}", lower(activation))
+            }
+            Operation::Dropout => "dropout".into(),
+            Operation::DropoutBackward(activation) => {
+                format!("dropout_backward {}", lower(activation))
             }
             Operation::Penalty => "penalty".into(),
             Operation::PenaltyGradient => "penalty_gradient".into(),
@@ -106,6 +126,14 @@ impl Operation {
             Operation::DenseBackwardWeights(input) => dense_backward_weights(shape, input, values),
             Operation::DenseBackwardInput(activation) => {
                 dense_backward_input(shape, activation, values)
+            }
+            Operation::Activate(activation) => activate(shape, activation, values),
+            Operation::ActivateBackward(activation) => {
+                activate_backward(shape, activation, None, values)
+            }
+            Operation::Dropout => dropout(shape, values),
+            Operation::DropoutBackward(activation) => {
+                activate_backward(shape, activation, Some(DROPOUT), values)
             }
             Operation::Penalty => penalty(shape, values),
             Operation::PenaltyGradient => penalty_gradient(shape, values),
@@ -301,18 +329,15 @@ fn dense_backward_input(
     builder.push(Pass::Predict, op)?;
 
     let (d, w) = (values.signed(rows * units), values.signed(inputs * units));
-    let y: Vec<f64> = match activation {
-        Elementwise::Sigmoid => values.positive(rows * inputs),
-        // A dead unit is exactly 0.
-        Elementwise::Relu => values.signed(rows * inputs).iter().map(|x| x.max(0.0)).collect(),
-        Elementwise::Linear | Elementwise::Tanh => values.signed(rows * inputs),
-    };
+    let y = results_of(activation, rows * inputs, &mut values);
     let sizes = product([rows, units, inputs], (&magnitudes(&d), false), (&magnitudes(&w), true));
     let derivatives: Vec<f64> = y.iter().map(|&y| derivative(y, activation)).collect();
     let bound = move |result: &dyn Fn(BufferId) -> Vec<f64>| {
         let results = result(input_gradient).into_iter().zip(&derivatives);
         let of = |(&size, (result, &derivative)): (&f64, (f64, &f64))| {
-            bounds::activation_gradient(bounds::dot(units, size), derivative, result)
+            let error = bounds::dot(units, size);
+            bounds::activation_gradient(error, derivative, result)
+                + size * bounds::activation_derivative(activation, 1.0)
         };
         sizes.iter().zip(results).map(of).collect()
     };
@@ -324,13 +349,108 @@ fn dense_backward_input(
     ))
 }
 
-pub(super) fn derivative(y: f64, activation: Elementwise) -> f64 {
-    match activation {
-        Elementwise::Linear => 1.0,
-        Elementwise::Relu => f64::from(u8::from(y > 0.0)),
-        Elementwise::Sigmoid => y * (1.0 - y),
-        Elementwise::Tanh => 1.0 - y * y,
+pub(super) use crate::cpu::activation::derivative;
+
+/// What such an activation may have made; for one that is told from its input, any number.
+pub(super) fn results_of(activation: Elementwise, count: usize, values: &mut Values) -> Vec<f64> {
+    let x = values.scaled(count, 3.0);
+    let of = |x: f64| match activation {
+        activation if !activation.is_fused() => x,
+        // A dead unit is exactly 0.
+        Elementwise::Relu => x.max(0.0),
+        Elementwise::Linear => x,
+        activation => f64::from(apply(x, activation) as f32),
+    };
+    x.into_iter().map(of).collect()
+}
+
+/// `[noise, rate]` of the cases.
+const NOISE: u64 = 0x0123_4567_89ab_cdef;
+const LAYER: u32 = 3;
+const DROPOUT: f64 = 0.3;
+
+fn activate(shape: [usize; 3], activation: Elementwise, mut values: Values) -> Result<Case> {
+    let [rows, _, units] = shape;
+    let mut builder = ProgramBuilder::new();
+    let input = builder.activation("input", units)?;
+    let output = builder.activation("output", units)?;
+    builder.push(Pass::Predict, Op::Activate { input, output, activation })?;
+    let mut x = values.scaled(rows * units, 6.0);
+    // Where exp would overflow or vanish.
+    for (x, extreme) in
+        x.iter_mut().step_by(7).zip([0.0, -30.0, 30.0, 100.0, -100.0].iter().cycle())
+    {
+        *x = *extreme;
     }
+    let inputs = x.clone();
+    let bound = move |_: &dyn Fn(BufferId) -> Vec<f64>| {
+        inputs.iter().map(|&x| bounds::activation(activation, x, 0.0)).collect()
+    };
+    Ok(finish(builder, shape, vec![(input, x)], vec![(output, Box::new(bound))]))
+}
+
+fn activate_backward(
+    shape: [usize; 3],
+    activation: Elementwise,
+    dropped: Option<f64>,
+    mut values: Values,
+) -> Result<Case> {
+    let [rows, _, units] = shape;
+    let mut builder = ProgramBuilder::new();
+    let output_gradient = builder.activation("output_gradient", units)?;
+    let value = builder.activation("value", units)?;
+    let input_gradient = builder.activation("input_gradient", units)?;
+    let op = match dropped {
+        None => Op::ActivateBackward { output_gradient, value, input_gradient, activation },
+        Some(rate) => Op::DropoutBackward {
+            output_gradient,
+            input: value,
+            input_gradient,
+            activation,
+            rate,
+            layer: LAYER,
+        },
+    };
+    builder.push(Pass::Predict, op)?;
+    let d = values.signed(rows * units);
+    let y = results_of(activation, rows * units, &mut values);
+    let scale = dropped.map_or(1.0, |rate| 1.0 / (1.0 - rate));
+    let errors: Vec<f64> = d
+        .iter()
+        .zip(&y)
+        .map(|(d, &y)| d.abs() * scale * bounds::activation_derivative(activation, y))
+        .collect();
+    let bound = move |result: &dyn Fn(BufferId) -> Vec<f64>| {
+        let results = result(input_gradient).into_iter().zip(&errors);
+        // What is dropped is exactly zero.
+        let of = |(result, error): (f64, &f64)| {
+            if dropped.is_some() && result == 0.0 && activation == Elementwise::Linear {
+                0.0
+            } else {
+                error + bounds::rounded(result)
+            }
+        };
+        results.map(of).collect()
+    };
+    let fills = vec![(output_gradient, d), (value, y)];
+    let case = finish(builder, shape, fills, vec![(input_gradient, Box::new(bound))]);
+    Ok(Case { step: Step { noise: NOISE, ..case.step }, ..case })
+}
+
+fn dropout(shape: [usize; 3], mut values: Values) -> Result<Case> {
+    let [rows, _, units] = shape;
+    let mut builder = ProgramBuilder::new();
+    let input = builder.activation("input", units)?;
+    let output = builder.activation("output", units)?;
+    builder.push(Pass::Predict, Op::Dropout { input, output, rate: DROPOUT, layer: LAYER })?;
+    let x = values.signed(rows * units);
+    let bound = move |result: &dyn Fn(BufferId) -> Vec<f64>| {
+        // What is dropped is exactly zero.
+        let of = |result: f64| if result == 0.0 { 0.0 } else { bounds::rounded(result) };
+        result(output).into_iter().map(of).collect()
+    };
+    let case = finish(builder, shape, vec![(input, x)], vec![(output, Box::new(bound))]);
+    Ok(Case { step: Step { noise: NOISE, ..case.step }, ..case })
 }
 
 const L1: f64 = 0.375;

@@ -9,7 +9,7 @@ use crate::data::{Batch, BatchOrder, Dataset, Features, Shuffle};
 use crate::error::Result;
 use crate::gpu::{Gpu, GpuExecutor};
 use crate::loss::Loss;
-use crate::model::{Compiled, Input, Sequential, glorot_uniform, lower};
+use crate::model::{Compiled, Initializer, Input, Sequential, lower};
 use crate::optimizer::Adam;
 use crate::program::{Element, Pass, Role, Step};
 
@@ -32,7 +32,8 @@ pub(super) async fn trajectory(gpu: &Gpu, input_u8: bool) -> Result<Worst> {
     let mut device = GpuExecutor::new(gpu, Arc::clone(&program)).await?;
     let weights = program.of_role(Role::Parameter).step_by(2);
     for (layer, (id, weight)) in (0u32..).zip(weights) {
-        let values = glorot_uniform(0, layer, weight.live_rows(0), weight.columns);
+        let values =
+            Initializer::GlorotUniform.values(0, layer, weight.live_rows(0), weight.columns);
         exact.write(id, &values)?;
         single.write(id, &values)?;
         device.write(id, &values).await?;

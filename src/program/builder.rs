@@ -153,6 +153,16 @@ impl ProgramBuilder {
                 expected: format!("{element:?} [{rows:?}, {columns}]"),
             })
         };
+        // A derivative that is not told by the result cannot be part of these.
+        if let Op::DenseForward { activation, .. }
+        | Op::DenseBackwardInput { activation, .. }
+        | Op::DropoutBackward { activation, .. }
+        | Op::PointwiseLoss { activation, .. } = *op
+            && !activation.is_fused()
+        {
+            let problem = format!("{activation:?} cannot be part of {}", op.name());
+            return Err(Error::argument("activation", problem));
+        }
         match *op {
             Op::Convert { input, output, .. } => {
                 expect(input, U8, Batch, columns(input))?;
@@ -164,9 +174,17 @@ impl ProgramBuilder {
                 expect(bias, Real, One, columns(output))?;
                 expect(output, Real, Batch, columns(output))?;
             }
-            Op::Softmax { input, output } => {
+            Op::Softmax { input, output }
+            | Op::Activate { input, output, .. }
+            | Op::Dropout { input, output, .. } => {
                 expect(input, Real, Batch, columns(input))?;
                 expect(output, Real, Batch, columns(input))?;
+            }
+            Op::ActivateBackward { output_gradient, value: input, input_gradient, .. }
+            | Op::DropoutBackward { output_gradient, input, input_gradient, .. } => {
+                for id in [output_gradient, input, input_gradient] {
+                    expect(id, Real, Batch, columns(input))?;
+                }
             }
             Op::SoftmaxCrossEntropy { logits: outputs, labels: targets, .. }
             | Op::CategoricalCrossEntropy { logits: outputs, targets, .. }

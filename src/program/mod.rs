@@ -10,7 +10,7 @@ mod step;
 pub use buffer::{Buffer, BufferId, Element, Placement, Role, Rows};
 pub use builder::ProgramBuilder;
 pub use metrics::Metrics;
-pub use op::{AdamRule, Op, Pass};
+pub use op::{AdamRule, Op, Pass, dropout_threshold};
 pub use step::Step;
 
 /// The buffer table of a model and its three lists of operations.

@@ -30,6 +30,29 @@ pub enum Op {
         output: BufferId,
         activation: Elementwise,
     },
+    /// `output[B,U] = activation(input[B,U])`.
+    Activate { input: BufferId, output: BufferId, activation: Elementwise },
+    /// `input_gradient[B,U] = output_gradient[B,U] · activation'`, told from `value[B,U]`: the
+    /// activation's result where it [is fused](Elementwise::is_fused), else its input.
+    ActivateBackward {
+        output_gradient: BufferId,
+        value: BufferId,
+        input_gradient: BufferId,
+        activation: Elementwise,
+    },
+    /// `output[B,U] = input[B,U] · mask / (1 - rate)`; the mask is a pure function of the step's
+    /// noise, the layer and the place, and drops the share `rate`.
+    Dropout { input: BufferId, output: BufferId, rate: f64, layer: u32 },
+    /// `input_gradient[B,U] = output_gradient[B,U] · mask / (1 - rate) · activation'(input)`,
+    /// where the fused `activation` made `input[B,U]`.
+    DropoutBackward {
+        output_gradient: BufferId,
+        input: BufferId,
+        input_gradient: BufferId,
+        activation: Elementwise,
+        rate: f64,
+        layer: u32,
+    },
     /// `output[B,U] = softmax(input[B,U])`, row by row.
     Softmax { input: BufferId, output: BufferId },
     /// Softmax cross-entropy of `logits[B,U]` against the class indices `labels[B]`: adds each
@@ -132,6 +155,12 @@ pub enum Op {
     Adagrad { gradients: BufferId, parameters: BufferId, accumulator: BufferId, epsilon: f64 },
 }
 
+/// [`Op::Dropout`] drops a value if its 32 random bits are below this.
+pub fn dropout_threshold(rate: f64) -> u32 {
+    // The cast saturates; a rate is below 1.
+    (rate * 4_294_967_296.0) as u32
+}
+
 /// The constants of [`Op::Adam`] and [`Op::AmsGrad`]; those of the step are in
 /// [`Step`](super::Step).
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -148,6 +177,10 @@ impl Op {
         match self {
             Op::Convert { .. } => "convert",
             Op::DenseForward { .. } => "dense_forward",
+            Op::Activate { .. } => "activate",
+            Op::ActivateBackward { .. } => "activate_backward",
+            Op::Dropout { .. } => "dropout",
+            Op::DropoutBackward { .. } => "dropout_backward",
             Op::Softmax { .. } => "softmax",
             Op::SoftmaxCrossEntropy { .. } => "softmax_cross_entropy",
             Op::CategoricalCrossEntropy { .. } => "categorical_cross_entropy",
@@ -167,7 +200,12 @@ impl Op {
     /// The buffers that it reads and does not write.
     pub fn reads(&self) -> Vec<BufferId> {
         match *self {
-            Op::Convert { input, .. } | Op::Softmax { input, .. } => vec![input],
+            Op::Convert { input, .. }
+            | Op::Softmax { input, .. }
+            | Op::Activate { input, .. }
+            | Op::Dropout { input, .. } => vec![input],
+            Op::ActivateBackward { output_gradient, value, .. } => vec![output_gradient, value],
+            Op::DropoutBackward { output_gradient, input, .. } => vec![output_gradient, input],
             Op::DenseForward { input, weight, bias, .. } => vec![input, weight, bias],
             Op::SoftmaxCrossEntropy { logits, labels, sample_weights, .. } => {
                 vec![logits, labels, sample_weights]
@@ -196,6 +234,8 @@ impl Op {
         match *self {
             Op::Convert { output, .. }
             | Op::Softmax { output, .. }
+            | Op::Activate { output, .. }
+            | Op::Dropout { output, .. }
             | Op::DenseForward { output, .. } => vec![output],
             Op::SoftmaxCrossEntropy { loss, counts, gradient, .. }
             | Op::CategoricalCrossEntropy { loss, counts, gradient, .. }
@@ -205,7 +245,9 @@ impl Op {
             Op::DenseBackwardWeights { weight_gradient, bias_gradient, .. } => {
                 vec![weight_gradient, bias_gradient]
             }
-            Op::DenseBackwardInput { input_gradient, .. } => vec![input_gradient],
+            Op::DenseBackwardInput { input_gradient, .. }
+            | Op::ActivateBackward { input_gradient, .. }
+            | Op::DropoutBackward { input_gradient, .. } => vec![input_gradient],
             Op::Adam { parameters, moment_1, moment_2, .. } => {
                 vec![parameters, moment_1, moment_2]
             }

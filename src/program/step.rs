@@ -1,6 +1,7 @@
 //! What changes from step to step.
 
 use crate::optimizer::{EpsilonRule, Optimizer};
+use crate::random::{Random, Stream};
 
 /// The scalars of one step, computed by the host in f64.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -16,12 +17,14 @@ pub struct Step {
     pub root_scale: f64,
     /// The share of each parameter that weight decay takes away.
     pub decay: f64,
+    /// Random bits for what is random in this step; 0 unless given.
+    pub noise: u64,
 }
 
 impl Step {
     /// A step outside training.
     pub fn forward(live_rows: usize) -> Self {
-        Step { live_rows, number: 0, step_size: 0.0, root_scale: 1.0, decay: 0.0 }
+        Step { live_rows, number: 0, step_size: 0.0, root_scale: 1.0, decay: 0.0, noise: 0 }
     }
 
     /// Update `number` (from 1) with `learning_rate` in place of the optimizer's own.
@@ -41,6 +44,11 @@ impl Step {
             }
         };
         let decay = learning_rate * optimizer.weight_decay();
-        Step { live_rows, number, step_size, root_scale, decay }
+        Step { live_rows, number, step_size, root_scale, decay, noise: 0 }
+    }
+
+    /// The same with the random bits that belong to this seed and update.
+    pub fn with_noise(self, seed: u64) -> Self {
+        Step { noise: Random::new(seed, Stream::Noise).at(self.number), ..self }
     }
 }

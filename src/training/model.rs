@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::gpu::GpuExecutor;
 use crate::loss::Accuracy;
 use crate::metric::Metric;
-use crate::model::{Compiled, Sequential, Weights, glorot_uniform, load, lower, save};
+use crate::model::{Compiled, Sequential, Weights, load, lower, save};
 use crate::optimizer::Optimizer;
 use crate::program::{BufferId, Metrics, Pass, Program, Role, Step};
 
@@ -47,13 +47,16 @@ impl Compiled {
     pub async fn build_async(self, backend: impl Into<Backend>) -> Result<Model> {
         let program = Arc::new(lower(&self)?);
         let mut executor = Executor::new(backend.into(), Arc::clone(&program)).await?;
-        let weights: Vec<BufferId> = parameters(&program).map(|(id, _)| id).collect();
-        // Biases stay zero.
-        for (layer, &id) in (0u32..).zip(weights.iter().step_by(2)) {
-            let buffer = program.buffer(id);
-            let inputs = buffer.live_rows(0);
-            let values = glorot_uniform(self.seed, layer, inputs, buffer.columns);
-            executor.write(id, &values).await?;
+        for (number, (inputs, dense)) in (0u32..).zip(self.architecture.dense_layers()) {
+            for (part, rows, initializer, stream) in [
+                ("weight", inputs, dense.weight_initializer, number),
+                ("bias", 1, dense.bias_initializer, u32::MAX - number),
+            ] {
+                if let Some(id) = program.find(&format!("dense_{}.{part}", number + 1)) {
+                    let values = initializer.values(self.seed, stream, rows, dense.units);
+                    executor.write(id, &values).await?;
+                }
+            }
         }
         if let Optimizer::Adagrad(adagrad) = self.optimizer {
             for (id, buffer) in program.of_role(Role::OptimizerState) {
@@ -107,6 +110,7 @@ impl Model {
         self.steps += 1;
         let optimizer = &self.compiled.optimizer;
         Step::train(optimizer, live_rows, self.steps, optimizer.learning_rate())
+            .with_noise(self.compiled.seed)
     }
 
     pub(super) fn scores(&self, metrics: &Metrics, samples: usize) -> Scores {
@@ -291,8 +295,9 @@ impl Model {
     #[cfg(not(target_arch = "wasm32"))]
     pub fn load(path: &Path, backend: impl Into<Backend>) -> Result<Self> {
         let (architecture, weights) = load(path)?;
-        let loss = crate::Loss::SparseCategoricalCrossentropy;
-        let compiled = architecture.compile(Optimizer::default(), loss, [Metric::Accuracy]);
+        let loss = architecture.usual_loss();
+        let metrics = loss.accuracy().map(|_| Metric::Accuracy);
+        let compiled = architecture.compile(Optimizer::default(), loss, metrics);
         let mut model = compiled.build(backend)?;
         for (name, _, values) in weights {
             model.set_weight(&name, &values)?;

@@ -33,17 +33,16 @@ pub fn build(
 /// `784-128-10`.
 pub fn sizes(network: &Sequential) -> String {
     let inputs = network.input.width().map_or("?".into(), |width| width.to_string());
-    let units = network.layers.iter().map(|layer| layer.units.to_string());
+    let units = network.dense_layers().map(|(_, dense)| dense.units.to_string());
     std::iter::once(inputs).chain(units).collect::<Vec<_>>().join("-")
 }
 
 /// Number of weights and biases; `None` if it overflows.
 pub fn parameters(network: &Sequential) -> Option<usize> {
-    let mut inputs = network.input.width()?;
+    network.input.width()?;
     let mut total = 0usize;
-    for layer in &network.layers {
-        total = inputs.checked_add(1)?.checked_mul(layer.units)?.checked_add(total)?;
-        inputs = layer.units;
+    for (inputs, dense) in network.dense_layers() {
+        total = inputs.checked_add(1)?.checked_mul(dense.units)?.checked_add(total)?;
     }
     Some(total)
 }

@@ -1,0 +1,365 @@
+//! From layers to operations, forward and backward.
+
+use std::collections::HashMap;
+
+use crate::activation::{Activation, Elementwise};
+use crate::error::{Error, Result};
+use crate::model::{Dense, Input, InputType, Layer};
+use crate::program::{BufferId, Element, Op, Pass, ProgramBuilder, Role, Rows};
+
+/// A value on its way through the layers, `[B, width]`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Value {
+    pub buffer: BufferId,
+    pub width: usize,
+    /// The fused activation that made it.
+    pub made_by: Elementwise,
+    /// Where the loss' derivative by it, before `made_by`, is to be written; `None` for the
+    /// model's input.
+    pub gradient: Option<BufferId>,
+}
+
+/// A dense layer with its buffers.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct DenseNode {
+    pub layer: Dense,
+    pub input: Value,
+    pub output: Value,
+    pub weight: BufferId,
+    pub bias: BufferId,
+    pub weight_gradient: BufferId,
+    /// `None` for a layer without a bias.
+    pub bias_gradient: Option<BufferId>,
+    /// Where the kernel writes the bias' gradient, wanted or not.
+    written_bias_gradient: BufferId,
+}
+
+/// One operation forward, with what it takes to go back.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Node {
+    Dense(DenseNode),
+    Activate { input: Value, output: Value, activation: Elementwise },
+    Dropout { input: Value, output: Value, rate: f64, number: u32 },
+}
+
+/// The arenas of parameters, of their gradients, and of what the optimizer keeps, by its name.
+pub(super) struct Arenas<'a> {
+    pub parameters: BufferId,
+    pub gradients: BufferId,
+    pub state: &'a [(&'static str, BufferId)],
+}
+
+/// The layers in the form that can be lowered: each activation that follows a linear layer has
+/// become part of it, and what does nothing is gone.
+pub(super) fn merged(layers: &[Layer]) -> Vec<Layer> {
+    let mut merged: Vec<Layer> = Vec::with_capacity(layers.len());
+    for &layer in layers {
+        match (merged.last_mut(), layer) {
+            (_, Layer::Flatten) => {}
+            (Some(Layer::Dense(dense)), Layer::Activation { activation })
+                if dense.activation == Activation::Linear =>
+            {
+                dense.activation = activation;
+            }
+            _ => merged.push(layer),
+        }
+    }
+    merged
+}
+
+/// The buffer of bytes, if the samples are bytes, and the input as reals.
+pub(super) fn lower_input(
+    builder: &mut ProgramBuilder,
+    input: &Input,
+) -> Result<(Option<BufferId>, Value)> {
+    let width = input.width().filter(|&width| width > 0).ok_or_else(|| {
+        Error::argument(
+            "input",
+            format!("has shape {:?}; every dimension must be at least 1", input.shape),
+        )
+    })?;
+    let (bytes, buffer) = match input.values {
+        InputType::F32 => {
+            (None, builder.buffer("input", Role::Input, Element::Real, Rows::Batch, width)?)
+        }
+        InputType::U8 { scale } => {
+            if !scale.is_finite() || scale == 0.0 {
+                let problem = format!("is {scale}; give a finite number other than 0");
+                return Err(Error::argument("scale", problem));
+            }
+            let bytes = builder.buffer("input", Role::Input, Element::U8, Rows::Batch, width)?;
+            (Some(bytes), builder.activation("input.scaled", width)?)
+        }
+    };
+    Ok((bytes, Value { buffer, width, made_by: Elementwise::Linear, gradient: None }))
+}
+
+/// Makes the buffers of all layers. `last` is what the last one, which must be dense, applies in
+/// training.
+///
+/// # Errors
+/// [`Error::Argument`] for a layer where it cannot stand or a constant out of its range.
+pub(super) fn lower_layers(
+    builder: &mut ProgramBuilder,
+    layers: &[Layer],
+    input: Value,
+    last: Elementwise,
+    arenas: &Arenas<'_>,
+) -> Result<Vec<Node>> {
+    let mut nodes = Vec::new();
+    let mut value = input;
+    // How many there are of each kind so far; names begin with 1, as Keras' begin with 0.
+    let (mut dense_layers, mut activations, mut dropouts) = (0, 0, 0);
+    for (i, layer) in layers.iter().enumerate() {
+        let is_last = i + 1 == layers.len();
+        match *layer {
+            Layer::Dense(dense) => {
+                dense_layers += 1;
+                let name = format!("dense_{dense_layers}");
+                let function = match dense.activation.elementwise() {
+                    _ if is_last => last,
+                    Some(function) => function,
+                    None => return Err(softmax_inside(i, layers.len())),
+                };
+                let fused = if function.is_fused() { function } else { Elementwise::Linear };
+                let node = dense_node(builder, &name, dense, value, fused, arenas)?;
+                value = node.output;
+                nodes.push(Node::Dense(node));
+                if fused != function {
+                    let name = format!("{name}.activation");
+                    value = activate(builder, &name, value, function, &mut nodes)?;
+                }
+            }
+            Layer::Activation { activation } => {
+                activations += 1;
+                let function =
+                    activation.elementwise().ok_or_else(|| softmax_inside(i, layers.len()))?;
+                let name = format!("activation_{activations}");
+                value = activate(builder, &name, value, function, &mut nodes)?;
+            }
+            Layer::Dropout { rate } => {
+                dropouts += 1;
+                if !(0.0..1.0).contains(&rate) {
+                    let problem = format!("is {rate}; expected at least 0 and less than 1");
+                    return Err(Error::argument("rate", problem));
+                }
+                let name = format!("dropout_{dropouts}");
+                let input = value;
+                value = next(builder, &name, input.width)?;
+                nodes.push(Node::Dropout { input, output: value, rate, number: dropouts });
+            }
+            Layer::Flatten => {}
+        }
+    }
+    Ok(nodes)
+}
+
+fn softmax_inside(i: usize, count: usize) -> Error {
+    let layer = i + 1;
+    Error::argument(
+        "activation",
+        format!("softmax of layer {layer} of {count}: it can only be the last layer's"),
+    )
+}
+
+/// A new value with its gradient.
+fn next(builder: &mut ProgramBuilder, name: &str, width: usize) -> Result<Value> {
+    Ok(Value {
+        buffer: builder.activation(format!("{name}.output"), width)?,
+        width,
+        made_by: Elementwise::Linear,
+        gradient: Some(builder.activation(format!("{name}.output.gradient"), width)?),
+    })
+}
+
+fn activate(
+    builder: &mut ProgramBuilder,
+    name: &str,
+    input: Value,
+    activation: Elementwise,
+    nodes: &mut Vec<Node>,
+) -> Result<Value> {
+    let output = next(builder, name, input.width)?;
+    nodes.push(Node::Activate { input, output, activation });
+    Ok(output)
+}
+
+fn dense_node(
+    builder: &mut ProgramBuilder,
+    name: &str,
+    layer: Dense,
+    input: Value,
+    activation: Elementwise,
+    arenas: &Arenas<'_>,
+) -> Result<DenseNode> {
+    let Dense { units, use_bias, .. } = layer;
+    let weight_rows = Rows::Fixed(input.width);
+    let mut part = |arena, suffix: &str, role, rows| {
+        builder.slice(arena, format!("{name}.{suffix}"), role, rows, units)
+    };
+    let weight = part(arenas.parameters, "weight", Role::Parameter, weight_rows)?;
+    let bias = use_bias
+        .then(|| part(arenas.parameters, "bias", Role::Parameter, Rows::One))
+        .transpose()?;
+    let role = Role::ParameterGradient;
+    let weight_gradient = part(arenas.gradients, "weight.gradient", role, weight_rows)?;
+    let bias_gradient =
+        use_bias.then(|| part(arenas.gradients, "bias.gradient", role, Rows::One)).transpose()?;
+    for &(state, arena) in arenas.state {
+        part(arena, &format!("weight.{state}"), Role::OptimizerState, weight_rows)?;
+        if use_bias {
+            part(arena, &format!("bias.{state}"), Role::OptimizerState, Rows::One)?;
+        }
+    }
+    let mut scratch = |suffix: &str| {
+        let name = format!("{name}.{suffix}");
+        builder.buffer(name, Role::Scratch, Element::Real, Rows::One, units)
+    };
+    let (bias, written_bias_gradient) = match (bias, bias_gradient) {
+        (Some(bias), Some(gradient)) => (bias, gradient),
+        _ => (scratch("no_bias")?, scratch("no_bias.gradient")?),
+    };
+    let output = Value { made_by: activation, ..next(builder, name, units)? };
+    Ok(DenseNode {
+        layer,
+        input,
+        output,
+        weight,
+        bias,
+        weight_gradient,
+        bias_gradient,
+        written_bias_gradient,
+    })
+}
+
+/// Pushes the way forward. Dropout takes part in training only; in predictions the last layer
+/// writes `predicted`, with its activation where that is elementwise.
+pub(super) fn push_forward(
+    builder: &mut ProgramBuilder,
+    pass: Pass,
+    nodes: &[Node],
+    predicted: BufferId,
+) -> Result<()> {
+    let mut stands_for: HashMap<BufferId, BufferId> = HashMap::new();
+    for (i, node) in nodes.iter().enumerate() {
+        let read = |value: &Value| *stands_for.get(&value.buffer).unwrap_or(&value.buffer);
+        match node {
+            Node::Dense(DenseNode { layer, input, output, weight, bias, .. }) => {
+                let is_last = i + 1 == nodes.len();
+                let (output, activation) = match layer.activation.elementwise() {
+                    Some(function) if is_last && pass == Pass::Predict => (predicted, function),
+                    _ => (output.buffer, output.made_by),
+                };
+                let (weight, bias) = (*weight, *bias);
+                let op = Op::DenseForward { input: read(input), weight, bias, output, activation };
+                builder.push(pass, op)?;
+            }
+            Node::Activate { input, output, activation } => {
+                let (output, activation) = (output.buffer, *activation);
+                builder.push(pass, Op::Activate { input: read(input), output, activation })?;
+            }
+            &Node::Dropout { input, output, rate, number } => {
+                if pass == Pass::Train {
+                    let (input, output) = (input.buffer, output.buffer);
+                    builder.push(pass, Op::Dropout { input, output, rate, layer: number })?;
+                } else {
+                    stands_for.insert(output.buffer, read(&input));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Pushes the way back, from the gradient of the last node's output to those of all parameters.
+pub(super) fn push_backward(builder: &mut ProgramBuilder, nodes: &[Node]) -> Result<()> {
+    for node in nodes.iter().rev() {
+        match *node {
+            Node::Dense(dense) => {
+                let DenseNode { input, output, weight, weight_gradient, .. } = dense;
+                let Some(output_gradient) = output.gradient else { continue };
+                builder.push(
+                    Pass::Train,
+                    Op::DenseBackwardWeights {
+                        input: input.buffer,
+                        output_gradient,
+                        weight_gradient,
+                        bias_gradient: dense.written_bias_gradient,
+                    },
+                )?;
+                if let Some(input_gradient) = input.gradient {
+                    builder.push(
+                        Pass::Train,
+                        Op::DenseBackwardInput {
+                            output_gradient,
+                            weight,
+                            input: input.buffer,
+                            input_gradient,
+                            activation: input.made_by,
+                        },
+                    )?;
+                }
+            }
+            Node::Activate { input, output, activation } => {
+                let (Some(output_gradient), Some(input_gradient)) =
+                    (output.gradient, input.gradient)
+                else {
+                    continue;
+                };
+                let value = if activation.is_fused() { output.buffer } else { input.buffer };
+                push_activate_backward(
+                    builder,
+                    [output_gradient, value, input_gradient],
+                    activation,
+                    input,
+                )?;
+            }
+            Node::Dropout { input, output, rate, number } => {
+                let (Some(output_gradient), Some(input_gradient)) =
+                    (output.gradient, input.gradient)
+                else {
+                    continue;
+                };
+                builder.push(
+                    Pass::Train,
+                    Op::DropoutBackward {
+                        output_gradient,
+                        input: input.buffer,
+                        input_gradient,
+                        activation: input.made_by,
+                        rate,
+                        layer: number,
+                    },
+                )?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn push_activate_backward(
+    builder: &mut ProgramBuilder,
+    [output_gradient, value, input_gradient]: [BufferId; 3],
+    activation: Elementwise,
+    input: Value,
+) -> Result<()> {
+    if input.made_by == Elementwise::Linear {
+        let op = Op::ActivateBackward { output_gradient, value, input_gradient, activation };
+        return builder.push(Pass::Train, op);
+    }
+    // Two functions in a row: back through the second, then through the one that made its input.
+    let between = builder.activation(format!("between_{}", value.index()), input.width)?;
+    builder.push(
+        Pass::Train,
+        Op::ActivateBackward { output_gradient, value, input_gradient: between, activation },
+    )?;
+    builder.push(
+        Pass::Train,
+        Op::ActivateBackward {
+            output_gradient: between,
+            value: input.buffer,
+            input_gradient,
+            activation: input.made_by,
+        },
+    )
+}

@@ -1,0 +1,111 @@
+//! From an optimizer to the update of all parameters.
+
+use crate::error::{Error, Result};
+use crate::optimizer::{Adagrad, Adam, Optimizer, RmsProp, Sgd};
+use crate::program::{AdamRule, BufferId, Op};
+
+/// What the optimizer keeps for each parameter.
+pub(super) fn state_of(optimizer: &Optimizer) -> &'static [&'static str] {
+    match optimizer {
+        Optimizer::Adam(Adam { amsgrad: false, .. }) => &["moment_1", "moment_2"],
+        Optimizer::Adam(Adam { amsgrad: true, .. }) => {
+            &["moment_1", "moment_2", "largest_moment_2"]
+        }
+        Optimizer::Sgd(_) => &["velocity"],
+        Optimizer::RmsProp(_) => &["mean_square", "mean_gradient", "velocity"],
+        Optimizer::Adagrad(_) => &["accumulator"],
+    }
+}
+
+/// The update; `state` are the arenas of [`state_of`].
+pub(super) fn lower_update(
+    optimizer: &Optimizer,
+    gradients: BufferId,
+    parameters: BufferId,
+    state: &[BufferId],
+) -> Result<Op> {
+    let rule =
+        |adam: &Adam| AdamRule { beta_1: adam.beta_1, beta_2: adam.beta_2, epsilon: adam.epsilon };
+    Ok(match (optimizer, state) {
+        (Optimizer::Adam(adam), &[moment_1, moment_2]) => {
+            Op::Adam { gradients, parameters, moment_1, moment_2, rule: rule(adam) }
+        }
+        (Optimizer::Adam(adam), &[moment_1, moment_2, largest_moment_2]) => {
+            let rule = rule(adam);
+            Op::AmsGrad { gradients, parameters, moment_1, moment_2, largest_moment_2, rule }
+        }
+        (&Optimizer::Sgd(Sgd { momentum, nesterov, .. }), &[velocity]) => {
+            Op::Sgd { gradients, parameters, velocity, momentum, nesterov }
+        }
+        (
+            &Optimizer::RmsProp(RmsProp { rho, momentum, epsilon, centered, .. }),
+            &[mean_square, mean_gradient, velocity],
+        ) => Op::RmsProp {
+            gradients,
+            parameters,
+            mean_square,
+            mean_gradient,
+            velocity,
+            rho,
+            momentum,
+            epsilon,
+            centered,
+        },
+        (&Optimizer::Adagrad(Adagrad { epsilon, .. }), &[accumulator]) => {
+            Op::Adagrad { gradients, parameters, accumulator, epsilon }
+        }
+        (optimizer, state) => {
+            let problem = format!("{optimizer:?} with {} arenas of state", state.len());
+            return Err(Error::argument("optimizer", problem));
+        }
+    })
+}
+
+/// Whether its constants are in their ranges.
+pub(super) fn check_optimizer(optimizer: &Optimizer) -> Result<()> {
+    let check = |argument, value: f64, fits: bool, expected: &str| {
+        if fits {
+            return Ok(());
+        }
+        Err(Error::argument(argument, format!("is {value}; expected {expected}")))
+    };
+    let positive = |argument, value: f64| {
+        check(argument, value, value > 0.0 && value.is_finite(), "a positive, finite number")
+    };
+    let share = |argument, value: f64| {
+        check(argument, value, (0.0..1.0).contains(&value), "at least 0 and less than 1")
+    };
+    // Less would be 0 in f32, and 0 / 0 where a gradient is 0.
+    let epsilon = |value: f64| {
+        let representable = value >= f64::from(f32::MIN_POSITIVE) && value.is_finite();
+        check("epsilon", value, representable, "at least 1.2e-38, the smallest normal f32")
+    };
+    positive("learning_rate", optimizer.learning_rate())?;
+    let decay = optimizer.weight_decay();
+    let fits = decay >= 0.0 && decay.is_finite();
+    check("weight_decay", decay, fits, "a finite number of at least 0")?;
+    match *optimizer {
+        Optimizer::Adam(adam) => {
+            share("beta_1", adam.beta_1)?;
+            share("beta_2", adam.beta_2)?;
+            epsilon(adam.epsilon)
+        }
+        Optimizer::Sgd(sgd) => {
+            if sgd.nesterov && sgd.momentum == 0.0 {
+                return Err(Error::argument("nesterov", "needs a momentum above 0"));
+            }
+            share("momentum", sgd.momentum)
+        }
+        Optimizer::RmsProp(rms_prop) => {
+            share("rho", rms_prop.rho)?;
+            share("momentum", rms_prop.momentum)?;
+            epsilon(rms_prop.epsilon)
+        }
+        Optimizer::Adagrad(adagrad) => {
+            let initial = adagrad.initial_accumulator_value;
+            let fits = initial >= 0.0 && initial.is_finite();
+            check("initial_accumulator_value", initial, fits, "a finite number of at least 0")?;
+            epsilon(adagrad.epsilon)
+        }
+    }
+}
