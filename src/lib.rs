@@ -64,5 +64,5 @@ pub use gpu::Gpu;
 pub use loss::{Accuracy, Loss, PointwiseLoss};
 pub use metric::Metric;
 pub use model::Sequential;
-pub use optimizer::{Adagrad, Adam, EpsilonRule, Optimizer, RmsProp, Sgd};
+pub use optimizer::{Adagrad, Adam, Clip, EpsilonRule, Optimizer, RmsProp, Sgd};
 pub use training::{Evaluate, Fit, Model, Predict};

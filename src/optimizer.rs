@@ -4,6 +4,22 @@
 //! Each has a `weight_decay`, 0 by default: before each update `w -= learning_rate · weight_decay
 //! · w`, for weights and biases, decoupled from the gradient (Loshchilov and Hutter, 2019).
 
+/// What is done to gradients that are too large, before anything else.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub enum Clip {
+    /// Nothing.
+    #[default]
+    None,
+    /// Keras' `clipvalue`: each value is moved into `[-limit, limit]`.
+    Value(f64),
+    /// Keras' `clipnorm`: the gradient of each parameter is scaled so that its norm, the root of
+    /// the sum of squares, is at most this.
+    Norm(f64),
+    /// Keras' `global_clipnorm`: all gradients are scaled by one number so that the norm of all of
+    /// them together is at most this.
+    GlobalNorm(f64),
+}
+
 /// An optimizer, whichever it is.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
@@ -42,6 +58,16 @@ impl Optimizer {
             Optimizer::Sgd(sgd) => sgd.learning_rate = learning_rate,
             Optimizer::RmsProp(rms_prop) => rms_prop.learning_rate = learning_rate,
             Optimizer::Adagrad(adagrad) => adagrad.learning_rate = learning_rate,
+        }
+    }
+
+    /// What it does to large gradients.
+    pub fn clip(&self) -> Clip {
+        match self {
+            Optimizer::Adam(adam) => adam.clip,
+            Optimizer::Sgd(sgd) => sgd.clip,
+            Optimizer::RmsProp(rms_prop) => rms_prop.clip,
+            Optimizer::Adagrad(adagrad) => adagrad.clip,
         }
     }
 
@@ -90,6 +116,8 @@ pub struct Adam {
     pub amsgrad: bool,
     /// See the top of this page; 0 by default.
     pub weight_decay: f64,
+    /// What is done to large gradients; nothing by default.
+    pub clip: Clip,
 }
 
 impl Default for Adam {
@@ -102,6 +130,7 @@ impl Default for Adam {
             epsilon_rule: EpsilonRule::Keras,
             amsgrad: false,
             weight_decay: 0.0,
+            clip: Clip::None,
         }
     }
 }
@@ -141,11 +170,19 @@ pub struct Sgd {
     pub nesterov: bool,
     /// See the top of this page; 0 by default.
     pub weight_decay: f64,
+    /// What is done to large gradients; nothing by default.
+    pub clip: Clip,
 }
 
 impl Default for Sgd {
     fn default() -> Self {
-        Sgd { learning_rate: 0.01, momentum: 0.0, nesterov: false, weight_decay: 0.0 }
+        Sgd {
+            learning_rate: 0.01,
+            momentum: 0.0,
+            nesterov: false,
+            weight_decay: 0.0,
+            clip: Clip::None,
+        }
     }
 }
 
@@ -185,6 +222,8 @@ pub struct RmsProp {
     pub centered: bool,
     /// See the top of this page; 0 by default.
     pub weight_decay: f64,
+    /// What is done to large gradients; nothing by default.
+    pub clip: Clip,
 }
 
 impl Default for RmsProp {
@@ -196,6 +235,7 @@ impl Default for RmsProp {
             epsilon: 1e-7,
             centered: false,
             weight_decay: 0.0,
+            clip: Clip::None,
         }
     }
 }
@@ -229,6 +269,8 @@ pub struct Adagrad {
     pub epsilon: f64,
     /// See the top of this page; 0 by default.
     pub weight_decay: f64,
+    /// What is done to large gradients; nothing by default.
+    pub clip: Clip,
 }
 
 impl Default for Adagrad {
@@ -238,6 +280,7 @@ impl Default for Adagrad {
             initial_accumulator_value: 0.1,
             epsilon: 1e-7,
             weight_decay: 0.0,
+            clip: Clip::None,
         }
     }
 }

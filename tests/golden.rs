@@ -100,6 +100,7 @@ impl Golden {
                 },
                 amsgrad: fields["amsgrad"].as_bool().unwrap_or(false),
                 weight_decay: field("weight_decay").unwrap_or(0.0),
+                ..Adam::default()
             }
             .into(),
             other => panic!("{other}"),

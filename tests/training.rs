@@ -9,7 +9,8 @@ use minibatch::model::{Input, lower};
 use minibatch::program::Placement;
 use minibatch::training::{Backend, Callback, EpochRecord, Flow, Scores, StepEnd};
 use minibatch::{
-    Activation, Adam, Cpu, Error, Evaluate, Fit, Gpu, Loss, Metric, Model, Predict, Sequential, Sgd,
+    Activation, Adam, Clip, Cpu, Error, Evaluate, Fit, Gpu, Loss, Metric, Model, Predict,
+    Sequential, Sgd,
 };
 
 fn gpu() -> Gpu {
@@ -488,6 +489,48 @@ fn the_same_values_are_dropped_on_both_executors_and_others_in_each_step() {
     // Another mask would change the loss by far more.
     assert!((on_cpu - on_gpu).abs() < 1e-4, "{on_cpu} {on_gpu}");
     assert!((on_cpu - train(cpu, 1)).abs() > 1e-3);
+}
+
+/// With a rate of 1 and plain gradient descent, the change of a parameter is its clipped gradient.
+#[test]
+fn gradients_are_clipped_as_their_kind_says() {
+    let data = Dataset::new(Features::F32(vec![3.0, 4.0].into()), &[2], vec![1]).unwrap();
+    for backend in backends() {
+        let changes = |clip| {
+            let mut model = Sequential::new(2)
+                .dense(2, Activation::Softmax)
+                .compile(
+                    Sgd { learning_rate: 1.0, clip, ..Sgd::default() },
+                    Loss::SparseCategoricalCrossentropy,
+                    [],
+                )
+                .build(backend.clone())
+                .unwrap();
+            model.set_weight("dense_1.weight", &[0.0; 4]).unwrap();
+            model.fit(&data, Fit::new()).unwrap();
+            let mut changes = model.weight("dense_1.weight").unwrap();
+            changes.extend(model.weight("dense_1.bias").unwrap());
+            changes
+        };
+        // Probabilities of one half: the gradient of the logits is (0.5, -0.5).
+        let plain = [-1.5, 1.5, -2.0, 2.0, -0.5, 0.5];
+        let norm_of_weight = 12.5f32.sqrt();
+        let norm_of_all = 13f32.sqrt();
+        let close = |clip, expected: [f32; 6]| {
+            let actual = changes(clip);
+            for (a, e) in actual.iter().zip(expected) {
+                assert!((a - e).abs() < 1e-6, "{clip:?}: {actual:?}, expected {expected:?}");
+            }
+        };
+        close(Clip::None, plain);
+        close(Clip::Value(1.75), [-1.5, 1.5, -1.75, 1.75, -0.5, 0.5]);
+        close(Clip::GlobalNorm(1.0), plain.map(|x| x / norm_of_all));
+        close(Clip::GlobalNorm(4.0), plain);
+        let mut by_parameter = plain.map(|x| x / norm_of_weight);
+        // The bias' norm is 0.71, below the limit.
+        by_parameter[4..].copy_from_slice(&plain[4..]);
+        close(Clip::Norm(1.0), by_parameter);
+    }
 }
 
 #[test]

@@ -8,6 +8,8 @@ mod adagrad;
 mod adam;
 mod amsgrad;
 mod categorical_cross_entropy;
+mod clip_by_norm;
+mod clip_by_value;
 mod convert;
 mod dense_backward_input;
 mod dense_backward_weights;
@@ -23,6 +25,7 @@ mod sgd;
 mod shape;
 mod softmax;
 mod softmax_cross_entropy;
+mod squared_norm;
 
 use std::cell::{Ref, RefCell, RefMut};
 use std::sync::Arc;
@@ -282,6 +285,20 @@ impl<T: Real> CpuExecutor<T> {
                     function,
                     activation,
                 );
+            }
+            Op::SquaredNorm { gradient, sum, first } => {
+                if let Some(sum) = self.real_mut(sum).first_mut() {
+                    squared_norm::squared_norm(&self.real(gradient), sum, first);
+                }
+            }
+            Op::ClipByNorm { squared_norm, gradient, limit } => {
+                if let Some(&squared) = self.real(squared_norm).first() {
+                    let gradient = &mut self.real_mut(gradient);
+                    clip_by_norm::clip_by_norm(squared, gradient, real(limit));
+                }
+            }
+            Op::ClipByValue { gradient, limit } => {
+                clip_by_value::clip_by_value(&mut self.real_mut(gradient), real(limit));
             }
             Op::Penalty { weight, penalty, l1, l2 } => {
                 if let Some(penalty) = self.real_mut(penalty).first_mut() {

@@ -74,6 +74,9 @@ pub enum Kernel {
     PointwiseLoss { loss: LossKind, activation: Elementwise },
     Penalty,
     PenaltyGradient,
+    SquaredNorm,
+    ClipByNorm,
+    ClipByValue,
     DenseBackwardWeights { class: KernelClass, input: InputKind },
     DenseBackwardInput { class: KernelClass, activation: Elementwise },
     Adam,
@@ -103,6 +106,9 @@ impl Kernel {
             Kernel::CategoricalCrossEntropy,
             Kernel::Penalty,
             Kernel::PenaltyGradient,
+            Kernel::SquaredNorm,
+            Kernel::ClipByNorm,
+            Kernel::ClipByValue,
             Kernel::Adam,
             Kernel::AmsGrad,
             Kernel::Sgd { nesterov: false },
@@ -152,6 +158,9 @@ impl Kernel {
             Kernel::PointwiseLoss { .. } => "pointwise_loss",
             Kernel::Penalty => "penalty",
             Kernel::PenaltyGradient => "penalty_gradient",
+            Kernel::SquaredNorm => "squared_norm",
+            Kernel::ClipByNorm => "clip_by_norm",
+            Kernel::ClipByValue => "clip_by_value",
             Kernel::DenseBackwardWeights { .. } => "dense_backward_weights",
             Kernel::DenseBackwardInput { .. } => "dense_backward_input",
             Kernel::Adam => "adam",
@@ -201,6 +210,9 @@ impl Kernel {
             }
             Kernel::Penalty => [step, shader!("penalty.wgsl")].join("\n"),
             Kernel::PenaltyGradient => [step, shader!("penalty_gradient.wgsl")].join("\n"),
+            Kernel::SquaredNorm => [step, shader!("squared_norm.wgsl")].join("\n"),
+            Kernel::ClipByNorm => [step, shader!("clip_by_norm.wgsl")].join("\n"),
+            Kernel::ClipByValue => [step, shader!("clip_by_value.wgsl")].join("\n"),
             Kernel::Adam => update(shader!("adam.wgsl")),
             Kernel::AmsGrad => update(shader!("amsgrad.wgsl")),
             Kernel::Sgd { .. } => update(shader!("sgd.wgsl")),
@@ -281,7 +293,10 @@ impl Kernel {
             | Kernel::Dropout
             | Kernel::Softmax
             | Kernel::Penalty
-            | Kernel::PenaltyGradient => &[Read, Write],
+            | Kernel::PenaltyGradient
+            | Kernel::SquaredNorm
+            | Kernel::ClipByNorm => &[Read, Write],
+            Kernel::ClipByValue => &[Write],
             Kernel::ActivateBackward { .. } | Kernel::DropoutBackward { .. } => {
                 &[Read, Read, Write]
             }
@@ -321,8 +336,10 @@ impl Kernel {
             | Kernel::DropoutBackward { .. } => {
                 fold((u64::from(rows) * u64::from(units.div_ceil(4))).div_ceil(64))
             }
-            Kernel::Penalty => [1, 1, 1],
+            Kernel::Penalty | Kernel::SquaredNorm => [1, 1, 1],
             Kernel::PenaltyGradient
+            | Kernel::ClipByNorm
+            | Kernel::ClipByValue
             | Kernel::Adam
             | Kernel::AmsGrad
             | Kernel::Sgd { .. }

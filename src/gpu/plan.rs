@@ -87,11 +87,12 @@ fn dispatch(
     let dropped = |rate: f64, layer: u32| {
         [((1.0 / (1.0 - rate)) as f32).to_bits(), layer, dropout_threshold(rate)]
     };
-    let penalty = |kernel: Kernel, weight: BufferId, rates: [f64; 2]| -> Result<Dispatch> {
-        let length = size(program.buffer(weight).allocated(0))?;
-        let [l1, l2] = rates.map(|rate| (rate as f32).to_bits());
+    let bits = |value: f64| (value as f32).to_bits();
+    // Over the values of one parameter, or of its gradient.
+    let of_parameter = |kernel: Kernel, id: BufferId, [a, b]: [u32; 2]| -> Result<Dispatch> {
+        let length = size(program.buffer(id).allocated(0))?;
+        let constants = padded([length, a, b, 0]);
         let buffers = [op.reads(), op.writes()].concat();
-        let constants = padded([length, l1, l2, 0]);
         Ok(Dispatch { kernel, constants, buffers, inputs: length, units: 0 })
     };
     let adam = |rule: AdamRule| [1.0 - rule.beta_1, 1.0 - rule.beta_2, rule.epsilon];
@@ -159,9 +160,20 @@ fn dispatch(
             };
             loss(Kernel::PointwiseLoss { loss: kind, activation }, columns(outputs)?, parameter)
         }
-        Op::Penalty { weight, l1, l2, .. } => penalty(Kernel::Penalty, weight, [l1, l2])?,
+        Op::SquaredNorm { gradient, first, .. } => {
+            of_parameter(Kernel::SquaredNorm, gradient, [u32::from(first), 0])?
+        }
+        Op::ClipByNorm { gradient, limit, .. } => {
+            of_parameter(Kernel::ClipByNorm, gradient, [bits(limit), 0])?
+        }
+        Op::ClipByValue { gradient, limit } => {
+            of_parameter(Kernel::ClipByValue, gradient, [bits(limit), 0])?
+        }
+        Op::Penalty { weight, l1, l2, .. } => {
+            of_parameter(Kernel::Penalty, weight, [bits(l1), bits(l2)])?
+        }
         Op::PenaltyGradient { weight, l1, l2, .. } => {
-            penalty(Kernel::PenaltyGradient, weight, [l1, l2])?
+            of_parameter(Kernel::PenaltyGradient, weight, [bits(l1), bits(l2)])?
         }
         Op::DenseBackwardWeights { input, output_gradient, weight_gradient, bias_gradient } => {
             let (inputs, units) = (columns(input)?, columns(output_gradient)?);

@@ -122,13 +122,15 @@ impl Table {
         let most_groups = limits.max_compute_workgroups_per_dimension;
         for dispatch in dispatches(&self.program, gpu)? {
             // Its one workgroup shares the sum out among 64 invocations.
-            if dispatch.kernel == Kernel::Penalty && dispatch.inputs as usize / 64 > most_terms {
+            let shared_out = matches!(dispatch.kernel, Kernel::Penalty | Kernel::SquaredNorm);
+            if shared_out && dispatch.inputs as usize / 64 > most_terms {
                 let problem = format!(
-                    "regularizes {} values; the kernel for this adapter adds up at most {}",
+                    "{} of {} values; the kernel for this adapter adds up at most {}",
+                    dispatch.kernel.name(),
                     dispatch.inputs,
                     most_terms.saturating_mul(64)
                 );
-                return Err(Error::argument("weight_regularizer", problem));
+                return Err(Error::argument("units", problem));
             }
             let groups = dispatch.workgroups(size(rows)?);
             if groups.iter().any(|&count| count > most_groups) {

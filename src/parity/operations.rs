@@ -27,6 +27,9 @@ pub enum Operation {
     DropoutBackward(Elementwise),
     Penalty,
     PenaltyGradient,
+    SquaredNorm,
+    ClipByNorm,
+    ClipByValue,
     Update(Update),
 }
 
@@ -50,6 +53,7 @@ impl Operation {
         all.push(Operation::Dropout);
         all.extend(fused().map(Operation::DropoutBackward));
         all.extend([Operation::Penalty, Operation::PenaltyGradient]);
+        all.extend([Operation::SquaredNorm, Operation::ClipByNorm, Operation::ClipByValue]);
         all.extend(Update::ALL.map(Operation::Update));
         all
     }
@@ -87,6 +91,9 @@ impl Operation {
             }
             Operation::Penalty => "penalty".into(),
             Operation::PenaltyGradient => "penalty_gradient".into(),
+            Operation::SquaredNorm => "squared_norm".into(),
+            Operation::ClipByNorm => "clip_by_norm".into(),
+            Operation::ClipByValue => "clip_by_value".into(),
             Operation::Update(update) => update.name().into(),
         }
     }
@@ -137,6 +144,9 @@ impl Operation {
             }
             Operation::Penalty => penalty(shape, values),
             Operation::PenaltyGradient => penalty_gradient(shape, values),
+            Operation::SquaredNorm => squared_norm(shape, seed % 2 == 0, values),
+            Operation::ClipByNorm => clip_by_norm(shape, values),
+            Operation::ClipByValue => clip_by_value(shape, values),
             Operation::Update(rule) => update(shape, rule, values),
         }
     }
@@ -495,4 +505,60 @@ fn penalty_gradient(shape: [usize; 3], mut values: Values) -> Result<Case> {
     };
     let fills = vec![(weight, w), (weight_gradient, g)];
     Ok(finish(builder, shape, fills, vec![(weight_gradient, Box::new(bound))]))
+}
+
+/// The gradient of a weight in an arena of its own, and a single sum.
+fn gradient_and_sum(builder: &mut ProgramBuilder, shape: [usize; 3]) -> Result<[BufferId; 2]> {
+    let [_, inputs, units] = shape;
+    let arena = builder.arena("gradients")?;
+    let role = Role::ParameterGradient;
+    let gradient = builder.slice(arena, "weight.gradient", role, Rows::Fixed(inputs), units)?;
+    let sum = builder.buffer("sum", Role::Scratch, Element::Real, Rows::One, 1)?;
+    Ok([gradient, sum])
+}
+
+fn squared_norm(shape: [usize; 3], first: bool, mut values: Values) -> Result<Case> {
+    let mut builder = ProgramBuilder::new();
+    let [gradient, sum] = gradient_and_sum(&mut builder, shape)?;
+    builder.push(Pass::Predict, Op::SquaredNorm { gradient, sum, first })?;
+    let g = values.signed(shape[1] * shape[2]);
+    let before = values.positive(1);
+    let kept = if first { 0.0 } else { before[0] };
+    let size = g.iter().map(|g| g * g).sum::<f64>() + kept;
+    let terms = g.len() + 2;
+    let bound = move |_: &dyn Fn(BufferId) -> Vec<f64>| vec![bounds::dot(terms, size)];
+    let fills = vec![(gradient, g), (sum, before)];
+    Ok(finish(builder, shape, fills, vec![(sum, Box::new(bound))]))
+}
+
+const LIMIT: f64 = 0.625;
+
+fn clip_by_norm(shape: [usize; 3], mut values: Values) -> Result<Case> {
+    let mut builder = ProgramBuilder::new();
+    let [gradient, squared_norm] = gradient_and_sum(&mut builder, shape)?;
+    builder.push(Pass::Predict, Op::ClipByNorm { squared_norm, gradient, limit: LIMIT })?;
+    let g = values.signed(shape[1] * shape[2]);
+    // On either side of the limit's square, 0.39.
+    let squared = if shape[0] % 2 == 0 { vec![0.25] } else { vec![1.5] };
+    let norm = squared[0].sqrt();
+    let bound = move |result: &dyn Fn(BufferId) -> Vec<f64>| {
+        // An unclipped gradient is as it was.
+        let error = |g: f64| {
+            let clipped = bounds::quotient([LIMIT, 0.0], [norm, bounds::root(norm * norm, 0.0)]);
+            if norm > LIMIT { g.abs() * norm / LIMIT * clipped + bounds::rounded(g) } else { 0.0 }
+        };
+        result(gradient).into_iter().map(error).collect()
+    };
+    let fills = vec![(gradient, g), (squared_norm, squared)];
+    Ok(finish(builder, shape, fills, vec![(gradient, Box::new(bound))]))
+}
+
+fn clip_by_value(shape: [usize; 3], mut values: Values) -> Result<Case> {
+    let mut builder = ProgramBuilder::new();
+    let [gradient, _] = gradient_and_sum(&mut builder, shape)?;
+    builder.push(Pass::Predict, Op::ClipByValue { gradient, limit: LIMIT })?;
+    let g = values.signed(shape[1] * shape[2]);
+    let exact = vec![0.0; g.len()];
+    let bound = move |_: &dyn Fn(BufferId) -> Vec<f64>| exact.clone();
+    Ok(finish(builder, shape, vec![(gradient, g)], vec![(gradient, Box::new(bound))]))
 }

@@ -204,6 +204,14 @@ impl ProgramBuilder {
                     expect(gradient, Real, Batch, units)?;
                 }
             }
+            Op::SquaredNorm { gradient, sum, .. }
+            | Op::ClipByNorm { squared_norm: sum, gradient, .. } => {
+                expect(gradient, Real, self.program.buffer(gradient).rows, columns(gradient))?;
+                expect(sum, Real, One, 1)?;
+            }
+            Op::ClipByValue { gradient, .. } => {
+                expect(gradient, Real, self.program.buffer(gradient).rows, columns(gradient))?;
+            }
             Op::Penalty { weight, penalty, .. } => {
                 expect(weight, Real, self.program.buffer(weight).rows, columns(weight))?;
                 expect(penalty, Real, One, 1)?;

@@ -114,6 +114,12 @@ pub enum Op {
         input_gradient: BufferId,
         activation: Elementwise,
     },
+    /// `sum = sum of squares of gradient`, added to what was there before unless it is the first.
+    SquaredNorm { gradient: BufferId, sum: BufferId, first: bool },
+    /// `gradient *= limit / max(norm, limit)`, with the square of the norm given.
+    ClipByNorm { squared_norm: BufferId, gradient: BufferId, limit: f64 },
+    /// Moves each value of the gradient into `[-limit, limit]`.
+    ClipByValue { gradient: BufferId, limit: f64 },
     /// [`Adam`](crate::Adam) over the whole flat parameter buffer, as the other updates below.
     Adam {
         gradients: BufferId,
@@ -189,6 +195,9 @@ impl Op {
             Op::PenaltyGradient { .. } => "penalty_gradient",
             Op::DenseBackwardWeights { .. } => "dense_backward_weights",
             Op::DenseBackwardInput { .. } => "dense_backward_input",
+            Op::SquaredNorm { .. } => "squared_norm",
+            Op::ClipByNorm { .. } => "clip_by_norm",
+            Op::ClipByValue { .. } => "clip_by_value",
             Op::Adam { .. } => "adam",
             Op::AmsGrad { .. } => "amsgrad",
             Op::Sgd { .. } => "sgd",
@@ -221,6 +230,9 @@ impl Op {
             Op::DenseBackwardInput { output_gradient, weight, input, .. } => {
                 vec![output_gradient, weight, input]
             }
+            Op::SquaredNorm { gradient, .. } => vec![gradient],
+            Op::ClipByNorm { squared_norm, .. } => vec![squared_norm],
+            Op::ClipByValue { .. } => Vec::new(),
             Op::Adam { gradients, .. }
             | Op::AmsGrad { gradients, .. }
             | Op::Sgd { gradients, .. }
@@ -248,6 +260,8 @@ impl Op {
             Op::DenseBackwardInput { input_gradient, .. }
             | Op::ActivateBackward { input_gradient, .. }
             | Op::DropoutBackward { input_gradient, .. } => vec![input_gradient],
+            Op::SquaredNorm { sum, .. } => vec![sum],
+            Op::ClipByNorm { gradient, .. } | Op::ClipByValue { gradient, .. } => vec![gradient],
             Op::Adam { parameters, moment_1, moment_2, .. } => {
                 vec![parameters, moment_1, moment_2]
             }

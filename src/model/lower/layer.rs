@@ -337,6 +337,15 @@ pub(super) fn push_backward(builder: &mut ProgramBuilder, nodes: &[Node]) -> Res
     Ok(())
 }
 
+/// The gradients of all parameters, layer by layer.
+pub(super) fn gradients(nodes: &[Node]) -> Vec<BufferId> {
+    let of = |node: &Node| match node {
+        Node::Dense(dense) => [Some(dense.weight_gradient), dense.bias_gradient],
+        Node::Activate { .. } | Node::Dropout { .. } => [None, None],
+    };
+    nodes.iter().flat_map(of).flatten().collect()
+}
+
 fn push_activate_backward(
     builder: &mut ProgramBuilder,
     [output_gradient, value, input_gradient]: [BufferId; 3],

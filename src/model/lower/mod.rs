@@ -81,6 +81,8 @@ pub fn lower(compiled: &Compiled) -> Result<Program> {
     for (weight, weight_gradient, Regularizer { l1, l2 }) in penalized {
         builder.push(Pass::Train, Op::PenaltyGradient { weight, weight_gradient, l1, l2 })?;
     }
+    let of_parameters = layer::gradients(&nodes);
+    update::push_clip(&mut builder, optimizer.clip(), &of_parameters)?;
     let state: Vec<BufferId> = state.iter().map(|(_, arena)| *arena).collect();
     let op = update::lower_update(optimizer, gradients, parameters, &state)?;
     builder.push(Pass::Train, op)?;

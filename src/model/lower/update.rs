@@ -1,8 +1,8 @@
 //! From an optimizer to the update of all parameters.
 
 use crate::error::{Error, Result};
-use crate::optimizer::{Adagrad, Adam, Optimizer, RmsProp, Sgd};
-use crate::program::{AdamRule, BufferId, Op};
+use crate::optimizer::{Adagrad, Adam, Clip, Optimizer, RmsProp, Sgd};
+use crate::program::{AdamRule, BufferId, Element, Op, Pass, ProgramBuilder, Role, Rows};
 
 /// What the optimizer keeps for each parameter.
 pub(super) fn state_of(optimizer: &Optimizer) -> &'static [&'static str] {
@@ -15,6 +15,44 @@ pub(super) fn state_of(optimizer: &Optimizer) -> &'static [&'static str] {
         Optimizer::RmsProp(_) => &["mean_square", "mean_gradient", "velocity"],
         Optimizer::Adagrad(_) => &["accumulator"],
     }
+}
+
+/// Pushes what is done to large gradients, one parameter's after the other.
+pub(super) fn push_clip(
+    builder: &mut ProgramBuilder,
+    clip: Clip,
+    gradients: &[BufferId],
+) -> Result<()> {
+    let sum = |builder: &mut ProgramBuilder, name: String| {
+        builder.buffer(name, Role::Scratch, Element::Real, Rows::One, 1)
+    };
+    match clip {
+        Clip::None => {}
+        Clip::Value(limit) => {
+            for &gradient in gradients {
+                builder.push(Pass::Train, Op::ClipByValue { gradient, limit })?;
+            }
+        }
+        Clip::Norm(limit) => {
+            for (i, &gradient) in gradients.iter().enumerate() {
+                let squared_norm = sum(builder, format!("squared_norm_{}", i + 1))?;
+                let op = Op::SquaredNorm { gradient, sum: squared_norm, first: true };
+                builder.push(Pass::Train, op)?;
+                builder.push(Pass::Train, Op::ClipByNorm { squared_norm, gradient, limit })?;
+            }
+        }
+        Clip::GlobalNorm(limit) => {
+            let squared_norm = sum(builder, "squared_norm".into())?;
+            for (i, &gradient) in gradients.iter().enumerate() {
+                let op = Op::SquaredNorm { gradient, sum: squared_norm, first: i == 0 };
+                builder.push(Pass::Train, op)?;
+            }
+            for &gradient in gradients {
+                builder.push(Pass::Train, Op::ClipByNorm { squared_norm, gradient, limit })?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The update; `state` are the arenas of [`state_of`].
@@ -81,6 +119,9 @@ pub(super) fn check_optimizer(optimizer: &Optimizer) -> Result<()> {
         check("epsilon", value, representable, "at least 1.2e-38, the smallest normal f32")
     };
     positive("learning_rate", optimizer.learning_rate())?;
+    if let Clip::Value(limit) | Clip::Norm(limit) | Clip::GlobalNorm(limit) = optimizer.clip() {
+        positive("clip", limit)?;
+    }
     let decay = optimizer.weight_decay();
     let fits = decay >= 0.0 && decay.is_finite();
     check("weight_decay", decay, fits, "a finite number of at least 0")?;

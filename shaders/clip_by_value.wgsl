@@ -1,0 +1,24 @@
+// Each value of a gradient, moved into [-limit, limit].
+struct Constants {
+    length: u32,
+    limit: f32,
+    pad_0: u32,
+    pad_1: u32,
+}
+
+@group(0) @binding(1) var<uniform> constants: Constants;
+@group(0) @binding(2) var<storage, read_write> gradient: array<vec4<f32>>;
+
+@compute @workgroup_size(64)
+fn main(
+    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+) {
+    // One dimension of workgroups may hold 65535 of them, so the index runs on over y.
+    let index = id.y * groups.x * 64u + id.x;
+    if (index >= constants.length / 4u) {
+        return;
+    }
+    let limit = vec4<f32>(constants.limit);
+    gradient[index] = clamp(gradient[index], -limit, limit);
+}

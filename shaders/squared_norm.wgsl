@@ -1,0 +1,33 @@
+// sum[0] = the sum of the squares of a gradient, added to what was there before unless it is the
+// first. One workgroup; the order of the sum depends on the length alone.
+struct Constants {
+    length: u32,
+    first: u32,
+    pad_0: u32,
+    pad_1: u32,
+}
+
+@group(0) @binding(1) var<uniform> constants: Constants;
+@group(0) @binding(2) var<storage, read> gradient: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> sum: array<f32>;
+
+var<workgroup> sums: array<f32, 64>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(local_invocation_index) local: u32) {
+    var squares = vec4<f32>(0.0);
+    for (var i = local; i < constants.length / 4u; i += 64u) {
+        squares += gradient[i] * gradient[i];
+    }
+    sums[local] = (squares.x + squares.y) + (squares.z + squares.w);
+    workgroupBarrier();
+    for (var half = 32u; half > 0u; half /= 2u) {
+        if (local < half) {
+            sums[local] += sums[local + half];
+        }
+        workgroupBarrier();
+    }
+    if (local == 0u) {
+        sum[0] = select(sum[0], 0.0, constants.first == 1u) + sums[0];
+    }
+}
