@@ -185,7 +185,8 @@ fn check_layers(architecture: &Sequential) -> Result<Vec<Elementwise>> {
     architecture.layers.iter().enumerate().map(function).collect()
 }
 
-fn check_optimizer(adam: &Adam) -> Result<()> {
+/// Whether the optimizer's constants are in their ranges.
+pub(crate) fn check_optimizer(adam: &Adam) -> Result<()> {
     let check = |argument, value: f64, fits: bool, expected: &str| {
         if fits {
             return Ok(());

@@ -9,5 +9,6 @@ mod sequential;
 pub(crate) use file::parameters;
 pub use file::{Weights, load, save};
 pub use initializer::glorot_uniform;
+pub(crate) use lower::check_optimizer;
 pub use lower::lower;
 pub use sequential::{Compiled, Dense, Input, InputType, Sequential};

@@ -1,0 +1,104 @@
+//! One batch at a time, for loops of the caller's own.
+
+use super::history::Scores;
+use super::model::Model;
+use crate::data::Batch;
+use crate::error::{Error, Result};
+use crate::program::{Pass, Step};
+
+impl Model {
+    /// Trains one step on `batch` and returns its scores, those before the update. They are of
+    /// this batch alone; Keras 3 returns running values.
+    ///
+    /// It counts as a step of the model, not as an epoch, and calls no callback. Reading the
+    /// scores waits for the device, which [`fit`](Self::fit) does not.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] and [`Error::Shape`] for a batch that is empty or does not fit, before
+    /// anything is changed; [`Error::NonFinite`] if the loss is not a number; [`Error::Device`] if
+    /// the device fails.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn train_on_batch(&mut self, batch: Batch<'_>) -> Result<Scores> {
+        pollster::block_on(self.train_on_batch_async(batch))
+    }
+
+    /// [`train_on_batch`](Self::train_on_batch) for where nothing may block.
+    ///
+    /// # Errors
+    /// As `train_on_batch`.
+    pub async fn train_on_batch_async(&mut self, batch: Batch<'_>) -> Result<Scores> {
+        self.check_batch(batch, true)?;
+        self.score_batch(Pass::Train, batch).await
+    }
+
+    /// The scores of one batch.
+    ///
+    /// # Errors
+    /// As [`evaluate`](Self::evaluate); an empty batch is refused.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn test_on_batch(&mut self, batch: Batch<'_>) -> Result<Scores> {
+        pollster::block_on(self.test_on_batch_async(batch))
+    }
+
+    /// [`test_on_batch`](Self::test_on_batch) for where nothing may block.
+    ///
+    /// # Errors
+    /// As `test_on_batch`.
+    pub async fn test_on_batch_async(&mut self, batch: Batch<'_>) -> Result<Scores> {
+        self.check_batch(batch, true)?;
+        self.score_batch(Pass::Evaluate, batch).await
+    }
+
+    /// The outputs for each sample of one batch: `[samples, outputs]`, row-major. Labels are
+    /// ignored.
+    ///
+    /// # Errors
+    /// As [`predict`](Self::predict); an empty batch is refused.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn predict_on_batch(&mut self, batch: Batch<'_>) -> Result<Vec<f32>> {
+        pollster::block_on(self.predict_on_batch_async(batch))
+    }
+
+    /// [`predict_on_batch`](Self::predict_on_batch) for where nothing may block.
+    ///
+    /// # Errors
+    /// As `predict_on_batch`.
+    pub async fn predict_on_batch_async(&mut self, batch: Batch<'_>) -> Result<Vec<f32>> {
+        self.check_batch(batch, false)?;
+        self.forward(batch).await
+    }
+
+    async fn score_batch(&mut self, pass: Pass, batch: Batch<'_>) -> Result<Scores> {
+        let outer = self.begin_totals().await?;
+        let scores = self.run_batch(pass, batch).await;
+        let ended = self.end_totals(outer);
+        let scores = scores?;
+        ended.map(|()| scores)
+    }
+
+    async fn run_batch(&mut self, pass: Pass, batch: Batch<'_>) -> Result<Scores> {
+        self.executor.prepare(pass, batch.len()).await?;
+        let training = pass == Pass::Train;
+        let step = if training { self.next_step(batch.len()) } else { Step::forward(batch.len()) };
+        if let Err(error) = self.executor.run(pass, batch, &step).await {
+            self.steps -= u64::from(training);
+            return Err(error);
+        }
+        let metrics = self.executor.read_metrics().await?;
+        match metrics.first_nonfinite_step {
+            Some(step) if training => Err(Error::NonFinite { step, batch: None }),
+            _ => Ok(self.scores(&metrics, batch.len())),
+        }
+    }
+
+    fn check_batch(&self, batch: Batch<'_>, labels: bool) -> Result<()> {
+        if batch.is_empty() {
+            return Err(Error::argument("batch", "holds no sample; give at least one"));
+        }
+        self.check_samples(batch.data)?;
+        batch.indices.iter().try_for_each(|&index| {
+            let (_, label) = batch.data.sample(index as usize)?;
+            if labels { self.check_label(index as usize, label) } else { Ok(()) }
+        })
+    }
+}
