@@ -690,7 +690,8 @@ fn early_stopping_stops_where_keras_does() {
     // (callback, values, epoch of the stop, epoch of the best), each worked out by Keras' code:
     // wait += 1; if better: best = value, wait = 0 if the baseline is beaten too; else if
     // wait >= patience and it is not the first epoch: stop.
-    let cases: [(EarlyStopping, &[f64], Option<u32>, Option<u32>); 17] = [
+    type Case<'a> = (EarlyStopping, &'a [f64], Option<u32>, Option<u32>);
+    let cases: [Case<'_>; 17] = [
         (new(), &[3.0, 2.0, 2.0, 1.0], Some(3), Some(2)),
         // A patience of 1 is one of 0.
         (new().patience(1), &[3.0, 2.0, 2.0, 1.0], Some(3), Some(2)),
