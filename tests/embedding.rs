@@ -250,6 +250,10 @@ fn steps_are_not_recorded_amidst_fit() {
     drop(lambda);
     assert!(refusals[0].contains("is called amidst fit"), "{refusals:?}");
     assert_eq!(model.steps(), 1);
+    // After a fit that broke as well.
+    let mut lambda =
+        LambdaCallback::new().on_batch_end(|_, _| Err(Error::Device("the callback's own".into())));
+    model.fit(&data, Fit::new().callback(&mut lambda)).unwrap_err();
     let mut encoder = device.create_command_encoder(&Default::default());
     model.record_step(&mut encoder, Batch { data: &data, indices: &[0] }).unwrap();
 }

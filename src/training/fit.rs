@@ -134,11 +134,11 @@ impl Model {
 
     /// Names of the values that an epoch's record has.
     fn value_names(&self, validates: bool) -> Vec<String> {
-        let scores = self.scores(&Metrics::default(), 1);
+        let scores = || self.scores(&Metrics::default(), 1);
         let record = EpochRecord {
             epoch: 1,
-            training: scores,
-            validation: validates.then_some(scores),
+            training: scores(),
+            validation: validates.then(scores),
             learning_rate: 0.0,
             seconds: 0.0,
         };

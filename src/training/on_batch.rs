@@ -13,6 +13,25 @@ impl Model {
     /// It counts as a step of the model, not as an epoch, and calls no callback. Reading the
     /// scores waits for the device, which [`fit`](Self::fit) does not.
     ///
+    /// ```
+    /// use minibatch::data::{Batch, BatchOrder, Shuffle};
+    /// # use minibatch::{Activation, Adam, Cpu, Loss, Sequential};
+    /// # fn main() -> minibatch::Result<()> {
+    /// # let data = minibatch::data::synthetic_digits(64, 0)?;
+    /// # let mut model = Sequential::new(minibatch::model::Input::pixels(data.sample_shape()))
+    /// #     .dense(data.classes(), Activation::Softmax)
+    /// #     .compile(Adam::default(), Loss::SparseCategoricalCrossentropy, [])
+    /// #     .build(&Cpu::new())?;
+    /// let (seed, epoch) = (0, 0);
+    /// let order = BatchOrder::new(data.len(), 32, Shuffle::Full, seed, epoch);
+    /// for index in 0..order.len() {
+    ///     let scores = model.train_on_batch(Batch { data: &data, indices: order.batch(index) })?;
+    ///     println!("step {}: loss {}", model.steps(), scores.loss);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Argument`] and [`Error::Shape`] for a batch that is empty or does not fit, before
     /// anything is changed; [`Error::NonFinite`] if the loss is not a number; [`Error::Device`] if

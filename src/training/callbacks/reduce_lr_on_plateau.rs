@@ -119,10 +119,7 @@ impl Callback for ReduceLrOnPlateau {
         let Some(value) = record.value(&self.monitor.name) else {
             return Ok(Flow::Continue);
         };
-        if self.cooling > 0 {
-            self.cooling -= 1;
-            self.wait = 0;
-        }
+        self.cooling = self.cooling.saturating_sub(1);
         if self.monitor.is_better(value, self.best, self.min_delta) {
             self.best = Some(value);
             self.wait = 0;

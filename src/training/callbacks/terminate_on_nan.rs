@@ -40,7 +40,7 @@ impl Callback for TerminateOnNan {
     }
 
     fn epoch_end(&mut self, model: &mut Model, record: &EpochRecord) -> Result<Flow> {
-        match record.validation {
+        match &record.validation {
             Some(scores) if !scores.loss.is_finite() => {
                 Err(Error::NonFinite { step: model.steps(), batch: None })
             }
