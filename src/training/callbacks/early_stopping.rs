@@ -86,7 +86,8 @@ impl EarlyStopping {
     }
 
     /// Whether the model ends with the weights of its best epoch; false by default. They are read
-    /// from the device in each epoch that is the best so far.
+    /// from the device in each epoch that is the best so far. If there was none, the weights stay
+    /// the last ones.
     pub fn restore_best_weights(mut self, restore: bool) -> Self {
         self.restore_best_weights = restore;
         self

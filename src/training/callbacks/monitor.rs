@@ -60,8 +60,7 @@ impl Monitor {
     }
 
     /// Whether `value` is better than `reference` by more than `min_delta`. Any number is better
-    /// than none. NaN is never better: Keras takes it for the best if it comes first, and nothing
-    /// is better than NaN.
+    /// than none, and NaN is never better.
     pub fn is_better(&self, value: f64, reference: Option<f64>, min_delta: f64) -> bool {
         match (reference, self.resolved()) {
             (None, _) => !value.is_nan(),
