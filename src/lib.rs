@@ -33,7 +33,8 @@
 //! training, parity -> model, cpu, gpu -> program -> data -> random, error
 //! ```
 //!
-//! What several of them speak of ([`Activation`], [`Loss`], [`Metric`], [`Adam`]) imports nothing.
+//! What several of them speak of ([`Activation`], [`Loss`], [`Metric`], [`Adam`], [`Schedule`])
+//! imports nothing but the error.
 //!
 //! # Inside your own wgpu application
 //!
@@ -54,6 +55,7 @@ pub mod parity;
 
 pub mod program;
 pub mod random;
+pub mod schedule;
 pub mod training;
 
 pub use activation::{Activation, Elementwise};
@@ -65,4 +67,7 @@ pub use loss::{Accuracy, Loss, PointwiseLoss};
 pub use metric::Metric;
 pub use model::Sequential;
 pub use optimizer::{Adagrad, Adam, Clip, EpsilonRule, Optimizer, RmsProp, Sgd};
+pub use schedule::Schedule;
+#[cfg(not(target_arch = "wasm32"))]
+pub use training::callbacks;
 pub use training::{Evaluate, Fit, Model, Predict};

@@ -198,7 +198,7 @@ fn the_history_has_the_documented_fields_and_no_others() {
         let split = place.json("split.json");
         assert_eq!(split["steps_per_epoch"], 24);
         for (history, more) in [(&plain, ""), (&split, " val_accuracy val_loss")] {
-            let fields = format!("accuracy epoch loss seconds{more}");
+            let fields = format!("accuracy epoch learning_rate loss seconds{more}");
             let epochs = history["epochs"].as_array().unwrap();
             assert_eq!(epochs.len(), 3);
             for (index, epoch) in epochs.iter().enumerate() {
@@ -210,7 +210,10 @@ fn the_history_has_the_documented_fields_and_no_others() {
         }
 
         let csv = String::from_utf8(place.bytes("split.csv")).unwrap();
-        assert_eq!(csv.lines().next(), Some("epoch,loss,accuracy,val_loss,val_accuracy,seconds"));
+        assert_eq!(
+            csv.lines().next(),
+            Some("epoch,loss,accuracy,val_loss,val_accuracy,learning_rate,seconds")
+        );
         assert_eq!(csv.lines().count(), 4);
         let third = &split["epochs"][2];
         assert!(csv.contains(&format!("\n3,{},{},", third["loss"], third["accuracy"])), "{csv}");

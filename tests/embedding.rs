@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use minibatch::callbacks::LambdaCallback;
 use minibatch::cpu::CpuExecutor;
 use minibatch::data::{Batch, BatchOrder, Dataset, Features, Shuffle, synthetic_digits};
 use minibatch::gpu::{GpuExecutor, KernelClass};
 use minibatch::model::{Input, lower};
 use minibatch::program::{Pass, Step};
+use minibatch::training::Flow;
 use minibatch::{
     Activation, Adam, Error, Evaluate, Fit, Gpu, Loss, Metric, Model, Predict, Sequential,
 };
@@ -230,6 +232,30 @@ fn models_on_one_device_train_side_by_side() {
         threads.map(|thread| thread.join().unwrap())
     });
     assert!(together.iter().all(|weights| *weights == alone));
+}
+
+#[test]
+fn steps_are_not_recorded_amidst_fit() {
+    let (device, queue) = host();
+    let data = synthetic_digits(8, 0).unwrap();
+    let mut model = model(&Gpu::from_device(device.clone(), queue), &data);
+    let mut refusals = Vec::new();
+    let mut lambda = LambdaCallback::new().on_batch_end(|model: &mut Model, _| {
+        let mut encoder = device.create_command_encoder(&Default::default());
+        let batch = Batch { data: &data, indices: &[0] };
+        refusals.push(model.record_step(&mut encoder, batch).unwrap_err().to_string());
+        Ok(Flow::Continue)
+    });
+    model.fit(&data, Fit::new().callback(&mut lambda)).unwrap();
+    drop(lambda);
+    assert!(refusals[0].contains("is called amidst fit"), "{refusals:?}");
+    assert_eq!(model.steps(), 1);
+    // After a fit that broke as well.
+    let mut lambda =
+        LambdaCallback::new().on_batch_end(|_, _| Err(Error::Device("the callback's own".into())));
+    model.fit(&data, Fit::new().callback(&mut lambda)).unwrap_err();
+    let mut encoder = device.create_command_encoder(&Default::default());
+    model.record_step(&mut encoder, Batch { data: &data, indices: &[0] }).unwrap();
 }
 
 #[test]

@@ -139,14 +139,14 @@ impl Callback for Watch {
     fn wants_scores(&mut self, step: StepEnd) -> bool {
         self.every > 0 && step.step.is_multiple_of(self.every)
     }
-    fn scores(&mut self, _step: StepEnd, scores: Scores) {
-        self.running.push(scores);
+    fn scores(&mut self, _step: StepEnd, scores: &Scores) {
+        self.running.push(*scores);
     }
-    fn step_end(&mut self, _step: StepEnd) -> Flow {
+    fn batch_end(&mut self, _model: &mut Model, _step: StepEnd) -> minibatch::Result<Flow> {
         self.steps += 1;
-        if self.stop_after == Some(self.steps) { Flow::Stop } else { Flow::Continue }
+        Ok(if self.stop_after == Some(self.steps) { Flow::Stop } else { Flow::Continue })
     }
-    fn epoch_end(&mut self, record: &EpochRecord) -> minibatch::Result<Flow> {
+    fn epoch_end(&mut self, _model: &mut Model, record: &EpochRecord) -> minibatch::Result<Flow> {
         self.records.push(record.clone());
         Ok(Flow::Continue)
     }
@@ -197,6 +197,17 @@ fn what_makes_no_sense_is_refused_before_anything_changes() {
         refused("validation_split", &data, Fit::new().validation_split(1.0));
         refused("validation_split", &data, Fit::new().validation_split(-0.5));
         refused("validation_split", &data, Fit::new().validation_split(f64::NAN));
+        refused("initial_epoch: is 2, and epochs 2", &data, Fit::new().initial_epoch(2).epochs(2));
+        let validated = || Fit::new().validation_data(&data);
+        refused("validation_steps: is 0", &data, validated().validation_steps(0));
+        refused("validation_steps: is 3; 40", &data, validated().validation_steps(3));
+        refused("validation_batch_size: is 0", &data, validated().validation_batch_size(0));
+        refused("validation_freq: is 0", &data, validated().validation_freq(0));
+        refused("validation_freq: is an empty", &data, validated().validation_freq(vec![]));
+        refused("validation_freq: has an epoch 0", &data, validated().validation_freq([1, 0]));
+        refused("validation_steps: is given", &data, Fit::new().validation_steps(1));
+        refused("validation_batch_size: is given", &data, Fit::new().validation_batch_size(1));
+        refused("validation_freq: is given", &data, Fit::new().validation_freq(1));
         let both = Fit::new().validation_split(0.5).validation_data(&data);
         refused("validation_data", &data, both);
         refused("samples of 784 floats", &floats, Fit::new());
@@ -208,6 +219,11 @@ fn what_makes_no_sense_is_refused_before_anything_changes() {
         assert!(model.evaluate(&empty, Evaluate::new()).is_err());
         assert!(model.evaluate(&data, Evaluate::new().batch_size(0)).is_err());
         assert!(model.predict(&data, Predict::new().batch_size(0)).is_err());
+        for steps in [0, 3] {
+            let error = model.evaluate(&data, Evaluate::new().steps(steps)).unwrap_err();
+            assert!(error.to_string().contains(&format!("steps: is {steps}; 40")), "{error}");
+            assert!(model.predict(&data, Predict::new().steps(steps)).is_err());
+        }
         assert!(model.predict(&floats, Predict::new()).is_err());
         assert!(model.set_weight("dense_3.bias", &[0.0]).is_err());
         assert!(model.set_weight("dense_1.bias", &[0.0]).is_err());

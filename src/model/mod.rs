@@ -10,6 +10,7 @@ mod sequential;
 pub(crate) use file::parameters;
 pub use file::{Weights, load, save};
 pub use initializer::Initializer;
+pub(crate) use lower::check_optimizer;
 pub use lower::lower;
 pub use regularizer::Regularizer;
 pub use sequential::{Compiled, Dense, Input, InputType, Layer, Sequential};

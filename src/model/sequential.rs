@@ -7,6 +7,7 @@ use crate::activation::Activation;
 use crate::loss::Loss;
 use crate::metric::Metric;
 use crate::optimizer::Optimizer;
+use crate::schedule::Schedule;
 
 /// What one sample consists of.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -240,6 +241,7 @@ impl Sequential {
             loss,
             metrics: metrics.into_iter().collect(),
             seed: 0,
+            schedule: None,
         }
     }
 }
@@ -257,12 +259,20 @@ pub struct Compiled {
     pub metrics: Vec<Metric>,
     /// Determines the initial weights and the order of the samples; 0 by default.
     pub seed: u64,
+    /// The learning rate of each step, in place of the optimizer's; none by default.
+    pub schedule: Option<Schedule>,
 }
 
 impl Compiled {
     /// Sets the seed of initial weights and shuffling.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
+        self
+    }
+
+    /// Lets the learning rate follow a schedule: the optimizer's own is not used then.
+    pub fn schedule(mut self, schedule: impl Into<Schedule>) -> Self {
+        self.schedule = Some(schedule.into());
         self
     }
 }

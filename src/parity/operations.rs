@@ -144,7 +144,7 @@ impl Operation {
             }
             Operation::Penalty => penalty(shape, values),
             Operation::PenaltyGradient => penalty_gradient(shape, values),
-            Operation::SquaredNorm => squared_norm(shape, seed % 2 == 0, values),
+            Operation::SquaredNorm => squared_norm(shape, seed.is_multiple_of(2), values),
             Operation::ClipByNorm => clip_by_norm(shape, values),
             Operation::ClipByValue => clip_by_value(shape, values),
             Operation::Update(rule) => update(shape, rule, values),
@@ -539,7 +539,7 @@ fn clip_by_norm(shape: [usize; 3], mut values: Values) -> Result<Case> {
     builder.push(Pass::Predict, Op::ClipByNorm { squared_norm, gradient, limit: LIMIT })?;
     let g = values.signed(shape[1] * shape[2]);
     // On either side of the limit's square, 0.39.
-    let squared = if shape[0] % 2 == 0 { vec![0.25] } else { vec![1.5] };
+    let squared = if shape[0].is_multiple_of(2) { vec![0.25] } else { vec![1.5] };
     let norm = squared[0].sqrt();
     let bound = move |result: &dyn Fn(BufferId) -> Vec<f64>| {
         // An unclipped gradient is as it was.

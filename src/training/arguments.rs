@@ -2,15 +2,71 @@
 
 use super::callback::Callback;
 use crate::data::{Dataset, Shuffle};
+use crate::error::{Error, Result};
+
+/// After which epochs [`fit`](super::Model::fit) validates: of a number, each so many epochs; of a
+/// list, those in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ValidationFreq {
+    /// After the epochs whose number is a multiple of this.
+    Every(u32),
+    /// After the epochs of these numbers, from 1; others than the run's are of no effect.
+    Epochs(Vec<u32>),
+}
+
+impl From<u32> for ValidationFreq {
+    fn from(epochs: u32) -> Self {
+        ValidationFreq::Every(epochs)
+    }
+}
+
+impl From<Vec<u32>> for ValidationFreq {
+    fn from(epochs: Vec<u32>) -> Self {
+        ValidationFreq::Epochs(epochs)
+    }
+}
+
+impl<const N: usize> From<[u32; N]> for ValidationFreq {
+    fn from(epochs: [u32; N]) -> Self {
+        ValidationFreq::Epochs(epochs.into())
+    }
+}
+
+impl ValidationFreq {
+    pub(super) fn includes(&self, epoch: u32) -> bool {
+        match self {
+            ValidationFreq::Every(epochs) => epoch.is_multiple_of(*epochs),
+            ValidationFreq::Epochs(epochs) => epochs.contains(&epoch),
+        }
+    }
+
+    pub(super) fn check(&self) -> Result<()> {
+        let problem = match self {
+            ValidationFreq::Every(0) => "is 0; give at least 1",
+            ValidationFreq::Epochs(epochs) if epochs.is_empty() => {
+                "is an empty list; name at least one epoch"
+            }
+            ValidationFreq::Epochs(epochs) if epochs.contains(&0) => {
+                "has an epoch 0; they are counted from 1"
+            }
+            _ => return Ok(()),
+        };
+        Err(Error::argument("validation_freq", problem))
+    }
+}
 
 /// Arguments of [`Model::fit`](super::Model::fit), by
 /// [Keras' names](https://keras.io/api/models/model_training_apis/#fit-method).
 pub struct Fit<'a> {
     pub(super) batch_size: usize,
     pub(super) epochs: u32,
+    pub(super) initial_epoch: u32,
     pub(super) shuffle: Shuffle,
     pub(super) validation_split: f64,
     pub(super) validation_data: Option<&'a Dataset>,
+    pub(super) validation_steps: Option<usize>,
+    pub(super) validation_batch_size: Option<usize>,
+    pub(super) validation_freq: Option<ValidationFreq>,
     pub(super) steps_per_epoch: Option<usize>,
     pub(super) sample_weight: Option<Vec<f32>>,
     pub(super) class_weight: Vec<(u32, f32)>,
@@ -38,9 +94,13 @@ impl<'a> Fit<'a> {
         Fit {
             batch_size: 32,
             epochs: 1,
+            initial_epoch: 0,
             shuffle: Shuffle::Full,
             validation_split: 0.0,
             validation_data: None,
+            validation_steps: None,
+            validation_batch_size: None,
+            validation_freq: None,
             steps_per_epoch: None,
             sample_weight: None,
             class_weight: Vec::new(),
@@ -54,9 +114,23 @@ impl<'a> Fit<'a> {
         self
     }
 
-    /// Passes over the data, at least 1; 1 by default.
+    /// Passes over the data, at least 1; 1 by default. With `initial_epoch`, the number of the
+    /// last one, as in Keras.
     pub fn epochs(mut self, epochs: u32) -> Self {
         self.epochs = epochs;
+        self
+    }
+
+    /// Counts so many epochs as done, less than `epochs`: those from `initial_epoch + 1` to
+    /// `epochs` run. 0 by default.
+    ///
+    /// The order of an epoch's samples is a function of the model's seed and of how many epochs
+    /// the model has been trained before. `initial_epoch`, if it is not 0, sets that count: so 3
+    /// epochs are, bit for bit, 2 epochs and then `initial_epoch(2).epochs(3)`, and a run is taken
+    /// up again with a model from a file. Without it, the count goes on over several calls of
+    /// `fit`, and every epoch has an order of its own.
+    pub fn initial_epoch(mut self, initial_epoch: u32) -> Self {
+        self.initial_epoch = initial_epoch;
         self
     }
 
@@ -76,6 +150,26 @@ impl<'a> Fit<'a> {
     /// Evaluates on these samples after each epoch; not together with `validation_split`.
     pub fn validation_data(mut self, data: &'a Dataset) -> Self {
         self.validation_data = Some(data);
+        self
+    }
+
+    /// Validates on so many batches only, always the first ones; at most as many as there are. All
+    /// by default.
+    pub fn validation_steps(mut self, steps: usize) -> Self {
+        self.validation_steps = Some(steps);
+        self
+    }
+
+    /// Samples a step of the validation, at least 1; `batch_size` by default.
+    pub fn validation_batch_size(mut self, batch_size: usize) -> Self {
+        self.validation_batch_size = Some(batch_size);
+        self
+    }
+
+    /// Validates every so many epochs (`2`) or after these (`[1, 2, 10]`, numbers from 1); after
+    /// each by default.
+    pub fn validation_freq(mut self, epochs: impl Into<ValidationFreq>) -> Self {
+        self.validation_freq = Some(epochs.into());
         self
     }
 
@@ -101,7 +195,7 @@ impl<'a> Fit<'a> {
         self
     }
 
-    /// Adds someone to be told of each epoch and step.
+    /// Adds someone to be told of what happens, and to have a say in it.
     pub fn callback(mut self, callback: &'a mut dyn Callback) -> Self {
         self.callbacks.push(callback);
         self
@@ -109,22 +203,32 @@ impl<'a> Fit<'a> {
 }
 
 /// Arguments of [`Model::evaluate`](super::Model::evaluate).
-#[derive(Debug, Clone)]
-pub struct Evaluate {
+pub struct Evaluate<'a> {
     pub(super) batch_size: usize,
     pub(super) sample_weight: Option<Vec<f32>>,
+    pub(super) steps: Option<usize>,
+    pub(super) callbacks: Vec<&'a mut dyn Callback>,
 }
 
-impl Default for Evaluate {
+impl Default for Evaluate<'_> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Evaluate {
-    /// Batches of 32 samples.
+impl std::fmt::Debug for Evaluate<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Evaluate")
+            .field("batch_size", &self.batch_size)
+            .field("steps", &self.steps)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'a> Evaluate<'a> {
+    /// All samples, in batches of 32.
     pub fn new() -> Self {
-        Evaluate { batch_size: 32, sample_weight: None }
+        Evaluate { batch_size: 32, sample_weight: None, steps: None, callbacks: Vec::new() }
     }
 
     /// Samples a step, at least 1; 32 by default.
@@ -138,29 +242,93 @@ impl Evaluate {
         self.sample_weight = Some(weights.into());
         self
     }
+
+    /// Evaluates on so many batches only, the first ones; at most as many as there are. All by
+    /// default.
+    pub fn steps(mut self, steps: usize) -> Self {
+        self.steps = Some(steps);
+        self
+    }
+
+    /// Adds someone whose test hooks are called.
+    pub fn callback(mut self, callback: &'a mut dyn Callback) -> Self {
+        self.callbacks.push(callback);
+        self
+    }
 }
 
 /// Arguments of [`Model::predict`](super::Model::predict).
-#[derive(Debug, Clone)]
-pub struct Predict {
+pub struct Predict<'a> {
     pub(super) batch_size: usize,
+    pub(super) steps: Option<usize>,
+    pub(super) callbacks: Vec<&'a mut dyn Callback>,
 }
 
-impl Default for Predict {
+impl Default for Predict<'_> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Predict {
-    /// Batches of 32 samples.
+impl std::fmt::Debug for Predict<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Predict")
+            .field("batch_size", &self.batch_size)
+            .field("steps", &self.steps)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'a> Predict<'a> {
+    /// All samples, in batches of 32.
     pub fn new() -> Self {
-        Predict { batch_size: 32 }
+        Predict { batch_size: 32, steps: None, callbacks: Vec::new() }
     }
 
     /// Samples a step, at least 1; 32 by default.
     pub fn batch_size(mut self, batch_size: usize) -> Self {
         self.batch_size = batch_size;
         self
+    }
+
+    /// Predicts so many batches only, the first ones; at most as many as there are. All by
+    /// default.
+    pub fn steps(mut self, steps: usize) -> Self {
+        self.steps = Some(steps);
+        self
+    }
+
+    /// Adds someone whose predict hooks are called.
+    pub fn callback(mut self, callback: &'a mut dyn Callback) -> Self {
+        self.callbacks.push(callback);
+        self
+    }
+}
+
+/// The number of steps: as asked for, or all that `samples` make.
+pub(super) fn steps(
+    argument: &'static str,
+    asked: Option<usize>,
+    samples: usize,
+    batch_size: usize,
+) -> Result<usize> {
+    let batches = samples.div_ceil(batch_size.max(1));
+    match asked {
+        None => Ok(batches),
+        Some(steps) if (1..=batches).contains(&steps) => Ok(steps),
+        Some(steps) => Err(Error::argument(
+            argument,
+            format!(
+                "is {steps}; {samples} samples in batches of {batch_size} make {batches} steps, \
+                 give 1 to {batches}"
+            ),
+        )),
+    }
+}
+
+pub(super) fn check_batch_size(argument: &'static str, batch_size: usize) -> Result<()> {
+    match batch_size {
+        0 => Err(Error::argument(argument, "is 0; give at least 1")),
+        _ => Ok(()),
     }
 }

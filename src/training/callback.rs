@@ -1,6 +1,7 @@
-//! Callbacks: how a caller watches training, and ends it.
+//! Callbacks: how a caller watches training, takes part in it, and ends it.
 
-use super::history::{EpochRecord, Scores};
+use super::history::{EpochRecord, History, Scores};
+use super::model::Model;
 use crate::error::Result;
 
 /// Whether training goes on.
@@ -8,8 +9,23 @@ use crate::error::Result;
 pub enum Flow {
     /// It does.
     Continue,
-    /// It ends after this step or epoch; what was learned so far is kept.
+    /// It ends after this step or epoch; what was learned so far is kept. After a step, the
+    /// epoch's validation is left out (Keras still runs it).
     Stop,
+}
+
+/// What is known when training begins.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrainStart {
+    /// Epochs that count as done; the first one's number is one more.
+    pub initial_epoch: u32,
+    /// Number of the last epoch that was asked for.
+    pub epochs: u32,
+    /// Steps in each of them.
+    pub steps: usize,
+    /// Names of the values that an epoch of this run can have, in the order of
+    /// [`EpochRecord::values`]: `loss`, `val_loss`, ...
+    pub names: Vec<String>,
 }
 
 /// What is known when an epoch begins.
@@ -17,7 +33,7 @@ pub enum Flow {
 pub struct EpochStart {
     /// From 1.
     pub epoch: u32,
-    /// Epochs that were asked for.
+    /// Number of the last epoch that was asked for.
     pub epochs: u32,
     /// Steps in each of them.
     pub steps: usize,
@@ -26,36 +42,156 @@ pub struct EpochStart {
 /// What is known when a step has been handed to the device.
 #[derive(Debug, Clone, Copy)]
 pub struct StepEnd {
-    /// Steps of this epoch so far.
+    /// Steps of this epoch, evaluation or prediction so far.
     pub step: usize,
-    /// Samples of this epoch so far.
+    /// Samples of them so far.
     pub samples: usize,
 }
 
-/// Told of each epoch and step of [`fit`](super::Model::fit).
+/// Told of what [`fit`](Model::fit), [`evaluate`](Model::evaluate) and
+/// [`predict`](Model::predict) do; the hooks are those of
+/// [Keras' class](https://keras.io/api/callbacks/base_callback/), without `on_`.
+///
+/// The validation of `fit` is an evaluation and calls the test hooks of `fit`'s callbacks. Several
+/// callbacks are called in the order in which they were added. An error of any hook ends the call
+/// and is returned by it; no further hook is called then, `train_end` neither.
+///
+/// The model in a hook is the one at work: its weights and learning rate can be read and set, it
+/// can be saved, evaluated and shown samples, and training goes on with what it then is. Whatever
+/// reads from the device waits for the steps handed to it so far.
+#[allow(unused_variables, reason = "the default bodies are empty")]
 pub trait Callback {
-    /// An epoch begins.
-    fn epoch_begin(&mut self, _epoch: EpochStart) {}
-
-    /// Whether [`scores`](Self::scores) is wanted after this step. Reading them waits for the
-    /// device, so say yes a few times a second at most. No by default.
-    fn wants_scores(&mut self, _step: StepEnd) -> bool {
-        false
+    /// Training begins; nothing was changed yet.
+    ///
+    /// # Errors
+    /// Ends `fit`, as in every hook.
+    fn train_begin(&mut self, model: &mut Model, train: &TrainStart) -> Result<()> {
+        Ok(())
     }
 
-    /// The running scores of the epoch, after a step for which they were wanted.
-    fn scores(&mut self, _step: StepEnd, _scores: Scores) {}
+    /// Training has ended, after its last epoch or because a callback stopped it.
+    ///
+    /// # Errors
+    /// As `train_begin`.
+    fn train_end(&mut self, model: &mut Model, history: &History) -> Result<()> {
+        Ok(())
+    }
 
-    /// A step has been handed to the device.
-    fn step_end(&mut self, _step: StepEnd) -> Flow {
-        Flow::Continue
+    /// An epoch begins.
+    ///
+    /// # Errors
+    /// As `train_begin`.
+    fn epoch_begin(&mut self, model: &mut Model, epoch: EpochStart) -> Result<()> {
+        Ok(())
     }
 
     /// An epoch has ended, validation included.
     ///
     /// # Errors
-    /// An error ends training and is returned by `fit`.
-    fn epoch_end(&mut self, _record: &EpochRecord) -> Result<Flow> {
+    /// As `train_begin`.
+    fn epoch_end(&mut self, model: &mut Model, record: &EpochRecord) -> Result<Flow> {
         Ok(Flow::Continue)
+    }
+
+    /// A training step begins: its number in this epoch, from 1.
+    ///
+    /// # Errors
+    /// As `train_begin`.
+    fn batch_begin(&mut self, model: &mut Model, step: usize) -> Result<()> {
+        Ok(())
+    }
+
+    /// Whether [`scores`](Self::scores) is wanted after this training step. Reading them waits for
+    /// the device, so say yes a few times a second at most. No by default.
+    fn wants_scores(&mut self, step: StepEnd) -> bool {
+        false
+    }
+
+    /// The running scores of the epoch, after a step for which they were wanted.
+    fn scores(&mut self, step: StepEnd, scores: &Scores) {}
+
+    /// A training step has been handed to the device.
+    ///
+    /// # Errors
+    /// As `train_begin`.
+    fn batch_end(&mut self, model: &mut Model, step: StepEnd) -> Result<Flow> {
+        Ok(Flow::Continue)
+    }
+
+    /// An evaluation of so many steps begins.
+    ///
+    /// # Errors
+    /// As `train_begin`.
+    fn test_begin(&mut self, model: &mut Model, steps: usize) -> Result<()> {
+        Ok(())
+    }
+
+    /// An evaluation has ended.
+    ///
+    /// # Errors
+    /// As `train_begin`.
+    fn test_end(&mut self, model: &mut Model, scores: &Scores) -> Result<()> {
+        Ok(())
+    }
+
+    /// A step of an evaluation begins: its number, from 1.
+    ///
+    /// # Errors
+    /// As `train_begin`.
+    fn test_batch_begin(&mut self, model: &mut Model, step: usize) -> Result<()> {
+        Ok(())
+    }
+
+    /// [`wants_scores`](Self::wants_scores) of an evaluation.
+    fn wants_test_scores(&mut self, step: StepEnd) -> bool {
+        false
+    }
+
+    /// The running scores of the evaluation, after a step for which they were wanted.
+    fn test_scores(&mut self, step: StepEnd, scores: &Scores) {}
+
+    /// A step of an evaluation has been handed to the device.
+    ///
+    /// # Errors
+    /// As `train_begin`.
+    fn test_batch_end(&mut self, model: &mut Model, step: StepEnd) -> Result<()> {
+        Ok(())
+    }
+
+    /// A prediction of so many steps begins.
+    ///
+    /// # Errors
+    /// As `train_begin`.
+    fn predict_begin(&mut self, model: &mut Model, steps: usize) -> Result<()> {
+        Ok(())
+    }
+
+    /// A prediction has ended.
+    ///
+    /// # Errors
+    /// As `train_begin`.
+    fn predict_end(&mut self, model: &mut Model) -> Result<()> {
+        Ok(())
+    }
+
+    /// A step of a prediction begins: its number, from 1.
+    ///
+    /// # Errors
+    /// As `train_begin`.
+    fn predict_batch_begin(&mut self, model: &mut Model, step: usize) -> Result<()> {
+        Ok(())
+    }
+
+    /// A step of a prediction is done: the outputs of its samples, row-major.
+    ///
+    /// # Errors
+    /// As `train_begin`.
+    fn predict_batch_end(
+        &mut self,
+        model: &mut Model,
+        step: StepEnd,
+        outputs: &[f32],
+    ) -> Result<()> {
+        Ok(())
     }
 }

@@ -2,10 +2,11 @@
 
 use std::time::Instant;
 
-use super::arguments::{Evaluate, Fit};
-use super::callback::{EpochStart, Flow, StepEnd};
+use super::arguments::{Fit, ValidationFreq, check_batch_size, steps};
+use super::callback::{EpochStart, Flow, StepEnd, TrainStart};
 use super::history::{EpochRecord, History};
-use super::model::{Model, check_batch_size};
+use super::model::Model;
+use super::totals::Totals;
 use crate::data::{Batch, BatchOrder, Dataset};
 use crate::error::{Error, Result};
 use crate::program::{Metrics, Pass};
@@ -28,31 +29,40 @@ impl Model {
     /// As `fit`.
     pub async fn fit_async(&mut self, data: &Dataset, arguments: Fit<'_>) -> Result<History> {
         let (train, validation) = self.check(data, &arguments)?;
-        self.keep_recorded().await?;
-        self.executor.prepare(Pass::Train, arguments.batch_size.min(train.len())).await?;
-        self.executor.clear_metrics()?;
+        let outer = self.begin_totals().await?;
         let history = self.run_epochs(&train, validation.as_ref(), arguments).await;
-        if history.is_err() {
-            // What the broken epoch has gathered must not be added to later scores. A failure
-            // here would only follow from the error that is told.
-            let _ = self.executor.clear_metrics();
-        }
-        history
+        let ended = self.end_totals(outer);
+        let history = history?;
+        ended.map(|()| history)
     }
 
     async fn run_epochs(
         &mut self,
         train: &Dataset,
-        validation: Option<&Dataset>,
+        validation: Option<&Validation>,
         arguments: Fit<'_>,
     ) -> Result<History> {
-        let Fit { batch_size, epochs, shuffle, steps_per_epoch, mut callbacks, .. } = arguments;
+        let Fit { batch_size, epochs, initial_epoch, shuffle, steps_per_epoch, .. } = arguments;
+        let mut callbacks = arguments.callbacks;
+        let steps = steps("steps_per_epoch", steps_per_epoch, train.len(), batch_size)?;
+        let names = self.value_names(validation.is_some());
+        let start = TrainStart { initial_epoch, epochs, steps, names };
+        for callback in &mut callbacks {
+            callback.train_begin(self, &start)?;
+        }
+        self.executor.prepare(Pass::Train, batch_size.min(train.len())).await?;
+        if initial_epoch > 0 {
+            self.epochs = initial_epoch;
+        }
         let mut history = History::default();
-        for epoch in 1..=epochs {
+        for epoch in initial_epoch + 1..=epochs {
             let start = Instant::now();
             let order =
                 BatchOrder::new(train.len(), batch_size, shuffle, self.compiled.seed, self.epochs);
-            self.epochs += 1;
+            self.epochs = self.epochs.wrapping_add(1);
+            for callback in &mut callbacks {
+                callback.epoch_begin(self, EpochStart { epoch, epochs, steps })?;
+            }
             let before = self.steps;
             let finite = |metrics: Metrics| match metrics.first_nonfinite_step {
                 Some(step) => Err(Error::NonFinite {
@@ -61,59 +71,91 @@ impl Model {
                 }),
                 None => Ok(metrics),
             };
-            let steps = steps_per_epoch.unwrap_or(order.len());
-            for callback in &mut callbacks {
-                callback.epoch_begin(EpochStart { epoch, epochs, steps });
-            }
             let mut samples = 0;
+            let mut learning_rate = self.learning_rate();
             for index in 0..steps {
+                for callback in &mut callbacks {
+                    callback.batch_begin(self, index + 1)?;
+                }
                 let batch = Batch { data: train, indices: order.batch(index) };
+                learning_rate = self.learning_rate();
                 let scalars = self.next_step(batch.len());
                 if let Err(error) = self.executor.run(Pass::Train, batch, &scalars).await {
                     self.steps -= 1;
                     return Err(error);
                 }
+                self.totals.on_device = true;
                 samples += batch.len();
                 let step = StepEnd { step: index + 1, samples };
+                let mut scores = None;
                 for callback in &mut callbacks {
                     if callback.wants_scores(step) {
-                        let metrics = finite(self.executor.read_metrics().await?)?;
-                        callback.scores(step, self.scores(&metrics, samples));
+                        let scores = match &scores {
+                            Some(scores) => scores,
+                            None => {
+                                let metrics = finite(self.read_totals().await?)?;
+                                scores.insert(self.scores(&metrics, samples))
+                            }
+                        };
+                        callback.scores(step, scores);
                     }
-                    history.stopped |= callback.step_end(step) == Flow::Stop;
+                    history.stopped |= callback.batch_end(self, step)? == Flow::Stop;
                 }
                 if history.stopped {
                     break;
                 }
             }
-            let metrics = finite(self.executor.read_metrics().await?)?;
-            self.executor.clear_metrics()?;
+            let metrics = finite(self.read_totals().await?)?;
+            self.end_totals(Totals::default())?;
             let training = self.scores(&metrics, samples);
             let validation = match validation {
-                Some(data) if !history.stopped => {
-                    let arguments = Evaluate::new().batch_size(batch_size);
-                    Some(self.evaluate_async(data, arguments).await?)
+                Some(Validation { data, batch_size, steps, freq })
+                    if !history.stopped && freq.includes(epoch) =>
+                {
+                    Some(self.measure(data, *batch_size, *steps, &mut callbacks).await?)
                 }
                 _ => None,
             };
             let seconds = start.elapsed().as_secs_f64();
-            let record = EpochRecord { epoch, training, validation, seconds };
+            let record = EpochRecord { epoch, training, validation, learning_rate, seconds };
             for callback in &mut callbacks {
-                history.stopped |= callback.epoch_end(&record)? == Flow::Stop;
+                history.stopped |= callback.epoch_end(self, &record)? == Flow::Stop;
             }
             history.epochs.push(record);
             if history.stopped {
                 break;
             }
         }
+        for callback in &mut callbacks {
+            callback.train_end(self, &history)?;
+        }
         Ok(history)
     }
 
+    /// Names of the values that an epoch's record has.
+    fn value_names(&self, validates: bool) -> Vec<String> {
+        let scores = || self.scores(&Metrics::default(), 1);
+        let record = EpochRecord {
+            epoch: 1,
+            training: scores(),
+            validation: validates.then(scores),
+            learning_rate: 0.0,
+            seconds: 0.0,
+        };
+        record.values().into_iter().map(|(name, _)| name).collect()
+    }
+
     /// Refuses what makes no sense, and cuts the data in training and validation.
-    fn check(&self, data: &Dataset, fit: &Fit<'_>) -> Result<(Dataset, Option<Dataset>)> {
-        check_batch_size(fit.batch_size)?;
+    fn check(&self, data: &Dataset, fit: &Fit<'_>) -> Result<(Dataset, Option<Validation>)> {
+        check_batch_size("batch_size", fit.batch_size)?;
         if fit.epochs == 0 {
             return Err(Error::argument("epochs", "is 0; give at least 1"));
+        }
+        if fit.initial_epoch >= fit.epochs {
+            let (initial, epochs) = (fit.initial_epoch, fit.epochs);
+            let problem =
+                format!("is {initial}, and epochs {epochs}: none would run; give less than epochs");
+            return Err(Error::argument("initial_epoch", problem));
         }
         let data = match &fit.sample_weight {
             Some(weights) => data.clone().with_sample_weights(weights.clone())?,
@@ -140,18 +182,48 @@ impl Model {
         for part in [Some(&train), validation.as_ref()].into_iter().flatten() {
             self.check_data(part)?;
         }
-        let batches = train.len().div_ceil(fit.batch_size);
-        match fit.steps_per_epoch {
-            Some(steps) if steps == 0 || steps > batches => Err(Error::argument(
-                "steps_per_epoch",
-                format!(
-                    "is {steps}; {} samples in batches of {} make {batches} steps, give 1 to \
-                     {batches}",
-                    train.len(),
-                    fit.batch_size
-                ),
-            )),
-            _ => Ok((train, validation)),
-        }
+        steps("steps_per_epoch", fit.steps_per_epoch, train.len(), fit.batch_size)?;
+        let validation = match validation {
+            Some(data) => Some(Validation::new(data, fit)?),
+            None => {
+                refuse_without_validation(fit)?;
+                None
+            }
+        };
+        Ok((train, validation))
+    }
+}
+
+/// What the model is evaluated on after an epoch, and after which epochs.
+struct Validation {
+    data: Dataset,
+    batch_size: usize,
+    steps: usize,
+    freq: ValidationFreq,
+}
+
+impl Validation {
+    fn new(data: Dataset, fit: &Fit<'_>) -> Result<Self> {
+        let batch_size = fit.validation_batch_size.unwrap_or(fit.batch_size);
+        check_batch_size("validation_batch_size", batch_size)?;
+        let steps = steps("validation_steps", fit.validation_steps, data.len(), batch_size)?;
+        let freq = fit.validation_freq.clone().unwrap_or(ValidationFreq::Every(1));
+        freq.check()?;
+        Ok(Validation { data, batch_size, steps, freq })
+    }
+}
+
+fn refuse_without_validation(fit: &Fit<'_>) -> Result<()> {
+    let given = [
+        ("validation_steps", fit.validation_steps.is_some()),
+        ("validation_batch_size", fit.validation_batch_size.is_some()),
+        ("validation_freq", fit.validation_freq.is_some()),
+    ];
+    match given.into_iter().find(|&(_, given)| given) {
+        Some((argument, _)) => Err(Error::argument(
+            argument,
+            "is given, but nothing to validate on; give validation_data or validation_split too",
+        )),
+        None => Ok(()),
     }
 }

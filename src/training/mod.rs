@@ -3,14 +3,20 @@
 
 mod arguments;
 mod callback;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod callbacks;
 mod executor;
 mod fit;
 mod history;
+mod learning_rate;
 mod model;
+mod on_batch;
 mod recording;
+mod totals;
+mod weights;
 
-pub use arguments::{Evaluate, Fit, Predict};
-pub use callback::{Callback, EpochStart, Flow, StepEnd};
+pub use arguments::{Evaluate, Fit, Predict, ValidationFreq};
+pub use callback::{Callback, EpochStart, Flow, StepEnd, TrainStart};
 pub use executor::Backend;
 pub use history::{EpochRecord, History, Scores};
 pub use model::Model;

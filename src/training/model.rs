@@ -3,18 +3,21 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::arguments::{Evaluate, Predict};
+use super::arguments::{Evaluate, Predict, check_batch_size, steps};
+use super::callback::{Callback, StepEnd};
 use super::executor::{Backend, Executor};
 use super::history::Scores;
 use super::recording::Recorded;
+use super::totals::Totals;
 use crate::data::{Batch, BatchOrder, Dataset, Shuffle};
 use crate::error::{Error, Result};
 use crate::gpu::GpuExecutor;
 use crate::loss::Accuracy;
 use crate::metric::Metric;
-use crate::model::{Compiled, Sequential, Weights, load, lower, save};
+use crate::model::{Compiled, Sequential, load, lower, save};
 use crate::optimizer::Optimizer;
 use crate::program::{BufferId, Metrics, Pass, Program, Role, Step};
+use crate::schedule::Schedule;
 
 /// A model on a backend: fit, evaluate, predict.
 #[derive(Debug)]
@@ -24,9 +27,11 @@ pub struct Model {
     pub(super) executor: Executor,
     /// Updates made so far.
     pub(super) steps: u64,
-    /// Epochs begun so far: the next one's number in the order of the samples.
+    /// Epochs begun so far, or as many as `initial_epoch` has said: the next one's number in the
+    /// order of the samples.
     pub(super) epochs: u32,
     pub(super) recorded: Recorded,
+    pub(super) totals: Totals,
 }
 
 impl Compiled {
@@ -46,6 +51,7 @@ impl Compiled {
     /// As `build`.
     pub async fn build_async(self, backend: impl Into<Backend>) -> Result<Model> {
         let program = Arc::new(lower(&self)?);
+        self.schedule.iter().try_for_each(Schedule::check)?;
         let mut executor = Executor::new(backend.into(), Arc::clone(&program)).await?;
         for (number, (inputs, dense)) in (0u32..).zip(self.architecture.dense_layers()) {
             for (part, rows, initializer, stream) in [
@@ -72,6 +78,7 @@ impl Compiled {
             steps: 0,
             epochs: 0,
             recorded: Recorded::default(),
+            totals: Totals::default(),
         })
     }
 }
@@ -107,9 +114,9 @@ impl Model {
     }
 
     pub(super) fn next_step(&mut self, live_rows: usize) -> Step {
+        let learning_rate = self.learning_rate();
         self.steps += 1;
-        let optimizer = &self.compiled.optimizer;
-        Step::train(optimizer, live_rows, self.steps, optimizer.learning_rate())
+        Step::train(&self.compiled.optimizer, live_rows, self.steps, learning_rate)
             .with_noise(self.compiled.seed)
     }
 
@@ -144,11 +151,13 @@ impl Model {
     /// Whether the samples fit the model's input and the labels its outputs.
     pub(super) fn check_data(&self, data: &Dataset) -> Result<()> {
         self.check_samples(data)?;
-        for (_, target) in self.program.of_role(Role::Target) {
-            target.check_target(data)?;
-        }
+        self.check_targets(data)?;
         let mut labels = data.labels().iter().enumerate();
         labels.try_for_each(|(sample, &label)| self.check_label(sample, label))
+    }
+
+    pub(super) fn check_targets(&self, data: &Dataset) -> Result<()> {
+        self.program.of_role(Role::Target).try_for_each(|(_, target)| target.check_target(data))
     }
 
     pub(super) fn check_label(&self, sample: usize, label: u32) -> Result<()> {
@@ -172,7 +181,7 @@ impl Model {
     /// [`Error::Argument`] and [`Error::Shape`] if the data does not fit or the batch size is 0,
     /// [`Error::Device`] if the device fails.
     #[cfg(not(target_arch = "wasm32"))]
-    pub fn evaluate(&mut self, data: &Dataset, arguments: Evaluate) -> Result<Scores> {
+    pub fn evaluate(&mut self, data: &Dataset, arguments: Evaluate<'_>) -> Result<Scores> {
         pollster::block_on(self.evaluate_async(data, arguments))
     }
 
@@ -180,30 +189,79 @@ impl Model {
     ///
     /// # Errors
     /// As `evaluate`.
-    pub async fn evaluate_async(&mut self, data: &Dataset, arguments: Evaluate) -> Result<Scores> {
+    pub async fn evaluate_async(
+        &mut self,
+        data: &Dataset,
+        arguments: Evaluate<'_>,
+    ) -> Result<Scores> {
+        let Evaluate { batch_size, sample_weight, steps: asked, mut callbacks } = arguments;
         self.check_data(data)?;
-        check_batch_size(arguments.batch_size)?;
-        let data = &match arguments.sample_weight {
+        check_batch_size("batch_size", batch_size)?;
+        let steps = steps("steps", asked, data.len(), batch_size)?;
+        let data = &match sample_weight {
             Some(weights) => data.clone().with_sample_weights(weights)?,
             None => data.clone(),
         };
-        self.keep_recorded().await?;
-        self.executor.clear_metrics()?;
-        let metrics = self.measure(data, arguments.batch_size).await;
-        // Also after an error, whose part must not be added to later scores.
-        let cleared = self.executor.clear_metrics();
-        let metrics = metrics?;
-        cleared?;
-        Ok(self.scores(&metrics, data.len()))
+        self.measure(data, batch_size, steps, &mut callbacks).await
     }
 
-    async fn measure(&mut self, data: &Dataset, batch_size: usize) -> Result<Metrics> {
+    /// Evaluates on the first `steps` batches of `data`, which was checked.
+    pub(super) async fn measure(
+        &mut self,
+        data: &Dataset,
+        batch_size: usize,
+        steps: usize,
+        callbacks: &mut [&mut dyn Callback],
+    ) -> Result<Scores> {
+        for callback in callbacks.iter_mut() {
+            callback.test_begin(self, steps)?;
+        }
+        let outer = self.begin_totals().await?;
+        let scores = self.measure_steps(data, batch_size, steps, callbacks).await;
+        let ended = self.end_totals(outer);
+        let scores = scores?;
+        ended?;
+        for callback in callbacks {
+            callback.test_end(self, &scores)?;
+        }
+        Ok(scores)
+    }
+
+    async fn measure_steps(
+        &mut self,
+        data: &Dataset,
+        batch_size: usize,
+        steps: usize,
+        callbacks: &mut [&mut dyn Callback],
+    ) -> Result<Scores> {
         let order = BatchOrder::new(data.len(), batch_size, Shuffle::Off, 0, 0);
-        for index in 0..order.len() {
+        let mut samples = 0;
+        for index in 0..steps {
+            for callback in callbacks.iter_mut() {
+                callback.test_batch_begin(self, index + 1)?;
+            }
             let batch = Batch { data, indices: order.batch(index) };
             self.executor.run(Pass::Evaluate, batch, &Step::forward(batch.len())).await?;
+            self.totals.on_device = true;
+            samples += batch.len();
+            let step = StepEnd { step: index + 1, samples };
+            let mut scores = None;
+            for callback in callbacks.iter_mut() {
+                if callback.wants_test_scores(step) {
+                    let scores = match &scores {
+                        Some(scores) => scores,
+                        None => {
+                            let metrics = self.read_totals().await?;
+                            scores.insert(self.scores(&metrics, samples))
+                        }
+                    };
+                    callback.test_scores(step, scores);
+                }
+                callback.test_batch_end(self, step)?;
+            }
         }
-        self.executor.read_metrics().await
+        let metrics = self.read_totals().await?;
+        Ok(self.scores(&metrics, samples))
     }
 
     /// The outputs for each sample of `data`: `[samples, outputs]`, row-major. Labels are ignored.
@@ -211,7 +269,7 @@ impl Model {
     /// # Errors
     /// As [`evaluate`](Self::evaluate).
     #[cfg(not(target_arch = "wasm32"))]
-    pub fn predict(&mut self, data: &Dataset, arguments: Predict) -> Result<Vec<f32>> {
+    pub fn predict(&mut self, data: &Dataset, arguments: Predict<'_>) -> Result<Vec<f32>> {
         pollster::block_on(self.predict_async(data, arguments))
     }
 
@@ -219,20 +277,49 @@ impl Model {
     ///
     /// # Errors
     /// As `predict`.
-    pub async fn predict_async(&mut self, data: &Dataset, arguments: Predict) -> Result<Vec<f32>> {
+    pub async fn predict_async(
+        &mut self,
+        data: &Dataset,
+        arguments: Predict<'_>,
+    ) -> Result<Vec<f32>> {
+        let Predict { batch_size, steps: asked, mut callbacks } = arguments;
         self.check_samples(data)?;
-        check_batch_size(arguments.batch_size)?;
-        let output = self.find("output")?;
-        self.keep_recorded().await?;
-        let order = BatchOrder::new(data.len(), arguments.batch_size, Shuffle::Off, 0, 0);
-        let mut outputs = Vec::with_capacity(data.len() * self.compiled.architecture.outputs());
-        for index in 0..order.len() {
+        check_batch_size("batch_size", batch_size)?;
+        let steps = steps("steps", asked, data.len(), batch_size)?;
+        for callback in &mut callbacks {
+            callback.predict_begin(self, steps)?;
+        }
+        let order = BatchOrder::new(data.len(), batch_size, Shuffle::Off, 0, 0);
+        let samples = data.len().min(steps.saturating_mul(batch_size));
+        let mut outputs = Vec::with_capacity(samples * self.compiled.architecture.outputs());
+        let mut samples = 0;
+        for index in 0..steps {
+            for callback in &mut callbacks {
+                callback.predict_batch_begin(self, index + 1)?;
+            }
             let batch = Batch { data, indices: order.batch(index) };
-            self.executor.run(Pass::Predict, batch, &Step::forward(batch.len())).await?;
-            let values = self.executor.read(output, batch.len()).await?;
-            outputs.extend(values.into_iter().map(|value| value as f32));
+            let part = self.forward(batch).await?;
+            samples += batch.len();
+            for callback in &mut callbacks {
+                let step = StepEnd { step: index + 1, samples };
+                callback.predict_batch_end(self, step, &part)?;
+            }
+            outputs.extend(part);
+        }
+        for callback in &mut callbacks {
+            callback.predict_end(self)?;
         }
         Ok(outputs)
+    }
+
+    /// The outputs of one batch, which was checked.
+    pub(super) async fn forward(&mut self, batch: Batch<'_>) -> Result<Vec<f32>> {
+        let output = self.find("output")?;
+        // Room for a larger batch is made by clearing the metrics.
+        self.keep_totals().await?;
+        self.executor.run(Pass::Predict, batch, &Step::forward(batch.len())).await?;
+        let values = self.executor.read(output, batch.len()).await?;
+        Ok(values.into_iter().map(|value| value as f32).collect())
     }
 
     fn find(&self, name: &str) -> Result<BufferId> {
@@ -241,7 +328,7 @@ impl Model {
         })
     }
 
-    fn find_parameter(&self, name: &str) -> Result<BufferId> {
+    pub(super) fn find_parameter(&self, name: &str) -> Result<BufferId> {
         let found = parameters(&self.program).find(|(_, parameter)| *parameter == name);
         found.map(|(id, _)| id).ok_or_else(|| {
             let names: Vec<&str> = parameters(&self.program).map(|(_, name)| name).collect();
@@ -279,11 +366,7 @@ impl Model {
     /// [`Error::Io`] if it cannot be written, [`Error::Device`] if reading the weights fails.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn save(&mut self, path: &Path) -> Result<()> {
-        let mut weights = Weights::new();
-        for (name, shape) in crate::model::parameters(&self.compiled.architecture) {
-            let values = self.weight(&name)?;
-            weights.push((name, shape, values));
-        }
+        let weights = self.weights()?;
         save(path, &self.compiled.architecture, &weights)
     }
 
@@ -299,16 +382,7 @@ impl Model {
         let metrics = loss.accuracy().map(|_| Metric::Accuracy);
         let compiled = architecture.compile(Optimizer::default(), loss, metrics);
         let mut model = compiled.build(backend)?;
-        for (name, _, values) in weights {
-            model.set_weight(&name, &values)?;
-        }
+        model.set_weights(&weights)?;
         Ok(model)
     }
-}
-
-pub(super) fn check_batch_size(batch_size: usize) -> Result<()> {
-    if batch_size == 0 {
-        return Err(Error::argument("batch_size", "is 0; give at least 1"));
-    }
-    Ok(())
 }

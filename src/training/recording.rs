@@ -1,8 +1,9 @@
 //! Training as a guest: steps recorded into the host's encoder, which the host submits.
 
+use super::arguments::check_batch_size;
 use super::executor::Executor;
 use super::history::Scores;
-use super::model::{Model, check_batch_size};
+use super::model::Model;
 use crate::data::Batch;
 use crate::error::{Error, Result};
 use crate::gpu::CommandEncoder;
@@ -25,11 +26,11 @@ impl Model {
     /// [`Error::Argument`] if the model is on the CPU or the device cannot hold such batches,
     /// [`Error::Device`] if the device fails.
     pub async fn prepare_steps(&mut self, batch_size: usize) -> Result<()> {
-        check_batch_size(batch_size)?;
+        check_batch_size("batch_size", batch_size)?;
         if let Executor::Cpu(_) = self.executor {
             return Err(on_the_cpu());
         }
-        self.keep_recorded().await?;
+        self.keep_totals().await?;
         self.executor.prepare(Pass::Train, batch_size).await
     }
 
@@ -41,16 +42,16 @@ impl Model {
     /// for itself, so it comes before what is recorded and not yet submitted.
     ///
     /// # Errors
-    /// Those of `GpuExecutor::record`, and [`Error::Argument`] if the model is on the CPU or a
-    /// label is out of range; the step does not count then, and nothing is recorded.
+    /// Those of `GpuExecutor::record`, and [`Error::Argument`] if the model is on the CPU, a label
+    /// is out of range, or `fit` or `evaluate` has not ended; the step does not count then, and
+    /// nothing is recorded.
     pub fn record_step(&mut self, encoder: &mut CommandEncoder, batch: Batch<'_>) -> Result<()> {
-        self.check_samples(batch.data)?;
-        for &index in batch.indices {
-            batch.data.sample(index as usize)?;
-            if let Some(&label) = batch.data.labels().get(index as usize) {
-                self.check_label(index as usize, label)?;
-            }
+        if self.totals.on_device {
+            let problem = "is called amidst fit or evaluate, whose scores its own would join; \
+                           call it after them, or prepare_steps first if they were cut short";
+            return Err(Error::argument("record_step", problem));
         }
+        self.check_batch(batch, true)?;
         let step = self.next_step(batch.len());
         let recorded = match &mut self.executor {
             Executor::Gpu(gpu) => gpu.record(encoder, Pass::Train, batch, &step),

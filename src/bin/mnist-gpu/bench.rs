@@ -9,7 +9,7 @@ use minibatch::data::{Dataset, Features, read_idx_dir};
 use minibatch::program::Pass;
 use minibatch::random::{Random, Stream};
 use minibatch::training::{Callback, EpochStart, Flow, Scores, StepEnd};
-use minibatch::{Adam, Fit, Loss, Metric};
+use minibatch::{Adam, Fit, Loss, Metric, Model};
 use serde::Serialize;
 
 use crate::{args, backend, network, print};
@@ -187,10 +187,11 @@ impl Stopwatch {
 }
 
 impl Callback for Stopwatch {
-    fn epoch_begin(&mut self, _epoch: EpochStart) {
+    fn epoch_begin(&mut self, _model: &mut Model, _epoch: EpochStart) -> minibatch::Result<()> {
         if self.warmup == 0 {
             self.begun.get_or_insert_with(Instant::now);
         }
+        Ok(())
     }
 
     fn wants_scores(&mut self, _step: StepEnd) -> bool {
@@ -198,7 +199,7 @@ impl Callback for Stopwatch {
         [1, self.warmup, self.last()].contains(&self.done)
     }
 
-    fn scores(&mut self, _step: StepEnd, _scores: Scores) {
+    fn scores(&mut self, _step: StepEnd, _scores: &Scores) {
         let now = Instant::now();
         self.first.get_or_insert(now);
         if self.done == self.warmup {
@@ -209,8 +210,8 @@ impl Callback for Stopwatch {
         }
     }
 
-    fn step_end(&mut self, _step: StepEnd) -> Flow {
-        if self.done == self.last() { Flow::Stop } else { Flow::Continue }
+    fn batch_end(&mut self, _model: &mut Model, _step: StepEnd) -> minibatch::Result<Flow> {
+        Ok(if self.done == self.last() { Flow::Stop } else { Flow::Continue })
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressDrawTarget};
+use minibatch::Model;
 use minibatch::training::{Callback, Flow, StepEnd};
 
 use crate::print;
@@ -42,7 +43,7 @@ impl Interrupt {
 }
 
 impl Callback for Interrupt {
-    fn step_end(&mut self, _step: StepEnd) -> Flow {
-        if self.pressed.load(Ordering::Relaxed) { Flow::Stop } else { Flow::Continue }
+    fn batch_end(&mut self, _model: &mut Model, _step: StepEnd) -> minibatch::Result<Flow> {
+        Ok(if self.pressed.load(Ordering::Relaxed) { Flow::Stop } else { Flow::Continue })
     }
 }

@@ -5,6 +5,7 @@ use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use minibatch::Model;
 use minibatch::training::{Callback, EpochRecord, EpochStart, Flow, Scores, StepEnd};
 
 use crate::print;
@@ -60,7 +61,7 @@ impl Progress {
 }
 
 impl Callback for Progress {
-    fn epoch_begin(&mut self, epoch: EpochStart) {
+    fn epoch_begin(&mut self, _model: &mut Model, epoch: EpochStart) -> minibatch::Result<()> {
         self.epoch = epoch;
         self.begun = Instant::now();
         self.scores.clear();
@@ -68,15 +69,16 @@ impl Callback for Progress {
         self.bar.set_length(epoch.steps as u64);
         self.bar.set_message("");
         self.bar.set_prefix(format!("Epoch {}/{}", epoch.epoch, epoch.epochs));
+        Ok(())
     }
 
     fn wants_scores(&mut self, step: StepEnd) -> bool {
         !self.bar.is_hidden() && (step.step == 1 || self.refreshed.elapsed() >= REFRESH)
     }
 
-    fn scores(&mut self, step: StepEnd, scores: Scores) {
+    fn scores(&mut self, step: StepEnd, scores: &Scores) {
         self.refreshed = Instant::now();
-        self.scores = in_words("", &scores);
+        self.scores = in_words("", scores);
         let seconds = self.begun.elapsed().as_secs_f64().max(1e-9);
         let left = seconds / step.step as f64 * self.epoch.steps.saturating_sub(step.step) as f64;
         self.bar.set_message(format!(
@@ -87,13 +89,13 @@ impl Callback for Progress {
         ));
     }
 
-    fn step_end(&mut self, step: StepEnd) -> Flow {
+    fn batch_end(&mut self, _model: &mut Model, step: StepEnd) -> minibatch::Result<Flow> {
         self.step = step.step;
         self.bar.set_position(step.step as u64);
-        Flow::Continue
+        Ok(Flow::Continue)
     }
 
-    fn epoch_end(&mut self, record: &EpochRecord) -> minibatch::Result<Flow> {
+    fn epoch_end(&mut self, _model: &mut Model, record: &EpochRecord) -> minibatch::Result<Flow> {
         self.bar.finish_and_clear();
         if self.verbosity > 0 {
             let mut line = format!(

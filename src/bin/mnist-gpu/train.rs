@@ -55,7 +55,8 @@ pub fn run(args: &args::Train) -> anyhow::Result<ExitCode> {
     }
     let history = model.fit(&train, fit)?;
 
-    let tested = if history.stopped {
+    let stopped = history.stopped;
+    let tested = if stopped {
         Ok(None)
     } else {
         model.evaluate(&test, Evaluate::new().batch_size(args.batch_size)).map(Some)
@@ -71,7 +72,7 @@ pub fn run(args: &args::Train) -> anyhow::Result<ExitCode> {
     // Each result is kept even if another one cannot be: the first failure is told at the end.
     let saved = args.save.as_deref().map_or(Ok(()), |path| model.save(path));
     let run = Run {
-        epochs: history.epochs,
+        history,
         test: tested.as_ref().ok().copied().flatten(),
         adapter: backend.adapter(),
         backend: backend.name(),
@@ -92,7 +93,7 @@ pub fn run(args: &args::Train) -> anyhow::Result<ExitCode> {
             say(&format!("{what} saved to {}", path.display()))?;
         }
     }
-    Ok(if history.stopped { ExitCode::from(interrupt::EXIT_CODE) } else { ExitCode::SUCCESS })
+    Ok(if stopped { ExitCode::from(interrupt::EXIT_CODE) } else { ExitCode::SUCCESS })
 }
 
 /// Finds out before training what would make its results unsavable after it.

@@ -4,6 +4,8 @@ mod layer;
 mod objective;
 mod update;
 
+pub(crate) use update::check_optimizer;
+
 use super::sequential::{Compiled, InputType, Layer};
 use super::{Dense, Regularizer};
 use crate::activation::Activation;

@@ -100,7 +100,7 @@ pub(super) fn lower_update(
 }
 
 /// Whether its constants are in their ranges.
-pub(super) fn check_optimizer(optimizer: &Optimizer) -> Result<()> {
+pub(crate) fn check_optimizer(optimizer: &Optimizer) -> Result<()> {
     let check = |argument, value: f64, fits: bool, expected: &str| {
         if fits {
             return Ok(());

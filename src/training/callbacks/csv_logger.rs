@@ -1,0 +1,108 @@
+//! A file with a line for each epoch.
+
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+use crate::training::history::csv_header;
+use crate::training::{Callback, EpochRecord, Flow, History, Model, TrainStart};
+
+/// Writes the values of each epoch to a file as soon as the epoch has ended, so that what was
+/// learned of a run that breaks is not lost.
+///
+/// The columns are those of [`History::to_csv`]: `epoch` (from 1; from 0 in Keras), then the values
+/// in the order of [`EpochRecord::values`] (by the alphabet in Keras). What was not measured in an
+/// epoch is left empty (`NA` in Keras).
+#[derive(Debug)]
+pub struct CsvLogger {
+    filename: PathBuf,
+    separator: char,
+    append: bool,
+    names: Vec<String>,
+    file: Option<File>,
+}
+
+impl CsvLogger {
+    /// Writes to `filename` and replaces what is there.
+    pub fn new(filename: impl Into<PathBuf>) -> Self {
+        CsvLogger {
+            filename: filename.into(),
+            separator: ',',
+            append: false,
+            names: Vec::new(),
+            file: None,
+        }
+    }
+
+    /// What stands between two values: a sign that is no part of a number. A comma by default.
+    pub fn separator(mut self, separator: char) -> Self {
+        self.separator = separator;
+        self
+    }
+
+    /// Whether to go on with what the file holds, for a run taken up again; its columns must be
+    /// the same. False by default.
+    pub fn append(mut self, append: bool) -> Self {
+        self.append = append;
+        self
+    }
+
+    fn open(&self, header: &str) -> Result<File> {
+        let path = &self.filename;
+        let existing = if self.append { read(path)? } else { String::new() };
+        let mut options = OpenOptions::new();
+        options.create(true).write(true).append(self.append).truncate(!self.append);
+        let begin = match existing.split_inclusive('\n').next() {
+            None => header,
+            Some(first) if first.trim_end() != header.trim_end() => {
+                let problem = format!(
+                    "{} has the columns {:?}, this run {:?}; give another file, or do not append",
+                    path.display(),
+                    first.trim_end(),
+                    header.trim_end()
+                );
+                return Err(Error::argument("append", problem));
+            }
+            // A run that broke while it wrote has left half a line.
+            Some(_) if !existing.ends_with('\n') => "\n",
+            Some(_) => "",
+        };
+        let mut file = options.open(path).map_err(Error::io("open", path))?;
+        file.write_all(begin.as_bytes()).map_err(Error::io("write", path))?;
+        Ok(file)
+    }
+}
+
+fn read(path: &Path) -> Result<String> {
+    match std::fs::read_to_string(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(String::new()),
+        text => text.map_err(Error::io("read", path)),
+    }
+}
+
+impl Callback for CsvLogger {
+    fn train_begin(&mut self, _model: &mut Model, train: &TrainStart) -> Result<()> {
+        if self.separator.is_alphanumeric() || "+-._\"\r\n".contains(self.separator) {
+            let problem = format!("is {:?}, which values or names may hold", self.separator);
+            return Err(Error::argument("separator", problem));
+        }
+        self.names.clone_from(&train.names);
+        self.file = Some(self.open(&csv_header(&self.names, self.separator))?);
+        Ok(())
+    }
+
+    fn epoch_end(&mut self, _model: &mut Model, record: &EpochRecord) -> Result<Flow> {
+        if let Some(file) = &mut self.file {
+            let line = record.csv_line(&self.names, self.separator);
+            // One call for the line, and nothing of it stays in the program.
+            file.write_all(line.as_bytes()).map_err(Error::io("write", &self.filename))?;
+        }
+        Ok(Flow::Continue)
+    }
+
+    fn train_end(&mut self, _model: &mut Model, _history: &History) -> Result<()> {
+        self.file = None;
+        Ok(())
+    }
+}

@@ -1,0 +1,161 @@
+//! Ends training when it no longer gets better.
+
+use super::monitor::{Mode, Monitor, check_number};
+use crate::error::Result;
+use crate::model::Weights;
+use crate::training::{Callback, EpochRecord, Flow, History, Model, TrainStart};
+
+/// Stops when the monitored value has not got better for `patience` epochs, by the rule of
+/// [Keras 3](https://keras.io/api/callbacks/early_stopping/), its corners included:
+///
+/// - A patience of 0 is one of 1: both stop at the first epoch that is not better.
+/// - The run's epoch 1 never stops it.
+/// - `restore_best_weights` restores at the end of every run, also of one that was not stopped
+///   early; the weights only, not the optimizer's state.
+/// - An epoch better than the best so far does not stop training, even if it does not reach
+///   `baseline` and the patience is used up.
+/// - An epoch without the value (one not validated, by `validation_freq`) counts for nothing.
+#[derive(Debug, Clone)]
+pub struct EarlyStopping {
+    monitor: Monitor,
+    min_delta: f64,
+    patience: u32,
+    baseline: Option<f64>,
+    restore_best_weights: bool,
+    start_from_epoch: u32,
+    wait: u32,
+    best: Option<f64>,
+    best_epoch: Option<u32>,
+    best_weights: Option<Weights>,
+    stopped_epoch: Option<u32>,
+}
+
+impl Default for EarlyStopping {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl EarlyStopping {
+    /// Watches `val_loss`, without patience.
+    pub fn new() -> Self {
+        EarlyStopping {
+            monitor: Monitor::default(),
+            min_delta: 0.0,
+            patience: 0,
+            baseline: None,
+            restore_best_weights: false,
+            start_from_epoch: 0,
+            wait: 0,
+            best: None,
+            best_epoch: None,
+            best_weights: None,
+            stopped_epoch: None,
+        }
+    }
+
+    /// The value to watch, by its name in [`EpochRecord::values`]; `val_loss` by default.
+    pub fn monitor(mut self, name: impl Into<String>) -> Self {
+        self.monitor.name = name.into();
+        self
+    }
+
+    /// How much better the value must be to count as better: more than this, its sign ignored. 0
+    /// by default.
+    pub fn min_delta(mut self, min_delta: f64) -> Self {
+        self.min_delta = min_delta.abs();
+        self
+    }
+
+    /// Epochs without a better value after which training ends; 0 by default.
+    pub fn patience(mut self, epochs: u32) -> Self {
+        self.patience = epochs;
+        self
+    }
+
+    /// Which way is better; by the value's name by default.
+    pub fn mode(mut self, mode: Mode) -> Self {
+        self.monitor.mode = mode;
+        self
+    }
+
+    /// A value that must be beaten before the patience is renewed; none by default.
+    pub fn baseline(mut self, baseline: f64) -> Self {
+        self.baseline = Some(baseline);
+        self
+    }
+
+    /// Whether the model ends with the weights of its best epoch; false by default. They are read
+    /// from the device in each epoch that is the best so far. If there was none, the weights stay
+    /// the last ones.
+    pub fn restore_best_weights(mut self, restore: bool) -> Self {
+        self.restore_best_weights = restore;
+        self
+    }
+
+    /// Takes no notice of so many first epochs; 0 by default.
+    pub fn start_from_epoch(mut self, epochs: u32) -> Self {
+        self.start_from_epoch = epochs;
+        self
+    }
+
+    /// The best value of the last run.
+    pub fn best(&self) -> Option<f64> {
+        self.best
+    }
+
+    /// The epoch of the best value, from 1.
+    pub fn best_epoch(&self) -> Option<u32> {
+        self.best_epoch
+    }
+
+    /// The epoch after which it ended training, from 1; `None` if it did not.
+    pub fn stopped_epoch(&self) -> Option<u32> {
+        self.stopped_epoch
+    }
+}
+
+impl Callback for EarlyStopping {
+    fn train_begin(&mut self, _model: &mut Model, train: &TrainStart) -> Result<()> {
+        self.monitor.check(&train.names)?;
+        check_number("min_delta", self.min_delta)?;
+        self.baseline.map_or(Ok(()), |baseline| check_number("baseline", baseline))?;
+        self.wait = 0;
+        self.best = None;
+        self.best_epoch = None;
+        self.best_weights = None;
+        self.stopped_epoch = None;
+        Ok(())
+    }
+
+    fn epoch_end(&mut self, model: &mut Model, record: &EpochRecord) -> Result<Flow> {
+        let Some(value) = record.value(&self.monitor.name) else {
+            return Ok(Flow::Continue);
+        };
+        if record.epoch <= self.start_from_epoch {
+            return Ok(Flow::Continue);
+        }
+        self.wait += 1;
+        if self.monitor.is_better(value, self.best, self.min_delta) {
+            self.best = Some(value);
+            self.best_epoch = Some(record.epoch);
+            if self.restore_best_weights {
+                self.best_weights = Some(model.weights()?);
+            }
+            let beaten = self.baseline.is_none_or(|baseline| {
+                self.monitor.is_better(value, Some(baseline), self.min_delta)
+            });
+            if beaten {
+                self.wait = 0;
+            }
+        } else if self.wait >= self.patience && record.epoch > 1 {
+            self.stopped_epoch = Some(record.epoch);
+            return Ok(Flow::Stop);
+        }
+        Ok(Flow::Continue)
+    }
+
+    fn train_end(&mut self, model: &mut Model, _history: &History) -> Result<()> {
+        self.best_weights.take().map_or(Ok(()), |weights| model.set_weights(&weights))
+    }
+}

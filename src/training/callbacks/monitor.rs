@@ -1,0 +1,126 @@
+//! The value that a callback watches.
+
+use crate::error::{Error, Result};
+
+/// Which way a watched value gets better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// By its name: losses and errors downward, accuracy, precision, recall and AUC upward.
+    #[default]
+    Auto,
+    /// Downward.
+    Min,
+    /// Upward.
+    Max,
+}
+
+/// Parts of the names of what gets better upward, and downward.
+const UPWARD: [&str; 5] = ["acc", "auc", "precision", "recall", "f1"];
+const DOWNWARD: [&str; 6] = ["loss", "mse", "mae", "error", "entropy", "huber"];
+
+/// A value by its name, and when it is better than another.
+#[derive(Debug, Clone)]
+pub(super) struct Monitor {
+    pub name: String,
+    pub mode: Mode,
+}
+
+impl Default for Monitor {
+    fn default() -> Self {
+        Monitor { name: "val_loss".into(), mode: Mode::Auto }
+    }
+}
+
+impl Monitor {
+    /// Refuses a value that no epoch will have.
+    pub fn check(&self, names: &[String]) -> Result<()> {
+        if !names.contains(&self.name) {
+            let hint = match self.name.starts_with("val_") {
+                true => " (what begins with val_ needs validation data)",
+                false => "",
+            };
+            let problem = format!("is {:?}{hint}; this run has {}", self.name, names.join(", "));
+            return Err(Error::argument("monitor", problem));
+        }
+        self.resolved().map(|_| ()).ok_or_else(|| {
+            let problem = format!("is Auto, and {:?} tells not which; give Min or Max", self.name);
+            Error::argument("mode", problem)
+        })
+    }
+
+    /// Min or Max; `None` if the name does not tell.
+    fn resolved(&self) -> Option<Mode> {
+        let named = |parts: &[&str]| parts.iter().any(|part| self.name.contains(part));
+        match self.mode {
+            Mode::Auto if named(&UPWARD) => Some(Mode::Max),
+            Mode::Auto if named(&DOWNWARD) => Some(Mode::Min),
+            Mode::Auto => None,
+            mode => Some(mode),
+        }
+    }
+
+    /// Whether `value` is better than `reference` by more than `min_delta`. Any number is better
+    /// than none, and NaN is never better.
+    pub fn is_better(&self, value: f64, reference: Option<f64>, min_delta: f64) -> bool {
+        match (reference, self.resolved()) {
+            (None, _) => !value.is_nan(),
+            (Some(reference), Some(Mode::Max)) => value - min_delta > reference,
+            (Some(reference), _) => value + min_delta < reference,
+        }
+    }
+}
+
+/// Refuses what cannot be compared with.
+pub(super) fn check_number(argument: &'static str, value: f64) -> Result<()> {
+    match value.is_nan() {
+        true => Err(Error::argument(argument, "is NaN; give a number")),
+        false => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn monitor(name: &str, mode: Mode) -> Monitor {
+        Monitor { name: name.into(), mode }
+    }
+
+    #[test]
+    fn names_tell_the_direction() {
+        let resolved = |name| monitor(name, Mode::Auto).resolved();
+        for name in ["loss", "val_loss", "mse", "val_mae", "digit_loss", "mean_squared_error"] {
+            assert_eq!(resolved(name), Some(Mode::Min), "{name}");
+        }
+        for name in ["accuracy", "val_accuracy", "val_auc", "top_k_categorical_accuracy"] {
+            assert_eq!(resolved(name), Some(Mode::Max), "{name}");
+        }
+        assert_eq!(resolved("seconds"), None);
+        assert_eq!(monitor("seconds", Mode::Min).resolved(), Some(Mode::Min));
+    }
+
+    #[test]
+    fn better_is_strict_and_nan_never_is() {
+        let [min, max] = [Mode::Min, Mode::Max].map(|mode| monitor("x", mode));
+        assert!(min.is_better(0.5, Some(1.0), 0.25) && !max.is_better(0.5, Some(1.0), 0.25));
+        assert!(!min.is_better(0.75, Some(1.0), 0.25), "better by exactly min_delta");
+        assert!(!max.is_better(1.25, Some(1.0), 0.25), "better by exactly min_delta");
+        assert!(max.is_better(1.5, Some(1.0), 0.25));
+        assert!(min.is_better(9.0, None, 0.0) && !min.is_better(f64::NAN, None, 0.0));
+        assert!(!min.is_better(f64::NAN, Some(1.0), 0.0));
+    }
+
+    #[test]
+    fn what_is_not_measured_is_refused_with_what_is() {
+        let names = ["loss".to_owned(), "seconds".to_owned()];
+        let error = |name| monitor(name, Mode::Auto).check(&names).unwrap_err().to_string();
+        assert_eq!(
+            error("val_loss"),
+            "monitor: is \"val_loss\" (what begins with val_ needs validation data); this run \
+             has loss, seconds"
+        );
+        assert_eq!(error("los"), "monitor: is \"los\"; this run has loss, seconds");
+        assert!(error("seconds").contains("give Min or Max"));
+        monitor("loss", Mode::Auto).check(&names).unwrap();
+    }
+}

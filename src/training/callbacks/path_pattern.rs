@@ -1,0 +1,198 @@
+//! File names with an epoch's values in them: `model-{epoch:02}-{val_loss:.2f}.safetensors`.
+
+use crate::error::{Error, Result};
+use crate::training::EpochRecord;
+
+/// Wider fields than this are a slip of the pen.
+const MOST_DIGITS: usize = 99;
+
+/// A pattern, read.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct PathPattern(Vec<Part>);
+
+#[derive(Debug, Clone, PartialEq)]
+enum Part {
+    Text(String),
+    Field(Field),
+}
+
+/// `{name:[0][width][.precision][d|f]}`, the part of Python's format language that such names
+/// need.
+#[derive(Debug, Clone, PartialEq)]
+struct Field {
+    name: String,
+    zeros: bool,
+    width: usize,
+    precision: Option<usize>,
+}
+
+impl PathPattern {
+    /// Reads `pattern`, whose fields must be `epoch` or among `names`.
+    pub fn parse(pattern: &str, names: &[String]) -> Result<Self> {
+        let bad = |problem: String| Error::argument("filepath", format!("{pattern:?}: {problem}"));
+        let mut parts = Vec::new();
+        let mut text = String::new();
+        let mut rest = pattern.chars().peekable();
+        while let Some(c) = rest.next() {
+            match c {
+                '{' | '}' if rest.next_if_eq(&c).is_some() => text.push(c),
+                '{' => {
+                    let mut inside = String::new();
+                    loop {
+                        match rest.next() {
+                            Some('}') => break,
+                            Some(c) => inside.push(c),
+                            None => return Err(bad(format!("{{{inside} is not closed"))),
+                        }
+                    }
+                    parts.push(Part::Text(std::mem::take(&mut text)));
+                    parts.push(Part::Field(Field::parse(&inside, names).map_err(bad)?));
+                }
+                '}' => return Err(bad("a } without its {; write }} for the sign itself".into())),
+                c => text.push(c),
+            }
+        }
+        parts.push(Part::Text(text));
+        Ok(PathPattern(parts))
+    }
+
+    /// The file name for an epoch; `None` if a value of the pattern was not measured in it.
+    pub fn path(&self, record: &EpochRecord) -> Option<String> {
+        let part = |part: &Part| match part {
+            Part::Text(text) => Some(text.clone()),
+            Part::Field(field) => field.format(record),
+        };
+        self.0.iter().map(part).collect()
+    }
+}
+
+impl Field {
+    fn parse(inside: &str, names: &[String]) -> Result<Self, String> {
+        let (name, format) = inside.split_once(':').unwrap_or((inside, ""));
+        let is_epoch = name == "epoch";
+        if !is_epoch && !names.iter().any(|known| known == name) {
+            let names = names.join(", ");
+            return Err(format!("there is no value {name:?}; this run has epoch, {names}"));
+        }
+        let misread = || {
+            format!(
+                "{{{inside}}} is not understood; write {{name}}, {{epoch:02}} or {{name:.2f}}, \
+                 with at most {MOST_DIGITS} digits"
+            )
+        };
+        let (format, kind) = match format.strip_suffix(['d', 'f']) {
+            Some(shorter) => (shorter, format.get(shorter.len()..)),
+            None => (format, None),
+        };
+        let (width, precision) = match format.split_once('.') {
+            Some((width, precision)) => (width, Some(precision)),
+            None => (format, None),
+        };
+        let number = |text: &str| match text {
+            "" => Some(0),
+            digits if digits.bytes().all(|digit| digit.is_ascii_digit()) => {
+                digits.parse().ok().filter(|&number| number <= MOST_DIGITS)
+            }
+            _ => None,
+        };
+        let field = Field {
+            name: name.to_owned(),
+            zeros: width.starts_with('0'),
+            width: number(width).ok_or_else(misread)?,
+            precision: match (kind, precision) {
+                // As Python: a bare f has six digits.
+                (Some("f"), None) => Some(6),
+                (Some("f"), Some(digits)) if !digits.is_empty() => {
+                    Some(number(digits).ok_or_else(misread)?)
+                }
+                (Some("d"), None) if is_epoch => None,
+                (None, None) => None,
+                _ => return Err(misread()),
+            },
+        };
+        Ok(field)
+    }
+
+    fn format(&self, record: &EpochRecord) -> Option<String> {
+        let width = self.width;
+        let text = match (self.name.as_str(), self.precision) {
+            ("epoch", None) => record.epoch.to_string(),
+            ("epoch", Some(precision)) => format!("{:.precision$}", f64::from(record.epoch)),
+            (name, None) => record.value(name)?.to_string(),
+            (name, Some(precision)) => format!("{:.precision$}", record.value(name)?),
+        };
+        if !self.zeros {
+            return Some(format!("{text:>width$}"));
+        }
+        // Zeros stand between the sign and the digits.
+        let digits = text.trim_start_matches('-');
+        let sign = if digits.len() < text.len() { "-" } else { "" };
+        Some(format!("{sign}{digits:0>0$}", width.saturating_sub(sign.len())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::training::Scores;
+
+    fn record() -> EpochRecord {
+        EpochRecord {
+            epoch: 7,
+            training: Scores { loss: 0.25, accuracy: Some(0.875) },
+            validation: None,
+            learning_rate: 0.001,
+            seconds: -12.5,
+        }
+    }
+
+    fn names() -> Vec<String> {
+        let names = ["loss", "accuracy", "val_loss", "learning_rate", "seconds"];
+        names.map(str::to_owned).into()
+    }
+
+    #[test]
+    fn fields_are_pythons() {
+        // Each as Python's str.format gives it with epoch=7, loss=0.25, seconds=-12.5.
+        for (pattern, expected) in [
+            ("plain.safetensors", "plain.safetensors"),
+            ("{epoch}", "7"),
+            ("m-{epoch:02}", "m-07"),
+            ("m-{epoch:03d}.x", "m-007.x"),
+            ("{epoch:3d}", "  7"),
+            ("{epoch:.1f}", "7.0"),
+            ("{loss:.1f}", "0.2"),
+            ("{loss:f}", "0.250000"),
+            ("{loss}", "0.25"),
+            ("{epoch:02}-{accuracy:.3f}", "07-0.875"),
+            ("{seconds:07.2f}", "-012.50"),
+            ("{loss:07.2f}", "0000.25"),
+            ("{{{epoch}}}", "{7}"),
+        ] {
+            let path = PathPattern::parse(pattern, &names()).unwrap().path(&record());
+            assert_eq!(path.as_deref(), Some(expected), "{pattern}");
+        }
+        let unmeasured = PathPattern::parse("{val_loss:.2f}", &names()).unwrap();
+        assert_eq!(unmeasured.path(&record()), None);
+    }
+
+    #[test]
+    fn what_is_no_pattern_is_refused() {
+        for (pattern, what) in [
+            ("{epoch", "is not closed"),
+            ("epoch}", "without its {"),
+            ("{los}", "there is no value \"los\"; this run has epoch, loss, accuracy"),
+            ("{}", "there is no value \"\""),
+            ("{loss:.2}", "not understood"),
+            ("{loss:d}", "not understood"),
+            ("{epoch:.2d}", "not understood"),
+            ("{loss:.f}", "not understood"),
+            ("{loss:+.2f}", "not understood"),
+            ("{loss:.70000f}", "not understood"),
+            ("{epoch:100}", "not understood"),
+        ] {
+            let error = PathPattern::parse(pattern, &names()).unwrap_err().to_string();
+            assert!(error.contains(what), "{error:?} does not speak of {what:?}");
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! One batch at a time, for loops of the caller's own.
+
+use super::history::Scores;
+use super::model::Model;
+use crate::data::Batch;
+use crate::error::{Error, Result};
+use crate::program::{Pass, Step};
+
+impl Model {
+    /// Trains one step on `batch` and returns its scores, those before the update. They are of
+    /// this batch alone; Keras 3 returns running values.
+    ///
+    /// It counts as a step of the model, not as an epoch, and calls no callback. Reading the
+    /// scores waits for the device, which [`fit`](Self::fit) does not.
+    ///
+    /// ```
+    /// use minibatch::data::{Batch, BatchOrder, Shuffle};
+    /// # use minibatch::{Activation, Adam, Cpu, Loss, Sequential};
+    /// # fn main() -> minibatch::Result<()> {
+    /// # let data = minibatch::data::synthetic_digits(64, 0)?;
+    /// # let mut model = Sequential::new(minibatch::model::Input::pixels(data.sample_shape()))
+    /// #     .dense(data.classes(), Activation::Softmax)
+    /// #     .compile(Adam::default(), Loss::SparseCategoricalCrossentropy, [])
+    /// #     .build(&Cpu::new())?;
+    /// let (seed, epoch) = (0, 0);
+    /// let order = BatchOrder::new(data.len(), 32, Shuffle::Full, seed, epoch);
+    /// for index in 0..order.len() {
+    ///     let scores = model.train_on_batch(Batch { data: &data, indices: order.batch(index) })?;
+    ///     println!("step {}: loss {}", model.steps(), scores.loss);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Argument`] and [`Error::Shape`] for a batch that is empty or does not fit, before
+    /// anything is changed; [`Error::NonFinite`] if the loss is not a number; [`Error::Device`] if
+    /// the device fails.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn train_on_batch(&mut self, batch: Batch<'_>) -> Result<Scores> {
+        pollster::block_on(self.train_on_batch_async(batch))
+    }
+
+    /// [`train_on_batch`](Self::train_on_batch) for where nothing may block.
+    ///
+    /// # Errors
+    /// As `train_on_batch`.
+    pub async fn train_on_batch_async(&mut self, batch: Batch<'_>) -> Result<Scores> {
+        self.check_batch(batch, true)?;
+        self.score_batch(Pass::Train, batch).await
+    }
+
+    /// The scores of one batch.
+    ///
+    /// # Errors
+    /// As [`evaluate`](Self::evaluate); an empty batch is refused.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn test_on_batch(&mut self, batch: Batch<'_>) -> Result<Scores> {
+        pollster::block_on(self.test_on_batch_async(batch))
+    }
+
+    /// [`test_on_batch`](Self::test_on_batch) for where nothing may block.
+    ///
+    /// # Errors
+    /// As `test_on_batch`.
+    pub async fn test_on_batch_async(&mut self, batch: Batch<'_>) -> Result<Scores> {
+        self.check_batch(batch, true)?;
+        self.score_batch(Pass::Evaluate, batch).await
+    }
+
+    /// The outputs for each sample of one batch: `[samples, outputs]`, row-major. Labels are
+    /// ignored.
+    ///
+    /// # Errors
+    /// As [`predict`](Self::predict); an empty batch is refused.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn predict_on_batch(&mut self, batch: Batch<'_>) -> Result<Vec<f32>> {
+        pollster::block_on(self.predict_on_batch_async(batch))
+    }
+
+    /// [`predict_on_batch`](Self::predict_on_batch) for where nothing may block.
+    ///
+    /// # Errors
+    /// As `predict_on_batch`.
+    pub async fn predict_on_batch_async(&mut self, batch: Batch<'_>) -> Result<Vec<f32>> {
+        self.check_batch(batch, false)?;
+        self.forward(batch).await
+    }
+
+    async fn score_batch(&mut self, pass: Pass, batch: Batch<'_>) -> Result<Scores> {
+        let outer = self.begin_totals().await?;
+        let scores = self.run_batch(pass, batch).await;
+        let ended = self.end_totals(outer);
+        let scores = scores?;
+        ended.map(|()| scores)
+    }
+
+    async fn run_batch(&mut self, pass: Pass, batch: Batch<'_>) -> Result<Scores> {
+        self.executor.prepare(pass, batch.len()).await?;
+        let training = pass == Pass::Train;
+        let step = if training { self.next_step(batch.len()) } else { Step::forward(batch.len()) };
+        if let Err(error) = self.executor.run(pass, batch, &step).await {
+            self.steps -= u64::from(training);
+            return Err(error);
+        }
+        let metrics = self.executor.read_metrics().await?;
+        match metrics.first_nonfinite_step {
+            Some(step) if training => Err(Error::NonFinite { step, batch: None }),
+            _ => Ok(self.scores(&metrics, batch.len())),
+        }
+    }
+
+    /// Whether a batch fits the model; its targets too, if they are looked at.
+    pub(super) fn check_batch(&self, batch: Batch<'_>, targets: bool) -> Result<()> {
+        if batch.is_empty() {
+            return Err(Error::argument("batch", "holds no sample; give at least one"));
+        }
+        self.check_samples(batch.data)?;
+        if targets {
+            self.check_targets(batch.data)?;
+        }
+        for &index in batch.indices {
+            batch.data.sample(index as usize)?;
+            match batch.data.labels().get(index as usize) {
+                Some(&label) if targets => self.check_label(index as usize, label)?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
