@@ -8,9 +8,14 @@ pub fn apply<T: Real>(x: T, activation: Elementwise) -> T {
     let half = T::from_f64(0.5);
     match activation {
         Elementwise::Linear => x,
-        // A diverged network must show itself: NaN stays NaN.
-        Elementwise::Relu => leaky(x, T::ZERO),
-        Elementwise::LeakyRelu { slope } => leaky(x, T::from_f64(slope.value())),
+        Elementwise::Relu => relu(x),
+        Elementwise::LeakyRelu { slope } => {
+            if x > T::ZERO {
+                x
+            } else {
+                x * T::from_f64(slope.value())
+            }
+        }
         Elementwise::Elu { alpha } => elu(x, T::ONE, T::from_f64(alpha.value())),
         Elementwise::Selu => {
             let [scale, alpha] = Elementwise::SELU.map(T::from_f64);
@@ -20,7 +25,7 @@ pub fn apply<T: Real>(x: T, activation: Elementwise) -> T {
         Elementwise::Tanh => x.tanh(),
         Elementwise::Softplus => {
             let size = if x < T::ZERO { -x } else { x };
-            let positive = leaky(x, T::ZERO);
+            let positive = relu(x);
             (positive + (T::ONE + (-size).exp()).ln()).flushed()
         }
         Elementwise::Silu => (x * sigmoid(x)).flushed(),
@@ -81,10 +86,50 @@ fn sigmoid<T: Real>(x: T) -> T {
     (T::ONE / (T::ONE + (-x).exp())).flushed()
 }
 
-fn leaky<T: Real>(x: T, slope: T) -> T {
-    if x <= T::ZERO { x * slope + T::ZERO } else { x }
+/// A diverged network must show itself: NaN stays NaN.
+pub fn relu<T: Real>(x: T) -> T {
+    if x <= T::ZERO { T::ZERO } else { x }
 }
 
 fn elu<T: Real>(x: T, scale: T, alpha: T) -> T {
     if x <= T::ZERO { alpha * (x.exp() - T::ONE) } else { x * scale }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn infinities_and_nan_go_where_they_must() {
+        for activation in Elementwise::ALL {
+            assert!(apply(f64::NAN, activation).is_nan(), "{activation:?} hides NaN");
+        }
+        let below = |activation| apply(f64::NEG_INFINITY, activation);
+        assert_eq!([Elementwise::Relu, Elementwise::Softplus].map(below), [0.0, 0.0]);
+        let [_, alpha] = Elementwise::SELU;
+        assert_eq!(below(Elementwise::Selu), -alpha);
+        assert_eq!(apply(800.0, Elementwise::Softplus), 800.0);
+        assert_eq!([-800.0, 800.0].map(|x| apply(x, Elementwise::Sigmoid)), [0.0, 1.0]);
+    }
+
+    /// Values of the functions from their definitions, worked out with 20 digits.
+    #[test]
+    fn the_functions_are_those_of_the_tables() {
+        for (activation, x, y) in [
+            (Elementwise::Gelu, 1.0, 0.841_344_746_068_542_9),
+            (Elementwise::Gelu, -1.0, -0.158_655_253_931_457_05),
+            (Elementwise::GeluTanh, 1.0, 0.841_191_990_608_276_8),
+            (Elementwise::Silu, 1.0, 0.731_058_578_630_004_9),
+            (Elementwise::Softplus, 0.0, std::f64::consts::LN_2),
+            (Elementwise::Selu, -1.0, -1.111_330_737_812_562_5),
+            (
+                Elementwise::Elu { alpha: crate::activation::Scalar::new(0.5) },
+                -1.0,
+                -0.316_060_279_414_278_84,
+            ),
+        ] {
+            let actual: f64 = apply(x, activation);
+            assert!((actual - y).abs() < 1e-14, "{activation:?}({x}) is {actual}, expected {y}");
+        }
+    }
 }

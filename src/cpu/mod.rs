@@ -142,8 +142,9 @@ impl<T: Real> CpuExecutor<T> {
         match &mut *self.storage[id.index()].borrow_mut() {
             Storage::U8(rows) => {
                 for (row, sample) in rows.chunks_exact_mut(stride).zip(batch.samples()) {
-                    for (to, from) in row.iter_mut().zip(part(sample?)) {
-                        *to = *from;
+                    let values = part(sample?);
+                    if let Some(to) = row.get_mut(..values.len()) {
+                        to.copy_from_slice(values);
                     }
                 }
             }
