@@ -550,6 +550,49 @@ fn gradients_are_clipped_as_their_kind_says() {
 }
 
 #[test]
+fn weights_count_where_keras_counts_them() {
+    let data = synthetic_digits(60, 0).unwrap();
+    let class_weights = [(3, 2.5f32), (7, 0.0)];
+    let by_class = |labels: &[u32]| -> Vec<f32> {
+        let of = |label: u32| class_weights.iter().find(|(class, _)| *class == label);
+        labels.iter().map(|&label| of(label).map_or(1.0, |(_, weight)| *weight)).collect()
+    };
+    let weights = by_class(data.labels());
+    let build = || network(&data, 8, 0, &Cpu::new());
+
+    // Class weights are sample weights by class, in training only.
+    let (mut a, mut b) = (build(), build());
+    let fit = || Fit::new().batch_size(7).validation_split(0.25);
+    let with_classes = a.fit(&data, fit().class_weight(class_weights)).unwrap();
+    let with_samples = b.fit(&data, fit().sample_weight(weights.clone())).unwrap();
+    assert_eq!(a.weights().unwrap(), b.weights().unwrap());
+    assert_eq!(with_classes.epochs[0].training, with_samples.epochs[0].training);
+    let (_, held_out) = data.split_last(0.25).unwrap();
+    let loss = |model: &mut Model, arguments| model.evaluate(&held_out, arguments).unwrap().loss;
+    let plain = loss(&mut a, Evaluate::new());
+    // Validation had batches of 7, so its rows added up other samples in f32.
+    let near = |a: f64, b: f64| assert!((a - b).abs() < 1e-6 * b, "{a}, {b}");
+    near(with_classes.epochs[0].validation.unwrap().loss, plain);
+    // A split takes its sample weights along, and evaluate takes them as an argument.
+    let own = by_class(held_out.labels());
+    let weighted = loss(&mut b, Evaluate::new().sample_weight(own));
+    near(with_samples.epochs[0].validation.unwrap().loss, weighted);
+    assert!((plain / weighted - 1.0).abs() > 0.01, "{plain}, {weighted}");
+
+    // The sum is divided by the samples: twice the weights, twice the loss.
+    let doubled = loss(&mut a, Evaluate::new().sample_weight(vec![2.0; held_out.len()]));
+    near(doubled, 2.0 * plain);
+
+    let before = a.weights().unwrap();
+    let both = a.fit(&data, fit().class_weight(class_weights).sample_weight(weights.clone()));
+    assert!(both.unwrap_err().to_string().contains("together with sample_weight"));
+    for bad in [vec![1.0; 59], vec![f32::NAN; 60]] {
+        assert!(a.fit(&data, fit().sample_weight(bad)).is_err());
+    }
+    assert_eq!(a.weights().unwrap(), before);
+}
+
+#[test]
 fn probabilities_add_up_and_point_at_the_evaluated_class() {
     let data = synthetic_digits(70, 0).unwrap();
     for backend in backends() {

@@ -6,6 +6,7 @@ mod initializer;
 mod lower;
 mod regularizer;
 mod sequential;
+mod summary;
 
 pub(crate) use file::parameters;
 pub use file::{Weights, load, save};
