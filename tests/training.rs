@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use minibatch::cpu::CpuExecutor;
 use minibatch::data::{Dataset, Features, Shuffle, TrainTest, read_idx_dir, synthetic_digits};
-use minibatch::model::{Input, lower};
+use minibatch::model::{Dense, Input, lower};
 use minibatch::program::Placement;
 use minibatch::training::{Backend, Callback, EpochRecord, Flow, Scores, StepEnd};
 use minibatch::{
@@ -546,6 +546,40 @@ fn gradients_are_clipped_as_their_kind_says() {
         // The bias' norm is 0.71, below the limit.
         by_parameter[4..].copy_from_slice(&plain[4..]);
         close(Clip::Norm(1.0), by_parameter);
+    }
+}
+
+#[test]
+fn frozen_layers_stay_as_they_are_and_let_gradients_through() {
+    let data = synthetic_digits(64, 0).unwrap();
+    for backend in backends() {
+        let build = |frozen: [bool; 3]| {
+            let layer = |units, activation, frozen| {
+                let layer = Dense::new(units, activation);
+                if frozen { layer.frozen() } else { layer }
+            };
+            let mut model = Sequential::new(Input::pixels(&[28, 28]))
+                .layer(layer(12, Activation::Relu, frozen[0]))
+                .layer(layer(8, Activation::Tanh, frozen[1]))
+                .layer(layer(10, Activation::Softmax, frozen[2]))
+                .compile(Adam::adamw(), Loss::SparseCategoricalCrossentropy, [])
+                .build(backend.clone())
+                .unwrap();
+            let before = model.weights().unwrap();
+            model.fit(&data, Fit::new().batch_size(64)).unwrap();
+            (before, model.weights().unwrap())
+        };
+        let (_, all_trained) = build([false; 3]);
+        for frozen in [[true, false, false], [false, true, false], [true, true, true]] {
+            let (before, after) = build(frozen);
+            for (i, (before, after)) in before.iter().zip(&after).enumerate() {
+                assert_eq!(before == after, frozen[i / 2], "{} of {frozen:?}", before.0);
+                // The first step of a layer does not depend on whether others are trained too.
+                if !frozen[i / 2] {
+                    assert_eq!(*after, all_trained[i], "{} of {frozen:?}", before.0);
+                }
+            }
+        }
     }
 }
 

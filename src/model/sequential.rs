@@ -105,6 +105,9 @@ pub struct Dense {
     /// What the bias costs; nothing by default.
     #[serde(default)]
     pub bias_regularizer: Regularizer,
+    /// Whether training changes weight and bias; true by default.
+    #[serde(default = "yes")]
+    pub trainable: bool,
 }
 
 fn yes() -> bool {
@@ -122,12 +125,19 @@ impl Dense {
             bias_initializer: Initializer::Zeros,
             weight_regularizer: Regularizer::default(),
             bias_regularizer: Regularizer::default(),
+            trainable: true,
         }
     }
 
     /// Adds no bias.
     pub fn without_bias(mut self) -> Self {
         self.use_bias = false;
+        self
+    }
+
+    /// Leaves weight and bias as they are in training: `trainable = False` in Keras.
+    pub fn frozen(mut self) -> Self {
+        self.trainable = false;
         self
     }
 

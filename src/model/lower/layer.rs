@@ -27,11 +27,18 @@ pub(super) struct DenseNode {
     pub output: Value,
     pub weight: BufferId,
     pub bias: BufferId,
-    pub weight_gradient: BufferId,
+    /// `None` for a layer that is not trained.
+    pub gradients: Option<Gradients>,
+}
+
+/// Where the gradients of a dense layer go.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Gradients {
+    pub weight: BufferId,
     /// `None` for a layer without a bias.
-    pub bias_gradient: Option<BufferId>,
+    pub bias: Option<BufferId>,
     /// Where the kernel writes the bias' gradient, wanted or not.
-    written_bias_gradient: BufferId,
+    written_bias: BufferId,
 }
 
 /// One operation forward, with what it takes to go back.
@@ -42,9 +49,10 @@ pub(super) enum Node {
     Dropout { input: Value, output: Value, rate: f64, number: u32 },
 }
 
-/// The arenas of parameters, of their gradients, and of what the optimizer keeps, by its name.
+/// The arenas of the parameters that are trained, of those that are not, of the gradients, and of what the optimizer keeps, by its name.
 pub(super) struct Arenas<'a> {
     pub parameters: BufferId,
+    pub frozen: BufferId,
     pub gradients: BufferId,
     pub state: &'a [(&'static str, BufferId)],
 }
@@ -192,44 +200,50 @@ fn dense_node(
     activation: Elementwise,
     arenas: &Arenas<'_>,
 ) -> Result<DenseNode> {
-    let Dense { units, use_bias, .. } = layer;
+    let Dense { units, use_bias, trainable, .. } = layer;
     let weight_rows = Rows::Fixed(input.width);
+    let parameters = if trainable { arenas.parameters } else { arenas.frozen };
     let mut part = |arena, suffix: &str, role, rows| {
         builder.slice(arena, format!("{name}.{suffix}"), role, rows, units)
     };
-    let weight = part(arenas.parameters, "weight", Role::Parameter, weight_rows)?;
-    let bias = use_bias
-        .then(|| part(arenas.parameters, "bias", Role::Parameter, Rows::One))
-        .transpose()?;
-    let role = Role::ParameterGradient;
-    let weight_gradient = part(arenas.gradients, "weight.gradient", role, weight_rows)?;
-    let bias_gradient =
-        use_bias.then(|| part(arenas.gradients, "bias.gradient", role, Rows::One)).transpose()?;
-    for &(state, arena) in arenas.state {
-        part(arena, &format!("weight.{state}"), Role::OptimizerState, weight_rows)?;
-        if use_bias {
-            part(arena, &format!("bias.{state}"), Role::OptimizerState, Rows::One)?;
+    let weight = part(parameters, "weight", Role::Parameter, weight_rows)?;
+    let bias =
+        use_bias.then(|| part(parameters, "bias", Role::Parameter, Rows::One)).transpose()?;
+    let mut gradients = None;
+    if trainable {
+        let role = Role::ParameterGradient;
+        let of_weight = part(arenas.gradients, "weight.gradient", role, weight_rows)?;
+        let of_bias = use_bias
+            .then(|| part(arenas.gradients, "bias.gradient", role, Rows::One))
+            .transpose()?;
+        gradients = Some((of_weight, of_bias));
+        for &(state, arena) in arenas.state {
+            part(arena, &format!("weight.{state}"), Role::OptimizerState, weight_rows)?;
+            if use_bias {
+                part(arena, &format!("bias.{state}"), Role::OptimizerState, Rows::One)?;
+            }
         }
     }
     let mut scratch = |suffix: &str| {
         let name = format!("{name}.{suffix}");
         builder.buffer(name, Role::Scratch, Element::Real, Rows::One, units)
     };
-    let (bias, written_bias_gradient) = match (bias, bias_gradient) {
-        (Some(bias), Some(gradient)) => (bias, gradient),
-        _ => (scratch("no_bias")?, scratch("no_bias.gradient")?),
+    let bias = match bias {
+        Some(bias) => bias,
+        None => scratch("no_bias")?,
+    };
+    let gradients = match gradients {
+        None => None,
+        Some((weight, bias)) => {
+            let written_bias = match bias {
+                Some(bias) => bias,
+                None => scratch("no_bias.gradient")?,
+            };
+            Some(Gradients { weight, bias, written_bias })
+        }
     };
     let output = Value { made_by: activation, ..next(builder, name, units)? };
-    Ok(DenseNode {
-        layer,
-        input,
-        output,
-        weight,
-        bias,
-        weight_gradient,
-        bias_gradient,
-        written_bias_gradient,
-    })
+    Ok(DenseNode { layer, input, output, weight, bias, gradients })
 }
 
 /// Pushes the way forward. Dropout takes part in training only; in predictions the last layer
@@ -271,23 +285,30 @@ pub(super) fn push_forward(
     Ok(())
 }
 
-/// Pushes the way back, from the gradient of the last node's output to those of all parameters.
+/// Pushes the way back, from the gradient of the last node's output to those of the parameters of
+/// the lowest layer that is trained.
 pub(super) fn push_backward(builder: &mut ProgramBuilder, nodes: &[Node]) -> Result<()> {
-    for node in nodes.iter().rev() {
+    let lowest = nodes
+        .iter()
+        .position(|node| matches!(node, Node::Dense(DenseNode { gradients: Some(_), .. })));
+    let Some(lowest) = lowest else { return Ok(()) };
+    for (i, node) in nodes.iter().enumerate().skip(lowest).rev() {
         match *node {
             Node::Dense(dense) => {
-                let DenseNode { input, output, weight, weight_gradient, .. } = dense;
+                let DenseNode { input, output, weight, gradients, .. } = dense;
                 let Some(output_gradient) = output.gradient else { continue };
-                builder.push(
-                    Pass::Train,
-                    Op::DenseBackwardWeights {
-                        input: input.buffer,
-                        output_gradient,
-                        weight_gradient,
-                        bias_gradient: dense.written_bias_gradient,
-                    },
-                )?;
-                if let Some(input_gradient) = input.gradient {
+                if let Some(Gradients { weight: weight_gradient, written_bias, .. }) = gradients {
+                    builder.push(
+                        Pass::Train,
+                        Op::DenseBackwardWeights {
+                            input: input.buffer,
+                            output_gradient,
+                            weight_gradient,
+                            bias_gradient: written_bias,
+                        },
+                    )?;
+                }
+                if let Some(input_gradient) = input.gradient.filter(|_| i > lowest) {
                     builder.push(
                         Pass::Train,
                         Op::DenseBackwardInput {
@@ -340,7 +361,9 @@ pub(super) fn push_backward(builder: &mut ProgramBuilder, nodes: &[Node]) -> Res
 /// The gradients of all parameters, layer by layer.
 pub(super) fn gradients(nodes: &[Node]) -> Vec<BufferId> {
     let of = |node: &Node| match node {
-        Node::Dense(dense) => [Some(dense.weight_gradient), dense.bias_gradient],
+        Node::Dense(DenseNode { gradients, .. }) => {
+            [gradients.map(|g| g.weight), gradients.and_then(|g| g.bias)]
+        }
         Node::Activate { .. } | Node::Dropout { .. } => [None, None],
     };
     nodes.iter().flat_map(of).flatten().collect()

@@ -38,11 +38,12 @@ pub fn lower(compiled: &Compiled) -> Result<Program> {
     let sample_weights =
         builder.buffer("sample_weights", Role::SampleWeight, Element::Real, Rows::Batch, 1)?;
     let (parameters, gradients) = (builder.arena("parameters")?, builder.arena("gradients")?);
+    let frozen = builder.arena("frozen_parameters")?;
     let state = update::state_of(optimizer)
         .iter()
         .map(|&name| Ok((name, builder.arena(name)?)))
         .collect::<Result<Vec<_>>>()?;
-    let arenas = layer::Arenas { parameters, gradients, state: &state };
+    let arenas = layer::Arenas { parameters, frozen, gradients, state: &state };
     let nodes = layer::lower_layers(&mut builder, &layers, input, in_training, &arenas)?;
     let Some(&layer::Node::Dense(layer::DenseNode { output: outputs, .. })) = nodes.last() else {
         return Err(no_dense_at_the_end());
@@ -81,7 +82,10 @@ pub fn lower(compiled: &Compiled) -> Result<Program> {
 
     layer::push_backward(&mut builder, &nodes)?;
     for (weight, weight_gradient, Regularizer { l1, l2 }) in penalized {
-        builder.push(Pass::Train, Op::PenaltyGradient { weight, weight_gradient, l1, l2 })?;
+        if let Some(weight_gradient) = weight_gradient {
+            let op = Op::PenaltyGradient { weight, weight_gradient, l1, l2 };
+            builder.push(Pass::Train, op)?;
+        }
     }
     let of_parameters = layer::gradients(&nodes);
     update::push_clip(&mut builder, optimizer.clip(), &of_parameters)?;

@@ -5,7 +5,7 @@ use crate::activation::{Activation, Elementwise};
 use crate::error::{Error, Result};
 use crate::loss::{Loss, PointwiseLoss};
 use crate::metric::Metric;
-use crate::model::{Compiled, Regularizer};
+use crate::model::{Compiled, Dense, Regularizer};
 use crate::program::{BufferId, Op};
 
 /// The loss of the last layer's outputs.
@@ -49,13 +49,13 @@ pub(super) fn lower_loss(
     }
 }
 
-/// What has a regularizer: parameter, gradient, regularizer.
-pub(super) fn penalties(nodes: &[Node]) -> Result<Vec<(BufferId, BufferId, Regularizer)>> {
+/// What has a regularizer: the parameter, its gradient if it is trained, the regularizer.
+pub(super) fn penalties(nodes: &[Node]) -> Result<Vec<(BufferId, Option<BufferId>, Regularizer)>> {
     let of = |dense: &DenseNode| {
-        let bias = dense.bias_gradient.map(|gradient| (dense.bias, gradient));
-        let bias = bias.map(|(bias, gradient)| (bias, gradient, dense.layer.bias_regularizer));
-        let weight = (dense.weight, dense.weight_gradient, dense.layer.weight_regularizer);
-        std::iter::once(weight).chain(bias)
+        let Dense { use_bias, weight_regularizer, bias_regularizer, .. } = dense.layer;
+        let weight = (dense.weight, dense.gradients.map(|g| g.weight), weight_regularizer);
+        let bias = (dense.bias, dense.gradients.and_then(|g| g.bias), bias_regularizer);
+        std::iter::once(weight).chain(use_bias.then_some(bias))
     };
     let all: Vec<_> = nodes
         .iter()
