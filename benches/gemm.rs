@@ -111,6 +111,7 @@ impl Form {
         let shared = [
             include_str!("../shaders/shared/step.wgsl"),
             include_str!("../shaders/shared/dense.wgsl"),
+            include_str!("../shaders/shared/nan.wgsl"),
             include_str!("../shaders/shared/activation.wgsl"),
         ];
         let kernel = (product.kernel)(KernelClass::Tiled);

@@ -59,7 +59,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     }
     let row_loss = (losses.x + losses.y) + (losses.z + losses.w);
     let total = (totals.x + totals.y) + (totals.z + totals.w);
-    nonfinite = nonfinite || any_nonfinite(vec4<f32>(row_loss));
+    nonfinite = nonfinite || any_nonfinite(vec4<f32>(row_loss * sample_weight));
 
     loss[row] += row_loss * sample_weight;
     counts[row] = counted(counts[row], select(0u, 1u, prediction == label), nonfinite);

@@ -20,5 +20,6 @@ fn main(
         return;
     }
     let limit = vec4<f32>(constants.limit);
-    gradient[index] = clamp(gradient[index], -limit, limit);
+    let g = gradient[index];
+    gradient[index] = keep_nan(g, clamp(g, -limit, limit));
 }

@@ -54,7 +54,7 @@ fn slope_of(y: vec4<f32>, expected: vec4<f32>) -> vec4<f32> {
         }
         default: {
             let delta = vec4<f32>(shape.parameter);
-            return clamp(error, -delta, delta);
+            return keep_nan(error, clamp(error, -delta, delta));
         }
     }
 }
@@ -88,7 +88,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         gradient[first + quad] = live_or(slope * scale, quad, 0.0);
     }
     let row_loss = ((losses.x + losses.y) + (losses.z + losses.w)) / f32(shape.units);
-    nonfinite = nonfinite || any_nonfinite(vec4<f32>(row_loss));
+    nonfinite = nonfinite || any_nonfinite(vec4<f32>(row_loss * sample_weight));
     loss[row] += row_loss * sample_weight;
     counts[row] = counted(counts[row], right, nonfinite);
 }

@@ -42,7 +42,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     }
     let sum = (sums.x + sums.y) + (sums.z + sums.w);
     let row_loss = log(sum) + (largest - logits[first + label / 4u][label % 4u]);
-    nonfinite = nonfinite || any_nonfinite(vec4<f32>(row_loss));
+    nonfinite = nonfinite || any_nonfinite(vec4<f32>(row_loss * sample_weight));
 
     loss[row] += row_loss * sample_weight;
     counts[row] = counted(counts[row], select(0u, 1u, prediction == label), nonfinite);

@@ -1,5 +1,7 @@
 //! Loss functions.
 
+use serde::{Deserialize, Serialize};
+
 /// What training minimises: the mean over the samples of a batch, each times its sample weight
 /// (as in Keras, the sum is divided by the number of samples, not by the sum of the weights).
 ///
@@ -7,7 +9,8 @@
 /// layer, so that they stay exact where a probability underflows. If the last layer is linear, its
 /// outputs are taken as logits: `from_logits=True` in
 /// [Keras](https://keras.io/api/losses/probabilistic_losses/).
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Loss {
     /// `-log(probability of the right class)`, targets as class indices, after a softmax layer.

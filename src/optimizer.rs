@@ -4,8 +4,11 @@
 //! Each has a `weight_decay`, 0 by default: before each update `w -= learning_rate · weight_decay
 //! · w`, for weights and biases, decoupled from the gradient (Loshchilov and Hutter, 2019).
 
+use serde::{Deserialize, Serialize};
+
 /// What is done to gradients that are too large, before anything else.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Clip {
     /// Nothing.
     #[default]
@@ -21,7 +24,8 @@ pub enum Clip {
 }
 
 /// An optimizer, whichever it is.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Optimizer {
     /// [`Adam`], AdamW and AMSGrad.
@@ -83,7 +87,7 @@ impl Optimizer {
 }
 
 /// Where Adam adds its epsilon.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum EpsilonRule {
     /// To the root of the second moment as it is:
     /// `w -= learning_rate · sqrt(1 - beta_2^t) / (1 - beta_1^t) · m / (sqrt(v) + epsilon)`.
@@ -100,7 +104,7 @@ pub enum EpsilonRule {
 /// m += (g - m)·(1 - beta_1)      v += (g² - v)·(1 - beta_2)
 /// w -= learning_rate · sqrt(1 - beta_2^t) / (1 - beta_1^t) · m / (sqrt(v) + epsilon)
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Adam {
     /// Step size; 0.001 by default.
     pub learning_rate: f64,
@@ -160,7 +164,7 @@ impl From<Adam> for Optimizer {
 /// w += velocity                                         or, with nesterov,
 /// w += momentum · velocity - learning_rate · g
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Sgd {
     /// Step size; 0.01 by default.
     pub learning_rate: f64,
@@ -208,7 +212,7 @@ impl From<Sgd> for Optimizer {
 ///          + learning_rate · g / sqrt(mean_square - mean_gradient² + epsilon)
 /// w -= velocity
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct RmsProp {
     /// Step size; 0.001 by default.
     pub learning_rate: f64,
@@ -259,7 +263,7 @@ impl From<RmsProp> for Optimizer {
 /// accumulator += g²
 /// w -= learning_rate · g / sqrt(accumulator + epsilon)
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Adagrad {
     /// Step size; 0.001 by default.
     pub learning_rate: f64,

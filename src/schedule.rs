@@ -2,13 +2,15 @@
 
 use std::f64::consts::PI;
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::{Error, Result};
 
 /// The learning rate as a function of the step, counted from 0 as Keras' `iterations`; computed in
 /// f64. The formulas are those of
 /// [`keras.optimizers.schedules`](https://keras.io/api/optimizers/learning_rate_schedules/), and
 /// of PyTorch's `OneCycleLR`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Schedule {
     /// The same at every step.
@@ -26,7 +28,7 @@ pub enum Schedule {
 }
 
 /// `initial_learning_rate · decay_rate^(step / decay_steps)`.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct ExponentialDecay {
     /// The rate of step 0.
     pub initial_learning_rate: f64,
@@ -56,7 +58,7 @@ impl ExponentialDecay {
 ///
 /// With a warm-up the rate first goes from `initial_learning_rate` to `warmup_target` in a straight
 /// line, and the decay begins there.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct CosineDecay {
     /// The rate of step 0; with a warm-up it may be 0.
     pub initial_learning_rate: f64,
@@ -99,7 +101,7 @@ impl CosineDecay {
 }
 
 /// `values[i]` for the steps after `boundaries[i - 1]` up to and including `boundaries[i]`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PiecewiseConstantDecay {
     /// The last step of each piece but the last, each larger than the one before.
     pub boundaries: Vec<u64>,
@@ -121,7 +123,7 @@ impl PiecewiseConstantDecay {
 
 /// `(initial_learning_rate - end_learning_rate) · (1 - step / decay_steps)^power +
 /// end_learning_rate` up to `decay_steps`, and `end_learning_rate` from there on.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct PolynomialDecay {
     /// The rate of step 0.
     pub initial_learning_rate: f64,
@@ -164,7 +166,7 @@ impl PolynomialDecay {
 /// [`OneCycleLR`](https://docs.pytorch.org/docs/stable/generated/torch.optim.lr_scheduler.OneCycleLR.html)
 /// with its two phases. Momentum stays as it is. PyTorch fails beyond `total_steps`; here the
 /// last rate stays.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct OneCycle {
     /// The rate at the top.
     pub max_learning_rate: f64,

@@ -869,12 +869,21 @@ fn model_checkpoint_saves_what_it_should() {
         let inner = directory.path().join("a").join("b");
         let pattern = inner.join("{epoch:02}-{val_loss:.2f}").to_str().unwrap().to_owned();
         let mut checkpoint = with(ModelCheckpoint::new(pattern));
-        for _ in 0..2 {
-            drive(&mut checkpoint, model, values, |_, _| {});
-            assert_eq!(names_in(&inner), expected, "{number}");
-            std::fs::remove_dir_all(&inner).unwrap();
-        }
+        drive(&mut checkpoint, model, values, |_, _| {});
+        assert_eq!(names_in(&inner), expected, "{number}");
     }
+}
+
+#[test]
+fn model_checkpoint_remembers_the_best_of_an_earlier_fit() {
+    let model = &mut model(&Backend::from(&Cpu::new()));
+    let directory = tempfile::tempdir().unwrap();
+    let pattern = directory.path().join("{epoch}-{val_loss:.1f}").to_str().unwrap().to_owned();
+    let mut checkpoint = ModelCheckpoint::new(pattern).save_best_only(true);
+    drive(&mut checkpoint, model, &[3.0, 2.0], |_, _| {});
+    // As in Keras, what is worse than the best so far is no reason to overwrite it.
+    drive(&mut checkpoint, model, &[2.5, 1.0], |_, _| {});
+    assert_eq!(names_in(directory.path()), ["1-3.0", "2-1.0", "2-2.0"]);
 }
 
 #[test]

@@ -262,7 +262,8 @@ fn the_model_is_a_safetensors_file_with_weights_from_inputs_to_units() {
     place.succeed("--data sample --hidden 16,8 --epochs 1 --save m.safetensors");
     let bytes = place.bytes("m.safetensors");
     let tensors = SafeTensors::deserialize(&bytes).unwrap();
-    assert_eq!(tensors.len(), 6);
+    // Weights and biases, and Adam's two moments of each.
+    assert_eq!(tensors.len(), 18);
     for (layer, inputs, units) in [(1, 784, 16), (2, 16, 8), (3, 8, 10)] {
         let weight = tensors.tensor(&format!("dense_{layer}.weight")).unwrap();
         assert_eq!((weight.dtype(), weight.shape()), (Dtype::F32, &[inputs, units][..]));

@@ -165,9 +165,11 @@ fn gradients_are_the_slopes_through_every_activation() {
             .dense(OUTPUTS, Linear)
             .activation(Softmax);
         assert_slopes(stacked, loss);
-        if first.elementwise().is_some_and(|function| function.is_fused()) {
-            assert_slopes(network([Tanh, Tanh, first]), Loss::MeanSquaredError);
-        }
+        assert_slopes(network([Tanh, Tanh, first]), Loss::MeanSquaredError);
+        // At the end, after a layer that has a function already.
+        let ends = network([Tanh, Tanh, first]);
+        assert_slopes(ends.clone().activation(Softmax), loss);
+        assert_slopes(ends.activation(Tanh), Loss::MeanSquaredError);
     }
 }
 

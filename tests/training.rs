@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use minibatch::cpu::CpuExecutor;
 use minibatch::data::{Dataset, Features, Shuffle, TrainTest, read_idx_dir, synthetic_digits};
-use minibatch::model::{Dense, Input, lower};
+use minibatch::model::{Dense, Initializer, Input, lower};
 use minibatch::program::Placement;
 use minibatch::training::{Backend, Callback, EpochRecord, Flow, Scores, StepEnd};
 use minibatch::{
-    Activation, Adam, Clip, Cpu, Error, Evaluate, Fit, Gpu, Loss, Metric, Model, Predict,
-    Sequential, Sgd,
+    Activation, Adagrad, Adam, Clip, Cpu, Error, Evaluate, Fit, Gpu, Loss, Metric, Model,
+    Optimizer, Predict, RmsProp, Sequential, Sgd,
 };
 
 fn gpu() -> Gpu {
@@ -244,7 +244,7 @@ fn models_that_cannot_be_are_refused() {
     let adam = Adam::default();
     for (what, error) in [
         ("at least one dense layer", build(Sequential::new(4), adam)),
-        ("softmax of layer 1 of 2", build(softmax(3).dense(2, Activation::Softmax), adam)),
+        ("softmax inside the model", build(softmax(3).dense(2, Activation::Softmax), adam)),
         (
             "SparseCategoricalCrossentropy needs Softmax",
             build(Sequential::new(4).dense(2, Activation::Relu), adam),
@@ -256,6 +256,25 @@ fn models_that_cannot_be_are_refused() {
         ("learning_rate: is NaN", build(softmax(2), Adam::new(f64::NAN))),
         ("beta_1: is 1", build(softmax(2), Adam { beta_1: 1.0, ..adam })),
         ("beta_2: is -1", build(softmax(2), Adam { beta_2: -1.0, ..adam })),
+        (
+            "negative_slope: is -0.1",
+            build(
+                Sequential::new(4)
+                    .dense(3, Activation::LeakyRelu { negative_slope: -0.1 })
+                    .dense(2, Activation::Softmax),
+                adam,
+            ),
+        ),
+        (
+            "initializer: is Constant(NaN)",
+            build(
+                Sequential::new(4).layer(
+                    Dense::new(2, Activation::Softmax)
+                        .bias_initializer(Initializer::Constant(f64::NAN)),
+                ),
+                adam,
+            ),
+        ),
         ("epsilon: is 0", build(softmax(2), Adam { epsilon: 0.0, ..adam })),
         ("epsilon: is 0.0000", build(softmax(2), Adam { epsilon: 1e-50, ..adam })),
     ] {
@@ -319,6 +338,47 @@ fn a_saved_model_is_the_same_model() {
         );
         loaded.save(&path).unwrap();
         assert_eq!(bytes, std::fs::read(&path).unwrap(), "the same model, other bytes");
+    }
+}
+
+/// Two epochs, a file, a new model, a third epoch: the same as three epochs in a row.
+#[test]
+fn training_goes_on_from_a_file_as_if_it_had_never_stopped() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("model.safetensors");
+    let data = synthetic_digits(120, 0).unwrap();
+    let optimizers: [Optimizer; 5] = [
+        Adam::adamw().into(),
+        Adam { amsgrad: true, ..Adam::default() }.into(),
+        Sgd { momentum: 0.9, nesterov: true, ..Sgd::new(0.013) }.into(),
+        RmsProp { centered: true, momentum: 0.5, ..RmsProp::default() }.into(),
+        Adagrad::new(0.1).into(),
+    ];
+    for backend in backends() {
+        for optimizer in optimizers {
+            let build = || {
+                Sequential::new(Input::pixels(&[28, 28]))
+                    .dense(12, Activation::Gelu)
+                    .dropout(0.3)
+                    .dense(10, Activation::Softmax)
+                    .compile(optimizer, Loss::SparseCategoricalCrossentropy, [Metric::Accuracy])
+                    .seed(5)
+                    .build(backend.clone())
+                    .unwrap()
+            };
+            let fit = |initial, epochs| Fit::new().initial_epoch(initial).epochs(epochs);
+            let mut straight = build();
+            let history = straight.fit(&data, fit(0, 3)).unwrap();
+            let mut first = build();
+            first.fit(&data, fit(0, 2)).unwrap();
+            first.save(&path).unwrap();
+            drop(first);
+            let mut second = Model::load(&path, backend.clone()).unwrap();
+            let resumed = second.fit(&data, fit(2, 3)).unwrap();
+            assert_eq!(weights(&mut straight), weights(&mut second), "{optimizer:?}");
+            assert_eq!(history.epochs[2].training, resumed.epochs[0].training, "{optimizer:?}");
+            assert_eq!(straight.steps(), second.steps());
+        }
     }
 }
 

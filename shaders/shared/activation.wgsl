@@ -71,13 +71,6 @@ fn gelu_tanh(x: vec4<f32>) -> vec4<f32> {
     return keep_nan(x, tanh(clamp(argument, vec4<f32>(-15.0), vec4<f32>(15.0))));
 }
 
-// max and clamp may turn NaN into a number, which would hide that training has gone astray. A compiler may assume
-// that there is no NaN, so only the bits tell.
-fn keep_nan(x: vec4<f32>, y: vec4<f32>) -> vec4<f32> {
-    let magnitude = bitcast<vec4<u32>>(x) & vec4<u32>(0x7fffffffu);
-    return select(y, x, magnitude > vec4<u32>(0x7f800000u));
-}
-
 // The derivative, from the activated output y, so that the backward pass needs no pre-activations;
 // for silu and gelu, which do not tell it by their output, y is their input.
 fn activation_derivative(y: vec4<f32>) -> vec4<f32> {
@@ -115,7 +108,9 @@ fn activation_derivative(y: vec4<f32>) -> vec4<f32> {
         case 10u: {
             let t = gelu_tanh(y);
             let slope = GELU_SCALE * (1.0 + 3.0 * GELU_CUBE * y * y);
-            return 0.5 * (1.0 + t) + 0.5 * y * (1.0 - t) * (1.0 + t) * slope;
+            let inside = 0.5 * (1.0 + t) + 0.5 * y * (1.0 - t) * (1.0 + t) * slope;
+            // Beyond, it is 0 or 1, and the slope would make a large number of t's rounding.
+            return keep_nan(y, select(inside, select(zero, one, y > zero), abs(y) > vec4<f32>(10.0)));
         }
         default: {
             return vec4<f32>(1.0);

@@ -62,6 +62,9 @@ pub fn derivative<T: Real>(value: T, activation: Elementwise) -> T {
             let density = (-(x * x) * half).exp() * T::from_f64(FRAC_1_SQRT_2PI);
             half * (T::ONE + (x * T::from_f64(FRAC_1_SQRT_2)).erf()) + x * density
         }
+        // Beyond, it is 0 or 1, and the slope would make a large number of the rounding of tanh.
+        Elementwise::GeluTanh if value > T::from_f64(10.0) => T::ONE,
+        Elementwise::GeluTanh if value < T::from_f64(-10.0) => T::ZERO,
         Elementwise::GeluTanh => {
             let x = value;
             let t = gelu_argument(x).tanh();

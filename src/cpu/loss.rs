@@ -52,8 +52,9 @@ pub fn each_row<T: Real>(
     for (row, ((values, &weight), ((loss, counts), gradient))) in read.zip(written).enumerate() {
         let gradient = &mut gradient[..units];
         let of_row = each(row, &values[..units], gradient);
-        *loss += of_row.loss * weight;
-        let finite = of_row.finite && of_row.loss.is_finite();
+        let weighted = of_row.loss * weight;
+        *loss += weighted;
+        let finite = of_row.finite && weighted.is_finite();
         if finite {
             counts[0] += of_row.right;
         } else if counts[1] == 0 {

@@ -302,10 +302,12 @@ impl<T: Real> CpuExecutor<T> {
                 clip_by_value::clip_by_value(&mut self.real_mut(gradient), real(limit));
             }
             Op::Penalty { weight, penalty, l1, l2 } => {
-                if let Some(penalty) = self.real_mut(penalty).first_mut() {
-                    let rates = [real(l1), real(l2)];
-                    penalty::penalty(&self.real(weight), penalty, rates, real(rows as f64));
-                }
+                penalty::penalty(
+                    &self.real(weight),
+                    &mut self.real_mut(penalty),
+                    [real(l1), real(l2)],
+                    real(rows as f64),
+                );
             }
             Op::PenaltyGradient { weight, weight_gradient, l1, l2 } => {
                 penalty_gradient::penalty_gradient(
@@ -548,7 +550,7 @@ impl<T: Real> CpuExecutor<T> {
             return Metrics::default();
         };
         let penalty = self.program.find(Program::PENALTY).map(|id| self.real(id));
-        let penalty = penalty.iter().flat_map(|values| values.iter());
+        let penalty = penalty.iter().flat_map(|values| values.iter().take(Program::PENALTY_SLOTS));
         let loss = self.real(loss);
         Metrics::sum(loss.iter().chain(penalty).map(|x| x.to_f64()), &self.u32(counts))
     }

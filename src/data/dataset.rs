@@ -206,7 +206,7 @@ impl Dataset {
             Targets::Classes(_) => self.labels().iter().map(|&label| of(label)).collect(),
             Targets::Values { values, width } => {
                 let rows = values.chunks_exact(*width).skip(self.range.start).take(self.len());
-                rows.map(|row| of(class_of(row))).collect()
+                rows.map(|row| class_of(row).map_or(1.0, of)).collect()
             }
         };
         self.with_sample_weights(weights)
@@ -346,10 +346,13 @@ impl Dataset {
     }
 }
 
-/// The class that floats stand for.
-fn class_of(row: &[f32]) -> u32 {
+/// The class that floats stand for; `None` if it is none.
+fn class_of(row: &[f32]) -> Option<u32> {
     match row {
-        [single] => single.round().max(0.0) as u32,
+        [single] => {
+            let class = single.round_ties_even();
+            (0.0..4_294_967_296.0).contains(&class).then_some(class as u32)
+        }
         row => {
             let mut best = 0;
             for (i, value) in row.iter().enumerate() {
@@ -357,7 +360,7 @@ fn class_of(row: &[f32]) -> u32 {
                     best = i;
                 }
             }
-            best as u32
+            Some(best as u32)
         }
     }
 }

@@ -58,7 +58,7 @@ impl BatchOrder {
     /// The samples of batch `index`; none beyond the last.
     pub fn batch(&self, index: usize) -> &[u32] {
         let Range { start, end } = index.saturating_mul(self.batch_size)
-            ..(index + 1).saturating_mul(self.batch_size).min(self.order.len());
+            ..index.saturating_add(1).saturating_mul(self.batch_size).min(self.order.len());
         self.order.get(start..end).unwrap_or_default()
     }
 }

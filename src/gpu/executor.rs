@@ -67,8 +67,8 @@ impl GpuExecutor {
         &self.gpu
     }
 
-    /// Makes room for batches of up to `rows` samples. Where there was less, the metrics are
-    /// cleared.
+    /// Makes room for batches of up to `rows` samples. Where there was less, what the rows have
+    /// gathered is lost; read the metrics first.
     ///
     /// # Errors
     /// [`Error::Argument`] if a buffer would be beyond the device's limits, with the numbers;
@@ -368,7 +368,12 @@ impl GpuExecutor {
         let counts = regions.pop().map_or(0, |(_, bytes)| bytes as usize);
         let (loss, counts) = bytes.split_at(bytes.len() - counts);
         let counts: Vec<u32> = words(counts).collect();
-        Ok(Metrics::sum(words(loss).map(|word| f64::from(f32::from_bits(word))), &counts))
+        // The penalty, if there is one, comes first, and ends with the number of a slot.
+        let slots = if regions.len() > 1 { Program::PENALTY_SLOTS } else { 0 };
+        let (penalty, loss) = loss.split_at(4 * slots);
+        let loss = loss.get(if slots > 0 { 4 } else { 0 }..).unwrap_or_default();
+        let loss = words(penalty).chain(words(loss));
+        Ok(Metrics::sum(loss.map(|word| f64::from(f32::from_bits(word))), &counts))
     }
 
     /// Sets loss and counts to 0, after the steps submitted before.

@@ -176,7 +176,8 @@ impl Kernel {
         let step = shader!("shared/step.wgsl");
         let dense = shader!("shared/dense.wgsl");
         let rows = shader!("shared/rows.wgsl");
-        let activation = shader!("shared/activation.wgsl");
+        let nan = shader!("shared/nan.wgsl");
+        let activation = &[nan, shader!("shared/activation.wgsl")].join("\n");
         let update = |body| [step, shader!("shared/parameters.wgsl"), body].join("\n");
         let elements = shader!("shared/elements.wgsl");
         let noise = [shader!("shared/noise.wgsl"), shader!("shared/dropout.wgsl")].join("\n");
@@ -212,7 +213,7 @@ impl Kernel {
             Kernel::PenaltyGradient => [step, shader!("penalty_gradient.wgsl")].join("\n"),
             Kernel::SquaredNorm => [step, shader!("squared_norm.wgsl")].join("\n"),
             Kernel::ClipByNorm => [step, shader!("clip_by_norm.wgsl")].join("\n"),
-            Kernel::ClipByValue => [step, shader!("clip_by_value.wgsl")].join("\n"),
+            Kernel::ClipByValue => [step, nan, shader!("clip_by_value.wgsl")].join("\n"),
             Kernel::Adam => update(shader!("adam.wgsl")),
             Kernel::AmsGrad => update(shader!("amsgrad.wgsl")),
             Kernel::Sgd { .. } => update(shader!("sgd.wgsl")),

@@ -1,4 +1,5 @@
-//! A model's file: one safetensors file with the weights, and the architecture in its metadata.
+//! A model's file: one safetensors file with weights and optimizer state, and all else in its
+//! metadata.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -6,13 +7,30 @@ use std::path::Path;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
 use serde::{Deserialize, Serialize};
 
-use super::{Sequential, lower};
+use super::{Compiled, Sequential, lower};
 use crate::atomic_write::atomic_write;
 use crate::error::{Error, Result};
-use crate::optimizer::Adam;
+use crate::loss::Loss;
+use crate::metric::Metric;
+use crate::optimizer::Optimizer;
+use crate::program::{Program, Role, Rows};
+use crate::schedule::Schedule;
 
-/// Named tensors: `dense_1.weight` `[inputs, units]` and `dense_1.bias` `[units]`, f32.
+/// Named tensors: name, shape, values.
 pub type Weights = Vec<(String, Vec<usize>, Vec<f32>)>;
+
+/// What a model's file holds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Saved {
+    /// The model, how it is trained, and its seed.
+    pub compiled: Compiled,
+    /// Updates made so far.
+    pub steps: u64,
+    /// Epochs begun so far.
+    pub epochs: u32,
+    /// Those of [`tensors`].
+    pub tensors: Weights,
+}
 
 /// The only metadata entry. With a single one the file's bytes cannot depend on the order of a
 /// hash map.
@@ -22,6 +40,13 @@ const METADATA: &str = "minibatch";
 struct Header {
     version: u32,
     model: Sequential,
+    optimizer: Optimizer,
+    loss: Loss,
+    metrics: Vec<Metric>,
+    seed: u64,
+    schedule: Option<Schedule>,
+    steps: u64,
+    epochs: u32,
 }
 
 #[derive(Deserialize)]
@@ -31,7 +56,23 @@ struct Version {
 
 const VERSION: u32 = 2;
 
-/// The names and shapes that the parameters of `architecture` must have.
+/// Names and shapes of what changes in training: the parameters, `dense_1.weight`
+/// `[inputs, units]` and `dense_1.bias` `[units]`, and what the optimizer keeps for each of them,
+/// `dense_1.weight.moment_1`.
+pub fn tensors(program: &Program) -> Vec<(String, Vec<usize>)> {
+    let of = |role| {
+        program.of_role(role).map(|(_, buffer)| {
+            let shape = match buffer.rows {
+                Rows::One => vec![buffer.columns],
+                _ => vec![buffer.live_rows(0), buffer.columns],
+            };
+            (buffer.name.clone(), shape)
+        })
+    };
+    of(Role::Parameter).chain(of(Role::OptimizerState)).collect()
+}
+
+/// The names and shapes of the parameters of `architecture`, layer by layer.
 pub(crate) fn parameters(architecture: &Sequential) -> Vec<(String, Vec<usize>)> {
     let mut all = Vec::new();
     for (i, (inputs, dense)) in architecture.dense_layers().enumerate() {
@@ -47,16 +88,28 @@ pub(crate) fn parameters(architecture: &Sequential) -> Vec<(String, Vec<usize>)>
 ///
 /// # Errors
 /// [`Error::Io`] if it cannot be written.
-pub fn save(path: &Path, architecture: &Sequential, weights: &Weights) -> Result<()> {
+pub fn save(path: &Path, saved: &Saved) -> Result<()> {
     let bad = |problem: String| Error::ModelFile { path: path.into(), problem };
-    let header = Header { version: VERSION, model: architecture.clone() };
+    let Saved { compiled, steps, epochs, tensors } = saved;
+    let Compiled { architecture, optimizer, loss, metrics, seed, schedule } = compiled.clone();
+    let header = Header {
+        version: VERSION,
+        model: architecture,
+        optimizer,
+        loss,
+        metrics,
+        seed,
+        schedule,
+        steps: *steps,
+        epochs: *epochs,
+    };
     let header = serde_json::to_string(&header).map_err(|error| bad(error.to_string()))?;
-    let bytes: Vec<Vec<u8>> = weights
+    let bytes: Vec<Vec<u8>> = tensors
         .iter()
         .map(|(_, _, values)| values.iter().flat_map(|value| value.to_le_bytes()).collect())
         .collect();
-    let mut views = Vec::with_capacity(weights.len());
-    for ((name, shape, _), bytes) in weights.iter().zip(&bytes) {
+    let mut views = Vec::with_capacity(tensors.len());
+    for ((name, shape, _), bytes) in tensors.iter().zip(&bytes) {
         let view = TensorView::new(Dtype::F32, shape.clone(), bytes)
             .map_err(|error| bad(error.to_string()))?;
         views.push((name.as_str(), view));
@@ -66,17 +119,17 @@ pub fn save(path: &Path, architecture: &Sequential, weights: &Weights) -> Result
     atomic_write(path, &file)
 }
 
-/// Reads a model: its architecture and weights.
+/// Reads a model.
 ///
 /// # Errors
 /// [`Error::Io`] if the file cannot be read, [`Error::ModelFile`] if it is damaged, is not one of
 /// ours, or its tensors are not those of its architecture.
-pub fn load(path: &Path) -> Result<(Sequential, Weights)> {
+pub fn load(path: &Path) -> Result<Saved> {
     let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
     let bad = |problem: String| Error::ModelFile { path: path.into(), problem };
     let damaged = |error| bad(format!("not a whole safetensors file: {error}"));
     let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(damaged)?;
-    let tensors = SafeTensors::deserialize(&bytes).map_err(damaged)?;
+    let file = SafeTensors::deserialize(&bytes).map_err(damaged)?;
     let header = metadata
         .metadata()
         .as_ref()
@@ -88,12 +141,14 @@ pub fn load(path: &Path) -> Result<(Sequential, Weights)> {
     if version != VERSION {
         return Err(bad(format!("has version {version}; this program reads version {VERSION}")));
     }
-    let Header { model, .. } = serde_json::from_str(header).map_err(damaged)?;
-    let compiled = model.clone().compile(Adam::default(), model.usual_loss(), []);
-    lower(&compiled).map_err(|error| bad(format!("its architecture is damaged: {error}")))?;
-    let mut weights = Vec::new();
-    for (name, shape) in parameters(&model) {
-        let tensor = tensors.tensor(&name).map_err(|_| bad(format!("tensor {name} is missing")))?;
+    let header: Header = serde_json::from_str(header).map_err(damaged)?;
+    let Header { model, optimizer, loss, metrics, seed, schedule, steps, epochs, .. } = header;
+    let compiled = Compiled { architecture: model, optimizer, loss, metrics, seed, schedule };
+    let program =
+        lower(&compiled).map_err(|error| bad(format!("its architecture is damaged: {error}")))?;
+    let mut read = Weights::new();
+    for (name, shape) in tensors(&program) {
+        let tensor = file.tensor(&name).map_err(|_| bad(format!("tensor {name} is missing")))?;
         if (tensor.dtype(), tensor.shape()) != (Dtype::F32, &shape) {
             return Err(bad(format!(
                 "tensor {name} is {:?} {:?}, expected F32 {shape:?}",
@@ -105,7 +160,7 @@ pub fn load(path: &Path) -> Result<(Sequential, Weights)> {
             Some(bytes) => f32::from_le_bytes(*bytes),
             None => 0.0,
         });
-        weights.push((name, shape, values.collect()));
+        read.push((name, shape, values.collect()));
     }
-    Ok((model, weights))
+    Ok(Saved { compiled, steps, epochs, tensors: read })
 }

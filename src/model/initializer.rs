@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::{Error, Result};
 use crate::random::{Random, Stream};
 
 /// How a weight `[inputs, units]` begins. The variance of the "normal" ones is that of Keras:
@@ -54,10 +55,34 @@ impl Initializer {
         Initializer::Zeros
     }
 
+    /// Whether its constants can be weights.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if one is not finite, or a deviation is negative.
+    pub(super) fn check(self) -> Result<()> {
+        let fits = match self {
+            Initializer::Constant(value) => (value as f32).is_finite(),
+            Initializer::RandomUniform { min, max } => {
+                (min as f32).is_finite() && (max as f32).is_finite()
+            }
+            Initializer::RandomNormal { mean, deviation } => {
+                (mean as f32).is_finite() && (deviation as f32).is_finite() && deviation >= 0.0
+            }
+            _ => true,
+        };
+        if fits {
+            return Ok(());
+        }
+        let problem = format!("is {self:?}; its constants must be finite, a deviation at least 0");
+        Err(Error::argument("initializer", problem))
+    }
+
     /// The values, a pure function of the seed and the number of the parameter; each is an f32.
+    /// `inputs` is 0 for a bias, which in Keras has its units both ways.
     pub fn values(self, seed: u64, number: u32, inputs: usize, units: usize) -> Vec<f64> {
         let mut random = Random::new(seed, Stream::Initializer(number));
-        let (fan_in, fan_out) = (inputs as f64, units as f64);
+        let fan_out = units as f64;
+        let fan_in = if inputs == 0 { fan_out } else { inputs as f64 };
         let uniform = |random: &mut Random, limit: f64| random.range(-limit, limit);
         let truncated =
             |random: &mut Random, variance: f64| within_two(random) * variance.sqrt() / WITHIN_TWO;
@@ -74,7 +99,7 @@ impl Initializer {
             Initializer::RandomUniform { min, max } => random.range(min, max),
             Initializer::RandomNormal { mean, deviation } => mean + deviation * normal(&mut random),
         };
-        (0..inputs * units).map(|_| f64::from(value() as f32)).collect()
+        (0..inputs.max(1) * units).map(|_| f64::from(value() as f32)).collect()
     }
 }
 

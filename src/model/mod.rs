@@ -9,7 +9,7 @@ mod sequential;
 mod summary;
 
 pub(crate) use file::parameters;
-pub use file::{Weights, load, save};
+pub use file::{Saved, Weights, load, save, tensors};
 pub use initializer::Initializer;
 pub(crate) use lower::check_optimizer;
 pub use lower::lower;

@@ -223,21 +223,6 @@ impl Sequential {
         self.dense_layers().last().map_or(0, |(_, dense)| dense.units)
     }
 
-    /// The loss that goes with the last activation: a cross-entropy after softmax and sigmoid,
-    /// else the squared error. A model that was saved has no other.
-    pub fn usual_loss(&self) -> Loss {
-        let last = self.layers.iter().rev().find_map(|layer| match layer {
-            Layer::Activation { activation } => Some(*activation),
-            Layer::Dense(dense) => Some(dense.activation),
-            Layer::Dropout { .. } | Layer::Flatten => None,
-        });
-        match last {
-            Some(Activation::Softmax) => Loss::SparseCategoricalCrossentropy,
-            Some(Activation::Sigmoid) => Loss::BINARY_CROSSENTROPY,
-            _ => Loss::MeanSquaredError,
-        }
-    }
-
     /// Chooses how it is trained and what is reported.
     pub fn compile(
         self,
@@ -267,7 +252,8 @@ pub struct Compiled {
     pub loss: Loss,
     /// What is reported beside the loss.
     pub metrics: Vec<Metric>,
-    /// Determines the initial weights and the order of the samples; 0 by default.
+    /// Determines the initial weights, the order of the samples and what dropout drops; 0 by
+    /// default.
     pub seed: u64,
     /// The learning rate of each step, in place of the optimizer's; none by default.
     pub schedule: Option<Schedule>,

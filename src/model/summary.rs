@@ -8,14 +8,18 @@ impl Sequential {
     pub fn summary(&self) -> String {
         let mut rows = vec![["Layer (type)", "Output Shape", "Param #"].map(String::from).to_vec()];
         let mut width = self.input.width().unwrap_or(0);
-        let mut total = 0usize;
+        let (mut total, mut trainable) = (0usize, 0usize);
         let mut counts = [0; 4];
         for layer in &self.layers {
             let (place, name, parameters) = match layer {
                 Layer::Dense(dense) => {
                     let inputs = std::mem::replace(&mut width, dense.units);
                     let rows = inputs.saturating_add(usize::from(dense.use_bias));
-                    (0, "dense", rows.saturating_mul(dense.units))
+                    let parameters = rows.saturating_mul(dense.units);
+                    if dense.trainable {
+                        trainable = trainable.saturating_add(parameters);
+                    }
+                    (0, "dense", parameters)
                 }
                 Layer::Activation { .. } => (1, "activation", 0),
                 Layer::Dropout { .. } => (2, "dropout", 0),
@@ -41,8 +45,15 @@ impl Sequential {
                 text.push_str(&format!("{rule}\n"));
             }
         }
-        let bytes = total.saturating_mul(4) as f64;
-        text.push_str(&format!("{rule}\nTotal params: {} ({})\n", grouped(total), size(bytes)));
+        text.push_str(&format!("{rule}\n"));
+        for (what, count) in [
+            ("Total", total),
+            ("Trainable", trainable),
+            ("Non-trainable", total.saturating_sub(trainable)),
+        ] {
+            let bytes = count.saturating_mul(4) as f64;
+            text.push_str(&format!("{what} params: {} ({})\n", grouped(count), size(bytes)));
+        }
         text
     }
 }
@@ -82,7 +93,7 @@ mod tests {
             .flatten()
             .dense(128, Activation::Relu)
             .dropout(0.2)
-            .layer(Dense::new(10, Activation::Linear).without_bias())
+            .layer(Dense::new(10, Activation::Linear).without_bias().frozen())
             .activation(Activation::Softmax);
         let expected = "\
 Layer (type)               Output Shape  Param #
@@ -94,6 +105,8 @@ dense_2 (Dense)            (None, 10)      1,280
 activation_1 (Activation)  (None, 10)          0
 ------------------------------------------------
 Total params: 101,760 (397.50 KB)
+Trainable params: 100,480 (392.50 KB)
+Non-trainable params: 1,280 (5.00 KB)
 ";
         assert_eq!(model.summary(), expected);
     }

@@ -471,14 +471,25 @@ fn penalty(shape: [usize; 3], mut values: Values) -> Result<Case> {
     let mut builder = ProgramBuilder::new();
     let arena = builder.arena("parameters")?;
     let weight = builder.slice(arena, "weight", Role::Parameter, Rows::Fixed(inputs), units)?;
-    let penalty = builder.buffer(Program::PENALTY, Role::Metric, Element::Real, Rows::One, 1)?;
+    let slots = Program::PENALTY_SLOTS;
+    let columns = slots + 1;
+    let penalty =
+        builder.buffer(Program::PENALTY, Role::Metric, Element::Real, Rows::One, columns)?;
     builder.push(Pass::Predict, Op::Penalty { weight, penalty, l1: L1, l2: L2 })?;
     let w = values.signed(inputs * units);
-    let before = values.positive(1);
+    let mut before = values.positive(columns);
+    // Now and then the last slot, after which the first one comes.
+    let slot = if inputs.is_multiple_of(2) { slots } else { units % slots };
+    before[slots] = slot as f64;
     let rows = shape[0] as f64;
-    let size: f64 = w.iter().map(|w| L1 * w.abs() + L2 * w * w).sum::<f64>() * rows + before[0];
-    // Each term is itself made of three roundings.
-    let bound = move |_: &dyn Fn(BufferId) -> Vec<f64>| vec![bounds::dot(inputs * units + 5, size)];
+    let size: f64 = w.iter().map(|w| L1 * w.abs() + L2 * w * w).sum::<f64>() * rows;
+    // Each term is itself made of three roundings; all other slots are as they were.
+    let terms = inputs * units + 5;
+    let added = slot % slots;
+    let own = bounds::dot(terms, size + before[added]);
+    let bound = move |_: &dyn Fn(BufferId) -> Vec<f64>| {
+        (0..columns).map(|i| if i == added { own } else { 0.0 }).collect()
+    };
     let fills = vec![(weight, w), (penalty, before)];
     Ok(finish(builder, shape, fills, vec![(penalty, Box::new(bound))]))
 }

@@ -33,7 +33,7 @@ pub enum Role {
     Activation,
     /// Added to by each step, read and cleared by the host.
     Metric,
-    /// Zeros in the place of a bias that a layer has not, or room for its gradient.
+    /// Zeros in the place of a bias that a layer has not, room for its gradient, or a norm.
     Scratch,
     /// One flat allocation that parameters, gradients or moments are slices of.
     Arena,

@@ -214,7 +214,7 @@ impl ProgramBuilder {
             }
             Op::Penalty { weight, penalty, .. } => {
                 expect(weight, Real, self.program.buffer(weight).rows, columns(weight))?;
-                expect(penalty, Real, One, 1)?;
+                expect(penalty, Real, One, Program::PENALTY_SLOTS + 1)?;
             }
             Op::PenaltyGradient { weight, weight_gradient, .. } => {
                 let rows = self.program.buffer(weight).rows;

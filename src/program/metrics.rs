@@ -5,7 +5,8 @@
 pub struct Metrics {
     /// Sum of the samples' losses, that of regularizers included.
     pub loss_sum: f64,
-    /// Samples whose largest output was the right class.
+    /// Right predictions: samples whose largest output is the right class, or, with a binary
+    /// cross-entropy, outputs on the right side of 1/2.
     pub correct: u64,
     /// Number of the first step with a logit or a loss that was NaN or infinite.
     pub first_nonfinite_step: Option<u64>,
@@ -24,6 +25,12 @@ impl Metrics {
                 .map(|count| u64::from(count[1]))
                 .min(),
         }
+    }
+
+    /// The first step with a loss that was not finite; `last` if only the sum of all is not, as by
+    /// a regularizer of weights that are too large.
+    pub fn nonfinite_step(&self, last: u64) -> Option<u64> {
+        self.first_nonfinite_step.or((!self.loss_sum.is_finite()).then_some(last))
     }
 
     /// Those of both together.

@@ -30,9 +30,11 @@ impl Program {
     pub const LOSS: &str = "metrics.loss";
     /// Name of the buffer `[B,2]` that counts right predictions and notes non-finite losses.
     pub const COUNTS: &str = "metrics.counts";
-    /// Name of the single value to which each step adds what regularizers cost, times its live
-    /// rows.
+    /// Name of the buffer to which each step adds what regularizers cost, times its live rows:
+    /// [`PENALTY_SLOTS`](Self::PENALTY_SLOTS) sums, and the number of the next one.
     pub const PENALTY: &str = "metrics.penalty";
+    /// Sums in that buffer, as in `penalty.wgsl`.
+    pub const PENALTY_SLOTS: usize = 1024;
 
     /// The operations of `pass`, in the order in which they run.
     pub fn ops(&self, pass: Pass) -> &[Op] {

@@ -92,7 +92,7 @@ pub enum Op {
         function: PointwiseLoss,
         activation: Elementwise,
     },
-    /// `penalty += (l1 · sum |weight| + l2 · sum weight²) · live rows`.
+    /// `(l1 · sum |weight| + l2 · sum weight²) · live rows`, added to the next slot of `penalty`.
     Penalty { weight: BufferId, penalty: BufferId, l1: f64, l2: f64 },
     /// `weight_gradient += l1 · sign(weight) + 2 · l2 · weight`.
     PenaltyGradient { weight: BufferId, weight_gradient: BufferId, l1: f64, l2: f64 },

@@ -64,7 +64,7 @@ impl Model {
                 callback.epoch_begin(self, EpochStart { epoch, epochs, steps })?;
             }
             let before = self.steps;
-            let finite = |metrics: Metrics| match metrics.first_nonfinite_step {
+            let finite = |metrics: Metrics, last: u64| match metrics.nonfinite_step(last) {
                 Some(step) => Err(Error::NonFinite {
                     step,
                     batch: Some((epoch, step.saturating_sub(before))),
@@ -93,7 +93,7 @@ impl Model {
                         let scores = match &scores {
                             Some(scores) => scores,
                             None => {
-                                let metrics = finite(self.read_totals().await?)?;
+                                let metrics = finite(self.read_totals().await?, self.steps)?;
                                 scores.insert(self.scores(&metrics, samples))
                             }
                         };
@@ -105,8 +105,9 @@ impl Model {
                     break;
                 }
             }
-            let metrics = finite(self.read_totals().await?)?;
-            self.end_totals(Totals::default())?;
+            let metrics = finite(self.read_totals().await?, self.steps)?;
+            self.totals = Totals::default();
+            self.executor.clear_metrics()?;
             let training = self.scores(&metrics, samples);
             let validation = match validation {
                 Some(Validation { data, batch_size, steps, freq })

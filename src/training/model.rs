@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::gpu::GpuExecutor;
 use crate::loss::Accuracy;
 use crate::metric::Metric;
-use crate::model::{Compiled, Sequential, load, lower, save};
+use crate::model::{Compiled, Saved, Sequential, Weights, load, lower, save, tensors};
 use crate::optimizer::Optimizer;
 use crate::program::{BufferId, Metrics, Pass, Program, Role, Step};
 use crate::schedule::Schedule;
@@ -31,6 +31,8 @@ pub struct Model {
     /// order of the samples.
     pub(super) epochs: u32,
     pub(super) recorded: Recorded,
+    /// Calls of fit and evaluate that have not ended: callbacks may make some within others.
+    pub(super) running: u32,
     pub(super) totals: Totals,
 }
 
@@ -56,7 +58,7 @@ impl Compiled {
         for (number, (inputs, dense)) in (0u32..).zip(self.architecture.dense_layers()) {
             for (part, rows, initializer, stream) in [
                 ("weight", inputs, dense.weight_initializer, number),
-                ("bias", 1, dense.bias_initializer, u32::MAX - number),
+                ("bias", 0, dense.bias_initializer, u32::MAX - number),
             ] {
                 if let Some(id) = program.find(&format!("dense_{}.{part}", number + 1)) {
                     let values = initializer.values(self.seed, stream, rows, dense.units);
@@ -78,6 +80,7 @@ impl Compiled {
             steps: 0,
             epochs: 0,
             recorded: Recorded::default(),
+            running: 0,
             totals: Totals::default(),
         })
     }
@@ -360,29 +363,39 @@ impl Model {
         pollster::block_on(self.executor.write(id, &values))
     }
 
-    /// Writes architecture and weights as one safetensors file; the file is whole, or as it was.
+    /// Writes the whole model as one safetensors file: layers, weights, how it is trained, the
+    /// optimizer's state, and how far it is. The file is whole, or as it was.
     ///
     /// # Errors
     /// [`Error::Io`] if it cannot be written, [`Error::Device`] if reading the weights fails.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn save(&mut self, path: &Path) -> Result<()> {
-        let weights = self.weights()?;
-        save(path, &self.compiled.architecture, &weights)
+        let mut read = Weights::new();
+        for (name, shape) in tensors(&self.program) {
+            let id = self.find(&name)?;
+            let values = pollster::block_on(self.executor.read(id, 0))?;
+            read.push((name, shape, values.into_iter().map(|value| value as f32).collect()));
+        }
+        let compiled = self.compiled.clone();
+        save(path, &Saved { compiled, steps: self.steps, epochs: self.epochs, tensors: read })
     }
 
-    /// A model from a file that [`save`](Self::save) wrote, on `backend`; to evaluate, to predict,
-    /// or to train on with a fresh Adam.
+    /// A model from a file that [`save`](Self::save) wrote, on `backend`: to evaluate, to predict,
+    /// or to train on. On the same device, training goes on with the same bits as if it had not
+    /// been interrupted between two epochs.
     ///
     /// # Errors
     /// [`Error::Io`] and [`Error::ModelFile`] for the file, else as [`Compiled::build`].
     #[cfg(not(target_arch = "wasm32"))]
     pub fn load(path: &Path, backend: impl Into<Backend>) -> Result<Self> {
-        let (architecture, weights) = load(path)?;
-        let loss = architecture.usual_loss();
-        let metrics = loss.accuracy().map(|_| Metric::Accuracy);
-        let compiled = architecture.compile(Optimizer::default(), loss, metrics);
+        let Saved { compiled, steps, epochs, tensors } = load(path)?;
         let mut model = compiled.build(backend)?;
-        model.set_weights(&weights)?;
+        for (name, _, values) in tensors {
+            let id = model.find(&name)?;
+            let values: Vec<f64> = values.into_iter().map(f64::from).collect();
+            pollster::block_on(model.executor.write(id, &values))?;
+        }
+        (model.steps, model.epochs) = (steps, epochs);
         Ok(model)
     }
 }

@@ -104,7 +104,7 @@ impl Model {
             return Err(error);
         }
         let metrics = self.executor.read_metrics().await?;
-        match metrics.first_nonfinite_step {
+        match metrics.nonfinite_step(self.steps) {
             Some(step) if training => Err(Error::NonFinite { step, batch: None }),
             _ => Ok(self.scores(&metrics, batch.len())),
         }

@@ -31,6 +31,8 @@ impl Model {
             return Err(on_the_cpu());
         }
         self.keep_totals().await?;
+        // A call that was cut short, its future dropped, has not said that it ended.
+        self.running = 0;
         self.executor.prepare(Pass::Train, batch_size).await
     }
 
@@ -46,7 +48,7 @@ impl Model {
     /// is out of range, or `fit` or `evaluate` has not ended; the step does not count then, and
     /// nothing is recorded.
     pub fn record_step(&mut self, encoder: &mut CommandEncoder, batch: Batch<'_>) -> Result<()> {
-        if self.totals.on_device {
+        if self.running > 0 {
             let problem = "is called amidst fit or evaluate, whose scores its own would join; \
                            call it after them, or prepare_steps first if they were cut short";
             return Err(Error::argument("record_step", problem));
@@ -76,7 +78,7 @@ impl Model {
     pub async fn take_scores(&mut self) -> Result<Option<Scores>> {
         self.keep_recorded().await?;
         let Recorded { samples, read, .. } = std::mem::take(&mut self.recorded);
-        match read.first_nonfinite_step {
+        match read.nonfinite_step(self.steps) {
             Some(step) => Err(Error::NonFinite { step, batch: None }),
             None => Ok((samples > 0).then(|| self.scores(&read, samples))),
         }

@@ -19,6 +19,7 @@ impl Model {
     pub(super) async fn begin_totals(&mut self) -> Result<Totals> {
         self.keep_totals().await?;
         self.executor.clear_metrics()?;
+        self.running += 1;
         Ok(std::mem::take(&mut self.totals))
     }
 
@@ -34,6 +35,7 @@ impl Model {
     /// scores.
     pub(super) fn end_totals(&mut self, outer: Totals) -> Result<()> {
         self.totals = outer;
+        self.running = self.running.saturating_sub(1);
         self.executor.clear_metrics()
     }
 

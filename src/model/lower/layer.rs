@@ -49,6 +49,17 @@ pub(super) enum Node {
     Dropout { input: Value, output: Value, rate: f64, number: u32 },
 }
 
+impl Node {
+    /// What it makes in training.
+    pub fn output(&self) -> Value {
+        match self {
+            Node::Dense(DenseNode { output, .. })
+            | Node::Activate { output, .. }
+            | Node::Dropout { output, .. } => *output,
+        }
+    }
+}
+
 /// The arenas of the parameters that are trained, of those that are not, of the gradients, and of what the optimizer keeps, by its name.
 pub(super) struct Arenas<'a> {
     pub parameters: BufferId,
@@ -102,8 +113,8 @@ pub(super) fn lower_input(
     Ok((bytes, Value { buffer, width, made_by: Elementwise::Linear, gradient: None }))
 }
 
-/// Makes the buffers of all layers. `last` is what the last one, which must be dense, applies in
-/// training.
+/// Makes the buffers of all layers. `last` is the activation at the end as far as the loss does not
+/// have it within itself.
 ///
 /// # Errors
 /// [`Error::Argument`] for a layer where it cannot stand or a constant out of its range.
@@ -119,6 +130,7 @@ pub(super) fn lower_layers(
     // How many there are of each kind so far; names begin with 1, as Keras' begin with 0.
     let (mut dense_layers, mut activations, mut dropouts) = (0, 0, 0);
     for (i, layer) in layers.iter().enumerate() {
+        check_constants(layer)?;
         let is_last = i + 1 == layers.len();
         match *layer {
             Layer::Dense(dense) => {
@@ -127,7 +139,7 @@ pub(super) fn lower_layers(
                 let function = match dense.activation.elementwise() {
                     _ if is_last => last,
                     Some(function) => function,
-                    None => return Err(softmax_inside(i, layers.len())),
+                    None => return Err(softmax_inside()),
                 };
                 let fused = if function.is_fused() { function } else { Elementwise::Linear };
                 let node = dense_node(builder, &name, dense, value, fused, arenas)?;
@@ -140,8 +152,11 @@ pub(super) fn lower_layers(
             }
             Layer::Activation { activation } => {
                 activations += 1;
-                let function =
-                    activation.elementwise().ok_or_else(|| softmax_inside(i, layers.len()))?;
+                let function = match activation.elementwise() {
+                    _ if is_last => last,
+                    Some(function) => function,
+                    None => return Err(softmax_inside()),
+                };
                 let name = format!("activation_{activations}");
                 value = activate(builder, &name, value, function, &mut nodes)?;
             }
@@ -162,12 +177,34 @@ pub(super) fn lower_layers(
     Ok(nodes)
 }
 
-fn softmax_inside(i: usize, count: usize) -> Error {
-    let layer = i + 1;
-    Error::argument(
-        "activation",
-        format!("softmax of layer {layer} of {count}: it can only be the last layer's"),
-    )
+/// A slope below 0 would make the derivative untellable from the result, and what is not finite
+/// would end in the weights.
+fn check_constants(layer: &Layer) -> Result<()> {
+    let not_negative = |argument, value: f64| {
+        if value >= 0.0 && value.is_finite() {
+            return Ok(());
+        }
+        let problem = format!("is {value}; expected a finite number of at least 0");
+        Err(Error::argument(argument, problem))
+    };
+    let activation = match layer {
+        Layer::Dense(dense) => {
+            dense.weight_initializer.check()?;
+            dense.bias_initializer.check()?;
+            dense.activation
+        }
+        Layer::Activation { activation } => *activation,
+        Layer::Dropout { .. } | Layer::Flatten => return Ok(()),
+    };
+    match activation {
+        Activation::LeakyRelu { negative_slope } => not_negative("negative_slope", negative_slope),
+        Activation::Elu { alpha } => not_negative("alpha", alpha),
+        _ => Ok(()),
+    }
+}
+
+fn softmax_inside() -> Error {
+    Error::argument("activation", "softmax inside the model: it can only be the last activation")
 }
 
 /// A new value with its gradient.
@@ -246,30 +283,32 @@ fn dense_node(
     Ok(DenseNode { layer, input, output, weight, bias, gradients })
 }
 
-/// Pushes the way forward. Dropout takes part in training only; in predictions the last layer
-/// writes `predicted`, with its activation where that is elementwise.
+/// Pushes the way forward. Dropout takes part in training only; in predictions the last node writes
+/// the first of `predicted`, with the second, if it is elementwise, as its activation.
 pub(super) fn push_forward(
     builder: &mut ProgramBuilder,
     pass: Pass,
     nodes: &[Node],
-    predicted: BufferId,
+    predicted: (BufferId, Option<Elementwise>),
 ) -> Result<()> {
     let mut stands_for: HashMap<BufferId, BufferId> = HashMap::new();
     for (i, node) in nodes.iter().enumerate() {
+        let last = match predicted {
+            (output, Some(function)) if pass == Pass::Predict && i + 1 == nodes.len() => {
+                Some((output, function))
+            }
+            _ => None,
+        };
         let read = |value: &Value| *stands_for.get(&value.buffer).unwrap_or(&value.buffer);
         match node {
-            Node::Dense(DenseNode { layer, input, output, weight, bias, .. }) => {
-                let is_last = i + 1 == nodes.len();
-                let (output, activation) = match layer.activation.elementwise() {
-                    Some(function) if is_last && pass == Pass::Predict => (predicted, function),
-                    _ => (output.buffer, output.made_by),
-                };
+            Node::Dense(DenseNode { input, output, weight, bias, .. }) => {
+                let (output, activation) = last.unwrap_or((output.buffer, output.made_by));
                 let (weight, bias) = (*weight, *bias);
                 let op = Op::DenseForward { input: read(input), weight, bias, output, activation };
                 builder.push(pass, op)?;
             }
             Node::Activate { input, output, activation } => {
-                let (output, activation) = (output.buffer, *activation);
+                let (output, activation) = last.unwrap_or((output.buffer, *activation));
                 builder.push(pass, Op::Activate { input: read(input), output, activation })?;
             }
             &Node::Dropout { input, output, rate, number } => {

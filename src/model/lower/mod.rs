@@ -6,8 +6,8 @@ mod update;
 
 pub(crate) use update::check_optimizer;
 
+use super::Regularizer;
 use super::sequential::{Compiled, InputType, Layer};
-use super::{Dense, Regularizer};
 use crate::activation::Activation;
 use crate::error::{Error, Result};
 use crate::loss::Loss;
@@ -25,14 +25,14 @@ pub fn lower(compiled: &Compiled) -> Result<Program> {
     objective::check_loss(loss)?;
     objective::check_metrics(compiled)?;
     let layers = layer::merged(&architecture.layers);
-    let last = last_dense(&layers)?;
-    let in_training = objective::check_last(last.activation, loss)?;
+    let last = last_activation(&layers)?;
+    let in_training = objective::check_last(last, loss)?;
 
     let mut builder = ProgramBuilder::new();
     let (bytes, input) = layer::lower_input(&mut builder, &architecture.input)?;
     let (element, columns) = match loss {
         Loss::SparseCategoricalCrossentropy => (Element::U32, 1),
-        _ => (Element::Real, last.units),
+        _ => (Element::Real, architecture.outputs()),
     };
     let targets = builder.buffer("targets", Role::Target, element, Rows::Batch, columns)?;
     let sample_weights =
@@ -45,18 +45,16 @@ pub fn lower(compiled: &Compiled) -> Result<Program> {
         .collect::<Result<Vec<_>>>()?;
     let arenas = layer::Arenas { parameters, frozen, gradients, state: &state };
     let nodes = layer::lower_layers(&mut builder, &layers, input, in_training, &arenas)?;
-    let Some(&layer::Node::Dense(layer::DenseNode { output: outputs, .. })) = nodes.last() else {
-        return Err(no_dense_at_the_end());
-    };
+    let Some(outputs) = nodes.last().map(layer::Node::output) else { return Err(no_layer()) };
 
-    let predicted = builder.activation("output", last.units)?;
+    let predicted = builder.activation("output", outputs.width)?;
     for pass in [Pass::Train, Pass::Evaluate, Pass::Predict] {
         if let (Some(bytes), InputType::U8 { scale }) = (bytes, architecture.input.values) {
             builder.push(pass, Op::Convert { input: bytes, output: input.buffer, scale })?;
         }
-        layer::push_forward(&mut builder, pass, &nodes, predicted)?;
+        layer::push_forward(&mut builder, pass, &nodes, (predicted, last.elementwise()))?;
     }
-    if last.activation == Activation::Softmax {
+    if last == Activation::Softmax {
         let op = Op::Softmax { input: outputs.buffer, output: predicted };
         builder.push(Pass::Predict, op)?;
     }
@@ -71,8 +69,9 @@ pub fn lower(compiled: &Compiled) -> Result<Program> {
     }
     let penalized = objective::penalties(&nodes)?;
     if !penalized.is_empty() {
+        let slots = Program::PENALTY_SLOTS + 1;
         let penalty =
-            builder.buffer(Program::PENALTY, Role::Metric, Element::Real, Rows::One, 1)?;
+            builder.buffer(Program::PENALTY, Role::Metric, Element::Real, Rows::One, slots)?;
         for &(weight, _, Regularizer { l1, l2 }) in &penalized {
             for pass in [Pass::Evaluate, Pass::Train] {
                 builder.push(pass, Op::Penalty { weight, penalty, l1, l2 })?;
@@ -82,10 +81,7 @@ pub fn lower(compiled: &Compiled) -> Result<Program> {
 
     layer::push_backward(&mut builder, &nodes)?;
     for (weight, weight_gradient, Regularizer { l1, l2 }) in penalized {
-        if let Some(weight_gradient) = weight_gradient {
-            let op = Op::PenaltyGradient { weight, weight_gradient, l1, l2 };
-            builder.push(Pass::Train, op)?;
-        }
+        builder.push(Pass::Train, Op::PenaltyGradient { weight, weight_gradient, l1, l2 })?;
     }
     let of_parameters = layer::gradients(&nodes);
     update::push_clip(&mut builder, optimizer.clip(), &of_parameters)?;
@@ -95,14 +91,18 @@ pub fn lower(compiled: &Compiled) -> Result<Program> {
     Ok(builder.build())
 }
 
-fn last_dense(layers: &[Layer]) -> Result<Dense> {
-    match layers.last() {
-        Some(Layer::Dense(dense)) => Ok(*dense),
-        Some(_) => Err(no_dense_at_the_end()),
-        None => Err(Error::argument("layers", "there is none; add at least one dense layer")),
+fn last_activation(layers: &[Layer]) -> Result<Activation> {
+    match layers {
+        [] => Err(no_layer()),
+        [.., Layer::Dense(dense)] => Ok(dense.activation),
+        [.., Layer::Activation { activation }] if layers.len() > 1 => Ok(*activation),
+        _ => {
+            let problem = "the last one must be dense, or an activation that follows others";
+            Err(Error::argument("layers", problem))
+        }
     }
 }
 
-fn no_dense_at_the_end() -> Error {
-    Error::argument("layers", "the last one must be dense (an activation may follow it)")
+fn no_layer() -> Error {
+    Error::argument("layers", "there is none; add at least one dense layer")
 }

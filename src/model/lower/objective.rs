@@ -49,13 +49,16 @@ pub(super) fn lower_loss(
     }
 }
 
-/// What has a regularizer: the parameter, its gradient if it is trained, the regularizer.
-pub(super) fn penalties(nodes: &[Node]) -> Result<Vec<(BufferId, Option<BufferId>, Regularizer)>> {
+/// What has a regularizer and is trained: the parameter, its gradient, the regularizer.
+pub(super) fn penalties(nodes: &[Node]) -> Result<Vec<(BufferId, BufferId, Regularizer)>> {
     let of = |dense: &DenseNode| {
-        let Dense { use_bias, weight_regularizer, bias_regularizer, .. } = dense.layer;
-        let weight = (dense.weight, dense.gradients.map(|g| g.weight), weight_regularizer);
-        let bias = (dense.bias, dense.gradients.and_then(|g| g.bias), bias_regularizer);
-        std::iter::once(weight).chain(use_bias.then_some(bias))
+        let (weight, bias) = (dense.weight, dense.bias);
+        let Dense { weight_regularizer, bias_regularizer, .. } = dense.layer;
+        let trained = dense.gradients.into_iter();
+        trained.flat_map(move |gradients| {
+            let bias = gradients.bias.map(|gradient| (bias, gradient, bias_regularizer));
+            std::iter::once((weight, gradients.weight, weight_regularizer)).chain(bias)
+        })
     };
     let all: Vec<_> = nodes
         .iter()
@@ -94,8 +97,8 @@ pub(super) fn check_last(activation: Activation, loss: &Loss) -> Result<Elementw
             refuse("Softmax, or Linear for logits")
         }
         (Loss::BinaryCrossentropy { .. }, ..) => refuse("Sigmoid, or Linear for logits"),
-        (_, _, Some(function)) if function.is_fused() => Ok(function),
-        _ => refuse("Linear or another function that is told by its result"),
+        (_, _, Some(function)) => Ok(function),
+        (_, _, None) => refuse("a function of each value by itself, such as Linear"),
     }
 }
 

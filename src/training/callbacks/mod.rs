@@ -1,7 +1,8 @@
 //! Callbacks ready for use, by [Keras' names](https://keras.io/api/callbacks/).
 //!
-//! Each can be used again: it begins anew with every [`fit`](super::Model::fit). Epochs are counted
-//! from 1 in all that is reported or written.
+//! Each can be used again: it begins anew with every [`fit`](super::Model::fit), but for
+//! [`ModelCheckpoint`], which remembers its best as in Keras. Epochs are counted from 1 in all that
+//! is reported or written.
 //!
 //! ```
 //! use minibatch::callbacks::{EarlyStopping, ModelCheckpoint};

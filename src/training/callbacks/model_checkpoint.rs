@@ -101,7 +101,8 @@ impl Callback for ModelCheckpoint {
             check_number("initial_value_threshold", threshold)?;
         }
         self.pattern = Some(PathPattern::parse(&self.filepath, &train.names)?);
-        self.best = self.initial_value_threshold;
+        // As in Keras, what an earlier fit has reached still counts.
+        self.best = self.best.or(self.initial_value_threshold);
         Ok(())
     }
 
