@@ -1058,3 +1058,45 @@ fn weights_are_read_and_set_whole_or_not_at_all() {
         }
     }
 }
+
+/// Real MNIST, where it is: a tenth held out, stopped when that gets no better, the best restored
+/// and reloaded.
+#[test]
+fn mnist_stops_restores_the_best_and_reloads_it() {
+    let Some(directory) = std::env::var_os("MNIST_DIR") else {
+        println!("MNIST_DIR is not set: the run on real MNIST is left out");
+        return;
+    };
+    let data = minibatch::data::read_idx_dir(directory.as_ref()).unwrap();
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("best.safetensors");
+    for backend in backends() {
+        let mut model = Sequential::new(Input::pixels(&[28, 28]))
+            .dense(64, Activation::Relu)
+            .dense(10, Activation::Softmax)
+            .compile(Adam::new(0.003), Loss::SparseCategoricalCrossentropy, [Metric::Accuracy])
+            .build(backend.clone())
+            .unwrap();
+        let mut early = EarlyStopping::new().patience(2).restore_best_weights(true);
+        let mut checkpoint =
+            ModelCheckpoint::new(path.to_str().unwrap().to_owned()).save_best_only(true);
+        let fit = Fit::new()
+            .batch_size(128)
+            .epochs(50)
+            .validation_split(0.1)
+            .callback(&mut early)
+            .callback(&mut checkpoint);
+        let history = model.fit(&data.train, fit).unwrap();
+        assert!(history.stopped, "50 epochs were not enough");
+        let best = early.best_epoch().unwrap() as usize;
+        assert_eq!(history.epochs.len(), best + 2);
+        let mut reloaded = Model::load(&path, backend).unwrap();
+        let evaluate = |model: &mut Model, data: &Dataset| {
+            model.evaluate(data, Evaluate::new().batch_size(128)).unwrap()
+        };
+        assert_eq!(evaluate(&mut model, &data.test), evaluate(&mut reloaded, &data.test));
+        let (_, held_out) = data.train.split_last(0.1).unwrap();
+        let scores = evaluate(&mut reloaded, &held_out);
+        assert_eq!(history.epochs[best - 1].validation, Some(scores));
+    }
+}
