@@ -4,8 +4,10 @@ use std::rc::Rc;
 
 use super::bounds::{self, Softmax};
 use super::case::{Bound, Case, Values};
-use super::operations::{derivative, finish, logits, results_of};
+use super::elements::results_of;
+use super::operations::{finish, logits};
 use crate::activation::Elementwise;
+use crate::cpu::activation::derivative;
 use crate::error::Result;
 use crate::loss::PointwiseLoss;
 use crate::program::{BufferId, Element, Op, Pass, Program, ProgramBuilder, Role, Rows};

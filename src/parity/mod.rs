@@ -3,8 +3,10 @@
 
 mod bounds;
 mod case;
+mod elements;
 mod losses;
 mod operations;
+mod parameters;
 mod trajectory;
 mod updates;
 

@@ -1,0 +1,323 @@
+//! From an operation to the function that computes it.
+
+use super::executor::CpuExecutor;
+use super::real::Real;
+use super::shape::Dense;
+use super::{
+    activate, activate_backward, adagrad, adam, amsgrad, categorical_cross_entropy, clip_by_norm,
+    clip_by_value, convert, dense_backward_input, dense_backward_weights, dense_forward, dropout,
+    loss, penalty, penalty_gradient, pointwise_loss, rms_prop, sgd, softmax, softmax_cross_entropy,
+    squared_norm,
+};
+use crate::program::{AdamRule, BufferId, Op, Step, dropout_threshold};
+
+impl<T: Real> CpuExecutor<T> {
+    /// Runs one operation on what its buffers hold.
+    pub fn execute(&self, op: &Op, step: &Step) {
+        let rows = step.live_rows;
+        let real = |scalar: f64| T::from_f64(scalar);
+        match *op {
+            Op::Convert { input, output, scale } => {
+                let live = rows * self.program.buffer(input).stride();
+                let mut output = self.real_mut(output);
+                convert::convert(&self.u8(input)[..live], &mut output[..live], real(scale));
+            }
+            Op::DenseForward { input, weight, bias, output, activation } => {
+                dense_forward::dense_forward(
+                    &self.real(input),
+                    &self.real(weight),
+                    &self.real(bias),
+                    &mut self.real_mut(output),
+                    self.dense(rows, input, output),
+                    activation,
+                );
+            }
+            Op::Activate { input, output, activation } => {
+                activate::activate(
+                    &self.real(input),
+                    &mut self.real_mut(output),
+                    self.elements(rows, input),
+                    activation,
+                );
+            }
+            Op::ActivateBackward { output_gradient, value, input_gradient, activation } => {
+                activate_backward::activate_backward(
+                    &self.real(output_gradient),
+                    &self.real(value),
+                    &mut self.real_mut(input_gradient),
+                    self.elements(rows, value),
+                    activation,
+                );
+            }
+            Op::Dropout { input, output, rate, layer } => {
+                dropout::dropout(
+                    &self.real(input),
+                    &mut self.real_mut(output),
+                    self.elements(rows, input),
+                    dropped(rate, layer, step),
+                );
+            }
+            Op::DropoutBackward {
+                output_gradient,
+                input,
+                input_gradient,
+                activation,
+                rate,
+                layer,
+            } => {
+                dropout::dropout_backward(
+                    &self.real(output_gradient),
+                    &self.real(input),
+                    &mut self.real_mut(input_gradient),
+                    self.elements(rows, input),
+                    activation,
+                    dropped(rate, layer, step),
+                );
+            }
+            Op::Softmax { input, output } => {
+                let buffer = self.program.buffer(input);
+                let (input, mut output) = (self.real(input), self.real_mut(output));
+                softmax::softmax(&input, &mut output, rows, buffer.columns, buffer.stride());
+            }
+            Op::SoftmaxCrossEntropy { logits, labels, sample_weights, loss, counts, gradient } => {
+                softmax_cross_entropy::softmax_cross_entropy(
+                    self.rows(&self.real(logits), &self.real(sample_weights), logits, step),
+                    &self.u32(labels),
+                    loss::Outputs {
+                        loss: &mut self.real_mut(loss),
+                        counts: &mut self.u32_mut(counts),
+                        gradient: &mut self.real_mut(gradient),
+                    },
+                );
+            }
+            Op::CategoricalCrossEntropy {
+                logits,
+                targets,
+                sample_weights,
+                loss,
+                counts,
+                gradient,
+                label_smoothing,
+            } => {
+                categorical_cross_entropy::categorical_cross_entropy(
+                    self.rows(&self.real(logits), &self.real(sample_weights), logits, step),
+                    &self.real(targets),
+                    loss::Outputs {
+                        loss: &mut self.real_mut(loss),
+                        counts: &mut self.u32_mut(counts),
+                        gradient: &mut self.real_mut(gradient),
+                    },
+                    real(label_smoothing),
+                );
+            }
+            Op::PointwiseLoss {
+                outputs,
+                targets,
+                sample_weights,
+                loss,
+                counts,
+                gradient,
+                function,
+                activation,
+            } => {
+                pointwise_loss::pointwise_loss(
+                    self.rows(&self.real(outputs), &self.real(sample_weights), outputs, step),
+                    &self.real(targets),
+                    loss::Outputs {
+                        loss: &mut self.real_mut(loss),
+                        counts: &mut self.u32_mut(counts),
+                        gradient: &mut self.real_mut(gradient),
+                    },
+                    function,
+                    activation,
+                );
+            }
+            Op::SquaredNorm { gradient, sum, first } => {
+                if let Some(sum) = self.real_mut(sum).first_mut() {
+                    squared_norm::squared_norm(&self.real(gradient), sum, first);
+                }
+            }
+            Op::ClipByNorm { squared_norm, gradient, limit } => {
+                if let Some(&squared) = self.real(squared_norm).first() {
+                    let gradient = &mut self.real_mut(gradient);
+                    clip_by_norm::clip_by_norm(squared, gradient, real(limit));
+                }
+            }
+            Op::ClipByValue { gradient, limit } => {
+                clip_by_value::clip_by_value(&mut self.real_mut(gradient), real(limit));
+            }
+            Op::Penalty { weight, penalty, l1, l2 } => {
+                penalty::penalty(
+                    &self.real(weight),
+                    &mut self.real_mut(penalty),
+                    [real(l1), real(l2)],
+                    real(rows as f64),
+                );
+            }
+            Op::PenaltyGradient { weight, weight_gradient, l1, l2 } => {
+                penalty_gradient::penalty_gradient(
+                    &self.real(weight),
+                    &mut self.real_mut(weight_gradient),
+                    [real(l1), real(l2)],
+                );
+            }
+            Op::DenseBackwardWeights { input, output_gradient, weight_gradient, bias_gradient } => {
+                dense_backward_weights::dense_backward_weights(
+                    &self.real(input),
+                    &self.real(output_gradient),
+                    &mut self.real_mut(weight_gradient),
+                    &mut self.real_mut(bias_gradient),
+                    self.dense(rows, input, output_gradient),
+                );
+            }
+            Op::DenseBackwardInput {
+                output_gradient,
+                weight,
+                input,
+                input_gradient,
+                activation,
+            } => {
+                dense_backward_input::dense_backward_input(
+                    &self.real(output_gradient),
+                    &self.real(weight),
+                    &self.real(input),
+                    &mut self.real_mut(input_gradient),
+                    self.dense(rows, input, output_gradient),
+                    activation,
+                );
+            }
+            Op::Adam { gradients, parameters, moment_1, moment_2, rule } => {
+                let scalars = self.adam(rule, step);
+                self.update(gradients, [parameters, moment_1, moment_2], |g, changed| {
+                    adam::adam(g, changed, scalars);
+                });
+            }
+            Op::AmsGrad { gradients, parameters, moment_1, moment_2, largest_moment_2, rule } => {
+                let scalars = self.adam(rule, step);
+                let changed = [parameters, moment_1, moment_2, largest_moment_2];
+                self.update(gradients, changed, |g, changed| {
+                    amsgrad::amsgrad(g, changed, scalars);
+                });
+            }
+            Op::Sgd { gradients, parameters, velocity, momentum, nesterov } => {
+                let scalars = sgd::Sgd {
+                    step_size: real(step.step_size),
+                    momentum: real(momentum),
+                    nesterov,
+                    decay: real(step.decay),
+                };
+                self.update(gradients, [parameters, velocity], |g, changed| {
+                    sgd::sgd(g, changed, scalars);
+                });
+            }
+            Op::RmsProp {
+                gradients,
+                parameters,
+                mean_square,
+                mean_gradient,
+                velocity,
+                rho,
+                momentum,
+                epsilon,
+                centered,
+            } => {
+                let scalars = rms_prop::RmsProp {
+                    step_size: real(step.step_size),
+                    one_minus_rho: real(1.0 - rho),
+                    momentum: real(momentum),
+                    epsilon: real(epsilon),
+                    centered,
+                    decay: real(step.decay),
+                };
+                let changed = [parameters, mean_square, mean_gradient, velocity];
+                self.update(gradients, changed, |g, changed| {
+                    rms_prop::rms_prop(g, changed, scalars);
+                });
+            }
+            Op::Adagrad { gradients, parameters, accumulator, epsilon } => {
+                let scalars = adagrad::Adagrad {
+                    step_size: real(step.step_size),
+                    epsilon: real(epsilon),
+                    decay: real(step.decay),
+                };
+                self.update(gradients, [parameters, accumulator], |g, changed| {
+                    adagrad::adagrad(g, changed, scalars);
+                });
+            }
+        }
+    }
+
+    fn rows<'a>(
+        &self,
+        outputs: &'a [T],
+        sample_weights: &'a [T],
+        id: BufferId,
+        step: &Step,
+    ) -> loss::Rows<'a, T> {
+        let buffer = self.program.buffer(id);
+        loss::Rows {
+            outputs,
+            sample_weights,
+            rows: step.live_rows,
+            units: buffer.columns,
+            stride: buffer.stride(),
+            step_number: step.number as u32,
+        }
+    }
+
+    fn adam(&self, rule: AdamRule, step: &Step) -> adam::Adam<T> {
+        adam::Adam {
+            step_size: T::from_f64(step.step_size),
+            root_scale: T::from_f64(step.root_scale),
+            one_minus_beta_1: T::from_f64(1.0 - rule.beta_1),
+            one_minus_beta_2: T::from_f64(1.0 - rule.beta_2),
+            epsilon: T::from_f64(rule.epsilon),
+            decay: T::from_f64(step.decay),
+        }
+    }
+
+    /// Runs `each` on one slice of the arenas after the other: the gradients, and what the update
+    /// changes.
+    fn update<const N: usize>(
+        &self,
+        gradients: BufferId,
+        changed: [BufferId; N],
+        mut each: impl FnMut(&[T], [&mut [T]; N]),
+    ) {
+        for (i, (gradient, _)) in self.program.slices(gradients).enumerate() {
+            let slice = |arena| self.program.slices(arena).nth(i);
+            let mut changed = changed.map(|arena| slice(arena).map(|(id, _)| self.real_mut(id)));
+            let changed = changed.each_mut().map(|slice| match slice {
+                Some(values) => &mut **values,
+                None => &mut [],
+            });
+            each(&self.real(gradient), changed);
+        }
+    }
+
+    /// Rows, columns and stride.
+    fn elements(&self, rows: usize, id: BufferId) -> [usize; 3] {
+        let buffer = self.program.buffer(id);
+        [rows, buffer.columns, buffer.stride()]
+    }
+
+    fn dense(&self, rows: usize, input: BufferId, output: BufferId) -> Dense {
+        let (input, output) = (self.program.buffer(input), self.program.buffer(output));
+        Dense {
+            rows,
+            inputs: input.columns,
+            units: output.columns,
+            input_stride: input.stride(),
+            unit_stride: output.stride(),
+        }
+    }
+}
+
+fn dropped<T: Real>(rate: f64, layer: u32, step: &Step) -> dropout::Dropout<T> {
+    dropout::Dropout {
+        noise: step.noise,
+        layer,
+        threshold: dropout_threshold(rate),
+        scale: T::from_f64(1.0 / (1.0 - rate)),
+    }
+}

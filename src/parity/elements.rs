@@ -1,0 +1,115 @@
+//! The cases of operations on each value by itself: activations and dropout.
+
+use super::bounds;
+use super::case::{Case, Values};
+use super::operations::finish;
+use crate::activation::Elementwise;
+use crate::cpu::activation::apply;
+use crate::error::Result;
+use crate::program::{BufferId, Op, Pass, ProgramBuilder, Step};
+
+/// What such an activation may have made; for one that is told from its input, any number.
+pub(super) fn results_of(activation: Elementwise, count: usize, values: &mut Values) -> Vec<f64> {
+    let x = values.scaled(count, 3.0);
+    let of = |x: f64| match activation {
+        activation if !activation.is_fused() => x,
+        // A dead unit is exactly 0.
+        Elementwise::Relu => x.max(0.0),
+        Elementwise::Linear => x,
+        activation => f64::from(apply(x, activation) as f32),
+    };
+    x.into_iter().map(of).collect()
+}
+
+/// `[noise, rate]` of the cases.
+const NOISE: u64 = 0x0123_4567_89ab_cdef;
+const LAYER: u32 = 3;
+pub(super) const DROPOUT: f64 = 0.3;
+
+pub(super) fn activate(
+    shape: [usize; 3],
+    activation: Elementwise,
+    mut values: Values,
+) -> Result<Case> {
+    let [rows, _, units] = shape;
+    let mut builder = ProgramBuilder::new();
+    let input = builder.activation("input", units)?;
+    let output = builder.activation("output", units)?;
+    builder.push(Pass::Predict, Op::Activate { input, output, activation })?;
+    let mut x = values.scaled(rows * units, 6.0);
+    // Where exp would overflow or vanish.
+    for (x, extreme) in
+        x.iter_mut().step_by(7).zip([0.0, -30.0, 30.0, 100.0, -100.0].iter().cycle())
+    {
+        *x = *extreme;
+    }
+    let inputs = x.clone();
+    let bound = move |_: &dyn Fn(BufferId) -> Vec<f64>| {
+        inputs.iter().map(|&x| bounds::activation(activation, x, 0.0)).collect()
+    };
+    Ok(finish(builder, shape, vec![(input, x)], vec![(output, Box::new(bound))]))
+}
+
+pub(super) fn activate_backward(
+    shape: [usize; 3],
+    activation: Elementwise,
+    dropped: Option<f64>,
+    mut values: Values,
+) -> Result<Case> {
+    let [rows, _, units] = shape;
+    let mut builder = ProgramBuilder::new();
+    let output_gradient = builder.activation("output_gradient", units)?;
+    let value = builder.activation("value", units)?;
+    let input_gradient = builder.activation("input_gradient", units)?;
+    let op = match dropped {
+        None => Op::ActivateBackward { output_gradient, value, input_gradient, activation },
+        Some(rate) => Op::DropoutBackward {
+            output_gradient,
+            input: value,
+            input_gradient,
+            activation,
+            rate,
+            layer: LAYER,
+        },
+    };
+    builder.push(Pass::Predict, op)?;
+    let d = values.signed(rows * units);
+    let y = results_of(activation, rows * units, &mut values);
+    let scale = dropped.map_or(1.0, |rate| 1.0 / (1.0 - rate));
+    let errors: Vec<f64> = d
+        .iter()
+        .zip(&y)
+        .map(|(d, &y)| d.abs() * scale * bounds::activation_derivative(activation, y))
+        .collect();
+    let bound = move |result: &dyn Fn(BufferId) -> Vec<f64>| {
+        let results = result(input_gradient).into_iter().zip(&errors);
+        // What is dropped is exactly zero.
+        let of = |(result, error): (f64, &f64)| {
+            if dropped.is_some() && result == 0.0 && activation == Elementwise::Linear {
+                0.0
+            } else {
+                error + bounds::rounded(result)
+            }
+        };
+        results.map(of).collect()
+    };
+    let fills = vec![(output_gradient, d), (value, y)];
+    let case = finish(builder, shape, fills, vec![(input_gradient, Box::new(bound))]);
+    Ok(Case { step: Step { noise: NOISE, ..case.step }, ..case })
+}
+
+pub(super) fn dropout(shape: [usize; 3], mut values: Values) -> Result<Case> {
+    let [rows, _, units] = shape;
+    let mut builder = ProgramBuilder::new();
+    let input = builder.activation("input", units)?;
+    let output = builder.activation("output", units)?;
+    builder.push(Pass::Predict, Op::Dropout { input, output, rate: DROPOUT, layer: LAYER })?;
+    let x = values.signed(rows * units);
+    let bound = move |result: &dyn Fn(BufferId) -> Vec<f64>| {
+        // What is dropped is exactly zero.
+        let of = |result: f64| if result == 0.0 { 0.0 } else { bounds::rounded(result) };
+        result(output).into_iter().map(of).collect()
+    };
+    let case = finish(builder, shape, vec![(input, x)], vec![(output, Box::new(bound))]);
+    Ok(Case { step: Step { noise: NOISE, ..case.step }, ..case })
+}
