@@ -14,7 +14,7 @@ fn main(
     @builtin(global_invocation_id) id: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
 ) {
-    let index = parameter_index(id, groups);
+    let index = folded_index(id, groups);
     if (index >= constants.length / 4u) {
         return;
     }

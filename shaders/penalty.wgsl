@@ -15,8 +15,6 @@ struct Constants {
 
 const SLOTS: u32 = 1024u;
 
-var<workgroup> sums: array<f32, 64>;
-
 @compute @workgroup_size(64)
 fn main(@builtin(local_invocation_index) local: u32) {
     var sum = vec4<f32>(0.0);
@@ -24,17 +22,10 @@ fn main(@builtin(local_invocation_index) local: u32) {
         let w = weights[i];
         sum += constants.l1 * abs(w) + constants.l2 * w * w;
     }
-    sums[local] = (sum.x + sum.y) + (sum.z + sum.w);
-    workgroupBarrier();
-    for (var half = 32u; half > 0u; half /= 2u) {
-        if (local < half) {
-            sums[local] += sums[local + half];
-        }
-        workgroupBarrier();
-    }
+    let cost = workgroup_sum(local, (sum.x + sum.y) + (sum.z + sum.w));
     if (local == 0u) {
         let count = u32(penalty[SLOTS]) % SLOTS;
-        penalty[count] += sums[0] * f32(step.live_rows);
+        penalty[count] += cost * f32(step.live_rows);
         penalty[SLOTS] = f32(count + 1u);
     }
 }

@@ -15,8 +15,7 @@ fn main(
     @builtin(global_invocation_id) id: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
 ) {
-    // One dimension of workgroups may hold 65535 of them, so the index runs on over y.
-    let index = id.y * groups.x * 64u + id.x;
+    let index = folded_index(id, groups);
     if (index >= constants.length / 4u) {
         return;
     }

@@ -11,23 +11,14 @@ struct Constants {
 @group(0) @binding(2) var<storage, read> gradient: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read_write> sum: array<f32>;
 
-var<workgroup> sums: array<f32, 64>;
-
 @compute @workgroup_size(64)
 fn main(@builtin(local_invocation_index) local: u32) {
     var squares = vec4<f32>(0.0);
     for (var i = local; i < constants.length / 4u; i += 64u) {
         squares += gradient[i] * gradient[i];
     }
-    sums[local] = (squares.x + squares.y) + (squares.z + squares.w);
-    workgroupBarrier();
-    for (var half = 32u; half > 0u; half /= 2u) {
-        if (local < half) {
-            sums[local] += sums[local + half];
-        }
-        workgroupBarrier();
-    }
+    let total = workgroup_sum(local, (squares.x + squares.y) + (squares.z + squares.w));
     if (local == 0u) {
-        sum[0] = select(sum[0], 0.0, constants.first == 1u) + sums[0];
+        sum[0] = select(sum[0], 0.0, constants.first == 1u) + total;
     }
 }

@@ -357,22 +357,16 @@ impl GpuExecutor {
         let (Some(loss), Some(counts)) = ids else {
             return Ok(Metrics::default());
         };
-        let mut regions: Vec<(BufferId, u64)> = self
-            .program
-            .find(Program::PENALTY)
-            .into_iter()
-            .chain([loss, counts])
-            .map(|id| (id, self.table.byte_size(id)))
-            .collect();
+        let mut regions = vec![(loss, self.table.byte_size(loss))];
+        regions.push((counts, self.table.byte_size(counts)));
+        // What follows the sums is the number of the next one.
+        let sums = 4 * Program::PENALTY_SLOTS as u64;
+        regions.extend(self.program.find(Program::PENALTY).map(|id| (id, sums)));
         let bytes = self.read_bytes(&regions).await?;
-        let counts = regions.pop().map_or(0, |(_, bytes)| bytes as usize);
-        let (loss, counts) = bytes.split_at(bytes.len() - counts);
+        let (loss, rest) = bytes.split_at(regions[0].1 as usize);
+        let (counts, penalty) = rest.split_at(regions[1].1 as usize);
+        let loss = words(loss).chain(words(penalty));
         let counts: Vec<u32> = words(counts).collect();
-        // The penalty, if there is one, comes first, and ends with the number of a slot.
-        let slots = if regions.len() > 1 { Program::PENALTY_SLOTS } else { 0 };
-        let (penalty, loss) = loss.split_at(4 * slots);
-        let loss = loss.get(if slots > 0 { 4 } else { 0 }..).unwrap_or_default();
-        let loss = words(penalty).chain(words(loss));
         Ok(Metrics::sum(loss.map(|word| f64::from(f32::from_bits(word))), &counts))
     }
 

@@ -176,17 +176,19 @@ impl Kernel {
         let step = shader!("shared/step.wgsl");
         let dense = shader!("shared/dense.wgsl");
         let rows = shader!("shared/rows.wgsl");
+        let fold = shader!("shared/fold.wgsl");
+        let sum = shader!("shared/sum.wgsl");
         let nan = shader!("shared/nan.wgsl");
         let activation = &[nan, shader!("shared/activation.wgsl")].join("\n");
-        let update = |body| [step, shader!("shared/parameters.wgsl"), body].join("\n");
-        let elements = shader!("shared/elements.wgsl");
+        let update = |body| [step, fold, shader!("shared/parameters.wgsl"), body].join("\n");
+        let elements = &[fold, shader!("shared/elements.wgsl")].join("\n");
         let noise = [shader!("shared/noise.wgsl"), shader!("shared/dropout.wgsl")].join("\n");
         let load = |input| match input {
             InputKind::F32 => shader!("shared/input_f32.wgsl"),
             InputKind::U8 => shader!("shared/input_u8.wgsl"),
         };
         match self {
-            Kernel::Convert => [step, shader!("convert.wgsl")].join("\n"),
+            Kernel::Convert => [step, fold, shader!("convert.wgsl")].join("\n"),
             Kernel::Activate { .. } => {
                 [step, dense, rows, elements, activation, shader!("activate.wgsl")].join("\n")
             }
@@ -209,11 +211,11 @@ impl Kernel {
             Kernel::PointwiseLoss { .. } => {
                 [step, dense, rows, activation, shader!("pointwise_loss.wgsl")].join("\n")
             }
-            Kernel::Penalty => [step, shader!("penalty.wgsl")].join("\n"),
-            Kernel::PenaltyGradient => [step, shader!("penalty_gradient.wgsl")].join("\n"),
-            Kernel::SquaredNorm => [step, shader!("squared_norm.wgsl")].join("\n"),
-            Kernel::ClipByNorm => [step, shader!("clip_by_norm.wgsl")].join("\n"),
-            Kernel::ClipByValue => [step, nan, shader!("clip_by_value.wgsl")].join("\n"),
+            Kernel::Penalty => [step, sum, shader!("penalty.wgsl")].join("\n"),
+            Kernel::PenaltyGradient => [step, fold, shader!("penalty_gradient.wgsl")].join("\n"),
+            Kernel::SquaredNorm => [step, sum, shader!("squared_norm.wgsl")].join("\n"),
+            Kernel::ClipByNorm => [step, fold, shader!("clip_by_norm.wgsl")].join("\n"),
+            Kernel::ClipByValue => [step, fold, nan, shader!("clip_by_value.wgsl")].join("\n"),
             Kernel::Adam => update(shader!("adam.wgsl")),
             Kernel::AmsGrad => update(shader!("amsgrad.wgsl")),
             Kernel::Sgd { .. } => update(shader!("sgd.wgsl")),

@@ -56,32 +56,27 @@ struct Version {
 
 const VERSION: u32 = 2;
 
-/// Names and shapes of what changes in training: the parameters, `dense_1.weight`
+/// Names and shapes of what of a model outlasts a step: the parameters, `dense_1.weight`
 /// `[inputs, units]` and `dense_1.bias` `[units]`, and what the optimizer keeps for each of them,
 /// `dense_1.weight.moment_1`.
 pub fn tensors(program: &Program) -> Vec<(String, Vec<usize>)> {
-    let of = |role| {
-        program.of_role(role).map(|(_, buffer)| {
-            let shape = match buffer.rows {
-                Rows::One => vec![buffer.columns],
-                _ => vec![buffer.live_rows(0), buffer.columns],
-            };
-            (buffer.name.clone(), shape)
-        })
-    };
-    of(Role::Parameter).chain(of(Role::OptimizerState)).collect()
+    [Role::Parameter, Role::OptimizerState].map(|role| of_role(program, role)).concat()
 }
 
-/// The names and shapes of the parameters of `architecture`, layer by layer.
-pub(crate) fn parameters(architecture: &Sequential) -> Vec<(String, Vec<usize>)> {
-    let mut all = Vec::new();
-    for (i, (inputs, dense)) in architecture.dense_layers().enumerate() {
-        all.push((format!("dense_{}.weight", i + 1), vec![inputs, dense.units]));
-        if dense.use_bias {
-            all.push((format!("dense_{}.bias", i + 1), vec![dense.units]));
-        }
-    }
-    all
+/// Names and shapes of the parameters, layer by layer.
+pub(crate) fn parameters(program: &Program) -> Vec<(String, Vec<usize>)> {
+    of_role(program, Role::Parameter)
+}
+
+fn of_role(program: &Program, role: Role) -> Vec<(String, Vec<usize>)> {
+    let named = program.of_role(role).map(|(_, buffer)| {
+        let shape = match buffer.rows {
+            Rows::One => vec![buffer.columns],
+            _ => vec![buffer.live_rows(0), buffer.columns],
+        };
+        (buffer.name.clone(), shape)
+    });
+    named.collect()
 }
 
 /// Writes a model so that the file is whole or as it was before: beside it, synced, renamed.

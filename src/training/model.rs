@@ -86,11 +86,6 @@ impl Compiled {
     }
 }
 
-/// Weight and bias of each layer in turn.
-fn parameters(program: &Program) -> impl Iterator<Item = (BufferId, &str)> {
-    program.of_role(Role::Parameter).map(|(id, buffer)| (id, buffer.name.as_str()))
-}
-
 impl Model {
     /// Its layers.
     pub fn architecture(&self) -> &Sequential {
@@ -332,9 +327,10 @@ impl Model {
     }
 
     pub(super) fn find_parameter(&self, name: &str) -> Result<BufferId> {
-        let found = parameters(&self.program).find(|(_, parameter)| *parameter == name);
+        let parameters = || self.program.of_role(Role::Parameter);
+        let found = parameters().find(|(_, parameter)| parameter.name == name);
         found.map(|(id, _)| id).ok_or_else(|| {
-            let names: Vec<&str> = parameters(&self.program).map(|(_, name)| name).collect();
+            let names: Vec<&str> = parameters().map(|(_, buffer)| buffer.name.as_str()).collect();
             let names = names.join(", ");
             Error::argument("name", format!("no parameter is called {name:?}; there are {names}"))
         })

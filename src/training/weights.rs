@@ -13,7 +13,7 @@ impl Model {
     /// [`Error::Device`] if reading fails.
     pub fn weights(&mut self) -> Result<Weights> {
         let mut weights = Weights::new();
-        for (name, shape) in crate::model::parameters(&self.compiled.architecture) {
+        for (name, shape) in crate::model::parameters(&self.program) {
             let values = self.weight(&name)?;
             weights.push((name, shape, values));
         }
@@ -27,7 +27,7 @@ impl Model {
     /// [`Error::Argument`] or [`Error::Shape`] if they are not this model's, in its order: nothing
     /// is set then. [`Error::Device`] if writing fails.
     pub fn set_weights(&mut self, weights: &Weights) -> Result<()> {
-        let expected = crate::model::parameters(&self.compiled.architecture);
+        let expected = crate::model::parameters(&self.program);
         if weights.len() != expected.len() {
             return Err(Error::argument(
                 "weights",
