@@ -114,6 +114,26 @@ pub enum Error {
         /// Epoch and batch of this call of fit, both from 1; `None` outside of fit.
         batch: Option<(u32, u64)>,
     },
+
+    /// An operation made a value that is NaN or infinite, in a model compiled with `run_eagerly`.
+    #[error(
+        "{op} wrote {value} to {buffer}[{row}, {column}] in step {step}; read what it reads by \
+         name to see why"
+    )]
+    NonFiniteValue {
+        /// The operation.
+        op: String,
+        /// What it wrote to.
+        buffer: String,
+        /// The place of the first such value.
+        row: usize,
+        /// The place of the first such value.
+        column: usize,
+        /// What it is.
+        value: f64,
+        /// The step's number; 0 outside training.
+        step: u64,
+    },
 }
 
 fn of_epoch(batch: Option<(u32, u64)>) -> String {

@@ -16,7 +16,7 @@
 //! let history = model.fit(&train, Fit::new().batch_size(32).epochs(2))?;
 //! let scores = model.evaluate(&test, Evaluate::new())?;
 //! # assert!(history.epochs[1].training.loss < history.epochs[0].training.loss);
-//! # assert!(scores.accuracy > Some(0.3));
+//! # assert!(scores.accuracy() > Some(0.3));
 //! # Ok(())
 //! # }
 //! ```
@@ -65,7 +65,7 @@ pub use error::{Error, IdxProblem, Result};
 pub use gpu::Gpu;
 pub use loss::{Accuracy, Loss, PointwiseLoss};
 pub use metric::Metric;
-pub use model::Sequential;
+pub use model::{Functional, Sequential};
 pub use optimizer::{Adagrad, Adam, Clip, EpsilonRule, Optimizer, RmsProp, Sgd};
 pub use schedule::Schedule;
 #[cfg(not(target_arch = "wasm32"))]

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// A quantity watched during training and evaluation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Metric {
@@ -11,4 +11,67 @@ pub enum Metric {
     /// categorical cross-entropy the samples whose largest output is the right class (the first
     /// one on a tie), with a binary one the outputs on the right side of 1/2.
     Accuracy,
+    /// Share of the samples whose class is among the `k` largest outputs; ties count in its favour.
+    TopKCategoricalAccuracy {
+        /// 5 in Keras.
+        k: usize,
+    },
+    /// Mean of `(output - target)²`.
+    MeanSquaredError,
+    /// Mean of `|output - target|`.
+    MeanAbsoluteError,
+    /// Share of the outputs that are above the threshold where their target is 1, and not where it
+    /// is 0.
+    BinaryAccuracy {
+        /// 0.5 in Keras.
+        threshold: f64,
+    },
+    /// Share of the outputs above the threshold whose target is not 0.
+    Precision {
+        /// 0.5 in Keras.
+        threshold: f64,
+    },
+    /// Share of the targets that are not 0 whose output is above the threshold.
+    Recall {
+        /// 0.5 in Keras.
+        threshold: f64,
+    },
+    /// Area under the receiver operating characteristic, from the outputs' distribution over
+    /// equally spaced thresholds.
+    Auc {
+        /// 200 in Keras.
+        thresholds: usize,
+    },
+    /// How many samples of each class were taken for which:
+    /// [`Scores::confusion_matrices`](crate::training::Scores::confusion_matrices). It has no value
+    /// of its own.
+    ConfusionMatrix,
+}
+
+impl Metric {
+    /// [`Metric::TopKCategoricalAccuracy`] with Keras' 5.
+    pub const TOP_5: Metric = Metric::TopKCategoricalAccuracy { k: 5 };
+    /// [`Metric::BinaryAccuracy`] with Keras' threshold.
+    pub const BINARY_ACCURACY: Metric = Metric::BinaryAccuracy { threshold: 0.5 };
+    /// [`Metric::Precision`] with Keras' threshold.
+    pub const PRECISION: Metric = Metric::Precision { threshold: 0.5 };
+    /// [`Metric::Recall`] with Keras' threshold.
+    pub const RECALL: Metric = Metric::Recall { threshold: 0.5 };
+    /// [`Metric::Auc`] with Keras' thresholds.
+    pub const AUC: Metric = Metric::Auc { thresholds: 200 };
+
+    /// Its name in scores: that of Keras.
+    pub fn name(self) -> &'static str {
+        match self {
+            Metric::Accuracy => "accuracy",
+            Metric::TopKCategoricalAccuracy { .. } => "top_k_categorical_accuracy",
+            Metric::MeanSquaredError => "mse",
+            Metric::MeanAbsoluteError => "mae",
+            Metric::BinaryAccuracy { .. } => "binary_accuracy",
+            Metric::Precision { .. } => "precision",
+            Metric::Recall { .. } => "recall",
+            Metric::Auc { .. } => "auc",
+            Metric::ConfusionMatrix => "confusion_matrix",
+        }
+    }
 }

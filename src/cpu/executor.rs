@@ -59,29 +59,48 @@ impl<T: Real> CpuExecutor<T> {
         self.reserve(batch.len());
         self.load(pass, batch)?;
         let program = Arc::clone(&self.program);
-        for op in program.ops(pass) {
+        for op in step.passes(pass).iter().flat_map(|&pass| program.ops(pass)) {
             self.execute(op, step);
         }
         Ok(())
     }
 
+    /// Runs `pass` on `batch`, and looks at what each operation writes before the next one runs.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run); [`Error::NonFiniteValue`](crate::Error::NonFiniteValue) for the first
+    /// value that is NaN or infinite.
+    pub fn run_eagerly(&mut self, pass: Pass, batch: Batch<'_>, step: &Step) -> Result<()> {
+        self.reserve(batch.len());
+        self.load(pass, batch)?;
+        let program = Arc::clone(&self.program);
+        for op in step.passes(pass).iter().flat_map(|&pass| program.ops(pass)) {
+            self.execute(op, step);
+            for id in program.parts(&op.writes()) {
+                let values = self.read(id, batch.len());
+                program.buffer(id).check_finite(op.name(), step.number, &values)?;
+            }
+        }
+        Ok(())
+    }
+
     fn load(&mut self, pass: Pass, batch: Batch<'_>) -> Result<()> {
-        for (id, buffer) in self.program.of_role(Role::Input) {
-            buffer.check_input(batch.data)?;
-            self.fill(id, batch, |sample| sample.features)?;
+        for (column, (id, buffer)) in self.program.of_role(Role::Input).enumerate() {
+            buffer.check_input(batch.data, column)?;
+            self.fill(id, batch, |sample| sample.input(column))?;
         }
         // Predictions look at no target.
         if pass == Pass::Predict {
             return Ok(());
         }
-        for (id, buffer) in self.program.of_role(Role::Target) {
-            buffer.check_target(batch.data)?;
-            self.fill(id, batch, |sample| sample.target)?;
+        for (column, (id, buffer)) in self.program.of_role(Role::Target).enumerate() {
+            buffer.check_target(batch.data, column)?;
+            self.fill(id, batch, |sample| sample.target(column))?;
         }
         for (id, _) in self.program.of_role(Role::SampleWeight) {
             let mut weights = self.real_mut(id);
             for (to, sample) in weights.iter_mut().zip(batch.samples()) {
-                *to = T::from_f32(sample?.weight);
+                *to = T::from_f32(sample?.weight());
             }
         }
         Ok(())
@@ -92,7 +111,7 @@ impl<T: Real> CpuExecutor<T> {
         &self,
         id: BufferId,
         batch: Batch<'_>,
-        part: impl Fn(Sample<'_>) -> &[u8],
+        part: impl for<'a> Fn(Sample<'a>) -> &'a [u8],
     ) -> Result<()> {
         let stride = self.program.buffer(id).stride();
         let words = |bytes| <[u8]>::chunks_exact(bytes, 4);
@@ -201,18 +220,17 @@ impl<T: Real> CpuExecutor<T> {
 
     /// What the steps since the last [`clear_metrics`](Self::clear_metrics) have added up to.
     pub fn read_metrics(&self) -> Metrics {
-        let (Some(loss), Some(counts)) =
-            (self.program.find(Program::LOSS), self.program.find(Program::COUNTS))
-        else {
-            return Metrics::default();
-        };
-        let penalty = self.program.find(Program::PENALTY).map(|id| self.real(id));
-        let penalty = penalty.iter().flat_map(|values| values.iter().take(Program::PENALTY_SLOTS));
-        let loss = self.real(loss);
-        Metrics::sum(loss.iter().chain(penalty).map(|x| x.to_f64()), &self.u32(counts))
+        let gathered = Metrics::gather(&self.program, |id, _| {
+            Ok::<_, std::convert::Infallible>(match &*self.storage[id.index()].borrow() {
+                Storage::Real(values) => values.iter().map(|x| x.to_f64()).collect(),
+                Storage::U32(values) => values.iter().map(|&x| f64::from(x)).collect(),
+                Storage::Arena | Storage::U8(_) => Vec::new(),
+            })
+        });
+        gathered.unwrap_or_default()
     }
 
-    /// Sets loss and counts to 0.
+    /// Sets all metrics to 0.
     pub fn clear_metrics(&mut self) {
         for (id, _) in self.program.of_role(Role::Metric) {
             match self.storage[id.index()].get_mut() {

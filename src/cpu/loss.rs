@@ -17,6 +17,8 @@ pub struct Rows<'a, T> {
     pub stride: usize,
     /// Noted where a loss is not finite.
     pub step_number: u32,
+    /// By which the gradient is multiplied.
+    pub scale: T,
 }
 
 /// What a loss adds to and writes.
@@ -60,7 +62,7 @@ pub fn each_row<T: Real>(
         } else if counts[1] == 0 {
             counts[1] = step_number;
         }
-        let scale = weight * inverse_rows;
+        let scale = weight * input.scale * inverse_rows;
         for gradient in gradient {
             *gradient = (*gradient * scale).flushed();
         }

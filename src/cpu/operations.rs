@@ -79,9 +79,17 @@ impl<T: Real> CpuExecutor<T> {
                 let (input, mut output) = (self.real(input), self.real_mut(output));
                 softmax::softmax(&input, &mut output, rows, buffer.columns, buffer.stride());
             }
-            Op::SoftmaxCrossEntropy { logits, labels, sample_weights, loss, counts, gradient } => {
+            Op::SoftmaxCrossEntropy {
+                logits,
+                labels,
+                sample_weights,
+                loss,
+                counts,
+                gradient,
+                scale,
+            } => {
                 softmax_cross_entropy::softmax_cross_entropy(
-                    self.rows(&self.real(logits), &self.real(sample_weights), logits, step),
+                    self.rows(&self.real(logits), &self.real(sample_weights), logits, (scale, step)),
                     &self.u32(labels),
                     loss::Outputs {
                         loss: &mut self.real_mut(loss),
@@ -97,10 +105,11 @@ impl<T: Real> CpuExecutor<T> {
                 loss,
                 counts,
                 gradient,
+                scale,
                 label_smoothing,
             } => {
                 categorical_cross_entropy::categorical_cross_entropy(
-                    self.rows(&self.real(logits), &self.real(sample_weights), logits, step),
+                    self.rows(&self.real(logits), &self.real(sample_weights), logits, (scale, step)),
                     &self.real(targets),
                     loss::Outputs {
                         loss: &mut self.real_mut(loss),
@@ -117,11 +126,12 @@ impl<T: Real> CpuExecutor<T> {
                 loss,
                 counts,
                 gradient,
+                scale,
                 function,
                 activation,
             } => {
                 pointwise_loss::pointwise_loss(
-                    self.rows(&self.real(outputs), &self.real(sample_weights), outputs, step),
+                    self.rows(&self.real(outputs), &self.real(sample_weights), outputs, (scale, step)),
                     &self.real(targets),
                     loss::Outputs {
                         loss: &mut self.real_mut(loss),
@@ -252,7 +262,7 @@ impl<T: Real> CpuExecutor<T> {
         outputs: &'a [T],
         sample_weights: &'a [T],
         id: BufferId,
-        step: &Step,
+        (scale, step): (f64, &Step),
     ) -> loss::Rows<'a, T> {
         let buffer = self.program.buffer(id);
         loss::Rows {
@@ -262,6 +272,7 @@ impl<T: Real> CpuExecutor<T> {
             units: buffer.columns,
             stride: buffer.stride(),
             step_number: step.number as u32,
+            scale: T::from_f64(scale),
         }
     }
 

@@ -3,71 +3,9 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::batch::Sample;
+use super::column::{Features, InputColumn, TargetColumn, Targets};
 use crate::error::{Error, Result};
-
-/// The values of all samples, one sample after the other.
-#[derive(Debug, Clone)]
-pub enum Features {
-    /// Bytes (pixels): they stay bytes until the device makes them floats.
-    U8(Arc<Vec<u8>>),
-    /// Floats, used as they are.
-    F32(Arc<Vec<f32>>),
-}
-
-impl Features {
-    fn len(&self) -> usize {
-        match self {
-            Features::U8(values) => values.len(),
-            Features::F32(values) => values.len(),
-        }
-    }
-
-    /// Bytes of one value.
-    pub fn element_size(&self) -> usize {
-        match self {
-            Features::U8(_) => 1,
-            Features::F32(_) => 4,
-        }
-    }
-}
-
-/// What the outputs for each sample should be.
-#[derive(Debug, Clone)]
-pub enum Targets {
-    /// One class index a sample.
-    Classes(Arc<[u32]>),
-    /// `width` floats a sample, one sample after the other.
-    Values {
-        /// `[samples, width]`.
-        values: Arc<[f32]>,
-        /// Floats of one sample, at least 1.
-        width: usize,
-    },
-}
-
-impl Targets {
-    /// `width` floats a sample.
-    pub fn values(values: Vec<f32>, width: usize) -> Self {
-        Targets::Values { values: values.into(), width }
-    }
-
-    /// Number of samples; `None` if the values are not a whole number of them.
-    fn len(&self) -> Option<usize> {
-        match self {
-            Targets::Classes(labels) => Some(labels.len()),
-            Targets::Values { values, width } => {
-                let whole = *width > 0 && values.len().is_multiple_of(*width);
-                whole.then(|| values.len() / width)
-            }
-        }
-    }
-}
-
-impl From<Vec<u32>> for Targets {
-    fn from(labels: Vec<u32>) -> Self {
-        Targets::Classes(labels.into())
-    }
-}
 
 /// A training set and the test set that belongs to it: samples of the same shape and labels of the
 /// same classes.
@@ -79,12 +17,11 @@ pub struct TrainTest {
     pub test: Dataset,
 }
 
-/// Samples of one shape, each with a target and a weight. Cloning and slicing share the data.
+/// Samples, each with its inputs, its targets and a weight. Cloning and slicing share the data.
 #[derive(Debug, Clone)]
 pub struct Dataset {
-    features: Features,
-    targets: Targets,
-    sample_shape: Vec<usize>,
+    inputs: Arc<[InputColumn]>,
+    targets: Arc<[TargetColumn]>,
     classes: usize,
     range: Range<usize>,
     weights: Option<Weights>,
@@ -97,16 +34,10 @@ struct Weights {
     start: usize,
 }
 
-/// One sample, its values as bytes: f32 and u32 in the machine's byte order.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Sample<'a> {
-    /// The input.
-    pub features: &'a [u8],
-    /// The class index, or the floats, that belong to it.
-    pub target: &'a [u8],
-    /// How much its loss counts; 1 unless given.
-    pub weight: f32,
-}
+/// The name of a set's only input.
+const INPUT: &str = "input";
+/// The name of a set's only target.
+const TARGET: &str = "output";
 
 impl Dataset {
     /// Samples of shape `sample_shape` (`[28, 28]`, say), flattened row by row one after the
@@ -121,46 +52,70 @@ impl Dataset {
         sample_shape: &[usize],
         targets: impl Into<Targets>,
     ) -> Result<Self> {
-        let targets = targets.into();
-        let width = sample_shape
-            .iter()
-            .try_fold(1usize, |product, &d| product.checked_mul(d))
-            .filter(|&width| width > 0)
-            .ok_or_else(|| {
-                Error::argument(
-                    "sample_shape",
-                    format!("is {sample_shape:?}; every dimension must be at least 1"),
-                )
-            })?;
-        let samples = targets.len().ok_or_else(|| {
-            Error::argument("targets", "are not a whole number of samples of at least one value")
-        })?;
-        if samples == 0 {
-            return Err(Error::argument("targets", "there is no sample"));
+        Self::named([(INPUT, features, sample_shape)], [(TARGET, targets.into())])
+    }
+
+    /// Samples without targets, to predict from.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn unlabelled(features: Features, sample_shape: &[usize]) -> Result<Self> {
+        Self::named([(INPUT, features, sample_shape)], [])
+    }
+
+    /// Samples of several inputs and targets for a [`Functional`](crate::Functional) model, each
+    /// under the name that it has there.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new); also [`Error::Argument`] if a name occurs twice or there is no
+    /// input, [`Error::Shape`] if two of them are not of as many samples.
+    pub fn named<'a>(
+        inputs: impl IntoIterator<Item = (&'a str, Features, &'a [usize])>,
+        targets: impl IntoIterator<Item = (&'a str, Targets)>,
+    ) -> Result<Self> {
+        let inputs = inputs
+            .into_iter()
+            .map(|(name, features, shape)| InputColumn::new(name, features, shape))
+            .collect::<Result<Arc<[_]>>>()?;
+        let targets: Arc<[_]> = targets
+            .into_iter()
+            .map(|(name, targets)| TargetColumn { name: name.to_owned(), targets })
+            .collect();
+        let names = inputs.iter().map(|input| ("input", &input.name));
+        let mut names: Vec<_> =
+            names.chain(targets.iter().map(|target| ("target", &target.name))).collect();
+        names.sort_unstable();
+        if let Some(&[(kind, name), _]) = names.windows(2).find(|pair| pair.first() == pair.last()) {
+            return Err(Error::argument("data", format!("has two {kind}s called {name:?}")));
         }
-        if u32::try_from(samples).is_err() {
-            let problem = format!("are {samples} samples; one set holds at most 2^32 - 1");
-            return Err(Error::argument("targets", problem));
+        let samples = samples(&inputs, &targets)?;
+        for InputColumn { name, features, shape } in inputs.iter() {
+            let width: usize = shape.iter().product();
+            if samples.checked_mul(width) != Some(features.len()) {
+                return Err(Error::Shape {
+                    what: if name == INPUT { "features".into() } else { format!("input {name}") },
+                    actual: format!("{} values", features.len()),
+                    expected: format!("{samples} samples of {width} values"),
+                });
+            }
         }
-        if samples.checked_mul(width) != Some(features.len()) {
-            return Err(Error::Shape {
-                what: "features".into(),
-                actual: format!("{} values", features.len()),
-                expected: format!("{samples} samples of {width} values"),
-            });
-        }
-        let classes = match &targets {
-            Targets::Classes(labels) => labels.iter().max().map_or(0, |&label| label as usize + 1),
-            Targets::Values { .. } => 0,
-        };
-        Ok(Dataset {
-            features,
-            targets,
-            sample_shape: sample_shape.to_vec(),
-            classes,
-            range: 0..samples,
-            weights: None,
-        })
+        let classes = targets.iter().find_map(|target| match &target.targets {
+            Targets::Classes(labels) => labels.iter().max().map(|&label| label as usize + 1),
+            Targets::Values { .. } => None,
+        });
+        let classes = classes.unwrap_or(0);
+        Ok(Dataset { inputs, targets, classes, range: 0..samples, weights: None })
+    }
+
+    /// The same samples with these inputs and targets in this order; the names do not count where
+    /// there is one and one is wanted. Others are left out.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if one is not there, with the names of those that are.
+    pub fn arranged(&self, inputs: &[&str], targets: &[&str]) -> Result<Self> {
+        let inputs = arranged("input", &self.inputs, inputs, |input| &input.name)?;
+        let targets = arranged("target", &self.targets, targets, |target| &target.name)?;
+        Ok(Dataset { inputs, targets, ..self.clone() })
     }
 
     /// The same samples, each with a weight by which its loss and gradient are multiplied.
@@ -191,7 +146,8 @@ impl Dataset {
     /// number to a single one, as in Keras.
     ///
     /// # Errors
-    /// [`Error::Argument`] if there are sample weights already or a weight is not finite.
+    /// [`Error::Argument`] if there are sample weights already, a weight is not finite, or there is
+    /// not exactly one target.
     pub fn with_class_weights(self, weights: &[(u32, f32)]) -> Result<Dataset> {
         if self.weights.is_some() {
             let problem = "is given together with sample_weight; give one of them";
@@ -202,7 +158,14 @@ impl Dataset {
             return Err(Error::argument("class_weight", problem));
         }
         let of = |class: u32| weights.iter().find(|(c, _)| *c == class).map_or(1.0, |(_, w)| *w);
-        let weights: Vec<f32> = match &self.targets {
+        let [target] = &*self.targets else {
+            let problem = format!(
+                "is given with {} targets; it takes one target a sample, give sample_weight",
+                self.targets.len()
+            );
+            return Err(Error::argument("class_weight", problem));
+        };
+        let weights: Vec<f32> = match &target.targets {
             Targets::Classes(_) => self.labels().iter().map(|&label| of(label)).collect(),
             Targets::Values { values, width } => {
                 let rows = values.chunks_exact(*width).skip(self.range.start).take(self.len());
@@ -227,14 +190,14 @@ impl Dataset {
         self.range.is_empty()
     }
 
-    /// Shape of one sample.
+    /// Shape of one sample, in its first input.
     pub fn sample_shape(&self) -> &[usize] {
-        &self.sample_shape
+        self.inputs.first().map_or(&[], |input| &input.shape)
     }
 
-    /// Values in one sample: the product of [`sample_shape`](Self::sample_shape).
+    /// Values in one sample's first input: the product of [`sample_shape`](Self::sample_shape).
     pub fn width(&self) -> usize {
-        self.sample_shape.iter().product()
+        self.sample_shape().iter().product()
     }
 
     /// The same samples, sharing the data, with `classes` classes: a test set takes the number of
@@ -255,21 +218,29 @@ impl Dataset {
         self.classes
     }
 
-    /// The kind of values.
-    pub fn features(&self) -> &Features {
-        &self.features
+    /// The inputs of the whole, unsliced set; at least one.
+    pub fn inputs(&self) -> &[InputColumn] {
+        &self.inputs
     }
 
-    /// The kind of targets.
-    pub fn targets(&self) -> &Targets {
+    /// The targets of the whole, unsliced set.
+    pub fn targets(&self) -> &[TargetColumn] {
         &self.targets
     }
 
-    /// The class indices of the samples, in their order; none if the targets are floats.
+    /// The class indices of the samples, in their order: those of the first target that has some,
+    /// else none.
     pub fn labels(&self) -> &[u32] {
-        match &self.targets {
-            Targets::Classes(labels) => labels.get(self.range.clone()).unwrap_or_default(),
-            Targets::Values { .. } => &[],
+        let mut columns = 0..self.targets.len();
+        let labels = columns.find_map(|column| self.labels_of(column));
+        labels.unwrap_or_default()
+    }
+
+    /// The class indices in target `column`; `None` if it has floats or is not there.
+    pub fn labels_of(&self, column: usize) -> Option<&[u32]> {
+        match &self.targets.get(column)?.targets {
+            Targets::Classes(labels) => labels.get(self.range.clone()),
+            Targets::Values { .. } => None,
         }
     }
 
@@ -323,27 +294,72 @@ impl Dataset {
     }
 
     fn find(&self, index: usize) -> Option<Sample<'_>> {
-        let features: &[u8] = match &self.features {
-            Features::U8(values) => values,
-            Features::F32(values) => bytemuck::cast_slice(values.as_slice()),
-        };
-        let (targets, width): (&[u8], usize) = match &self.targets {
-            Targets::Classes(labels) => (bytemuck::cast_slice(labels), 1),
-            Targets::Values { values, width } => (bytemuck::cast_slice(values), *width),
-        };
         let place = self.range.start.checked_add(index).filter(|&place| place < self.range.end)?;
-        let part = |size: usize| place * size..(place + 1) * size;
-        let size = self.width() * self.features.element_size();
-        let weight = match &self.weights {
-            Some(Weights { values, start }) => *values.get(place.checked_sub(*start)?)?,
-            None => 1.0,
-        };
-        Some(Sample {
-            features: features.get(part(size))?,
-            target: targets.get(part(4 * width))?,
-            weight,
-        })
+        Some(Sample { data: self, place })
     }
+
+    /// That of the sample at `place` in the whole set.
+    pub(super) fn weight(&self, place: usize) -> f32 {
+        let weight = self.weights.as_ref().and_then(|weights| {
+            let index = place.checked_sub(weights.start)?;
+            weights.values.get(index).copied()
+        });
+        weight.unwrap_or(1.0)
+    }
+}
+
+/// The number of samples, which all targets must agree on.
+fn samples(inputs: &[InputColumn], targets: &[TargetColumn]) -> Result<usize> {
+    let Some(first) = inputs.first() else {
+        return Err(Error::argument("data", "has no input; give at least one"));
+    };
+    let mut samples = None;
+    for TargetColumn { name, targets } in targets {
+        let own = targets.len().ok_or_else(|| {
+            Error::argument("targets", "are not a whole number of samples of at least one value")
+        })?;
+        if samples.is_some_and(|samples| samples != own) {
+            return Err(Error::Shape {
+                what: format!("target {name}"),
+                actual: format!("{own} samples"),
+                expected: format!("{}, as in the first target", samples.unwrap_or(0)),
+            });
+        }
+        samples = Some(own);
+    }
+    let samples = samples.unwrap_or(first.features.len() / first.width());
+    match samples {
+        0 => Err(Error::argument("targets", "there is no sample")),
+        samples if u32::try_from(samples).is_err() => {
+            let problem = format!("are {samples} samples; one set holds at most 2^32 - 1");
+            Err(Error::argument("targets", problem))
+        }
+        samples => Ok(samples),
+    }
+}
+
+/// The columns called `names`, in that order.
+fn arranged<C: Clone>(
+    kind: &str,
+    columns: &Arc<[C]>,
+    names: &[&str],
+    name_of: impl Fn(&C) -> &String,
+) -> Result<Arc<[C]>> {
+    if columns.len() == names.len() && (names.len() == 1 || columns.iter().map(&name_of).eq(names))
+    {
+        return Ok(Arc::clone(columns));
+    }
+    let find = |&name: &&str| {
+        columns.iter().find(|column| name_of(column) == name).cloned().ok_or_else(|| {
+            let there: Vec<&str> = columns.iter().map(|column| name_of(column).as_str()).collect();
+            let there = if there.is_empty() { "none".into() } else { there.join(", ") };
+            Error::argument(
+                "data",
+                format!("has no {kind} called {name:?}, which the model needs; there is {there}"),
+            )
+        })
+    };
+    names.iter().map(find).collect()
 }
 
 /// The class that floats stand for; `None` if it is none.
@@ -362,32 +378,5 @@ fn class_of(row: &[f32]) -> Option<u32> {
             }
             Some(best as u32)
         }
-    }
-}
-
-/// The samples of one step.
-#[derive(Debug, Clone, Copy)]
-pub struct Batch<'a> {
-    /// Where they are.
-    pub data: &'a Dataset,
-    /// Which they are.
-    pub indices: &'a [u32],
-}
-
-impl<'a> Batch<'a> {
-    /// Number of samples.
-    pub fn len(&self) -> usize {
-        self.indices.len()
-    }
-
-    /// True if there is no sample.
-    pub fn is_empty(&self) -> bool {
-        self.indices.is_empty()
-    }
-
-    /// The samples, in the order of the indices.
-    pub fn samples(&self) -> impl Iterator<Item = Result<Sample<'a>>> {
-        let data = self.data;
-        self.indices.iter().map(move |&index| data.sample(index as usize))
     }
 }

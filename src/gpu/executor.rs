@@ -7,7 +7,7 @@ use std::sync::Arc;
 use wgpu::{BufferUsages, CommandEncoder, CommandEncoderDescriptor};
 
 use super::device::Gpu;
-use super::kernel::Kernel;
+use super::kernel::{Access, Kernel};
 use super::plan::{Dispatch, plan, size};
 use super::readback::Readback;
 use super::table::{Table, byte_size, element_size};
@@ -87,16 +87,18 @@ impl GpuExecutor {
         Ok(())
     }
 
-    /// Compiles and binds the dispatches of `pass`.
+    /// Compiles and binds the dispatches of `pass`, and of the update that may follow it.
     ///
     /// # Errors
     /// [`Error::Device`] if the device refuses a kernel.
     pub async fn prepare(&mut self, pass: Pass) -> Result<()> {
-        if self.passes.contains_key(&pass) {
-            return Ok(());
+        let both: &[Pass] = if pass == Pass::Train { &[pass, Pass::Update] } else { &[pass] };
+        for &pass in both {
+            if !self.passes.contains_key(&pass) {
+                let bound = self.bound(pass, &self.table, &self.upload).await?;
+                self.passes.insert(pass, bound);
+            }
         }
-        let bound = self.bound(pass, &self.table, &self.upload).await?;
-        self.passes.insert(pass, bound);
         Ok(())
     }
 
@@ -162,11 +164,57 @@ impl GpuExecutor {
         gpu.guarded(|| {
             let mut encoder = encoder(gpu, "minibatch.step");
             let slot = upload.record(gpu, table, &mut encoder, pass, batch, step)?;
-            record_pass(&mut encoder, passes.get(&pass), batch.len())?;
+            record_pass(&mut encoder, dispatches(passes, pass, step), batch.len())?;
             slot.submitted(gpu.queue.submit([encoder.finish()]));
             Ok(())
         })?;
         self.submits += 1;
+        self.gpu.check()
+    }
+
+    /// The same one dispatch at a time, each submitted alone, waited for, and looked at.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run); [`Error::NonFiniteValue`] for the first value that is NaN or
+    /// infinite.
+    pub async fn run_eagerly(&mut self, pass: Pass, batch: Batch<'_>, step: &Step) -> Result<()> {
+        self.check_batch(pass, batch)?;
+        self.reserve(batch.len()).await?;
+        self.prepare(pass).await?;
+        self.upload.ready(&self.gpu).await?;
+        let Self { gpu, table, upload, .. } = self;
+        gpu.guarded(|| {
+            let mut encoder = encoder(gpu, "minibatch.upload");
+            let slot = upload.record(gpu, table, &mut encoder, pass, batch, step)?;
+            slot.submitted(gpu.queue.submit([encoder.finish()]));
+            Ok(())
+        })?;
+        self.submits += 1;
+        let count = dispatches(&self.passes, pass, step).count();
+        for number in 0..count {
+            let Self { gpu, passes, .. } = self;
+            let mut written = Vec::new();
+            let mut name = "";
+            gpu.guarded(|| {
+                let mut encoder = encoder(gpu, "minibatch.eager");
+                let one = dispatches(passes, pass, step).skip(number).take(1);
+                for Bound { dispatch, .. } in one.clone() {
+                    name = dispatch.kernel.name();
+                    let bindings = dispatch.kernel.bindings().iter().zip(&dispatch.buffers);
+                    written.extend(
+                        bindings.filter(|(access, _)| **access == Access::Write).map(|(_, &id)| id),
+                    );
+                }
+                record_pass(&mut encoder, one, batch.len())?;
+                gpu.queue.submit([encoder.finish()]);
+                Ok(())
+            })?;
+            self.submits += 1;
+            for id in self.program.parts(&written) {
+                let values = self.read(id, batch.len()).await?;
+                self.program.buffer(id).check_finite(name, step.number, &values)?;
+            }
+        }
         self.gpu.check()
     }
 
@@ -200,7 +248,7 @@ impl GpuExecutor {
             ));
         }
         self.upload.record(&self.gpu, &self.table, encoder, pass, batch, step)?;
-        record_pass(encoder, self.passes.get(&pass), batch.len())
+        record_pass(encoder, dispatches(&self.passes, pass, step), batch.len())
     }
 
     /// Runs `pass` on what the buffers hold, without uploading a batch, and submits.
@@ -218,7 +266,7 @@ impl GpuExecutor {
         self.gpu.guarded(|| {
             self.upload.write_step(&self.gpu, step)?;
             let mut encoder = encoder(&self.gpu, "minibatch.step");
-            record_pass(&mut encoder, self.passes.get(&pass), step.live_rows)?;
+            record_pass(&mut encoder, dispatches(&self.passes, pass, step), step.live_rows)?;
             self.gpu.queue.submit([encoder.finish()]);
             Ok(())
         })?;
@@ -242,12 +290,12 @@ impl GpuExecutor {
         if batch.is_empty() {
             return Err(Error::argument("batch", "holds no sample; give at least one"));
         }
-        for (_, input) in self.program.of_role(Role::Input) {
-            input.check_input(batch.data)?;
+        for (column, (_, input)) in self.program.of_role(Role::Input).enumerate() {
+            input.check_input(batch.data, column)?;
         }
         if pass != Pass::Predict {
-            for (_, target) in self.program.of_role(Role::Target) {
-                target.check_target(batch.data)?;
+            for (column, (_, target)) in self.program.of_role(Role::Target).enumerate() {
+                target.check_target(batch.data, column)?;
             }
         }
         match batch.indices.iter().find(|&&index| index as usize >= batch.data.len()) {
@@ -273,11 +321,7 @@ impl GpuExecutor {
     pub async fn read(&mut self, id: BufferId, live_rows: usize) -> Result<Vec<f64>> {
         let raw = self.read_raw(id, live_rows).await?;
         let buffer = self.program.buffer(id);
-        let values: Vec<f64> = match buffer.element {
-            Element::Real => words(&raw).map(|word| f64::from(f32::from_bits(word))).collect(),
-            Element::U32 => words(&raw).map(f64::from).collect(),
-            Element::U8 => raw.iter().map(|&byte| f64::from(byte)).collect(),
-        };
+        let values = numbers(buffer.element, &raw);
         let rows = values.chunks(buffer.stride()).take(buffer.live_rows(live_rows));
         Ok(rows.flat_map(|row| &row[..buffer.columns]).copied().collect())
     }
@@ -353,24 +397,25 @@ impl GpuExecutor {
     /// # Errors
     /// [`Error::Device`] if the device is lost.
     pub async fn read_metrics(&mut self) -> Result<Metrics> {
-        let ids = (self.program.find(Program::LOSS), self.program.find(Program::COUNTS));
-        let (Some(loss), Some(counts)) = ids else {
+        let program = Arc::clone(&self.program);
+        let regions: Vec<_> = program
+            .of_role(Role::Metric)
+            .map(|(id, buffer)| (id, byte_size(buffer, self.table.capacity())))
+            .collect();
+        if regions.is_empty() {
             return Ok(Metrics::default());
-        };
-        let mut regions = vec![(loss, self.table.byte_size(loss))];
-        regions.push((counts, self.table.byte_size(counts)));
-        // What follows the sums is the number of the next one.
-        let sums = 4 * Program::PENALTY_SLOTS as u64;
-        regions.extend(self.program.find(Program::PENALTY).map(|id| (id, sums)));
+        }
         let bytes = self.read_bytes(&regions).await?;
-        let (loss, rest) = bytes.split_at(regions[0].1 as usize);
-        let (counts, penalty) = rest.split_at(regions[1].1 as usize);
-        let loss = words(loss).chain(words(penalty));
-        let counts: Vec<u32> = words(counts).collect();
-        Ok(Metrics::sum(loss.map(|word| f64::from(f32::from_bits(word))), &counts))
+        let mut rest = bytes.as_slice();
+        let mut sizes = regions.iter().map(|(_, size)| *size as usize);
+        Metrics::gather(&program, |_, buffer| {
+            let (own, others) = rest.split_at(sizes.next().unwrap_or(0).min(rest.len()));
+            rest = others;
+            Ok(numbers(buffer.element, own))
+        })
     }
 
-    /// Sets loss and counts to 0, after the steps submitted before.
+    /// Sets all metrics to 0, after the steps submitted before.
     ///
     /// # Errors
     /// [`Error::Device`] if the device is lost.
@@ -391,9 +436,18 @@ fn encoder(gpu: &Gpu, label: &str) -> CommandEncoder {
     gpu.device.create_command_encoder(&CommandEncoderDescriptor { label: Some(label) })
 }
 
-fn record_pass(
+/// What a step of `pass` dispatches, its update included.
+fn dispatches<'a>(
+    passes: &'a HashMap<Pass, Vec<Bound>>,
+    pass: Pass,
+    step: &Step,
+) -> impl Iterator<Item = &'a Bound> + Clone {
+    step.passes(pass).iter().filter_map(|pass| passes.get(pass)).flatten()
+}
+
+fn record_pass<'a>(
     encoder: &mut CommandEncoder,
-    bound: Option<&Vec<Bound>>,
+    bound: impl Iterator<Item = &'a Bound>,
     rows: usize,
 ) -> Result<()> {
     let rows = size(rows)?;
@@ -401,7 +455,7 @@ fn record_pass(
         label: Some("minibatch.step"),
         timestamp_writes: None,
     });
-    for Bound { dispatch, pipeline, bindings } in bound.into_iter().flatten() {
+    for Bound { dispatch, pipeline, bindings } in bound {
         let [x, y, z] = dispatch.workgroups(rows);
         pass.set_pipeline(pipeline);
         pass.set_bind_group(0, bindings, &[]);
@@ -410,6 +464,12 @@ fn record_pass(
     Ok(())
 }
 
-fn words(bytes: &[u8]) -> impl Iterator<Item = u32> {
-    bytes.chunks_exact(4).map(bytemuck::pod_read_unaligned)
+/// The elements that `bytes` hold.
+fn numbers(element: Element, bytes: &[u8]) -> Vec<f64> {
+    let words = bytes.chunks_exact(4).map(bytemuck::pod_read_unaligned::<u32>);
+    match element {
+        Element::Real => words.map(|word| f64::from(f32::from_bits(word))).collect(),
+        Element::U32 => words.map(f64::from).collect(),
+        Element::U8 => bytes.iter().map(|&byte| f64::from(byte)).collect(),
+    }
 }

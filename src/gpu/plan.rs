@@ -70,9 +70,9 @@ fn dispatch(
         None => (id, InputKind::F32, 1.0),
     };
     let shape = |inputs: u32, units: u32, scale: f32| padded([inputs, units, scale.to_bits(), 0]);
-    let loss = |kernel: Kernel, units: u32, parameter: f64| Dispatch {
+    let loss = |kernel: Kernel, units: u32, [scale, parameter]: [f64; 2]| Dispatch {
         kernel,
-        constants: padded([0, units, 0, (parameter as f32).to_bits()]),
+        constants: padded([0, units, (scale as f32).to_bits(), (parameter as f32).to_bits()]),
         buffers: [op.reads(), op.writes()].concat(),
         inputs: 0,
         units,
@@ -143,13 +143,13 @@ fn dispatch(
             inputs: 0,
             units: columns(input)?,
         },
-        Op::SoftmaxCrossEntropy { logits, .. } => {
-            loss(Kernel::SoftmaxCrossEntropy, columns(logits)?, 0.0)
+        Op::SoftmaxCrossEntropy { logits, scale, .. } => {
+            loss(Kernel::SoftmaxCrossEntropy, columns(logits)?, [scale, 0.0])
         }
-        Op::CategoricalCrossEntropy { logits, label_smoothing, .. } => {
-            loss(Kernel::CategoricalCrossEntropy, columns(logits)?, label_smoothing)
+        Op::CategoricalCrossEntropy { logits, scale, label_smoothing, .. } => {
+            loss(Kernel::CategoricalCrossEntropy, columns(logits)?, [scale, label_smoothing])
         }
-        Op::PointwiseLoss { outputs, function, activation, .. } => {
+        Op::PointwiseLoss { outputs, scale, function, activation, .. } => {
             let (kind, parameter) = match function {
                 PointwiseLoss::BinaryCrossentropy { label_smoothing } => {
                     (LossKind::BinaryCrossentropy, label_smoothing)
@@ -158,7 +158,8 @@ fn dispatch(
                 PointwiseLoss::MeanAbsoluteError => (LossKind::MeanAbsoluteError, 0.0),
                 PointwiseLoss::Huber { delta } => (LossKind::Huber, delta),
             };
-            loss(Kernel::PointwiseLoss { loss: kind, activation }, columns(outputs)?, parameter)
+            let kernel = Kernel::PointwiseLoss { loss: kind, activation };
+            loss(kernel, columns(outputs)?, [scale, parameter])
         }
         Op::SquaredNorm { gradient, first, .. } => {
             of_parameter(Kernel::SquaredNorm, gradient, [u32::from(first), 0])?

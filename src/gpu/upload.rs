@@ -7,7 +7,7 @@ use super::device::Gpu;
 use super::plan::size;
 use super::staging::{Ring, Slot};
 use super::table::{Table, byte_size, element_size};
-use crate::data::{Batch, Sample};
+use crate::data::Batch;
 use crate::error::{Error, Result};
 use crate::program::{BufferId, Pass, Program, Role, Step};
 
@@ -24,6 +24,8 @@ pub(super) struct Upload {
 /// A buffer's place in a slot.
 struct Region {
     id: BufferId,
+    /// Which of the data's inputs or targets fills it.
+    column: usize,
     start: u64,
     row_bytes: u64,
 }
@@ -37,10 +39,10 @@ impl Upload {
         let mut end = STEP_BYTES;
         let mut regions = Vec::new();
         for role in [Role::SampleWeight, Role::Target, Role::Input] {
-            for (id, buffer) in program.of_role(role) {
+            for (column, (id, buffer)) in program.of_role(role).enumerate() {
                 let start = end.next_multiple_of(wgpu::MAP_ALIGNMENT);
                 end = start + byte_size(buffer, capacity);
-                regions.push(Region { id, start, row_bytes: byte_size(buffer, 1) });
+                regions.push(Region { id, column, start, row_bytes: byte_size(buffer, 1) });
             }
         }
         gpu.scoped(|| {
@@ -130,12 +132,12 @@ fn fill<'a>(
             let used = buffer.columns * element_size(buffer.element);
             let starts = (region.start as usize..).step_by(row_bytes);
             for (start, sample) in starts.zip(batch.samples()) {
-                let Sample { features, target, weight } = sample?;
-                let weight = weight.to_ne_bytes();
+                let sample = sample?;
+                let weight = sample.weight().to_ne_bytes();
                 let values: &[u8] = match buffer.role {
                     Role::SampleWeight => &weight,
-                    Role::Target => target,
-                    _ => features,
+                    Role::Target => sample.target(region.column),
+                    _ => sample.input(region.column),
                 };
                 let mut row = view.slice(start..start + row_bytes);
                 row.slice(..used).copy_from_slice(values);

@@ -7,14 +7,10 @@ use std::path::Path;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
 use serde::{Deserialize, Serialize};
 
-use super::{Compiled, Sequential, lower};
+use super::{Compiled, lower};
 use crate::atomic_write::atomic_write;
 use crate::error::{Error, Result};
-use crate::loss::Loss;
-use crate::metric::Metric;
-use crate::optimizer::Optimizer;
 use crate::program::{Program, Role, Rows};
-use crate::schedule::Schedule;
 
 /// Named tensors: name, shape, values.
 pub type Weights = Vec<(String, Vec<usize>, Vec<f32>)>;
@@ -39,12 +35,8 @@ const METADATA: &str = "minibatch";
 #[derive(Serialize, Deserialize)]
 struct Header {
     version: u32,
-    model: Sequential,
-    optimizer: Optimizer,
-    loss: Loss,
-    metrics: Vec<Metric>,
-    seed: u64,
-    schedule: Option<Schedule>,
+    #[serde(flatten)]
+    compiled: Compiled,
     steps: u64,
     epochs: u32,
 }
@@ -54,22 +46,25 @@ struct Version {
     version: u32,
 }
 
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// Names and shapes of what of a model outlasts a step: the parameters, `dense_1.weight`
-/// `[inputs, units]` and `dense_1.bias` `[units]`, and what the optimizer keeps for each of them,
-/// `dense_1.weight.moment_1`.
+/// `[inputs, units]` and `dense_1.bias` `[units]`, moving statistics, and what the optimizer keeps
+/// for each parameter, `dense_1.weight.moment_1`.
 pub fn tensors(program: &Program) -> Vec<(String, Vec<usize>)> {
-    [Role::Parameter, Role::OptimizerState].map(|role| of_role(program, role)).concat()
+    let mut tensors = parameters(program);
+    tensors.extend(described(program, &[Role::OptimizerState]));
+    tensors
 }
 
-/// Names and shapes of the parameters, layer by layer.
+/// Names and shapes of the parameters and of what else was learned, layer by layer.
 pub(crate) fn parameters(program: &Program) -> Vec<(String, Vec<usize>)> {
-    of_role(program, Role::Parameter)
+    described(program, &[Role::Parameter, Role::State])
 }
 
-fn of_role(program: &Program, role: Role) -> Vec<(String, Vec<usize>)> {
-    let named = program.of_role(role).map(|(_, buffer)| {
+fn described(program: &Program, roles: &[Role]) -> Vec<(String, Vec<usize>)> {
+    let buffers = program.buffers().filter(|(_, buffer)| roles.contains(&buffer.role));
+    let named = buffers.map(|(_, buffer)| {
         let shape = match buffer.rows {
             Rows::One => vec![buffer.columns],
             _ => vec![buffer.live_rows(0), buffer.columns],
@@ -86,18 +81,8 @@ fn of_role(program: &Program, role: Role) -> Vec<(String, Vec<usize>)> {
 pub fn save(path: &Path, saved: &Saved) -> Result<()> {
     let bad = |problem: String| Error::ModelFile { path: path.into(), problem };
     let Saved { compiled, steps, epochs, tensors } = saved;
-    let Compiled { architecture, optimizer, loss, metrics, seed, schedule } = compiled.clone();
-    let header = Header {
-        version: VERSION,
-        model: architecture,
-        optimizer,
-        loss,
-        metrics,
-        seed,
-        schedule,
-        steps: *steps,
-        epochs: *epochs,
-    };
+    let (compiled, steps, epochs) = (compiled.clone(), *steps, *epochs);
+    let header = Header { version: VERSION, compiled, steps, epochs };
     let header = serde_json::to_string(&header).map_err(|error| bad(error.to_string()))?;
     let bytes: Vec<Vec<u8>> = tensors
         .iter()
@@ -137,8 +122,7 @@ pub fn load(path: &Path) -> Result<Saved> {
         return Err(bad(format!("has version {version}; this program reads version {VERSION}")));
     }
     let header: Header = serde_json::from_str(header).map_err(damaged)?;
-    let Header { model, optimizer, loss, metrics, seed, schedule, steps, epochs, .. } = header;
-    let compiled = Compiled { architecture: model, optimizer, loss, metrics, seed, schedule };
+    let Header { compiled, steps, epochs, .. } = header;
     let program =
         lower(&compiled).map_err(|error| bad(format!("its architecture is damaged: {error}")))?;
     let mut read = Weights::new();

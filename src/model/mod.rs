@@ -1,17 +1,29 @@
-//! What is trained: a stack of layers, its lowering to a program, its initial weights and its
+//! What is trained: a graph of layers, its lowering to a program, its initial weights and its
 //! file.
 
+mod compiled;
 mod file;
+pub(crate) mod functional;
 mod initializer;
+mod input;
+mod layer;
 mod lower;
+mod normalization;
 mod regularizer;
+mod report;
 mod sequential;
 mod summary;
 
+pub use compiled::{Compiled, Objective};
 pub(crate) use file::parameters;
 pub use file::{Saved, Weights, load, save, tensors};
+pub use functional::{Functional, Node, NodeKind, Output, Tensor};
 pub use initializer::Initializer;
-pub(crate) use lower::check_optimizer;
+pub use input::{Input, InputType};
+pub use layer::{Dense, Layer};
 pub use lower::lower;
+pub(crate) use lower::{Initial, Lowered, check_optimizer, lowered};
+pub use normalization::{BatchNormalization, LayerNormalization, Normalization};
 pub use regularizer::Regularizer;
-pub use sequential::{Compiled, Dense, Input, InputType, Layer, Sequential};
+pub(crate) use report::{OutputReport, Report, ReportedMetric, Sums};
+pub use sequential::Sequential;

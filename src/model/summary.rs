@@ -1,46 +1,63 @@
 //! A model's layers as a table.
 
-use super::{Layer, Sequential};
+use super::{Functional, NodeKind};
 
-impl Sequential {
+impl Functional {
     /// The table of [Keras' `summary()`](https://keras.io/api/models/model/#summary-method): each
-    /// layer's name, kind, output shape and number of parameters, and their sum.
+    /// layer's name, kind, output shape and number of parameters, and their sum; also where it
+    /// takes its values from, unless each is the one before.
     pub fn summary(&self) -> String {
-        let mut rows = vec![["Layer (type)", "Output Shape", "Param #"].map(String::from).to_vec()];
-        let mut width = self.input.width().unwrap_or(0);
-        let (mut total, mut trainable) = (0usize, 0usize);
-        let mut counts = [0; 4];
-        for layer in &self.layers {
-            let (place, name, parameters) = match layer {
-                Layer::Dense(dense) => {
-                    let inputs = std::mem::replace(&mut width, dense.units);
-                    let rows = inputs.saturating_add(usize::from(dense.use_bias));
-                    let parameters = rows.saturating_mul(dense.units);
-                    if dense.trainable {
-                        trainable = trainable.saturating_add(parameters);
-                    }
-                    (0, "dense", parameters)
-                }
-                Layer::Activation { .. } => (1, "activation", 0),
-                Layer::Dropout { .. } => (2, "dropout", 0),
-                Layer::Flatten => (3, "flatten", 0),
-            };
-            counts[place] += 1;
-            total = total.saturating_add(parameters);
-            let mut kind = name.to_owned();
-            kind[..1].make_ascii_uppercase();
-            rows.push(vec![
-                format!("{name}_{} ({kind})", counts[place]),
-                format!("(None, {width})"),
-                grouped(parameters),
-            ]);
+        let nodes = self.nodes();
+        let chain = nodes.iter().enumerate().all(|(place, node)| match node.kind.sources() {
+            [] => place == 0,
+            sources => sources.iter().all(|&source| source + 1 == place),
+        });
+        let mut header = vec!["Layer (type)", "Output Shape", "Param #"];
+        if !chain {
+            header.push("Connected to");
         }
-        let column = |i: usize| rows.iter().map(|row| row[i].len()).max().unwrap_or(0);
-        let [a, b, c] = [column(0), column(1), column(2)];
-        let rule = "-".repeat(a + b + c + 4);
+        let mut rows: Vec<Vec<String>> = vec![header.into_iter().map(String::from).collect()];
+        let widths = self.widths();
+        let width = |place: usize| widths.get(place).copied().unwrap_or(0);
+        let (mut total, mut trainable) = (0usize, 0usize);
+        for (place, node) in nodes.iter().enumerate() {
+            // Keras' table of a stack does not show its input.
+            if chain && matches!(node.kind, NodeKind::Input { .. }) {
+                continue;
+            }
+            let [trained, other] = match &node.kind {
+                NodeKind::Layer { layer, of } => layer.parameters(width(*of)),
+                _ => [0, 0],
+            };
+            let parameters = trained.saturating_add(other);
+            trainable = trainable.saturating_add(trained);
+            total = total.saturating_add(parameters);
+            let mut row = vec![
+                format!("{} ({})", node.name, camel_case(node.kind.kind())),
+                format!("(None, {})", width(place)),
+                grouped(parameters),
+            ];
+            if !chain {
+                let sources = node.kind.sources().iter();
+                let names = sources.filter_map(|&source| nodes.get(source));
+                row.push(names.map(|node| node.name.as_str()).collect::<Vec<_>>().join(", "));
+            }
+            rows.push(row);
+        }
+        let column = |i: usize| {
+            let cells = rows.iter().filter_map(|row| row.get(i));
+            cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+        };
+        let sizes: Vec<usize> = (0..if chain { 3 } else { 4 }).map(column).collect();
+        let rule = "-".repeat(sizes.iter().sum::<usize>() + 2 * (sizes.len() - 1));
         let mut text = String::new();
         for (i, row) in rows.iter().enumerate() {
-            text.push_str(&format!("{:a$}  {:b$}  {:>c$}\n", row[0], row[1], row[2]));
+            let cells = row.iter().zip(&sizes).enumerate().map(|(column, (cell, &size))| {
+                // Numbers to the right.
+                if column == 2 { format!("{cell:>size$}") } else { format!("{cell:size$}") }
+            });
+            text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
+            text.push('\n');
             if i == 0 {
                 text.push_str(&format!("{rule}\n"));
             }
@@ -56,6 +73,16 @@ impl Sequential {
         }
         text
     }
+}
+
+/// `BatchNormalization` for `batch_normalization`.
+fn camel_case(kind: &str) -> String {
+    let words = kind.split('_').map(|word| {
+        let mut letters = word.chars();
+        let first = letters.next().map(|letter| letter.to_ascii_uppercase());
+        first.into_iter().chain(letters).collect::<String>()
+    });
+    words.collect()
 }
 
 /// `101,770`.

@@ -10,7 +10,7 @@ use crate::activation::Elementwise;
 use crate::cpu::activation::derivative;
 use crate::error::Result;
 use crate::loss::PointwiseLoss;
-use crate::program::{BufferId, Element, Op, Pass, Program, ProgramBuilder, Role, Rows};
+use crate::program::{BufferId, Element, Op, Pass, ProgramBuilder, Role, Rows};
 
 /// A loss in one of its forms.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -23,6 +23,7 @@ pub enum LossCase {
 
 const SMOOTHING: f64 = 0.125;
 const DELTA: f64 = 0.75;
+const SCALE: f64 = 0.625;
 
 impl LossCase {
     pub(super) fn all() -> Vec<LossCase> {
@@ -82,8 +83,8 @@ pub(super) fn loss(shape: [usize; 3], case: LossCase, mut values: Values) -> Res
         builder.buffer(name, role, Element::Real, Rows::Batch, 1)
     };
     let sample_weights = real(&mut builder, "sample_weights", Role::SampleWeight)?;
-    let loss = real(&mut builder, Program::LOSS, Role::Metric)?;
-    let counts = builder.buffer(Program::COUNTS, Role::Metric, Element::U32, Rows::Batch, 2)?;
+    let loss = real(&mut builder, "loss", Role::Metric)?;
+    let counts = builder.buffer("counts", Role::Metric, Element::U32, Rows::Batch, 2)?;
     let gradient = builder.activation("gradient", units)?;
     builder.push(
         Pass::Predict,
@@ -95,6 +96,7 @@ pub(super) fn loss(shape: [usize; 3], case: LossCase, mut values: Values) -> Res
                 loss,
                 counts,
                 gradient,
+                scale: SCALE,
             },
             LossCase::CategoricalCrossEntropy => Op::CategoricalCrossEntropy {
                 logits: outputs,
@@ -103,6 +105,7 @@ pub(super) fn loss(shape: [usize; 3], case: LossCase, mut values: Values) -> Res
                 loss,
                 counts,
                 gradient,
+                scale: SCALE,
                 label_smoothing: SMOOTHING,
             },
             LossCase::Pointwise(function, activation) => Op::PointwiseLoss {
@@ -112,6 +115,7 @@ pub(super) fn loss(shape: [usize; 3], case: LossCase, mut values: Values) -> Res
                 loss,
                 counts,
                 gradient,
+                scale: SCALE,
                 function,
                 activation,
             },
@@ -164,7 +168,8 @@ pub(super) fn loss(shape: [usize; 3], case: LossCase, mut values: Values) -> Res
     });
     let gradient_bound: Bound = Box::new(move |result: &dyn Fn(BufferId) -> Vec<f64>| {
         let scaled = |i: usize, value: f64| {
-            let (row, scale) = (&of_rows[i / units], weights[i / units] / rows as f64);
+            let (row, weight) = (&of_rows[i / units], weights[i / units]);
+            let scale = SCALE * weight / rows as f64;
             row.gradient[i % units] * scale + bounds::rounded(value)
         };
         result(gradient).into_iter().enumerate().map(|(i, value)| scaled(i, value)).collect()

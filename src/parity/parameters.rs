@@ -17,7 +17,7 @@ pub(super) fn penalty(shape: [usize; 3], mut values: Values) -> Result<Case> {
     let slots = Program::PENALTY_SLOTS;
     let columns = slots + 1;
     let penalty =
-        builder.buffer(Program::PENALTY, Role::Metric, Element::Real, Rows::One, columns)?;
+        builder.buffer("penalty", Role::Metric, Element::Real, Rows::One, columns)?;
     builder.push(Pass::Predict, Op::Penalty { weight, penalty, l1: L1, l2: L2 })?;
     let w = values.signed(inputs * units);
     let mut before = values.positive(columns);

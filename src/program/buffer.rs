@@ -17,9 +17,11 @@ impl BufferId {
 /// What a buffer is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// Filled by the host with each batch's samples.
+    /// Filled by the host with each batch's samples: the first one with the data's first input, and
+    /// so on.
     Input,
-    /// Filled by the host with each batch's targets: class indices `[B, 1]`, or floats.
+    /// Filled by the host with each batch's targets, class indices `[B, 1]`, or floats; in the order
+    /// of the data's, as the inputs.
     Target,
     /// Filled by the host with the weight of each sample.
     SampleWeight,
@@ -27,6 +29,8 @@ pub enum Role {
     Parameter,
     /// The loss' derivative by a parameter.
     ParameterGradient,
+    /// Not trained, but a part of what the model has learned: moving statistics.
+    State,
     /// Kept by the optimizer from step to step.
     OptimizerState,
     /// Computed anew in each step: a layer's output, or the loss' derivative by it.
@@ -145,42 +149,54 @@ impl Buffer {
         })
     }
 
-    /// Whether the targets of `data` can fill this buffer.
+    /// Whether the values that `op` wrote here in step `step`, without padding, are all finite.
     ///
     /// # Errors
-    /// [`Error::Shape`] if they have another width or type.
-    pub fn check_target(&self, data: &Dataset) -> Result<()> {
+    /// [`Error::NonFiniteValue`] for the first one that is not.
+    pub fn check_finite(&self, op: &str, step: u64, values: &[f64]) -> Result<()> {
+        match values.iter().enumerate().find(|(_, value)| !value.is_finite()) {
+            None => Ok(()),
+            Some((place, &value)) => Err(Error::NonFiniteValue {
+                op: op.to_owned(),
+                buffer: self.name.clone(),
+                row: place / self.columns,
+                column: place % self.columns,
+                value,
+                step,
+            }),
+        }
+    }
+
+    /// Whether target `column` of `data` can fill this buffer.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if it has another width or type, or is not there.
+    pub fn check_target(&self, data: &Dataset, column: usize) -> Result<()> {
         let describe = |width: Option<usize>| match width {
             None => "class indices".to_owned(),
             Some(width) => format!("{width} floats a sample"),
         };
-        let actual = match data.targets() {
-            Targets::Classes(_) => None,
-            Targets::Values { width, .. } => Some(*width),
-        };
-        let expected = (self.element == Element::Real).then_some(self.columns);
-        if actual == expected {
-            return Ok(());
-        }
-        Err(Error::Shape {
+        let wrong = |actual: String| Error::Shape {
             what: "the targets do not fit the model's loss and outputs".into(),
-            actual: describe(actual),
-            expected: describe(expected),
-        })
+            actual,
+            expected: describe((self.element == Element::Real).then_some(self.columns)),
+        };
+        let target = data.targets().get(column).ok_or_else(|| wrong("no targets".into()))?;
+        let actual = match target.targets {
+            Targets::Classes(_) => None,
+            Targets::Values { width, .. } => Some(width),
+        };
+        match actual == (self.element == Element::Real).then_some(self.columns) {
+            true => Ok(()),
+            false => Err(wrong(describe(actual))),
+        }
     }
 
-    /// Whether samples of `data` can fill this input.
+    /// Whether input `column` of `data` can fill this buffer.
     ///
     /// # Errors
-    /// [`Error::Shape`] if they have another width or type.
-    pub fn check_input(&self, data: &Dataset) -> Result<()> {
-        let kind = match data.features() {
-            Features::U8(_) => Element::U8,
-            Features::F32(_) => Element::Real,
-        };
-        if (kind, data.width()) == (self.element, self.columns) {
-            return Ok(());
-        }
+    /// [`Error::Shape`] if it has another width or type, or is not there.
+    pub fn check_input(&self, data: &Dataset, column: usize) -> Result<()> {
         let describe = |width: usize, element: Element| {
             let element = match element {
                 Element::U8 => "bytes",
@@ -189,10 +205,19 @@ impl Buffer {
             };
             format!("samples of {width} {element}")
         };
-        Err(Error::Shape {
+        let wrong = |actual: String| Error::Shape {
             what: "the data does not fit the model's input".into(),
-            actual: describe(data.width(), kind),
+            actual,
             expected: describe(self.columns, self.element),
-        })
+        };
+        let input = data.inputs().get(column).ok_or_else(|| wrong("no samples".into()))?;
+        let element = match input.features {
+            Features::U8(_) => Element::U8,
+            Features::F32(_) => Element::Real,
+        };
+        match (element, input.width()) == (self.element, self.columns) {
+            true => Ok(()),
+            false => Err(wrong(describe(input.width(), element))),
+        }
     }
 }

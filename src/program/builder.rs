@@ -134,6 +134,7 @@ impl ProgramBuilder {
             Pass::Train => self.program.train.push(op),
             Pass::Evaluate => self.program.evaluate.push(op),
             Pass::Predict => self.program.predict.push(op),
+            Pass::Update => self.program.update.push(op),
         }
         Ok(())
     }
@@ -261,6 +262,16 @@ impl ProgramBuilder {
             ));
         }
         Ok(())
+    }
+
+    /// Says that `result` is what [`Pass::Predict`] computes for the output called `name`.
+    pub fn output(&mut self, name: impl Into<String>, result: BufferId) {
+        self.program.outputs.push((name.into(), result));
+    }
+
+    /// The name of a buffer made before.
+    pub fn name(&self, id: BufferId) -> &str {
+        &self.program.buffer(id).name
     }
 
     /// The finished program.

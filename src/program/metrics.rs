@@ -1,45 +1,76 @@
 //! What the metric buffers add up to.
 
-/// Totals over the samples of the steps since the metrics were cleared.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+use std::collections::BTreeMap;
+
+use super::{Buffer, BufferId, Element, Program, Role, Rows};
+
+/// Totals over the samples of the steps since the metrics were cleared, by metric buffer.
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Metrics {
-    /// Sum of the samples' losses, that of regularizers included.
-    pub loss_sum: f64,
-    /// Right predictions: samples whose largest output is the right class, or, with a binary
-    /// cross-entropy, outputs on the right side of 1/2.
-    pub correct: u64,
+    sums: BTreeMap<BufferId, Vec<f64>>,
     /// Number of the first step with a logit or a loss that was NaN or infinite.
     pub first_nonfinite_step: Option<u64>,
 }
 
 impl Metrics {
-    /// Adds up, in f64, what each row of the batch has gathered, `loss[B]` (and the penalty) and
-    /// `counts[B,2]`. A row gathers over the steps by itself, so no two invocations ever add to one number.
-    pub fn sum(loss: impl Iterator<Item = f64>, counts: &[u32]) -> Self {
-        let counts = counts.chunks_exact(2);
-        Metrics {
-            loss_sum: loss.sum(),
-            correct: counts.clone().map(|count| u64::from(count[0])).sum(),
-            first_nonfinite_step: counts
-                .filter(|count| count[1] != 0)
-                .map(|count| u64::from(count[1]))
-                .min(),
+    /// Adds up, in f64, the metric buffers of `program`, whose values, as they lie in memory, `read`
+    /// returns. A row gathers over the steps by itself, so no two invocations ever add to one
+    /// number.
+    ///
+    /// # Errors
+    /// Those of `read`.
+    pub fn gather<E>(
+        program: &Program,
+        mut read: impl FnMut(BufferId, &Buffer) -> Result<Vec<f64>, E>,
+    ) -> Result<Self, E> {
+        let mut metrics = Metrics::default();
+        for (id, buffer) in program.of_role(Role::Metric) {
+            let values = read(id, buffer)?;
+            let sums = match (buffer.element, buffer.rows) {
+                (_, Rows::Fixed(rows)) => {
+                    values.into_iter().take(rows * buffer.columns).collect()
+                }
+                // What follows the sums is the number of the next one.
+                (_, Rows::One) => vec![values.iter().take(Program::PENALTY_SLOTS).sum()],
+                (Element::U32, Rows::Batch) => {
+                    let steps = values.chunks_exact(2).map(|row| row[1]).filter(|&step| step > 0.0);
+                    let first = steps.min_by(f64::total_cmp).map(|step| step as u64);
+                    let before = metrics.first_nonfinite_step;
+                    metrics.first_nonfinite_step = before.into_iter().chain(first).min();
+                    vec![values.chunks_exact(2).map(|row| row[0]).sum()]
+                }
+                (_, Rows::Batch) => {
+                    let mut sums = vec![0.0; buffer.columns];
+                    for row in values.chunks_exact(buffer.columns) {
+                        sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
+                    }
+                    sums
+                }
+            };
+            metrics.sums.insert(id, sums);
         }
+        Ok(metrics)
     }
 
-    /// The first step with a loss that was not finite; `last` if only the sum of all is not, as by
-    /// a regularizer of weights that are too large.
-    pub fn nonfinite_step(&self, last: u64) -> Option<u64> {
-        self.first_nonfinite_step.or((!self.loss_sum.is_finite()).then_some(last))
+    /// The totals of buffer `id`: of each column over the rows of the batch; none if nothing was
+    /// gathered.
+    pub fn sums(&self, id: BufferId) -> &[f64] {
+        self.sums.get(&id).map_or(&[], Vec::as_slice)
+    }
+
+    /// The first of those totals; 0 if nothing was gathered.
+    pub fn sum(&self, id: BufferId) -> f64 {
+        self.sums(id).first().copied().unwrap_or(0.0)
     }
 
     /// Those of both together.
     pub fn plus(&self, other: &Metrics) -> Self {
-        let steps = [self.first_nonfinite_step, other.first_nonfinite_step];
-        Metrics {
-            loss_sum: self.loss_sum + other.loss_sum,
-            correct: self.correct + other.correct,
-            first_nonfinite_step: steps.into_iter().flatten().min(),
+        let mut sums = self.sums.clone();
+        for (&id, added) in &other.sums {
+            let own = sums.entry(id).or_insert_with(|| vec![0.0; added.len()]);
+            own.iter_mut().zip(added).for_each(|(own, added)| *own += added);
         }
+        let steps = [self.first_nonfinite_step, other.first_nonfinite_step];
+        Metrics { sums, first_nonfinite_step: steps.into_iter().flatten().min() }
     }
 }

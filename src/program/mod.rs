@@ -13,27 +13,22 @@ pub use metrics::Metrics;
 pub use op::{AdamRule, Op, Pass, dropout_threshold};
 pub use step::Step;
 
-/// The buffer table of a model and its three lists of operations.
+/// The buffer table of a model, its lists of operations, and the buffers of its outputs.
 ///
 /// The lists share the table: evaluation and prediction read the parameters that training writes.
-/// A program without an optimizer has an empty [`Pass::Train`] and no gradient in its table.
 #[derive(Debug, Clone, Default)]
 pub struct Program {
     buffers: Vec<Buffer>,
     train: Vec<Op>,
     evaluate: Vec<Op>,
     predict: Vec<Op>,
+    update: Vec<Op>,
+    outputs: Vec<(String, BufferId)>,
 }
 
 impl Program {
-    /// Name of the buffer `[B]` to which each step adds its samples' losses.
-    pub const LOSS: &str = "metrics.loss";
-    /// Name of the buffer `[B,2]` that counts right predictions and notes non-finite losses.
-    pub const COUNTS: &str = "metrics.counts";
-    /// Name of the buffer to which each step adds what regularizers cost, times its live rows:
-    /// [`PENALTY_SLOTS`](Self::PENALTY_SLOTS) sums, and the number of the next one.
-    pub const PENALTY: &str = "metrics.penalty";
-    /// Sums in that buffer, as in `penalty.wgsl`.
+    /// Sums in the buffer that [`Op::Penalty`] adds to, as in `penalty.wgsl`; after them comes the
+    /// number of the next one.
     pub const PENALTY_SLOTS: usize = 1024;
 
     /// The operations of `pass`, in the order in which they run.
@@ -42,6 +37,7 @@ impl Program {
             Pass::Train => &self.train,
             Pass::Evaluate => &self.evaluate,
             Pass::Predict => &self.predict,
+            Pass::Update => &self.update,
         }
     }
 
@@ -61,9 +57,23 @@ impl Program {
         self.buffers().filter(move |(_, buffer)| buffer.role == role)
     }
 
+    /// Name and result `[B, width]` of each output, as [`Pass::Predict`] computes them.
+    pub fn outputs(&self) -> &[(String, BufferId)] {
+        &self.outputs
+    }
+
     /// The buffer called `name`.
     pub fn find(&self, name: &str) -> Option<BufferId> {
         self.buffers().find(|(_, buffer)| buffer.name == name).map(|(id, _)| id)
+    }
+
+    /// The same buffers with the slices of each arena in its place.
+    pub fn parts(&self, ids: &[BufferId]) -> Vec<BufferId> {
+        let parts = ids.iter().map(|&id| match self.buffer(id).role {
+            Role::Arena => self.slices(id).map(|(slice, _)| slice).collect(),
+            _ => vec![id],
+        });
+        parts.collect::<Vec<_>>().concat()
     }
 
     /// The buffers that are slices of `arena`, in the order of their offsets.

@@ -7,8 +7,10 @@ use crate::loss::PointwiseLoss;
 /// Which of a program's lists of operations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Pass {
-    /// Forward, backward, update.
+    /// Forward, backward, and the update unless gradients are accumulated.
     Train,
+    /// After a [`Pass::Train`] that completes an accumulation: the update. Empty without one.
+    Update,
     /// Forward, loss and metrics.
     Evaluate,
     /// Forward to the outputs.
@@ -59,7 +61,7 @@ pub enum Op {
     /// sample's loss, times its weight, to `loss[B]`, adds 1 to `counts[B,0]` where the largest
     /// logit is the label's, notes in `counts[B,1]` the number of the first step in which a logit
     /// or the loss was not finite or the label was no class, and writes
-    /// `gradient[B,U] = (softmax(logits) - onehot(labels)) · weight / live rows`.
+    /// `gradient[B,U] = (softmax(logits) - onehot(labels)) · weight · scale / live rows`.
     SoftmaxCrossEntropy {
         logits: BufferId,
         labels: BufferId,
@@ -67,6 +69,7 @@ pub enum Op {
         loss: BufferId,
         counts: BufferId,
         gradient: BufferId,
+        scale: f64,
     },
     /// The same against `targets[B,U]`, a probability of each class, smoothed:
     /// `target · (1 - label_smoothing) + label_smoothing / U`.
@@ -77,6 +80,7 @@ pub enum Op {
         loss: BufferId,
         counts: BufferId,
         gradient: BufferId,
+        scale: f64,
         label_smoothing: f64,
     },
     /// A loss of each of `outputs[B,U]` against a target of its own, the mean over U, with
@@ -89,6 +93,7 @@ pub enum Op {
         loss: BufferId,
         counts: BufferId,
         gradient: BufferId,
+        scale: f64,
         function: PointwiseLoss,
         activation: Elementwise,
     },

@@ -1,7 +1,8 @@
 //! Callbacks: how a caller watches training, takes part in it, and ends it.
 
-use super::history::{EpochRecord, History, Scores};
-use super::model::Model;
+use super::history::{EpochRecord, History};
+use super::model::{Model, Predictions};
+use super::scores::Scores;
 use crate::error::Result;
 
 /// Whether training goes on.
@@ -182,7 +183,7 @@ pub trait Callback {
         Ok(())
     }
 
-    /// A step of a prediction is done: the outputs of its samples, row-major.
+    /// A step of a prediction is done: the outputs of its samples, row-major, under their names.
     ///
     /// # Errors
     /// As `train_begin`.
@@ -190,7 +191,7 @@ pub trait Callback {
         &mut self,
         model: &mut Model,
         step: StepEnd,
-        outputs: &[f32],
+        outputs: &Predictions,
     ) -> Result<()> {
         Ok(())
     }

@@ -62,6 +62,13 @@ impl Executor {
         }
     }
 
+    pub async fn run_eagerly(&mut self, pass: Pass, batch: Batch<'_>, step: &Step) -> Result<()> {
+        match self {
+            Executor::Cpu(cpu) => cpu.run_eagerly(pass, batch, step),
+            Executor::Gpu(gpu) => gpu.run_eagerly(pass, batch, step).await,
+        }
+    }
+
     pub async fn read(&mut self, id: BufferId, live_rows: usize) -> Result<Vec<f64>> {
         match self {
             Executor::Cpu(cpu) => Ok(cpu.read(id, live_rows)),

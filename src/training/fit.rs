@@ -1,5 +1,6 @@
 //! The training loop.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::arguments::{Fit, ValidationFreq, check_batch_size, steps};
@@ -54,6 +55,7 @@ impl Model {
         if initial_epoch > 0 {
             self.epochs = initial_epoch;
         }
+        let together = self.compiled.steps_per_execution;
         let mut history = History::default();
         for epoch in initial_epoch + 1..=epochs {
             let start = Instant::now();
@@ -64,7 +66,8 @@ impl Model {
                 callback.epoch_begin(self, EpochStart { epoch, epochs, steps })?;
             }
             let before = self.steps;
-            let finite = |metrics: Metrics, last: u64| match metrics.nonfinite_step(last) {
+            let report = Arc::clone(&self.report);
+            let finite = |metrics: Metrics, last: u64| match report.nonfinite_step(&metrics, last) {
                 Some(step) => Err(Error::NonFinite {
                     step,
                     batch: Some((epoch, step.saturating_sub(before))),
@@ -74,18 +77,22 @@ impl Model {
             let mut samples = 0;
             let mut learning_rate = self.learning_rate();
             for index in 0..steps {
-                for callback in &mut callbacks {
+                let begins = index.is_multiple_of(together);
+                for callback in callbacks.iter_mut().filter(|_| begins) {
                     callback.batch_begin(self, index + 1)?;
                 }
                 let batch = Batch { data: train, indices: order.batch(index) };
                 learning_rate = self.learning_rate();
                 let scalars = self.next_step(batch.len());
-                if let Err(error) = self.executor.run(Pass::Train, batch, &scalars).await {
+                if let Err(error) = self.run(Pass::Train, batch, &scalars).await {
                     self.steps -= 1;
                     return Err(error);
                 }
                 self.totals.on_device = true;
                 samples += batch.len();
+                if !(index + 1).is_multiple_of(together) && index + 1 < steps {
+                    continue;
+                }
                 let step = StepEnd { step: index + 1, samples };
                 let mut scores = None;
                 for callback in &mut callbacks {
@@ -94,7 +101,7 @@ impl Model {
                             Some(scores) => scores,
                             None => {
                                 let metrics = finite(self.read_totals().await?, self.steps)?;
-                                scores.insert(self.scores(&metrics, samples))
+                                scores.insert(self.report.scores(&metrics, samples))
                             }
                         };
                         callback.scores(step, scores);
@@ -108,7 +115,7 @@ impl Model {
             let metrics = finite(self.read_totals().await?, self.steps)?;
             self.totals = Totals::default();
             self.executor.clear_metrics()?;
-            let training = self.scores(&metrics, samples);
+            let training = self.report.scores(&metrics, samples);
             let validation = match validation {
                 Some(Validation { data, batch_size, steps, freq })
                     if !history.stopped && freq.includes(epoch) =>
@@ -135,7 +142,7 @@ impl Model {
 
     /// Names of the values that an epoch's record has.
     fn value_names(&self, validates: bool) -> Vec<String> {
-        let scores = || self.scores(&Metrics::default(), 1);
+        let scores = || self.report.scores(&Metrics::default(), 1);
         let record = EpochRecord {
             epoch: 1,
             training: scores(),
@@ -158,13 +165,14 @@ impl Model {
                 format!("is {initial}, and epochs {epochs}: none would run; give less than epochs");
             return Err(Error::argument("initial_epoch", problem));
         }
+        let data = self.arranged(data, true)?;
         let data = match &fit.sample_weight {
-            Some(weights) => data.clone().with_sample_weights(weights.clone())?,
-            None => data.clone(),
+            Some(weights) => data.with_sample_weights(weights.clone())?,
+            None => data,
         };
         let (train, validation) = match (fit.validation_split, fit.validation_data) {
             (0.0, None) => (data, None),
-            (0.0, Some(validation)) => (data, Some(validation.clone())),
+            (0.0, Some(validation)) => (data, Some(self.arranged(validation, true)?)),
             (fraction, None) => {
                 let (train, validation) = data.split_last(fraction)?;
                 (train, Some(validation))

@@ -3,32 +3,7 @@
 use serde::Serialize;
 use serde::ser::SerializeMap;
 
-use crate::program::Metrics;
-
-/// Mean loss and accuracy over some samples.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Scores {
-    /// Mean loss of a sample.
-    pub loss: f64,
-    /// Share of right predictions, if [`Metric::Accuracy`](crate::Metric::Accuracy) is watched.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub accuracy: Option<f64>,
-}
-
-impl Scores {
-    /// Of `samples` samples with `answers` answers each that may be right or wrong.
-    pub(super) fn new(metrics: &Metrics, samples: usize, answers: Option<usize>) -> Self {
-        let samples = samples.max(1) as f64;
-        let accuracy = |answers| metrics.correct as f64 / (samples * answers as f64);
-        Scores { loss: metrics.loss_sum / samples, accuracy: answers.map(accuracy) }
-    }
-
-    /// Each value under Keras' name of it, the loss first.
-    pub fn values(&self) -> Vec<(String, f64)> {
-        let accuracy = self.accuracy.map(|accuracy| ("accuracy".into(), accuracy));
-        [("loss".into(), self.loss)].into_iter().chain(accuracy).collect()
-    }
-}
+use super::scores::Scores;
 
 /// One epoch. As in Keras, loss and accuracy are running values: each batch counts as it was
 /// before its own update.
@@ -132,7 +107,7 @@ mod tests {
     use super::*;
 
     fn history() -> History {
-        let scores = |loss| Scores { loss, accuracy: Some(0.5) };
+        let scores = |loss| Scores::new(loss, [("accuracy".into(), 0.5)]);
         let record = |epoch, validation| EpochRecord {
             epoch,
             training: scores(1.5),
@@ -165,7 +140,7 @@ mod tests {
         };
         assert_eq!(read(&history()), expected);
         let mut broken = history();
-        broken.epochs[1].validation = Some(Scores { loss: f64::NAN, accuracy: None });
+        broken.epochs[1].validation = Some(Scores::new(f64::NAN, []));
         assert_eq!(read(&broken)["epochs"][1]["val_loss"], serde_json::Value::Null);
     }
 

@@ -12,11 +12,13 @@ mod learning_rate;
 mod model;
 mod on_batch;
 mod recording;
+mod scores;
 mod totals;
 mod weights;
 
 pub use arguments::{Evaluate, Fit, Predict, ValidationFreq};
 pub use callback::{Callback, EpochStart, Flow, StepEnd, TrainStart};
 pub use executor::Backend;
-pub use history::{EpochRecord, History, Scores};
-pub use model::Model;
+pub use history::{EpochRecord, History};
+pub use model::{Model, Predictions};
+pub use scores::{ConfusionMatrix, Scores};

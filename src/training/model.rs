@@ -6,25 +6,32 @@ use std::sync::Arc;
 use super::arguments::{Evaluate, Predict, check_batch_size, steps};
 use super::callback::{Callback, StepEnd};
 use super::executor::{Backend, Executor};
-use super::history::Scores;
 use super::recording::Recorded;
+use super::scores::Scores;
 use super::totals::Totals;
 use crate::data::{Batch, BatchOrder, Dataset, Shuffle};
 use crate::error::{Error, Result};
 use crate::gpu::GpuExecutor;
-use crate::loss::Accuracy;
-use crate::metric::Metric;
-use crate::model::{Compiled, Saved, Sequential, Weights, load, lower, save, tensors};
+use crate::model::{
+    Compiled, Functional, Initial, Lowered, Report, Saved, Weights, load, lowered, save, tensors,
+};
 use crate::optimizer::Optimizer;
-use crate::program::{BufferId, Metrics, Pass, Program, Role, Step};
+use crate::program::{Buffer, BufferId, Element, Pass, Program, Role, Step};
 use crate::schedule::Schedule;
+
+/// Name and values `[samples, width]`, row-major, of each output.
+pub type Predictions = Vec<(String, Vec<f32>)>;
 
 /// A model on a backend: fit, evaluate, predict.
 #[derive(Debug)]
 pub struct Model {
     pub(super) compiled: Compiled,
     pub(super) program: Arc<Program>,
+    /// What the metric buffers mean.
+    pub(super) report: Arc<Report>,
     pub(super) executor: Executor,
+    /// Samples of the last batch that ran.
+    last_rows: usize,
     /// Updates made so far.
     pub(super) steps: u64,
     /// Epochs begun so far, or as many as `initial_epoch` has said: the next one's number in the
@@ -52,22 +59,22 @@ impl Compiled {
     /// # Errors
     /// As `build`.
     pub async fn build_async(self, backend: impl Into<Backend>) -> Result<Model> {
-        let program = Arc::new(lower(&self)?);
+        let Lowered { program, initial, report } = lowered(&self)?;
+        let program = Arc::new(program);
         self.schedule.iter().try_for_each(Schedule::check)?;
         let mut executor = Executor::new(backend.into(), Arc::clone(&program)).await?;
-        for (number, (inputs, dense)) in (0u32..).zip(self.architecture.dense_layers()) {
-            for (part, rows, initializer, stream) in [
-                ("weight", inputs, dense.weight_initializer, number),
-                ("bias", 0, dense.bias_initializer, u32::MAX - number),
-            ] {
-                if let Some(id) = program.find(&format!("dense_{}.{part}", number + 1)) {
-                    let values = initializer.values(self.seed, stream, rows, dense.units);
-                    executor.write(id, &values).await?;
+        for (id, initial) in initial {
+            let values = match initial {
+                Initial::Drawn(initializer, stream, rows, units) => {
+                    initializer.values(self.seed, stream, rows, units)
                 }
-            }
+                Initial::Values(values) => values,
+            };
+            executor.write(id, &values).await?;
         }
         if let Optimizer::Adagrad(adagrad) = self.optimizer {
-            for (id, buffer) in program.of_role(Role::OptimizerState) {
+            let state = program.of_role(Role::OptimizerState);
+            for (id, buffer) in state.filter(|(_, state)| state.name.ends_with(".accumulator")) {
                 let count = buffer.live_rows(0) * buffer.columns;
                 let values = vec![adagrad.initial_accumulator_value; count];
                 executor.write(id, &values).await?;
@@ -76,7 +83,9 @@ impl Compiled {
         Ok(Model {
             compiled: self,
             program,
+            report: Arc::new(report),
             executor,
+            last_rows: 0,
             steps: 0,
             epochs: 0,
             recorded: Recorded::default(),
@@ -88,7 +97,7 @@ impl Compiled {
 
 impl Model {
     /// Its layers.
-    pub fn architecture(&self) -> &Sequential {
+    pub fn architecture(&self) -> &Functional {
         &self.compiled.architecture
     }
 
@@ -114,63 +123,78 @@ impl Model {
     pub(super) fn next_step(&mut self, live_rows: usize) -> Step {
         let learning_rate = self.learning_rate();
         self.steps += 1;
-        Step::train(&self.compiled.optimizer, live_rows, self.steps, learning_rate)
-            .with_noise(self.compiled.seed)
+        let Compiled { optimizer, gradient_accumulation_steps: accumulated, seed, .. } =
+            &self.compiled;
+        Step::accumulate(optimizer, live_rows, self.steps, learning_rate, *accumulated)
+            .with_noise(*seed)
     }
 
-    pub(super) fn scores(&self, metrics: &Metrics, samples: usize) -> Scores {
-        let Compiled { loss, metrics: watched, architecture, .. } = &self.compiled;
-        let kind = loss.accuracy().filter(|_| watched.contains(&Metric::Accuracy));
-        let answers = kind.map(|kind| match kind {
-            Accuracy::Sample => 1,
-            Accuracy::Output => architecture.outputs(),
+    /// Runs `pass` on a batch that was checked.
+    pub(super) async fn run(&mut self, pass: Pass, batch: Batch<'_>, step: &Step) -> Result<()> {
+        self.last_rows = batch.len();
+        match self.compiled.run_eagerly {
+            true => self.executor.run_eagerly(pass, batch, step).await,
+            false => self.executor.run(pass, batch, step).await,
+        }
+    }
+
+    /// The same data with its inputs, and its targets if they are wanted, in the model's order.
+    pub(super) fn arranged(&self, data: &Dataset, targets: bool) -> Result<Dataset> {
+        let inputs: Vec<&str> = self.architecture().inputs().map(|(name, _)| name).collect();
+        let judged: Vec<&str> =
+            self.report.outputs.iter().map(|output| output.name.as_str()).collect();
+        data.arranged(&inputs, if targets { &judged } else { &[] })
+    }
+
+    /// Of each target the number of classes, or 0 if it has none.
+    pub(super) fn classes(&self) -> Vec<usize> {
+        let widths = self.report.outputs.iter().map(|output| {
+            let width = self.architecture().width_of(&output.name);
+            width.unwrap_or(0)
         });
-        Scores::new(metrics, samples, answers)
+        let targets = self.program.of_role(Role::Target);
+        let classes = widths.zip(targets).map(|(width, (_, target))| match target.element {
+            Element::U32 => width,
+            _ => 0,
+        });
+        classes.collect()
     }
 
-    /// Whether there are samples and they fit the model's input.
+    /// Whether there are samples and they, arranged, fit the model's inputs.
     pub(super) fn check_samples(&self, data: &Dataset) -> Result<()> {
         if data.is_empty() {
             return Err(Error::argument("data", "holds no sample; give at least one"));
         }
-        self.program.of_role(Role::Input).try_for_each(|(_, input)| input.check_input(data))?;
-        // Flat samples fit any shape of their width, and a flat input takes any such sample.
-        let (actual, expected) = (data.sample_shape(), &*self.compiled.architecture.input.shape);
-        if actual != expected && actual.len() > 1 && expected.len() > 1 {
-            return Err(Error::Shape {
-                what: "the data does not fit the model's input".into(),
-                actual: format!("samples of shape {actual:?}"),
-                expected: format!("{expected:?}"),
-            });
+        let inputs = self.program.of_role(Role::Input).enumerate();
+        for ((column, (_, buffer)), (_, input)) in inputs.zip(self.architecture().inputs()) {
+            buffer.check_input(data, column)?;
+            // Flat samples fit any shape of their width, and a flat input takes any such sample.
+            let actual = data.inputs().get(column).map_or(&[][..], |input| &input.shape);
+            let expected = &*input.shape;
+            if actual != expected && actual.len() > 1 && expected.len() > 1 {
+                return Err(Error::Shape {
+                    what: "the data does not fit the model's input".into(),
+                    actual: format!("samples of shape {actual:?}"),
+                    expected: format!("{expected:?}"),
+                });
+            }
         }
         Ok(())
     }
 
-    /// Whether the samples fit the model's input and the labels its outputs.
+    /// Whether the samples, arranged, fit the model's inputs and the labels its outputs.
     pub(super) fn check_data(&self, data: &Dataset) -> Result<()> {
         self.check_samples(data)?;
         self.check_targets(data)?;
-        let mut labels = data.labels().iter().enumerate();
-        labels.try_for_each(|(sample, &label)| self.check_label(sample, label))
+        self.classes().into_iter().enumerate().try_for_each(|(column, classes)| {
+            let mut labels = data.labels_of(column).unwrap_or_default().iter().enumerate();
+            labels.try_for_each(|(sample, &label)| check_label(sample, label, classes))
+        })
     }
 
     pub(super) fn check_targets(&self, data: &Dataset) -> Result<()> {
-        self.program.of_role(Role::Target).try_for_each(|(_, target)| target.check_target(data))
-    }
-
-    pub(super) fn check_label(&self, sample: usize, label: u32) -> Result<()> {
-        let outputs = self.compiled.architecture.outputs();
-        if (label as usize) < outputs {
-            return Ok(());
-        }
-        Err(Error::argument(
-            "labels",
-            format!(
-                "sample {sample} has label {label}; the model has {outputs} outputs, so labels \
-                 must be 0 to {}",
-                outputs - 1
-            ),
-        ))
+        let mut targets = self.program.of_role(Role::Target).enumerate();
+        targets.try_for_each(|(column, (_, target))| target.check_target(data, column))
     }
 
     /// Mean loss and metrics over `data`, in its order.
@@ -193,14 +217,15 @@ impl Model {
         arguments: Evaluate<'_>,
     ) -> Result<Scores> {
         let Evaluate { batch_size, sample_weight, steps: asked, mut callbacks } = arguments;
-        self.check_data(data)?;
+        let data = self.arranged(data, true)?;
+        self.check_data(&data)?;
         check_batch_size("batch_size", batch_size)?;
         let steps = steps("steps", asked, data.len(), batch_size)?;
-        let data = &match sample_weight {
-            Some(weights) => data.clone().with_sample_weights(weights)?,
-            None => data.clone(),
+        let data = match sample_weight {
+            Some(weights) => data.with_sample_weights(weights)?,
+            None => data,
         };
-        self.measure(data, batch_size, steps, &mut callbacks).await
+        self.measure(&data, batch_size, steps, &mut callbacks).await
     }
 
     /// Evaluates on the first `steps` batches of `data`, which was checked.
@@ -234,14 +259,19 @@ impl Model {
     ) -> Result<Scores> {
         let order = BatchOrder::new(data.len(), batch_size, Shuffle::Off, 0, 0);
         let mut samples = 0;
+        let together = self.compiled.steps_per_execution;
         for index in 0..steps {
-            for callback in callbacks.iter_mut() {
+            let begins = index.is_multiple_of(together);
+            for callback in callbacks.iter_mut().filter(|_| begins) {
                 callback.test_batch_begin(self, index + 1)?;
             }
             let batch = Batch { data, indices: order.batch(index) };
-            self.executor.run(Pass::Evaluate, batch, &Step::forward(batch.len())).await?;
+            self.run(Pass::Evaluate, batch, &Step::forward(batch.len())).await?;
             self.totals.on_device = true;
             samples += batch.len();
+            if !(index + 1).is_multiple_of(together) && index + 1 < steps {
+                continue;
+            }
             let step = StepEnd { step: index + 1, samples };
             let mut scores = None;
             for callback in callbacks.iter_mut() {
@@ -250,7 +280,7 @@ impl Model {
                         Some(scores) => scores,
                         None => {
                             let metrics = self.read_totals().await?;
-                            scores.insert(self.scores(&metrics, samples))
+                            scores.insert(self.report.scores(&metrics, samples))
                         }
                     };
                     callback.test_scores(step, scores);
@@ -259,13 +289,14 @@ impl Model {
             }
         }
         let metrics = self.read_totals().await?;
-        Ok(self.scores(&metrics, samples))
+        Ok(self.report.scores(&metrics, samples))
     }
 
-    /// The outputs for each sample of `data`: `[samples, outputs]`, row-major. Labels are ignored.
+    /// The outputs for each sample of `data`: `[samples, outputs]`, row-major. Targets are ignored.
     ///
     /// # Errors
-    /// As [`evaluate`](Self::evaluate).
+    /// As [`evaluate`](Self::evaluate); [`Error::Argument`] if the model has several outputs, for
+    /// which there is [`predict_outputs`](Self::predict_outputs).
     #[cfg(not(target_arch = "wasm32"))]
     pub fn predict(&mut self, data: &Dataset, arguments: Predict<'_>) -> Result<Vec<f32>> {
         pollster::block_on(self.predict_async(data, arguments))
@@ -280,7 +311,35 @@ impl Model {
         data: &Dataset,
         arguments: Predict<'_>,
     ) -> Result<Vec<f32>> {
+        self.only_output()?;
+        let outputs = self.predict_outputs_async(data, arguments).await?;
+        Ok(outputs.into_iter().flat_map(|(_, values)| values).collect())
+    }
+
+    /// The outputs for each sample of `data`, of each output under its name.
+    ///
+    /// # Errors
+    /// As [`evaluate`](Self::evaluate).
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn predict_outputs(
+        &mut self,
+        data: &Dataset,
+        arguments: Predict<'_>,
+    ) -> Result<Predictions> {
+        pollster::block_on(self.predict_outputs_async(data, arguments))
+    }
+
+    /// [`predict_outputs`](Self::predict_outputs) for where nothing may block.
+    ///
+    /// # Errors
+    /// As `predict_outputs`.
+    pub async fn predict_outputs_async(
+        &mut self,
+        data: &Dataset,
+        arguments: Predict<'_>,
+    ) -> Result<Predictions> {
         let Predict { batch_size, steps: asked, mut callbacks } = arguments;
+        let data = &self.arranged(data, false)?;
         self.check_samples(data)?;
         check_batch_size("batch_size", batch_size)?;
         let steps = steps("steps", asked, data.len(), batch_size)?;
@@ -288,21 +347,23 @@ impl Model {
             callback.predict_begin(self, steps)?;
         }
         let order = BatchOrder::new(data.len(), batch_size, Shuffle::Off, 0, 0);
-        let samples = data.len().min(steps.saturating_mul(batch_size));
-        let mut outputs = Vec::with_capacity(samples * self.compiled.architecture.outputs());
+        let mut outputs: Predictions =
+            self.program.outputs().iter().map(|(name, _)| (name.clone(), Vec::new())).collect();
         let mut samples = 0;
         for index in 0..steps {
             for callback in &mut callbacks {
                 callback.predict_batch_begin(self, index + 1)?;
             }
             let batch = Batch { data, indices: order.batch(index) };
-            let part = self.forward(batch).await?;
+            let parts = self.forward(batch).await?;
             samples += batch.len();
             for callback in &mut callbacks {
                 let step = StepEnd { step: index + 1, samples };
-                callback.predict_batch_end(self, step, &part)?;
+                callback.predict_batch_end(self, step, &parts)?;
             }
-            outputs.extend(part);
+            for ((_, all), (_, part)) in outputs.iter_mut().zip(parts) {
+                all.extend(part);
+            }
         }
         for callback in &mut callbacks {
             callback.predict_end(self)?;
@@ -310,13 +371,44 @@ impl Model {
         Ok(outputs)
     }
 
+    pub(super) fn only_output(&self) -> Result<()> {
+        match self.program.outputs() {
+            [_] => Ok(()),
+            outputs => {
+                let names: Vec<&str> = outputs.iter().map(|(name, _)| name.as_str()).collect();
+                let names = names.join(", ");
+                let problem = format!("the model has several ({names}); call predict_outputs");
+                Err(Error::argument("outputs", problem))
+            }
+        }
+    }
+
     /// The outputs of one batch, which was checked.
-    pub(super) async fn forward(&mut self, batch: Batch<'_>) -> Result<Vec<f32>> {
-        let output = self.find("output")?;
+    pub(super) async fn forward(&mut self, batch: Batch<'_>) -> Result<Predictions> {
         // Room for a larger batch is made by clearing the metrics.
         self.keep_totals().await?;
-        self.executor.run(Pass::Predict, batch, &Step::forward(batch.len())).await?;
-        let values = self.executor.read(output, batch.len()).await?;
+        self.run(Pass::Predict, batch, &Step::forward(batch.len())).await?;
+        let program = Arc::clone(&self.program);
+        let mut outputs = Predictions::with_capacity(program.outputs().len());
+        for (name, id) in program.outputs() {
+            let values = self.executor.read(*id, batch.len()).await?;
+            outputs.push((name.clone(), values.into_iter().map(|value| value as f32).collect()));
+        }
+        Ok(outputs)
+    }
+
+    /// What the last batch that ran has left in a buffer: `dense_1.output` `[samples, units]`, its
+    /// `dense_1.output.gradient` after a training step, `dense_1.weight.gradient`, ...; see
+    /// [`Program::buffers`] for the names. Waits for the device. A step that is not
+    /// [run eagerly](Compiled::run_eagerly) leaves the same values.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if there is none of that name or nothing uses it, [`Error::Device`] if
+    /// reading fails.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn read(&mut self, name: &str) -> Result<Vec<f32>> {
+        let id = self.find(name)?;
+        let values = pollster::block_on(self.executor.read(id, self.last_rows))?;
         Ok(values.into_iter().map(|value| value as f32).collect())
     }
 
@@ -327,7 +419,12 @@ impl Model {
     }
 
     pub(super) fn find_parameter(&self, name: &str) -> Result<BufferId> {
-        let parameters = || self.program.of_role(Role::Parameter);
+        let parameters = || {
+            let learned = |(_, buffer): &(_, &Buffer)| {
+                matches!(buffer.role, Role::Parameter | Role::State)
+            };
+            self.program.buffers().filter(learned)
+        };
         let found = parameters().find(|(_, parameter)| parameter.name == name);
         found.map(|(id, _)| id).ok_or_else(|| {
             let names: Vec<&str> = parameters().map(|(_, buffer)| buffer.name.as_str()).collect();
@@ -336,7 +433,7 @@ impl Model {
         })
     }
 
-    /// A parameter by its name: `dense_1.weight` `[inputs, units]`, `dense_1.bias` `[units]`, ...
+    /// A parameter, or another part of what was learned, by its name: `dense_1.weight` `[inputs, units]`, `dense_1.bias` `[units]`, ...
     ///
     /// # Errors
     /// [`Error::Argument`] if there is no such parameter, [`Error::Device`] if reading fails.
@@ -394,4 +491,19 @@ impl Model {
         (model.steps, model.epochs) = (steps, epochs);
         Ok(model)
     }
+}
+
+/// Whether a label is one of so many classes; any is if there are none.
+pub(super) fn check_label(sample: usize, label: u32, classes: usize) -> Result<()> {
+    if classes == 0 || (label as usize) < classes {
+        return Ok(());
+    }
+    Err(Error::argument(
+        "labels",
+        format!(
+            "sample {sample} has label {label}; the model has {classes} outputs, so labels must be \
+             0 to {}",
+            classes - 1
+        ),
+    ))
 }

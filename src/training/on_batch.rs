@@ -1,7 +1,7 @@
 //! One batch at a time, for loops of the caller's own.
 
-use super::history::Scores;
-use super::model::Model;
+use super::scores::Scores;
+use super::model::{Model, Predictions, check_label};
 use crate::data::Batch;
 use crate::error::{Error, Result};
 use crate::program::{Pass, Step};
@@ -46,6 +46,8 @@ impl Model {
     /// # Errors
     /// As `train_on_batch`.
     pub async fn train_on_batch_async(&mut self, batch: Batch<'_>) -> Result<Scores> {
+        let data = self.arranged(batch.data, true)?;
+        let batch = Batch { data: &data, ..batch };
         self.check_batch(batch, true)?;
         self.score_batch(Pass::Train, batch).await
     }
@@ -64,6 +66,8 @@ impl Model {
     /// # Errors
     /// As `test_on_batch`.
     pub async fn test_on_batch_async(&mut self, batch: Batch<'_>) -> Result<Scores> {
+        let data = self.arranged(batch.data, true)?;
+        let batch = Batch { data: &data, ..batch };
         self.check_batch(batch, true)?;
         self.score_batch(Pass::Evaluate, batch).await
     }
@@ -83,6 +87,30 @@ impl Model {
     /// # Errors
     /// As `predict_on_batch`.
     pub async fn predict_on_batch_async(&mut self, batch: Batch<'_>) -> Result<Vec<f32>> {
+        self.only_output()?;
+        let outputs = self.predict_outputs_on_batch_async(batch).await?;
+        Ok(outputs.into_iter().flat_map(|(_, values)| values).collect())
+    }
+
+    /// The outputs for each sample of one batch, of each output under its name.
+    ///
+    /// # Errors
+    /// As [`predict`](Self::predict); an empty batch is refused.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn predict_outputs_on_batch(&mut self, batch: Batch<'_>) -> Result<Predictions> {
+        pollster::block_on(self.predict_outputs_on_batch_async(batch))
+    }
+
+    /// [`predict_outputs_on_batch`](Self::predict_outputs_on_batch) for where nothing may block.
+    ///
+    /// # Errors
+    /// As `predict_outputs_on_batch`.
+    pub async fn predict_outputs_on_batch_async(
+        &mut self,
+        batch: Batch<'_>,
+    ) -> Result<Predictions> {
+        let data = self.arranged(batch.data, false)?;
+        let batch = Batch { data: &data, ..batch };
         self.check_batch(batch, false)?;
         self.forward(batch).await
     }
@@ -99,14 +127,14 @@ impl Model {
         self.executor.prepare(pass, batch.len()).await?;
         let training = pass == Pass::Train;
         let step = if training { self.next_step(batch.len()) } else { Step::forward(batch.len()) };
-        if let Err(error) = self.executor.run(pass, batch, &step).await {
+        if let Err(error) = self.run(pass, batch, &step).await {
             self.steps -= u64::from(training);
             return Err(error);
         }
         let metrics = self.executor.read_metrics().await?;
-        match metrics.nonfinite_step(self.steps) {
+        match self.report.nonfinite_step(&metrics, self.steps) {
             Some(step) if training => Err(Error::NonFinite { step, batch: None }),
-            _ => Ok(self.scores(&metrics, batch.len())),
+            _ => Ok(self.report.scores(&metrics, batch.len())),
         }
     }
 
@@ -121,11 +149,15 @@ impl Model {
         }
         for &index in batch.indices {
             batch.data.sample(index as usize)?;
-            match batch.data.labels().get(index as usize) {
-                Some(&label) if targets => self.check_label(index as usize, label)?,
-                _ => {}
-            }
         }
-        Ok(())
+        if !targets {
+            return Ok(());
+        }
+        self.classes().into_iter().enumerate().try_for_each(|(column, classes)| {
+            let labels = batch.data.labels_of(column).unwrap_or_default();
+            let of = |&index: &u32| labels.get(index as usize).map(|&label| (index as usize, label));
+            let mut labels = batch.indices.iter().filter_map(of);
+            labels.try_for_each(|(sample, label)| check_label(sample, label, classes))
+        })
     }
 }

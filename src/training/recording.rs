@@ -2,7 +2,7 @@
 
 use super::arguments::check_batch_size;
 use super::executor::Executor;
-use super::history::Scores;
+use super::scores::Scores;
 use super::model::Model;
 use crate::data::Batch;
 use crate::error::{Error, Result};
@@ -53,6 +53,8 @@ impl Model {
                            call it after them, or prepare_steps first if they were cut short";
             return Err(Error::argument("record_step", problem));
         }
+        let data = self.arranged(batch.data, true)?;
+        let batch = Batch { data: &data, ..batch };
         self.check_batch(batch, true)?;
         let step = self.next_step(batch.len());
         let recorded = match &mut self.executor {
@@ -78,9 +80,9 @@ impl Model {
     pub async fn take_scores(&mut self) -> Result<Option<Scores>> {
         self.keep_recorded().await?;
         let Recorded { samples, read, .. } = std::mem::take(&mut self.recorded);
-        match read.nonfinite_step(self.steps) {
+        match self.report.nonfinite_step(&read, self.steps) {
             Some(step) => Err(Error::NonFinite { step, batch: None }),
-            None => Ok((samples > 0).then(|| self.scores(&read, samples))),
+            None => Ok((samples > 0).then(|| self.report.scores(&read, samples))),
         }
     }
 

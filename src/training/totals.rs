@@ -27,7 +27,7 @@ impl Model {
     pub(super) async fn read_totals(&mut self) -> Result<Metrics> {
         Ok(match self.totals.on_device {
             true => self.totals.read.plus(&self.executor.read_metrics().await?),
-            false => self.totals.read,
+            false => self.totals.read.clone(),
         })
     }
 

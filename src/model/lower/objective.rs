@@ -1,51 +1,87 @@
-//! From a loss, metrics and regularizers to operations on the last layer's outputs.
+//! From an output's loss to operations on its values.
 
-use super::layer::{DenseNode, Node, Value};
+use super::node::{DenseNode, Made, Node, Value};
 use crate::activation::{Activation, Elementwise};
 use crate::error::{Error, Result};
 use crate::loss::{Loss, PointwiseLoss};
-use crate::metric::Metric;
-use crate::model::{Compiled, Dense, Regularizer};
+use crate::model::{Dense, Objective, Regularizer};
 use crate::program::{BufferId, Op};
 
-/// The loss of the last layer's outputs.
-pub(super) fn lower_loss(
-    of: &Loss,
-    last: &Value,
-    gradient: BufferId,
-    [targets, sample_weights, loss, counts]: [BufferId; 4],
-) -> Op {
-    let &Value { buffer: output, made_by: activation, .. } = last;
-    let pointwise = |function| Op::PointwiseLoss {
-        outputs: output,
-        targets,
-        sample_weights,
-        loss,
-        counts,
-        gradient,
-        function,
-        activation,
-    };
-    match *of {
-        Loss::SparseCategoricalCrossentropy => {
-            let (logits, labels) = (output, targets);
-            Op::SoftmaxCrossEntropy { logits, labels, sample_weights, loss, counts, gradient }
-        }
-        Loss::CategoricalCrossentropy { label_smoothing } => Op::CategoricalCrossEntropy {
-            logits: output,
+/// One output with what it is judged by.
+pub(super) struct Judged<'a> {
+    /// The output's name.
+    pub name: &'a str,
+    pub objective: &'a Objective,
+    pub made: Made,
+    /// The activation that made its value.
+    pub activation: Activation,
+    pub targets: BufferId,
+}
+
+impl Judged<'_> {
+    /// What the loss is computed of.
+    pub fn judged(&self) -> Value {
+        if wants_logits(&self.objective.loss) { self.made.logits } else { self.made.value }
+    }
+
+    /// The loss, which writes its derivative by the logits, or by what comes before the fused
+    /// activation of the value, to `gradient`.
+    pub fn lower_loss(&self, gradient: BufferId, [sample_weights, loss, counts]: [BufferId; 3]) -> Op {
+        let scale = self.objective.loss_weight;
+        let (targets, Value { buffer: outputs, made_by: activation, .. }) =
+            (self.targets, self.judged());
+        let pointwise = |function, activation| Op::PointwiseLoss {
+            outputs,
             targets,
             sample_weights,
             loss,
             counts,
             gradient,
-            label_smoothing,
-        },
-        Loss::BinaryCrossentropy { label_smoothing } => {
-            pointwise(PointwiseLoss::BinaryCrossentropy { label_smoothing })
+            scale,
+            function,
+            activation,
+        };
+        match self.objective.loss {
+            Loss::SparseCategoricalCrossentropy => {
+                let (logits, labels) = (outputs, targets);
+                Op::SoftmaxCrossEntropy {
+                    logits,
+                    labels,
+                    sample_weights,
+                    loss,
+                    counts,
+                    gradient,
+                    scale,
+                }
+            }
+            Loss::CategoricalCrossentropy { label_smoothing } => Op::CategoricalCrossEntropy {
+                logits: outputs,
+                targets,
+                sample_weights,
+                loss,
+                counts,
+                gradient,
+                scale,
+                label_smoothing,
+            },
+            Loss::BinaryCrossentropy { label_smoothing } => {
+                let function = PointwiseLoss::BinaryCrossentropy { label_smoothing };
+                pointwise(function, Elementwise::Linear)
+            }
+            Loss::MeanSquaredError => pointwise(PointwiseLoss::MeanSquaredError, activation),
+            Loss::MeanAbsoluteError => pointwise(PointwiseLoss::MeanAbsoluteError, activation),
+            Loss::Huber { delta } => pointwise(PointwiseLoss::Huber { delta }, activation),
         }
-        Loss::MeanSquaredError => pointwise(PointwiseLoss::MeanSquaredError),
-        Loss::MeanAbsoluteError => pointwise(PointwiseLoss::MeanAbsoluteError),
-        Loss::Huber { delta } => pointwise(PointwiseLoss::Huber { delta }),
+    }
+}
+
+/// Whether the loss is computed of the logits.
+pub(super) fn wants_logits(loss: &Loss) -> bool {
+    match loss {
+        Loss::SparseCategoricalCrossentropy
+        | Loss::CategoricalCrossentropy { .. }
+        | Loss::BinaryCrossentropy { .. } => true,
+        Loss::MeanSquaredError | Loss::MeanAbsoluteError | Loss::Huber { .. } => false,
     }
 }
 
@@ -60,60 +96,53 @@ pub(super) fn penalties(nodes: &[Node]) -> Result<Vec<(BufferId, BufferId, Regul
             std::iter::once((weight, gradients.weight, weight_regularizer)).chain(bias)
         })
     };
-    let all: Vec<_> = nodes
-        .iter()
-        .filter_map(|node| match node {
-            Node::Dense(dense) => Some(dense),
-            _ => None,
-        })
-        .flat_map(of)
-        .filter(|(_, _, regularizer)| !regularizer.is_none())
-        .collect();
-    for (_, _, Regularizer { l1, l2 }) in &all {
-        if ![l1, l2].iter().all(|rate| **rate >= 0.0 && rate.is_finite()) {
-            let problem = format!("is l1 {l1}, l2 {l2}; give finite numbers of at least 0");
-            return Err(Error::argument("regularizer", problem));
-        }
-    }
+    let dense = nodes.iter().filter_map(|node| match node {
+        Node::Dense(dense) => Some(dense),
+        _ => None,
+    });
+    let all: Vec<_> =
+        dense.flat_map(of).filter(|(_, _, regularizer)| !regularizer.is_none()).collect();
+    all.iter().try_for_each(|(_, _, regularizer)| check_regularizer(regularizer))?;
     Ok(all)
 }
 
-/// What the last layer applies in training: what the loss does not have within itself.
-pub(super) fn check_last(activation: Activation, loss: &Loss) -> Result<Elementwise> {
+/// Whether its rates are in their range.
+pub(super) fn check_regularizer(Regularizer { l1, l2 }: &Regularizer) -> Result<()> {
+    if [l1, l2].iter().all(|rate| **rate >= 0.0 && rate.is_finite()) {
+        return Ok(());
+    }
+    let problem = format!("is l1 {l1}, l2 {l2}; give finite numbers of at least 0");
+    Err(Error::argument("regularizer", problem))
+}
+
+/// Whether the loss and the activation of the last layer go together, and its constants are in
+/// their ranges.
+pub(super) fn check(objective: &Objective, activation: Activation) -> Result<()> {
+    let Objective { loss, loss_weight, .. } = objective;
+    if !(*loss_weight >= 0.0 && loss_weight.is_finite()) {
+        let problem = format!("is {loss_weight}; give a finite number of at least 0");
+        return Err(Error::argument("loss_weight", problem));
+    }
+    check_loss(loss)?;
     let refuse = |needed: &str| {
         let problem = format!("the last layer's is {activation:?}; {loss:?} needs {needed}");
         Err(Error::argument("activation", problem))
     };
-    match (loss, activation, activation.elementwise()) {
+    match (loss, activation) {
         (
             Loss::SparseCategoricalCrossentropy | Loss::CategoricalCrossentropy { .. },
             Activation::Softmax | Activation::Linear,
-            _,
         )
-        | (Loss::BinaryCrossentropy { .. }, Activation::Sigmoid | Activation::Linear, _) => {
-            Ok(Elementwise::Linear)
-        }
-        (Loss::SparseCategoricalCrossentropy | Loss::CategoricalCrossentropy { .. }, ..) => {
+        | (Loss::BinaryCrossentropy { .. }, Activation::Sigmoid | Activation::Linear) => Ok(()),
+        (Loss::SparseCategoricalCrossentropy | Loss::CategoricalCrossentropy { .. }, _) => {
             refuse("Softmax, or Linear for logits")
         }
-        (Loss::BinaryCrossentropy { .. }, ..) => refuse("Sigmoid, or Linear for logits"),
-        (_, _, Some(function)) => Ok(function),
-        (_, _, None) => refuse("a function of each value by itself, such as Linear"),
+        (Loss::BinaryCrossentropy { .. }, _) => refuse("Sigmoid, or Linear for logits"),
+        (Loss::MeanSquaredError | Loss::MeanAbsoluteError | Loss::Huber { .. }, _) => Ok(()),
     }
 }
 
-/// Whether each metric has a meaning.
-pub(super) fn check_metrics(compiled: &Compiled) -> Result<()> {
-    if compiled.metrics.contains(&Metric::Accuracy) && compiled.loss.accuracy().is_none() {
-        let problem =
-            format!("Accuracy has no meaning for {:?}: nothing is right or wrong", compiled.loss);
-        return Err(Error::argument("metrics", problem));
-    }
-    Ok(())
-}
-
-/// Whether its constants are in their ranges.
-pub(super) fn check_loss(loss: &Loss) -> Result<()> {
+fn check_loss(loss: &Loss) -> Result<()> {
     match *loss {
         Loss::CategoricalCrossentropy { label_smoothing }
         | Loss::BinaryCrossentropy { label_smoothing }

@@ -1,11 +1,24 @@
 //! From an optimizer to the update of all parameters.
 
+use super::node::Arenas;
 use crate::error::{Error, Result};
+use crate::model::Compiled;
 use crate::optimizer::{Adagrad, Adam, Clip, Optimizer, RmsProp, Sgd};
 use crate::program::{AdamRule, BufferId, Element, Op, Pass, ProgramBuilder, Role, Rows};
 
-/// What the optimizer keeps for each parameter.
-pub(super) fn state_of(optimizer: &Optimizer) -> &'static [&'static str] {
+/// What the optimizer keeps for each parameter, and after it the gradients gathered for the next
+/// update.
+pub(super) fn state_of(compiled: &Compiled) -> Vec<&'static str> {
+    let mut state = kept(&compiled.optimizer).to_vec();
+    if compiled.gradient_accumulation_steps > 1 {
+        state.push(ACCUMULATED);
+    }
+    state
+}
+
+const ACCUMULATED: &str = "accumulated";
+
+fn kept(optimizer: &Optimizer) -> &'static [&'static str] {
     match optimizer {
         Optimizer::Adam(Adam { amsgrad: false, .. }) => &["moment_1", "moment_2"],
         Optimizer::Adam(Adam { amsgrad: true, .. }) => {
@@ -17,9 +30,36 @@ pub(super) fn state_of(optimizer: &Optimizer) -> &'static [&'static str] {
     }
 }
 
-/// Pushes what is done to large gradients, one parameter's after the other.
-pub(super) fn push_clip(
+/// Pushes what is done with the gradients: as the end of each training step, or to be done after
+/// several.
+pub(super) fn push_update(
     builder: &mut ProgramBuilder,
+    compiled: &Compiled,
+    arenas: &Arenas,
+    of_parameters: &[BufferId],
+) -> Result<()> {
+    let &Arenas { gradients, parameters, .. } = arenas;
+    let arena = |name: &str| arenas.state.iter().find(|(other, _)| *other == name);
+    let pass = match arena(ACCUMULATED) {
+        None => Pass::Train,
+        Some(&(_, accumulated)) => {
+            builder.push(Pass::Train, Op::Accumulate { gradients, accumulated })?;
+            let steps = compiled.gradient_accumulation_steps;
+            builder.push(Pass::Update, Op::TakeMean { accumulated, gradients, steps })?;
+            Pass::Update
+        }
+    };
+    push_clip(builder, pass, compiled.optimizer.clip(), of_parameters)?;
+    let state = arenas.state.iter().filter(|(name, _)| *name != ACCUMULATED);
+    let state: Vec<BufferId> = state.map(|(_, arena)| *arena).collect();
+    let op = lower_update(&compiled.optimizer, gradients, parameters, &state)?;
+    builder.push(pass, op)
+}
+
+/// Pushes what is done to large gradients, one parameter's after the other.
+fn push_clip(
+    builder: &mut ProgramBuilder,
+    pass: Pass,
     clip: Clip,
     gradients: &[BufferId],
 ) -> Result<()> {
@@ -30,33 +70,33 @@ pub(super) fn push_clip(
         Clip::None => {}
         Clip::Value(limit) => {
             for &gradient in gradients {
-                builder.push(Pass::Train, Op::ClipByValue { gradient, limit })?;
+                builder.push(pass, Op::ClipByValue { gradient, limit })?;
             }
         }
         Clip::Norm(limit) => {
             for (i, &gradient) in gradients.iter().enumerate() {
                 let squared_norm = sum(builder, format!("squared_norm_{}", i + 1))?;
                 let op = Op::SquaredNorm { gradient, sum: squared_norm, first: true };
-                builder.push(Pass::Train, op)?;
-                builder.push(Pass::Train, Op::ClipByNorm { squared_norm, gradient, limit })?;
+                builder.push(pass, op)?;
+                builder.push(pass, Op::ClipByNorm { squared_norm, gradient, limit })?;
             }
         }
         Clip::GlobalNorm(limit) => {
             let squared_norm = sum(builder, "squared_norm".into())?;
             for (i, &gradient) in gradients.iter().enumerate() {
                 let op = Op::SquaredNorm { gradient, sum: squared_norm, first: i == 0 };
-                builder.push(Pass::Train, op)?;
+                builder.push(pass, op)?;
             }
             for &gradient in gradients {
-                builder.push(Pass::Train, Op::ClipByNorm { squared_norm, gradient, limit })?;
+                builder.push(pass, Op::ClipByNorm { squared_norm, gradient, limit })?;
             }
         }
     }
     Ok(())
 }
 
-/// The update; `state` are the arenas of [`state_of`].
-pub(super) fn lower_update(
+/// The update; `state` are the arenas of what the optimizer keeps.
+fn lower_update(
     optimizer: &Optimizer,
     gradients: BufferId,
     parameters: BufferId,

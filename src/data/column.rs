@@ -1,0 +1,128 @@
+//! What every sample has one of: an input or a target, as one array over all samples.
+
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+
+/// The values of all samples, one sample after the other.
+#[derive(Debug, Clone)]
+pub enum Features {
+    /// Bytes (pixels): they stay bytes until the device makes them floats.
+    U8(Arc<Vec<u8>>),
+    /// Floats, used as they are.
+    F32(Arc<Vec<f32>>),
+}
+
+impl Features {
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Features::U8(values) => values.len(),
+            Features::F32(values) => values.len(),
+        }
+    }
+
+    /// Bytes of one value.
+    pub fn element_size(&self) -> usize {
+        match self {
+            Features::U8(_) => 1,
+            Features::F32(_) => 4,
+        }
+    }
+}
+
+/// What the outputs for each sample should be.
+#[derive(Debug, Clone)]
+pub enum Targets {
+    /// One class index a sample.
+    Classes(Arc<[u32]>),
+    /// `width` floats a sample, one sample after the other.
+    Values {
+        /// `[samples, width]`.
+        values: Arc<[f32]>,
+        /// Floats of one sample, at least 1.
+        width: usize,
+    },
+}
+
+impl Targets {
+    /// `width` floats a sample.
+    pub fn values(values: Vec<f32>, width: usize) -> Self {
+        Targets::Values { values: values.into(), width }
+    }
+
+    /// Number of samples; `None` if the values are not a whole number of them.
+    pub(super) fn len(&self) -> Option<usize> {
+        match self {
+            Targets::Classes(labels) => Some(labels.len()),
+            Targets::Values { values, width } => {
+                let whole = *width > 0 && values.len().is_multiple_of(*width);
+                whole.then(|| values.len() / width)
+            }
+        }
+    }
+}
+
+impl From<Vec<u32>> for Targets {
+    fn from(labels: Vec<u32>) -> Self {
+        Targets::Classes(labels.into())
+    }
+}
+
+/// One of the inputs of every sample.
+#[derive(Debug, Clone)]
+pub struct InputColumn {
+    /// Told apart by it where there are several; `input` if there is one.
+    pub name: String,
+    /// `[samples, width]`.
+    pub features: Features,
+    /// Shape of one sample.
+    pub shape: Vec<usize>,
+}
+
+impl InputColumn {
+    /// # Errors
+    /// [`Error::Argument`] if a dimension is 0 or the product of all overflows.
+    pub(super) fn new(name: &str, features: Features, shape: &[usize]) -> Result<Self> {
+        let width = shape.iter().try_fold(1usize, |product, &d| product.checked_mul(d));
+        if width.is_none_or(|width| width == 0) {
+            let problem = format!("is {shape:?}; every dimension must be at least 1");
+            return Err(Error::argument("sample_shape", problem));
+        }
+        Ok(InputColumn { name: name.to_owned(), features, shape: shape.to_vec() })
+    }
+
+    /// Values in one sample: the product of the shape.
+    pub fn width(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// The bytes of the sample at `place`.
+    pub(super) fn bytes(&self, place: usize) -> Option<&[u8]> {
+        let bytes: &[u8] = match &self.features {
+            Features::U8(values) => values,
+            Features::F32(values) => bytemuck::cast_slice(values.as_slice()),
+        };
+        let size = self.width() * self.features.element_size();
+        bytes.get(place * size..(place + 1) * size)
+    }
+}
+
+/// One of the targets of every sample.
+#[derive(Debug, Clone)]
+pub struct TargetColumn {
+    /// The output that it is for; `output` if there is one.
+    pub name: String,
+    /// One a sample.
+    pub targets: Targets,
+}
+
+impl TargetColumn {
+    /// The bytes of the sample at `place`.
+    pub(super) fn bytes(&self, place: usize) -> Option<&[u8]> {
+        let (bytes, width): (&[u8], usize) = match &self.targets {
+            Targets::Classes(labels) => (bytemuck::cast_slice(labels), 1),
+            Targets::Values { values, width } => (bytemuck::cast_slice(values), *width),
+        };
+        bytes.get(4 * place * width..4 * (place + 1) * width)
+    }
+}

@@ -1,0 +1,138 @@
+//! How a model is trained and what is reported.
+
+use serde::{Deserialize, Serialize};
+
+use super::Functional;
+use crate::loss::Loss;
+use crate::metric::Metric;
+use crate::optimizer::Optimizer;
+use crate::schedule::Schedule;
+
+/// What one output is judged by.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Objective {
+    /// What is minimised.
+    pub loss: Loss,
+    /// How much this loss counts beside those of other outputs; 1 by default.
+    pub loss_weight: f64,
+    /// What is reported beside the loss, each sample counting the same.
+    pub metrics: Vec<Metric>,
+    /// The same, each sample counting as much as its weight.
+    pub weighted_metrics: Vec<Metric>,
+}
+
+impl Objective {
+    /// A loss of weight 1, and nothing else reported.
+    pub fn new(loss: Loss) -> Self {
+        Objective { loss, loss_weight: 1.0, metrics: Vec::new(), weighted_metrics: Vec::new() }
+    }
+
+    /// Chooses how much the loss counts beside those of other outputs; a finite number of at least
+    /// 0.
+    pub fn loss_weight(mut self, weight: f64) -> Self {
+        self.loss_weight = weight;
+        self
+    }
+
+    /// Chooses what is reported beside the loss.
+    pub fn metrics(mut self, metrics: impl IntoIterator<Item = Metric>) -> Self {
+        self.metrics = metrics.into_iter().collect();
+        self
+    }
+
+    /// Chooses what is reported with each sample counting as much as its weight.
+    pub fn weighted_metrics(mut self, metrics: impl IntoIterator<Item = Metric>) -> Self {
+        self.weighted_metrics = metrics.into_iter().collect();
+        self
+    }
+}
+
+/// A model with all that training needs but a place to run; `build` gives it that.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Compiled {
+    /// Its layers.
+    #[serde(rename = "model")]
+    pub architecture: Functional,
+    /// How weights are updated.
+    pub optimizer: Optimizer,
+    /// What each output is judged by, under the output's name. An output that is not named here is
+    /// only predicted.
+    pub objectives: Vec<(String, Objective)>,
+    /// Determines the initial weights, the order of the samples and what dropout drops; 0 by
+    /// default.
+    pub seed: u64,
+    /// The learning rate of each step, in place of the optimizer's; none by default.
+    pub schedule: Option<Schedule>,
+    /// Steps whose gradients' mean makes one update; 1 by default.
+    pub gradient_accumulation_steps: u64,
+    /// Steps between calls of the batch hooks; 1 by default.
+    pub steps_per_execution: usize,
+    /// Whether each operation runs alone and is looked at; false by default.
+    pub run_eagerly: bool,
+}
+
+impl Compiled {
+    pub(super) fn new(
+        architecture: Functional,
+        optimizer: Optimizer,
+        objectives: Vec<(String, Objective)>,
+    ) -> Self {
+        Compiled {
+            architecture,
+            optimizer,
+            objectives,
+            seed: 0,
+            schedule: None,
+            gradient_accumulation_steps: 1,
+            steps_per_execution: 1,
+            run_eagerly: false,
+        }
+    }
+
+    /// Sets the seed of initial weights, shuffling, dropout and noise.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// Lets the learning rate follow a schedule: the optimizer's own is not used then.
+    pub fn schedule(mut self, schedule: impl Into<Schedule>) -> Self {
+        self.schedule = Some(schedule.into());
+        self
+    }
+
+    /// Reports these with each sample counting as much as its weight; of every output, so for
+    /// several outputs see [`Objective::weighted_metrics`].
+    pub fn weighted_metrics(mut self, metrics: impl IntoIterator<Item = Metric>) -> Self {
+        let metrics: Vec<Metric> = metrics.into_iter().collect();
+        for (_, objective) in &mut self.objectives {
+            objective.weighted_metrics.clone_from(&metrics);
+        }
+        self
+    }
+
+    /// Makes one update of the mean of so many steps' gradients, at least 1: batches as large as
+    /// one likes, a part at a time. Steps left over at the end of an epoch count on in the next
+    /// one, as in Keras.
+    pub fn gradient_accumulation_steps(mut self, steps: u64) -> Self {
+        self.gradient_accumulation_steps = steps;
+        self
+    }
+
+    /// Calls the batch hooks of callbacks once in so many steps, at least 1, as
+    /// [Keras](https://keras.io/api/models/model_training_apis/#compile-method) does. Steps are
+    /// submitted one by one all the same; none waits for another.
+    pub fn steps_per_execution(mut self, steps: usize) -> Self {
+        self.steps_per_execution = steps;
+        self
+    }
+
+    /// Runs each operation alone, and ends training with
+    /// [`Error::NonFiniteValue`](crate::Error::NonFiniteValue) at the first value that is NaN or
+    /// infinite, naming operation, buffer and place. Slow: for finding out what goes wrong. Every
+    /// buffer can be read by its name then, see [`Model::read`](crate::Model::read).
+    pub fn run_eagerly(mut self, eagerly: bool) -> Self {
+        self.run_eagerly = eagerly;
+        self
+    }
+}
