@@ -4,10 +4,11 @@ use super::executor::CpuExecutor;
 use super::real::Real;
 use super::shape::Dense;
 use super::{
-    activate, activate_backward, adagrad, adam, amsgrad, categorical_cross_entropy, clip_by_norm,
-    clip_by_value, convert, dense_backward_input, dense_backward_weights, dense_forward, dropout,
-    loss, penalty, penalty_gradient, pointwise_loss, rms_prop, sgd, softmax, softmax_cross_entropy,
-    squared_norm,
+    activate, activate_backward, activity_penalty, adagrad, adam, add, amsgrad, batch_moments,
+    batch_normalize, categorical_cross_entropy, clip_by_norm, clip_by_value, concatenate, convert,
+    dense_backward_input, dense_backward_weights, dense_forward, dropout, gaussian_noise,
+    layer_normalize, loss, moving_average, penalty, penalty_gradient, pointwise_loss, rms_prop,
+    sgd, slice, softmax, softmax_backward, softmax_cross_entropy, squared_norm,
 };
 use crate::program::{AdamRule, BufferId, Op, Step, dropout_threshold};
 
@@ -78,6 +79,208 @@ impl<T: Real> CpuExecutor<T> {
                 let buffer = self.program.buffer(input);
                 let (input, mut output) = (self.real(input), self.real_mut(output));
                 softmax::softmax(&input, &mut output, rows, buffer.columns, buffer.stride());
+            }
+            Op::SoftmaxBackward { output_gradient, value, input_gradient } => {
+                softmax_backward::softmax_backward(
+                    &self.real(output_gradient),
+                    &self.real(value),
+                    &mut self.real_mut(input_gradient),
+                    self.elements(rows, value),
+                );
+            }
+            Op::Add { first, second, output } => {
+                add::add(
+                    &self.real(first),
+                    &self.real(second),
+                    &mut self.real_mut(output),
+                    self.elements(rows, first),
+                );
+            }
+            Op::Concatenate { first, second, output } => {
+                let [_, first_units, first_stride] = self.elements(rows, first);
+                let [_, second_units, second_stride] = self.elements(rows, second);
+                concatenate::concatenate(
+                    (&self.real(first), [first_units, first_stride]),
+                    (&self.real(second), [second_units, second_stride]),
+                    (&mut self.real_mut(output), self.program.buffer(output).stride()),
+                    rows,
+                );
+            }
+            Op::Slice { input, output, offset } => {
+                let [_, units, stride] = self.elements(rows, output);
+                slice::slice(
+                    (&self.real(input), self.program.buffer(input).stride()),
+                    (&mut self.real_mut(output), stride),
+                    [rows, units],
+                    offset,
+                );
+            }
+            Op::GaussianNoise { input, output, standard_deviation, layer } => {
+                gaussian_noise::gaussian_noise(
+                    &self.real(input),
+                    &mut self.real_mut(output),
+                    self.elements(rows, input),
+                    real(standard_deviation),
+                    (step.noise, layer),
+                );
+            }
+            Op::BatchMoments { input, mean, variance } => {
+                batch_moments::batch_moments(
+                    &self.real(input),
+                    &mut self.real_mut(mean),
+                    &mut self.real_mut(variance),
+                    self.elements(rows, input),
+                );
+            }
+            Op::MovingAverage { value, average, momentum } => {
+                moving_average::moving_average(
+                    &self.real(value),
+                    &mut self.real_mut(average),
+                    [real(momentum), real(1.0 - momentum)],
+                );
+            }
+            Op::BatchNormalize {
+                input,
+                mean,
+                variance,
+                gamma,
+                beta,
+                output,
+                epsilon,
+                gamma_offset,
+            } => {
+                batch_normalize::batch_normalize(
+                    &self.real(input),
+                    batch_normalize::Moments {
+                        mean: &self.real(mean),
+                        variance: &self.real(variance),
+                        epsilon: real(epsilon),
+                    },
+                    batch_normalize::Gamma { gamma: &self.real(gamma), offset: real(gamma_offset) },
+                    &self.real(beta),
+                    &mut self.real_mut(output),
+                    self.elements(rows, input),
+                );
+            }
+            Op::BatchNormalizeBackward {
+                output_gradient,
+                input,
+                mean,
+                variance,
+                gamma_gradient,
+                beta_gradient,
+                epsilon,
+            } => {
+                batch_normalize::batch_normalize_backward(
+                    &self.real(output_gradient),
+                    &self.real(input),
+                    batch_normalize::Moments {
+                        mean: &self.real(mean),
+                        variance: &self.real(variance),
+                        epsilon: real(epsilon),
+                    },
+                    [&mut self.real_mut(gamma_gradient), &mut self.real_mut(beta_gradient)],
+                    self.elements(rows, input),
+                );
+            }
+            Op::BatchNormalizeBackwardInput {
+                output_gradient,
+                input,
+                mean,
+                variance,
+                gamma,
+                gamma_gradient,
+                beta_gradient,
+                input_gradient,
+                epsilon,
+                gamma_offset,
+                activation,
+            } => {
+                batch_normalize::batch_normalize_backward_input(
+                    &self.real(output_gradient),
+                    &self.real(input),
+                    batch_normalize::Moments {
+                        mean: &self.real(mean),
+                        variance: &self.real(variance),
+                        epsilon: real(epsilon),
+                    },
+                    batch_normalize::Gamma { gamma: &self.real(gamma), offset: real(gamma_offset) },
+                    [&self.real(gamma_gradient), &self.real(beta_gradient)],
+                    &mut self.real_mut(input_gradient),
+                    self.elements(rows, input),
+                    activation,
+                );
+            }
+            Op::LayerNormalize { input, gamma, beta, output, moments, epsilon, gamma_offset } => {
+                layer_normalize::layer_normalize(
+                    &self.real(input),
+                    batch_normalize::Gamma { gamma: &self.real(gamma), offset: real(gamma_offset) },
+                    &self.real(beta),
+                    &mut self.real_mut(output),
+                    layer_normalize::Moments {
+                        rows: &mut self.real_mut(moments),
+                        stride: self.program.buffer(moments).stride(),
+                    },
+                    self.elements(rows, input),
+                    real(epsilon),
+                );
+            }
+            Op::LayerNormalizeBackward {
+                output_gradient,
+                input,
+                moments,
+                gamma_gradient,
+                beta_gradient,
+            } => {
+                layer_normalize::layer_normalize_backward(
+                    &self.real(output_gradient),
+                    &self.real(input),
+                    layer_normalize::Moments {
+                        rows: &self.real(moments),
+                        stride: self.program.buffer(moments).stride(),
+                    },
+                    [&mut self.real_mut(gamma_gradient), &mut self.real_mut(beta_gradient)],
+                    self.elements(rows, input),
+                );
+            }
+            Op::LayerNormalizeBackwardInput {
+                output_gradient,
+                input,
+                moments,
+                gamma,
+                input_gradient,
+                gamma_offset,
+                activation,
+            } => {
+                layer_normalize::layer_normalize_backward_input(
+                    &self.real(output_gradient),
+                    &self.real(input),
+                    layer_normalize::Moments {
+                        rows: &self.real(moments),
+                        stride: self.program.buffer(moments).stride(),
+                    },
+                    batch_normalize::Gamma { gamma: &self.real(gamma), offset: real(gamma_offset) },
+                    &mut self.real_mut(input_gradient),
+                    self.elements(rows, input),
+                    activation,
+                );
+            }
+            Op::ActivityPenalty { value, loss, l1, l2 } => {
+                activity_penalty::activity_penalty(
+                    &self.real(value),
+                    &mut self.real_mut(loss),
+                    self.elements(rows, value),
+                    [real(l1), real(l2)],
+                );
+            }
+            Op::ActivityPenaltyGradient { value, input_gradient, activation, l1, l2 } => {
+                activity_penalty::activity_penalty_gradient(
+                    &self.real(value),
+                    &mut self.real_mut(input_gradient),
+                    self.elements(rows, value),
+                    [real(l1), real(l2)],
+                    activation,
+                );
             }
             Op::SoftmaxCrossEntropy {
                 logits,

@@ -69,6 +69,21 @@ pub enum Kernel {
     Dropout,
     DropoutBackward { activation: Elementwise },
     Softmax,
+    SoftmaxBackward,
+    Add,
+    Concatenate,
+    Slice,
+    GaussianNoise,
+    BatchMoments,
+    MovingAverage,
+    BatchNormalize,
+    BatchNormalizeBackward,
+    BatchNormalizeBackwardInput { activation: Elementwise },
+    LayerNormalize,
+    LayerNormalizeBackward,
+    LayerNormalizeBackwardInput { activation: Elementwise },
+    ActivityPenalty,
+    ActivityPenaltyGradient { activation: Elementwise },
     SoftmaxCrossEntropy,
     CategoricalCrossEntropy,
     PointwiseLoss { loss: LossKind, activation: Elementwise },
@@ -102,6 +117,18 @@ impl Kernel {
         let mut all = vec![
             Kernel::Convert,
             Kernel::Softmax,
+            Kernel::SoftmaxBackward,
+            Kernel::Add,
+            Kernel::Concatenate,
+            Kernel::Slice,
+            Kernel::GaussianNoise,
+            Kernel::BatchMoments,
+            Kernel::MovingAverage,
+            Kernel::BatchNormalize,
+            Kernel::BatchNormalizeBackward,
+            Kernel::LayerNormalize,
+            Kernel::LayerNormalizeBackward,
+            Kernel::ActivityPenalty,
             Kernel::SoftmaxCrossEntropy,
             Kernel::CategoricalCrossEntropy,
             Kernel::Penalty,
@@ -122,7 +149,14 @@ impl Kernel {
             all.extend([Kernel::Activate { activation }, Kernel::ActivateBackward { activation }]);
         }
         all.push(Kernel::Dropout);
-        all.extend(fused().map(|activation| Kernel::DropoutBackward { activation }));
+        for activation in fused() {
+            all.extend([
+                Kernel::DropoutBackward { activation },
+                Kernel::BatchNormalizeBackwardInput { activation },
+                Kernel::LayerNormalizeBackwardInput { activation },
+                Kernel::ActivityPenaltyGradient { activation },
+            ]);
+        }
         for loss in LossKind::ALL {
             // A binary cross-entropy takes logits only.
             let of = fused()
@@ -153,6 +187,21 @@ impl Kernel {
             Kernel::Dropout => "dropout",
             Kernel::DropoutBackward { .. } => "dropout_backward",
             Kernel::Softmax => "softmax",
+            Kernel::SoftmaxBackward => "softmax_backward",
+            Kernel::Add => "add",
+            Kernel::Concatenate => "concatenate",
+            Kernel::Slice => "slice",
+            Kernel::GaussianNoise => "gaussian_noise",
+            Kernel::BatchMoments => "batch_moments",
+            Kernel::MovingAverage => "moving_average",
+            Kernel::BatchNormalize => "batch_normalize",
+            Kernel::BatchNormalizeBackward => "batch_normalize_backward",
+            Kernel::BatchNormalizeBackwardInput { .. } => "batch_normalize_backward_input",
+            Kernel::LayerNormalize => "layer_normalize",
+            Kernel::LayerNormalizeBackward => "layer_normalize_backward",
+            Kernel::LayerNormalizeBackwardInput { .. } => "layer_normalize_backward_input",
+            Kernel::ActivityPenalty => "activity_penalty",
+            Kernel::ActivityPenaltyGradient { .. } => "activity_penalty_gradient",
             Kernel::SoftmaxCrossEntropy => "softmax_cross_entropy",
             Kernel::CategoricalCrossEntropy => "categorical_cross_entropy",
             Kernel::PointwiseLoss { .. } => "pointwise_loss",
@@ -182,7 +231,13 @@ impl Kernel {
         let activation = &[nan, shader!("shared/activation.wgsl")].join("\n");
         let update = |body| [step, fold, shader!("shared/parameters.wgsl"), body].join("\n");
         let elements = &[fold, shader!("shared/elements.wgsl")].join("\n");
-        let noise = [shader!("shared/noise.wgsl"), shader!("shared/dropout.wgsl")].join("\n");
+        let random = shader!("shared/noise.wgsl");
+        let noise = [random, shader!("shared/dropout.wgsl")].join("\n");
+        let columns = shader!("shared/columns.wgsl");
+        let column_sum = shader!("shared/column_sum.wgsl");
+        let row_sum = shader!("shared/row_sum.wgsl");
+        let normalization = shader!("shared/normalization.wgsl");
+        let activity = shader!("shared/penalty.wgsl");
         let load = |input| match input {
             InputKind::F32 => shader!("shared/input_f32.wgsl"),
             InputKind::U8 => shader!("shared/input_u8.wgsl"),
@@ -202,6 +257,55 @@ impl Kernel {
                 [step, &noise, rows, elements, activation, body].join("\n")
             }
             Kernel::Softmax => [step, dense, rows, shader!("softmax.wgsl")].join("\n"),
+            Kernel::SoftmaxBackward => {
+                [step, dense, rows, shader!("softmax_backward.wgsl")].join("\n")
+            }
+            Kernel::Add => [step, dense, elements, shader!("add.wgsl")].join("\n"),
+            Kernel::Concatenate => {
+                [step, columns, elements, shader!("concatenate.wgsl")].join("\n")
+            }
+            Kernel::Slice => [step, columns, elements, shader!("slice.wgsl")].join("\n"),
+            Kernel::GaussianNoise => {
+                let normal = shader!("shared/normal.wgsl");
+                [step, random, normal, rows, elements, shader!("gaussian_noise.wgsl")].join("\n")
+            }
+            Kernel::BatchMoments => {
+                let body = shader!("batch_moments.wgsl");
+                [step, normalization, elements, column_sum, body].join("\n")
+            }
+            Kernel::MovingAverage => [step, fold, shader!("moving_average.wgsl")].join("\n"),
+            Kernel::BatchNormalize => {
+                let body = shader!("batch_normalize.wgsl");
+                [step, normalization, rows, elements, body].join("\n")
+            }
+            Kernel::BatchNormalizeBackward => {
+                let body = shader!("batch_normalize_backward.wgsl");
+                [step, normalization, rows, elements, column_sum, body].join("\n")
+            }
+            Kernel::BatchNormalizeBackwardInput { .. } => {
+                let body = shader!("batch_normalize_backward_input.wgsl");
+                [step, normalization, rows, elements, activation, body].join("\n")
+            }
+            Kernel::LayerNormalize => {
+                let body = shader!("layer_normalize.wgsl");
+                [step, normalization, rows, elements, row_sum, body].join("\n")
+            }
+            Kernel::LayerNormalizeBackward => {
+                let body = shader!("layer_normalize_backward.wgsl");
+                [step, normalization, elements, column_sum, body].join("\n")
+            }
+            Kernel::LayerNormalizeBackwardInput { .. } => {
+                let body = shader!("layer_normalize_backward_input.wgsl");
+                [step, normalization, rows, elements, row_sum, activation, body].join("\n")
+            }
+            Kernel::ActivityPenalty => {
+                let body = shader!("activity_penalty.wgsl");
+                [step, activity, elements, row_sum, body].join("\n")
+            }
+            Kernel::ActivityPenaltyGradient { .. } => {
+                let body = shader!("activity_penalty_gradient.wgsl");
+                [step, activity, rows, elements, activation, body].join("\n")
+            }
             Kernel::SoftmaxCrossEntropy => {
                 [step, dense, rows, shader!("softmax_cross_entropy.wgsl")].join("\n")
             }
@@ -274,7 +378,10 @@ impl Kernel {
             | Kernel::DenseBackwardInput { activation, .. }
             | Kernel::Activate { activation }
             | Kernel::ActivateBackward { activation }
-            | Kernel::DropoutBackward { activation } => of(activation),
+            | Kernel::DropoutBackward { activation }
+            | Kernel::BatchNormalizeBackwardInput { activation }
+            | Kernel::LayerNormalizeBackwardInput { activation }
+            | Kernel::ActivityPenaltyGradient { activation } => of(activation),
             Kernel::PointwiseLoss { loss, activation } => {
                 let mut constants: Vec<_> = of(activation);
                 constants.push(("LOSS", f64::from(loss as u32)));
@@ -295,14 +402,31 @@ impl Kernel {
             | Kernel::Activate { .. }
             | Kernel::Dropout
             | Kernel::Softmax
+            | Kernel::Slice
+            | Kernel::GaussianNoise
+            | Kernel::MovingAverage
+            | Kernel::ActivityPenalty
+            | Kernel::ActivityPenaltyGradient { .. }
             | Kernel::Penalty
             | Kernel::PenaltyGradient
             | Kernel::SquaredNorm
             | Kernel::ClipByNorm => &[Read, Write],
             Kernel::ClipByValue => &[Write],
-            Kernel::ActivateBackward { .. } | Kernel::DropoutBackward { .. } => {
-                &[Read, Read, Write]
+            Kernel::BatchMoments => &[Read, Write, Write],
+            Kernel::ActivateBackward { .. }
+            | Kernel::DropoutBackward { .. }
+            | Kernel::SoftmaxBackward
+            | Kernel::Add
+            | Kernel::Concatenate => &[Read, Read, Write],
+            Kernel::BatchNormalize => &[Read, Read, Read, Read, Read, Write],
+            Kernel::BatchNormalizeBackward => &[Read, Read, Read, Read, Write, Write],
+            Kernel::BatchNormalizeBackwardInput { .. } => {
+                &[Read, Read, Read, Read, Read, Read, Read, Write]
             }
+            Kernel::LayerNormalize | Kernel::LayerNormalizeBackward => {
+                &[Read, Read, Read, Write, Write]
+            }
+            Kernel::LayerNormalizeBackwardInput { .. } => &[Read, Read, Read, Read, Write],
             Kernel::DenseForward { .. } | Kernel::DenseBackwardInput { .. } => {
                 &[Read, Read, Read, Write]
             }
@@ -336,11 +460,27 @@ impl Kernel {
             Kernel::Activate { .. }
             | Kernel::ActivateBackward { .. }
             | Kernel::Dropout
-            | Kernel::DropoutBackward { .. } => {
+            | Kernel::DropoutBackward { .. }
+            | Kernel::Add
+            | Kernel::Concatenate
+            | Kernel::Slice
+            | Kernel::GaussianNoise
+            | Kernel::BatchNormalize
+            | Kernel::BatchNormalizeBackwardInput { .. }
+            | Kernel::ActivityPenaltyGradient { .. } => {
                 fold((u64::from(rows) * u64::from(units.div_ceil(4))).div_ceil(64))
             }
+            // Four quads of columns a group.
+            Kernel::BatchMoments
+            | Kernel::BatchNormalizeBackward
+            | Kernel::LayerNormalizeBackward => fold(u64::from(units.div_ceil(16))),
+            // Four rows a group.
+            Kernel::LayerNormalize
+            | Kernel::LayerNormalizeBackwardInput { .. }
+            | Kernel::ActivityPenalty => fold(u64::from(rows.div_ceil(4))),
             Kernel::Penalty | Kernel::SquaredNorm => [1, 1, 1],
-            Kernel::PenaltyGradient
+            Kernel::MovingAverage
+            | Kernel::PenaltyGradient
             | Kernel::ClipByNorm
             | Kernel::ClipByValue
             | Kernel::Adam
@@ -349,6 +489,7 @@ impl Kernel {
             | Kernel::RmsProp { .. }
             | Kernel::Adagrad => fold(u64::from(inputs.div_ceil(4)).div_ceil(64)),
             Kernel::Softmax
+            | Kernel::SoftmaxBackward
             | Kernel::SoftmaxCrossEntropy
             | Kernel::CategoricalCrossEntropy
             | Kernel::PointwiseLoss { .. } => [rows.div_ceil(32), 1, 1],

@@ -84,6 +84,14 @@ fn dispatch(
         inputs: 0,
         units,
     };
+    // Over rows of `units`, with two constants of the operation's own.
+    let rows = |kernel: Kernel, inputs: u32, units: u32, [a, b]: [u32; 2]| Dispatch {
+        kernel,
+        constants: padded([inputs, units, a, b]),
+        buffers: [op.reads(), op.writes()].concat(),
+        inputs,
+        units,
+    };
     let dropped = |rate: f64, layer: u32| {
         [((1.0 / (1.0 - rate)) as f32).to_bits(), layer, dropout_threshold(rate)]
     };
@@ -143,6 +151,54 @@ fn dispatch(
             inputs: 0,
             units: columns(input)?,
         },
+        Op::SoftmaxBackward { value, .. } => {
+            rows(Kernel::SoftmaxBackward, 0, columns(value)?, [0; 2])
+        }
+        Op::Add { first, .. } => rows(Kernel::Add, 0, columns(first)?, [0; 2]),
+        Op::Concatenate { first, output, .. } => {
+            rows(Kernel::Concatenate, columns(first)?, columns(output)?, [0; 2])
+        }
+        Op::Slice { input, output, offset } => {
+            rows(Kernel::Slice, columns(input)?, columns(output)?, [size(offset)?, 0])
+        }
+        Op::GaussianNoise { input, standard_deviation, layer, .. } => {
+            let constants = [bits(standard_deviation), layer, 0];
+            elements(Kernel::GaussianNoise, columns(input)?, constants)
+        }
+        Op::BatchMoments { input, .. } => rows(Kernel::BatchMoments, 0, columns(input)?, [0; 2]),
+        Op::MovingAverage { value, momentum, .. } => {
+            let constants = [bits(momentum), bits(1.0 - momentum)];
+            of_parameter(Kernel::MovingAverage, value, constants)?
+        }
+        Op::BatchNormalize { input, epsilon, gamma_offset, .. } => {
+            let constants = [bits(epsilon), bits(gamma_offset)];
+            rows(Kernel::BatchNormalize, 0, columns(input)?, constants)
+        }
+        Op::BatchNormalizeBackward { input, epsilon, .. } => {
+            rows(Kernel::BatchNormalizeBackward, 0, columns(input)?, [bits(epsilon), 0])
+        }
+        Op::BatchNormalizeBackwardInput { input, epsilon, gamma_offset, activation, .. } => {
+            let kernel = Kernel::BatchNormalizeBackwardInput { activation };
+            rows(kernel, 0, columns(input)?, [bits(epsilon), bits(gamma_offset)])
+        }
+        Op::LayerNormalize { input, epsilon, gamma_offset, .. } => {
+            let constants = [bits(epsilon), bits(gamma_offset)];
+            rows(Kernel::LayerNormalize, 0, columns(input)?, constants)
+        }
+        Op::LayerNormalizeBackward { input, .. } => {
+            rows(Kernel::LayerNormalizeBackward, 0, columns(input)?, [0; 2])
+        }
+        Op::LayerNormalizeBackwardInput { input, gamma_offset, activation, .. } => {
+            let kernel = Kernel::LayerNormalizeBackwardInput { activation };
+            rows(kernel, 0, columns(input)?, [0, bits(gamma_offset)])
+        }
+        Op::ActivityPenalty { value, l1, l2, .. } => {
+            rows(Kernel::ActivityPenalty, 0, columns(value)?, [bits(l1), bits(l2)])
+        }
+        Op::ActivityPenaltyGradient { value, activation, l1, l2, .. } => {
+            let kernel = Kernel::ActivityPenaltyGradient { activation };
+            rows(kernel, 0, columns(value)?, [bits(l1), bits(l2)])
+        }
         Op::SoftmaxCrossEntropy { logits, scale, .. } => {
             loss(Kernel::SoftmaxCrossEntropy, columns(logits)?, [scale, 0.0])
         }

@@ -1,12 +1,15 @@
-//! The cases of operations on each value by itself: activations and dropout.
+//! The cases of operations on each value by itself: activations, dropout and noise.
 
-use super::bounds;
+use super::approximate::Approximate;
+use super::bounds::{self, EPSILON};
 use super::case::{Case, Values};
 use super::operations::finish;
 use crate::activation::Elementwise;
 use crate::cpu::activation::apply;
+use crate::cpu::gaussian_noise::{BRANCH, CENTRE, TAILS, uniform};
 use crate::error::Result;
 use crate::program::{BufferId, Op, Pass, ProgramBuilder, Step};
+use crate::random::noise;
 
 /// What such an activation may have made; for one that is told from its input, any number.
 pub(super) fn results_of(activation: Elementwise, count: usize, values: &mut Values) -> Vec<f64> {
@@ -112,4 +115,50 @@ pub(super) fn dropout(shape: [usize; 3], mut values: Values) -> Result<Case> {
     };
     let case = finish(builder, shape, vec![(input, x)], vec![(output, Box::new(bound))]);
     Ok(Case { step: Step { noise: NOISE, ..case.step }, ..case })
+}
+
+pub(super) const DEVIATION: f64 = 0.25;
+
+pub(super) fn gaussian_noise(shape: [usize; 3], mut values: Values) -> Result<Case> {
+    let [rows, _, units] = shape;
+    let mut builder = ProgramBuilder::new();
+    let input = builder.activation("input", units)?;
+    let output = builder.activation("output", units)?;
+    let op = Op::GaussianNoise { input, output, standard_deviation: DEVIATION, layer: LAYER };
+    builder.push(Pass::Predict, op)?;
+    let stride = units.next_multiple_of(4);
+    let x = values.signed(rows * units);
+    let of = |(i, &x): (usize, &f64)| {
+        let index = i / units * stride + i % units;
+        let bits = noise(NOISE, LAYER, index as u32);
+        (Approximate::exact(x) + Approximate::constant(DEVIATION) * standard_normal(bits)).error
+    };
+    let errors: Vec<f64> = x.iter().enumerate().map(of).collect();
+    let bound = move |_: &dyn Fn(BufferId) -> Vec<f64>| errors.clone();
+    let case = finish(builder, shape, vec![(input, x)], vec![(output, Box::new(bound))]);
+    Ok(Case { step: Step { noise: NOISE, ..case.step }, ..case })
+}
+
+/// The number that the noise makes of `bits`, in the kernel's operations.
+fn standard_normal(bits: u32) -> Approximate {
+    let (x, w) = uniform::<f64>(bits);
+    // One rounding of the product, and the logarithm's own: 2^-21 between 0.5 and 2, else 3 ULP.
+    let of_log = if w <= std::f64::consts::LN_2 { 1.0 / 2_097_152.0 } else { 6.0 * EPSILON * w };
+    let w = Approximate { value: w, error: 2.0 * EPSILON + of_log };
+    let constant = Approximate::exact;
+    let of = |tail: bool| {
+        let (coefficients, c) = match tail {
+            false => (CENTRE, w - constant(2.5)),
+            true => (TAILS, w.sqrt() - constant(3.0)),
+        };
+        let horner = |p: Approximate, &k: &f32| p * c + constant(f64::from(k));
+        coefficients.iter().fold(constant(0.0), horner)
+    };
+    let mut p = of(w.value >= BRANCH);
+    // Where the kernel may take the other polynomial, it is off by what they differ by.
+    if (w.value - BRANCH).abs() <= w.error {
+        let other = of(w.value < BRANCH);
+        p.error = p.error.max(other.error) + (p.value - other.value).abs();
+    }
+    Approximate::constant(std::f64::consts::SQRT_2) * p * constant(x)
 }

@@ -1,10 +1,14 @@
 //! Whether a GPU computes what it should: each operation and a whole training, against the CPU
 //! executor in f64. `mnist-gpu verify` and the test suite run the same cases.
 
+mod activity;
+mod approximate;
 mod bounds;
 mod case;
+mod columns;
 mod elements;
 mod losses;
+mod normalization;
 mod operations;
 mod parameters;
 mod trajectory;

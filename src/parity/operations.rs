@@ -1,9 +1,16 @@
 //! The cases: each operation over shapes that are awkward for tiles of 4, 8, 16, 32 and 64.
 
+use super::activity::{activity_penalty, activity_penalty_gradient};
+use super::approximate::Approximate;
 use super::bounds::{self, Softmax};
 use super::case::{Case, Values};
-use super::elements::{DROPOUT, activate, activate_backward, dropout, results_of};
+use super::columns::{add, concatenate, slice};
+use super::elements::{DROPOUT, activate, activate_backward, dropout, gaussian_noise, results_of};
 use super::losses::{LossCase, loss};
+use super::normalization::{
+    Form, batch_moments, batch_normalize, batch_normalize_backward, batch_normalize_backward_input,
+    layer_normalize, layer_normalize_backward, layer_normalize_backward_input, moving_average,
+};
 use super::parameters::{clip_by_norm, clip_by_value, penalty, penalty_gradient, squared_norm};
 use super::updates::{Update, update};
 use crate::activation::Elementwise;
@@ -20,6 +27,21 @@ pub enum Operation {
     Convert,
     DenseForward(InputKind, Elementwise),
     Softmax,
+    SoftmaxBackward,
+    Add,
+    Concatenate,
+    Slice,
+    BatchMoments,
+    MovingAverage,
+    BatchNormalize,
+    BatchNormalizeBackward,
+    BatchNormalizeBackwardInput(Elementwise),
+    LayerNormalize,
+    LayerNormalizeBackward,
+    LayerNormalizeBackwardInput(Elementwise),
+    GaussianNoise,
+    ActivityPenalty,
+    ActivityPenaltyGradient(Elementwise),
     Loss(LossCase),
     DenseBackwardWeights(InputKind),
     DenseBackwardInput(Elementwise),
@@ -46,7 +68,15 @@ impl Operation {
         for input in [F32, U8] {
             all.extend(fused().map(|a| Operation::DenseForward(input, a)));
         }
-        all.push(Operation::Softmax);
+        all.extend([Operation::Softmax, Operation::SoftmaxBackward]);
+        all.extend([Operation::Add, Operation::Concatenate, Operation::Slice]);
+        all.extend([Operation::BatchMoments, Operation::MovingAverage]);
+        all.extend([Operation::BatchNormalize, Operation::BatchNormalizeBackward]);
+        all.extend(fused().map(Operation::BatchNormalizeBackwardInput));
+        all.extend([Operation::LayerNormalize, Operation::LayerNormalizeBackward]);
+        all.extend(fused().map(Operation::LayerNormalizeBackwardInput));
+        all.extend([Operation::GaussianNoise, Operation::ActivityPenalty]);
+        all.extend(fused().map(Operation::ActivityPenaltyGradient));
         all.extend(LossCase::all().into_iter().map(Operation::Loss));
         all.extend([F32, U8].map(Operation::DenseBackwardWeights));
         all.extend(fused().map(Operation::DenseBackwardInput));
@@ -76,6 +106,27 @@ impl Operation {
                 format!("dense_forward {} {}", input(kind), lower(activation))
             }
             Operation::Softmax => "softmax".into(),
+            Operation::SoftmaxBackward => "softmax_backward".into(),
+            Operation::Add => "add".into(),
+            Operation::Concatenate => "concatenate".into(),
+            Operation::Slice => "slice".into(),
+            Operation::BatchMoments => "batch_moments".into(),
+            Operation::MovingAverage => "moving_average".into(),
+            Operation::BatchNormalize => "batch_normalize".into(),
+            Operation::BatchNormalizeBackward => "batch_normalize_backward".into(),
+            Operation::BatchNormalizeBackwardInput(activation) => {
+                format!("batch_normalize_backward_input {}", lower(activation))
+            }
+            Operation::LayerNormalize => "layer_normalize".into(),
+            Operation::LayerNormalizeBackward => "layer_normalize_backward".into(),
+            Operation::LayerNormalizeBackwardInput(activation) => {
+                format!("layer_normalize_backward_input {}", lower(activation))
+            }
+            Operation::GaussianNoise => "gaussian_noise".into(),
+            Operation::ActivityPenalty => "activity_penalty".into(),
+            Operation::ActivityPenaltyGradient(activation) => {
+                format!("activity_penalty_gradient {}", lower(activation))
+            }
             Operation::Loss(case) => case.name(),
             Operation::DenseBackwardWeights(kind) => {
                 format!("dense_backward_weights {}", input(kind))
@@ -125,12 +176,34 @@ impl Operation {
 
     pub(super) fn case(self, shape: [usize; 3], seed: u64) -> Result<Case> {
         let values = Values::new(seed);
+        let form = Form::new(seed.is_multiple_of(2));
         match self {
             Operation::Convert => convert(shape, values),
             Operation::DenseForward(input, activation) => {
                 dense_forward(shape, input, activation, values)
             }
             Operation::Softmax => softmax(shape, values),
+            Operation::SoftmaxBackward => softmax_backward(shape, values),
+            Operation::Add => add(shape, values),
+            Operation::Concatenate => concatenate(shape, values),
+            Operation::Slice => slice(shape, values),
+            Operation::BatchMoments => batch_moments(shape, values),
+            Operation::MovingAverage => moving_average(shape, values),
+            Operation::BatchNormalize => batch_normalize(shape, form, values),
+            Operation::BatchNormalizeBackward => batch_normalize_backward(shape, form, values),
+            Operation::BatchNormalizeBackwardInput(activation) => {
+                batch_normalize_backward_input(shape, form, activation, values)
+            }
+            Operation::LayerNormalize => layer_normalize(shape, form, values),
+            Operation::LayerNormalizeBackward => layer_normalize_backward(shape, values),
+            Operation::LayerNormalizeBackwardInput(activation) => {
+                layer_normalize_backward_input(shape, form, activation, values)
+            }
+            Operation::GaussianNoise => gaussian_noise(shape, values),
+            Operation::ActivityPenalty => activity_penalty(shape, values),
+            Operation::ActivityPenaltyGradient(activation) => {
+                activity_penalty_gradient(shape, activation, values)
+            }
             Operation::Loss(case) => loss(shape, case, values),
             Operation::DenseBackwardWeights(input) => dense_backward_weights(shape, input, values),
             Operation::DenseBackwardInput(activation) => {
@@ -278,6 +351,35 @@ fn softmax(shape: [usize; 3], mut values: Values) -> Result<Case> {
         row_bounds.iter().flat_map(|row| (0..units).map(|i| row.probability(i))).collect()
     };
     Ok(finish(builder, shape, vec![(input, x)], vec![(output, Box::new(bound))]))
+}
+
+fn softmax_backward(shape: [usize; 3], mut values: Values) -> Result<Case> {
+    let [rows, _, units] = shape;
+    let mut builder = ProgramBuilder::new();
+    let output_gradient = builder.activation("output_gradient", units)?;
+    let value = builder.activation("value", units)?;
+    let input_gradient = builder.activation("input_gradient", units)?;
+    builder.push(Pass::Predict, Op::SoftmaxBackward { output_gradient, value, input_gradient })?;
+    let d = values.signed(rows * units);
+    let probabilities = |row: &[f64]| {
+        let largest = row.iter().copied().fold(f64::MIN, f64::max);
+        let powers: Vec<f64> = row.iter().map(|x| (x - largest).exp()).collect();
+        let sum: f64 = powers.iter().sum();
+        powers.into_iter().map(move |power| f64::from((power / sum) as f32))
+    };
+    let x = logits(rows, units, &mut values);
+    let y: Vec<f64> = x.chunks(units).flat_map(probabilities).collect();
+    let exact = |&x: &f64| Approximate::exact(x);
+    let of_row = |(d, y): (&[f64], &[f64])| {
+        let products: Vec<_> = d.iter().zip(y).map(|(d, y)| exact(d) * exact(y)).collect();
+        let sum = Approximate::sum(&products);
+        let errors = d.iter().zip(y).map(|(d, y)| (exact(y) * (exact(d) - sum)).error);
+        errors.collect::<Vec<f64>>()
+    };
+    let errors: Vec<f64> = d.chunks(units).zip(y.chunks(units)).flat_map(of_row).collect();
+    let bound = move |_: &dyn Fn(BufferId) -> Vec<f64>| errors.clone();
+    let fills = vec![(output_gradient, d), (value, y)];
+    Ok(finish(builder, shape, fills, vec![(input_gradient, Box::new(bound))]))
 }
 
 fn dense_backward_weights(shape: [usize; 3], kind: InputKind, mut values: Values) -> Result<Case> {

@@ -154,10 +154,16 @@ impl ProgramBuilder {
                 expected: format!("{element:?} [{rows:?}, {columns}]"),
             })
         };
+        let all = |ids: &[BufferId], rows: Rows, columns: usize| {
+            ids.iter().try_for_each(|&id| expect(id, Real, rows, columns))
+        };
         // A derivative that is not told by the result cannot be part of these.
         if let Op::DenseForward { activation, .. }
         | Op::DenseBackwardInput { activation, .. }
         | Op::DropoutBackward { activation, .. }
+        | Op::BatchNormalizeBackwardInput { activation, .. }
+        | Op::LayerNormalizeBackwardInput { activation, .. }
+        | Op::ActivityPenaltyGradient { activation, .. }
         | Op::PointwiseLoss { activation, .. } = *op
             && !activation.is_fused()
         {
@@ -177,11 +183,109 @@ impl ProgramBuilder {
             }
             Op::Softmax { input, output }
             | Op::Activate { input, output, .. }
-            | Op::Dropout { input, output, .. } => {
+            | Op::Dropout { input, output, .. }
+            | Op::GaussianNoise { input, output, .. } => {
                 expect(input, Real, Batch, columns(input))?;
                 expect(output, Real, Batch, columns(input))?;
             }
+            Op::Add { first, second, output } => {
+                all(&[first, second, output], Batch, columns(first))?;
+            }
+            Op::Concatenate { first, second, output } => {
+                expect(first, Real, Batch, columns(first))?;
+                expect(second, Real, Batch, columns(second))?;
+                expect(output, Real, Batch, columns(first).saturating_add(columns(second)))?;
+            }
+            Op::Slice { input, output, offset } => {
+                expect(input, Real, Batch, columns(input))?;
+                expect(output, Real, Batch, columns(output))?;
+                let (width, of) = (columns(output), columns(input));
+                if offset.checked_add(width).is_none_or(|end| end > of) {
+                    return Err(Error::Shape {
+                        what: format!("{} in slice", self.program.buffer(output).name),
+                        actual: format!("columns {offset} to {offset} + {width}"),
+                        expected: format!(
+                            "columns of the {of} of {}",
+                            self.program.buffer(input).name
+                        ),
+                    });
+                }
+            }
+            Op::BatchMoments { input, mean, variance } => {
+                all(&[input], Batch, columns(input))?;
+                all(&[mean, variance], One, columns(input))?;
+            }
+            Op::BatchNormalize { input, mean, variance, gamma, beta, output, .. } => {
+                all(&[input, output], Batch, columns(input))?;
+                all(&[mean, variance, gamma, beta], One, columns(input))?;
+            }
+            Op::BatchNormalizeBackward {
+                output_gradient,
+                input,
+                mean,
+                variance,
+                gamma_gradient,
+                beta_gradient,
+                ..
+            } => {
+                all(&[output_gradient, input], Batch, columns(input))?;
+                all(&[mean, variance, gamma_gradient, beta_gradient], One, columns(input))?;
+            }
+            Op::BatchNormalizeBackwardInput {
+                output_gradient,
+                input,
+                mean,
+                variance,
+                gamma,
+                gamma_gradient,
+                beta_gradient,
+                input_gradient,
+                ..
+            } => {
+                all(&[output_gradient, input, input_gradient], Batch, columns(input))?;
+                let vectors = [mean, variance, gamma, gamma_gradient, beta_gradient];
+                all(&vectors, One, columns(input))?;
+            }
+            Op::LayerNormalize { input, gamma, beta, output, moments, .. } => {
+                all(&[input, output], Batch, columns(input))?;
+                all(&[gamma, beta], One, columns(input))?;
+                expect(moments, Real, Batch, 2)?;
+            }
+            Op::LayerNormalizeBackward {
+                output_gradient,
+                input,
+                moments,
+                gamma_gradient,
+                beta_gradient,
+            } => {
+                all(&[output_gradient, input], Batch, columns(input))?;
+                all(&[gamma_gradient, beta_gradient], One, columns(input))?;
+                expect(moments, Real, Batch, 2)?;
+            }
+            Op::LayerNormalizeBackwardInput {
+                output_gradient,
+                input,
+                moments,
+                gamma,
+                input_gradient,
+                ..
+            } => {
+                all(&[output_gradient, input, input_gradient], Batch, columns(input))?;
+                all(&[gamma], One, columns(input))?;
+                expect(moments, Real, Batch, 2)?;
+            }
+            Op::MovingAverage { value, average, .. } => {
+                all(&[value, average], One, columns(value))?;
+            }
+            Op::ActivityPenalty { value, loss, .. } => {
+                expect(value, Real, Batch, columns(value))?;
+                expect(loss, Real, Batch, 1)?;
+            }
+            Op::ActivityPenaltyGradient { value, input_gradient, .. } => {
+                all(&[value, input_gradient], Batch, columns(value))?;
+            }
             Op::ActivateBackward { output_gradient, value: input, input_gradient, .. }
+            | Op::SoftmaxBackward { output_gradient, value: input, input_gradient }
             | Op::DropoutBackward { output_gradient, input, input_gradient, .. } => {
                 for id in [output_gradient, input, input_gradient] {
                     expect(id, Real, Batch, columns(input))?;

@@ -57,6 +57,112 @@ pub enum Op {
     },
     /// `output[B,U] = softmax(input[B,U])`, row by row.
     Softmax { input: BufferId, output: BufferId },
+    /// `input_gradient[B,U] = value · (output_gradient - sum over U of output_gradient · value)`,
+    /// where `value[B,U]` is what [`Softmax`](Self::Softmax) made.
+    SoftmaxBackward { output_gradient: BufferId, value: BufferId, input_gradient: BufferId },
+    /// `output[B,U] = first[B,U] + second[B,U]`.
+    Add { first: BufferId, second: BufferId, output: BufferId },
+    /// `output[B,M+N] = first[B,M]` beside `second[B,N]`.
+    Concatenate { first: BufferId, second: BufferId, output: BufferId },
+    /// `output[B,N] = input[B, offset .. offset + N]`.
+    Slice { input: BufferId, output: BufferId, offset: usize },
+    /// `output[B,U] = input[B,U] + standard_deviation · z`, with `z` of the standard normal
+    /// distribution: a pure function of the step's noise, the layer and the place.
+    GaussianNoise { input: BufferId, output: BufferId, standard_deviation: f64, layer: u32 },
+    /// `mean[U] = sum over B of input[B,U] / B`, `variance[U] = sum over B of (input - mean)² / B`,
+    /// over the live rows.
+    BatchMoments { input: BufferId, mean: BufferId, variance: BufferId },
+    /// `average[U] = average · momentum + value[U] · (1 - momentum)`.
+    MovingAverage { value: BufferId, average: BufferId, momentum: f64 },
+    /// `output[B,U] = (input[B,U] - mean[U]) / sqrt(variance[U] + epsilon) · (gamma[U] +
+    /// gamma_offset) + beta[U]`. `gamma_offset` is 1 where a layer has no gamma and zeros stand in
+    /// its place, else 0.
+    BatchNormalize {
+        input: BufferId,
+        mean: BufferId,
+        variance: BufferId,
+        gamma: BufferId,
+        beta: BufferId,
+        output: BufferId,
+        epsilon: f64,
+        gamma_offset: f64,
+    },
+    /// `gamma_gradient[U] = sum over B of output_gradient[B,U] · normalized[B,U]`,
+    /// `beta_gradient[U] = sum over B of output_gradient`, with
+    /// `normalized = (input - mean) / sqrt(variance + epsilon)`.
+    BatchNormalizeBackward {
+        output_gradient: BufferId,
+        input: BufferId,
+        mean: BufferId,
+        variance: BufferId,
+        gamma_gradient: BufferId,
+        beta_gradient: BufferId,
+        epsilon: f64,
+    },
+    /// `input_gradient[B,U] = (gamma + gamma_offset) / sqrt(variance + epsilon) · (output_gradient -
+    /// (beta_gradient + normalized · gamma_gradient) / live rows) · activation'(input)`, where the
+    /// fused `activation` made `input[B,U]`, and `mean` and `variance` are those of this batch
+    /// ([`BatchMoments`](Self::BatchMoments)). Where they are constants instead, both gradients
+    /// are zeros. (Ioffe and Szegedy, "Batch normalization", 2015.)
+    BatchNormalizeBackwardInput {
+        output_gradient: BufferId,
+        input: BufferId,
+        mean: BufferId,
+        variance: BufferId,
+        gamma: BufferId,
+        gamma_gradient: BufferId,
+        beta_gradient: BufferId,
+        input_gradient: BufferId,
+        epsilon: f64,
+        gamma_offset: f64,
+        activation: Elementwise,
+    },
+    /// `moments[B,2] = (mean, 1 / sqrt(variance + epsilon))` of each row of `input[B,U]`, the
+    /// variance divided by U; `output[B,U] = (input - mean) · moments[B,1] · (gamma[U] +
+    /// gamma_offset) + beta[U]`, with `gamma_offset` as in [`BatchNormalize`](Self::BatchNormalize).
+    LayerNormalize {
+        input: BufferId,
+        gamma: BufferId,
+        beta: BufferId,
+        output: BufferId,
+        moments: BufferId,
+        epsilon: f64,
+        gamma_offset: f64,
+    },
+    /// `gamma_gradient[U] = sum over B of output_gradient[B,U] · normalized[B,U]`,
+    /// `beta_gradient[U] = sum over B of output_gradient`, with
+    /// `normalized = (input - moments[B,0]) · moments[B,1]`.
+    LayerNormalizeBackward {
+        output_gradient: BufferId,
+        input: BufferId,
+        moments: BufferId,
+        gamma_gradient: BufferId,
+        beta_gradient: BufferId,
+    },
+    /// `input_gradient[B,U] = moments[B,1] · (g - mean over U of g - normalized · mean over U of
+    /// (g · normalized)) · activation'(input)`, with `g = output_gradient · (gamma +
+    /// gamma_offset)`, where the fused `activation` made `input[B,U]`. (Ba, Kiros and Hinton,
+    /// "Layer normalization", 2016.)
+    LayerNormalizeBackwardInput {
+        output_gradient: BufferId,
+        input: BufferId,
+        moments: BufferId,
+        gamma: BufferId,
+        input_gradient: BufferId,
+        gamma_offset: f64,
+        activation: Elementwise,
+    },
+    /// `loss[B] += live rows · (l1 · sum over U of |value[B,U]| + l2 · sum over U of value²)`.
+    ActivityPenalty { value: BufferId, loss: BufferId, l1: f64, l2: f64 },
+    /// `input_gradient[B,U] = (l1 · sign(value) + 2 · l2 · value) · activation'(value)`, where the
+    /// fused `activation` made `value[B,U]`.
+    ActivityPenaltyGradient {
+        value: BufferId,
+        input_gradient: BufferId,
+        activation: Elementwise,
+        l1: f64,
+        l2: f64,
+    },
     /// Softmax cross-entropy of `logits[B,U]` against the class indices `labels[B]`: adds each
     /// sample's loss, times its weight, to `loss[B]`, adds 1 to `counts[B,0]` where the largest
     /// logit is the label's, notes in `counts[B,1]` the number of the first step in which a logit
@@ -193,6 +299,21 @@ impl Op {
             Op::Dropout { .. } => "dropout",
             Op::DropoutBackward { .. } => "dropout_backward",
             Op::Softmax { .. } => "softmax",
+            Op::SoftmaxBackward { .. } => "softmax_backward",
+            Op::Add { .. } => "add",
+            Op::Concatenate { .. } => "concatenate",
+            Op::Slice { .. } => "slice",
+            Op::GaussianNoise { .. } => "gaussian_noise",
+            Op::BatchMoments { .. } => "batch_moments",
+            Op::MovingAverage { .. } => "moving_average",
+            Op::BatchNormalize { .. } => "batch_normalize",
+            Op::BatchNormalizeBackward { .. } => "batch_normalize_backward",
+            Op::BatchNormalizeBackwardInput { .. } => "batch_normalize_backward_input",
+            Op::LayerNormalize { .. } => "layer_normalize",
+            Op::LayerNormalizeBackward { .. } => "layer_normalize_backward",
+            Op::LayerNormalizeBackwardInput { .. } => "layer_normalize_backward_input",
+            Op::ActivityPenalty { .. } => "activity_penalty",
+            Op::ActivityPenaltyGradient { .. } => "activity_penalty_gradient",
             Op::SoftmaxCrossEntropy { .. } => "softmax_cross_entropy",
             Op::CategoricalCrossEntropy { .. } => "categorical_cross_entropy",
             Op::PointwiseLoss { .. } => "pointwise_loss",
@@ -217,8 +338,43 @@ impl Op {
             Op::Convert { input, .. }
             | Op::Softmax { input, .. }
             | Op::Activate { input, .. }
-            | Op::Dropout { input, .. } => vec![input],
-            Op::ActivateBackward { output_gradient, value, .. } => vec![output_gradient, value],
+            | Op::Dropout { input, .. }
+            | Op::Slice { input, .. }
+            | Op::GaussianNoise { input, .. }
+            | Op::BatchMoments { input, .. } => vec![input],
+            Op::ActivateBackward { output_gradient, value, .. }
+            | Op::SoftmaxBackward { output_gradient, value, .. } => vec![output_gradient, value],
+            Op::Add { first, second, .. } | Op::Concatenate { first, second, .. } => {
+                vec![first, second]
+            }
+            Op::MovingAverage { value, .. }
+            | Op::ActivityPenalty { value, .. }
+            | Op::ActivityPenaltyGradient { value, .. } => vec![value],
+            Op::BatchNormalize { input, mean, variance, gamma, beta, .. } => {
+                vec![input, mean, variance, gamma, beta]
+            }
+            Op::BatchNormalizeBackward { output_gradient, input, mean, variance, .. } => {
+                vec![output_gradient, input, mean, variance]
+            }
+            Op::BatchNormalizeBackwardInput {
+                output_gradient,
+                input,
+                mean,
+                variance,
+                gamma,
+                gamma_gradient,
+                beta_gradient,
+                ..
+            } => {
+                vec![output_gradient, input, mean, variance, gamma, gamma_gradient, beta_gradient]
+            }
+            Op::LayerNormalize { input, gamma, beta, .. } => vec![input, gamma, beta],
+            Op::LayerNormalizeBackward { output_gradient, input, moments, .. } => {
+                vec![output_gradient, input, moments]
+            }
+            Op::LayerNormalizeBackwardInput { output_gradient, input, moments, gamma, .. } => {
+                vec![output_gradient, input, moments, gamma]
+            }
             Op::DropoutBackward { output_gradient, input, .. } => vec![output_gradient, input],
             Op::DenseForward { input, weight, bias, .. } => vec![input, weight, bias],
             Op::SoftmaxCrossEntropy { logits, labels, sample_weights, .. } => {
@@ -253,7 +409,20 @@ impl Op {
             | Op::Softmax { output, .. }
             | Op::Activate { output, .. }
             | Op::Dropout { output, .. }
+            | Op::Add { output, .. }
+            | Op::Concatenate { output, .. }
+            | Op::Slice { output, .. }
+            | Op::GaussianNoise { output, .. }
+            | Op::BatchNormalize { output, .. }
             | Op::DenseForward { output, .. } => vec![output],
+            Op::BatchMoments { mean, variance, .. } => vec![mean, variance],
+            Op::MovingAverage { average, .. } => vec![average],
+            Op::BatchNormalizeBackward { gamma_gradient, beta_gradient, .. }
+            | Op::LayerNormalizeBackward { gamma_gradient, beta_gradient, .. } => {
+                vec![gamma_gradient, beta_gradient]
+            }
+            Op::LayerNormalize { output, moments, .. } => vec![output, moments],
+            Op::ActivityPenalty { loss, .. } => vec![loss],
             Op::SoftmaxCrossEntropy { loss, counts, gradient, .. }
             | Op::CategoricalCrossEntropy { loss, counts, gradient, .. }
             | Op::PointwiseLoss { loss, counts, gradient, .. } => vec![loss, counts, gradient],
@@ -264,7 +433,11 @@ impl Op {
             }
             Op::DenseBackwardInput { input_gradient, .. }
             | Op::ActivateBackward { input_gradient, .. }
-            | Op::DropoutBackward { input_gradient, .. } => vec![input_gradient],
+            | Op::DropoutBackward { input_gradient, .. }
+            | Op::SoftmaxBackward { input_gradient, .. }
+            | Op::BatchNormalizeBackwardInput { input_gradient, .. }
+            | Op::LayerNormalizeBackwardInput { input_gradient, .. }
+            | Op::ActivityPenaltyGradient { input_gradient, .. } => vec![input_gradient],
             Op::SquaredNorm { sum, .. } => vec![sum],
             Op::ClipByNorm { gradient, .. } | Op::ClipByValue { gradient, .. } => vec![gradient],
             Op::Adam { parameters, moment_1, moment_2, .. } => {
