@@ -4,10 +4,11 @@ use super::executor::CpuExecutor;
 use super::real::Real;
 use super::shape::Dense;
 use super::{
-    activate, activate_backward, adagrad, adam, amsgrad, categorical_cross_entropy, clip_by_norm,
-    clip_by_value, convert, dense_backward_input, dense_backward_weights, dense_forward, dropout,
-    loss, penalty, penalty_gradient, pointwise_loss, rms_prop, sgd, softmax, softmax_cross_entropy,
-    squared_norm,
+    activate, activate_backward, adagrad, adam, amsgrad, argmax, binary_histogram,
+    categorical_cross_entropy, clip_by_norm, clip_by_value, confusion_matrix, convert,
+    dense_backward_input, dense_backward_weights, dense_forward, dropout, loss, penalty,
+    penalty_gradient, pointwise_loss, pointwise_metric, rms_prop, sgd, softmax,
+    softmax_cross_entropy, squared_norm, top_k,
 };
 use crate::program::{AdamRule, BufferId, Op, Step, dropout_threshold};
 
@@ -130,6 +131,67 @@ impl<T: Real> CpuExecutor<T> {
                     },
                     function,
                     activation,
+                );
+            }
+            Op::Argmax { input, index } => {
+                let size = self.elements(rows, input);
+                argmax::argmax(&self.real(input), &mut self.u32_mut(index), size);
+            }
+            Op::TopK { predictions, labels, sample_weights, sums, k, weighted } => {
+                let weights = self.real(sample_weights);
+                top_k::top_k(
+                    &self.real(predictions),
+                    &self.u32(labels),
+                    weighted.then_some(&*weights),
+                    &mut self.real_mut(sums),
+                    self.elements(rows, predictions),
+                    k,
+                );
+            }
+            Op::PointwiseMetric {
+                predictions,
+                targets,
+                sample_weights,
+                sums,
+                function,
+                weighted,
+            } => {
+                let weights = self.real(sample_weights);
+                pointwise_metric::pointwise_metric(
+                    &self.real(predictions),
+                    &self.real(targets),
+                    weighted.then_some(&*weights),
+                    &mut self.real_mut(sums),
+                    self.elements(rows, predictions),
+                    function,
+                );
+            }
+            Op::BinaryHistogram {
+                predictions,
+                targets,
+                sample_weights,
+                sums,
+                thresholds,
+                weighted,
+            } => {
+                let weights = self.real(sample_weights);
+                binary_histogram::binary_histogram(
+                    &self.real(predictions),
+                    &self.real(targets),
+                    weighted.then_some(&*weights),
+                    &mut self.real_mut(sums),
+                    self.elements(rows, predictions),
+                    thresholds,
+                );
+            }
+            Op::ConfusionMatrix { labels, predicted, sample_weights, matrix, weighted } => {
+                let weights = self.real(sample_weights);
+                confusion_matrix::confusion_matrix(
+                    &self.u32(labels)[..rows],
+                    &self.u32(predicted)[..rows],
+                    weighted.then_some(&*weights),
+                    &mut self.real_mut(matrix),
+                    self.program.buffer(matrix).columns,
                 );
             }
             Op::SquaredNorm { gradient, sum, first } => {

@@ -5,6 +5,7 @@ mod bounds;
 mod case;
 mod elements;
 mod losses;
+mod metrics;
 mod operations;
 mod parameters;
 mod trajectory;
@@ -16,6 +17,7 @@ use crate::error::Result;
 use crate::gpu::{Gpu, Kernel};
 pub use case::Worst;
 pub use losses::LossCase;
+pub use metrics::MetricCase;
 pub use operations::Operation;
 pub use updates::Update;
 

@@ -4,6 +4,7 @@ use super::bounds::{self, Softmax};
 use super::case::{Case, Values};
 use super::elements::{DROPOUT, activate, activate_backward, dropout, results_of};
 use super::losses::{LossCase, loss};
+use super::metrics::{MetricCase, metric};
 use super::parameters::{clip_by_norm, clip_by_value, penalty, penalty_gradient, squared_norm};
 use super::updates::{Update, update};
 use crate::activation::Elementwise;
@@ -21,6 +22,7 @@ pub enum Operation {
     DenseForward(InputKind, Elementwise),
     Softmax,
     Loss(LossCase),
+    Metric(MetricCase),
     DenseBackwardWeights(InputKind),
     DenseBackwardInput(Elementwise),
     Activate(Elementwise),
@@ -48,6 +50,7 @@ impl Operation {
         }
         all.push(Operation::Softmax);
         all.extend(LossCase::all().into_iter().map(Operation::Loss));
+        all.extend(MetricCase::ALL.map(Operation::Metric));
         all.extend([F32, U8].map(Operation::DenseBackwardWeights));
         all.extend(fused().map(Operation::DenseBackwardInput));
         all.extend(Elementwise::ALL.map(Operation::Activate));
@@ -77,6 +80,7 @@ impl Operation {
             }
             Operation::Softmax => "softmax".into(),
             Operation::Loss(case) => case.name(),
+            Operation::Metric(case) => case.name(),
             Operation::DenseBackwardWeights(kind) => {
                 format!("dense_backward_weights {}", input(kind))
             }
@@ -132,6 +136,7 @@ impl Operation {
             }
             Operation::Softmax => softmax(shape, values),
             Operation::Loss(case) => loss(shape, case, values),
+            Operation::Metric(case) => metric(shape, case, values),
             Operation::DenseBackwardWeights(input) => dense_backward_weights(shape, input, values),
             Operation::DenseBackwardInput(activation) => {
                 dense_backward_input(shape, activation, values)
