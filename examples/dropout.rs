@@ -24,7 +24,7 @@ fn main() -> minibatch::Result<()> {
         .build(backend)?;
     let history = model.fit(&data.train, Fit::new().batch_size(128).epochs(20))?;
     for epoch in history.epochs {
-        let accuracy = epoch.training.accuracy.unwrap_or_default();
+        let accuracy = epoch.training.accuracy().unwrap_or_default();
         println!(
             "Epoch {:2}/20 - {:.1}s - loss: {:.4} - accuracy: {accuracy:.4}",
             epoch.epoch, epoch.seconds, epoch.training.loss
@@ -34,7 +34,7 @@ fn main() -> minibatch::Result<()> {
     println!(
         "test: loss: {:.4} - accuracy: {:.4}",
         scores.loss,
-        scores.accuracy.unwrap_or_default()
+        scores.accuracy().unwrap_or_default()
     );
     Ok(())
 }

@@ -20,7 +20,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 fn write(directory: &Path, part: &str, set: &Dataset) -> Result<(), Box<dyn std::error::Error>> {
     let mut data = Vec::with_capacity(set.len() * set.width());
     for index in 0..set.len() {
-        data.extend(set.sample(index)?.features);
+        data.extend(set.sample(index)?.input(0));
     }
     let shape = [&[set.len()], set.sample_shape()].concat();
     let images = IdxArray { shape, data };

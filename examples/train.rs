@@ -32,7 +32,7 @@ fn main() -> minibatch::Result<()> {
     for (small, large) in histories[0].iter().zip(&histories[1]) {
         print!("Epoch {}/5", small.epoch);
         for epoch in [small, large] {
-            let accuracy = epoch.training.accuracy.unwrap_or_default();
+            let accuracy = epoch.training.accuracy().unwrap_or_default();
             let loss = epoch.training.loss;
             print!("   {:6.2}s  loss {loss:.4}  accuracy {accuracy:.4}", epoch.seconds);
         }
@@ -40,7 +40,7 @@ fn main() -> minibatch::Result<()> {
     }
     print!("test     ");
     for scores in scores {
-        let accuracy = scores.accuracy.unwrap_or_default();
+        let accuracy = scores.accuracy().unwrap_or_default();
         print!("            loss {:.4}  accuracy {accuracy:.4}", scores.loss);
     }
     println!();

@@ -1,5 +1,5 @@
-// loss[B] += B * (l1 * sum over U of |value[B,U]| + l2 * sum over U of value^2): the host divides what
-// all rows have added by the samples of all steps. The padding of the value is zero.
+// loss[B] += l1 * sum over U of |value[B,U]| + l2 * sum over U of value^2. The padding of the value is
+// zero.
 @group(0) @binding(2) var<storage, read> value: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read_write> loss: array<f32>;
 
@@ -19,6 +19,6 @@ fn main(
     }
     let cost = row_sum(local, sums);
     if (first_quad(local) == 0u && row < step.live_rows) {
-        loss[row] += cost * f32(step.live_rows);
+        loss[row] += cost;
     }
 }

@@ -1,5 +1,5 @@
-// input_gradient[B,U] = (l1 * sign(value) + 2 * l2 * value) * activation'(value[B,U]), where the
-// activation is the one that made the value.
+// input_gradient[B,U] = (l1 * sign(value) + 2 * l2 * value) * activation'(value[B,U]) / live rows, where
+// the activation is the one that made the value.
 @group(0) @binding(2) var<storage, read> value: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read_write> input_gradient: array<vec4<f32>>;
 
@@ -13,7 +13,7 @@ fn main(
         return;
     }
     let x = value[index];
-    let slope = shape.l1 * sign(x) + 2.0 * shape.l2 * x;
+    let slope = (shape.l1 * sign(x) + 2.0 * shape.l2 * x) * step.inverse_rows;
     let gradient = keep_nan(x, slope * activation_derivative(x));
     input_gradient[index] = live_or(gradient, index % row_quads(), 0.0);
 }

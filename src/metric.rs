@@ -75,3 +75,151 @@ impl Metric {
         }
     }
 }
+
+/// A metric that compares each output with a target of its own.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum PointwiseMetric {
+    /// `(prediction - target)²`.
+    SquaredError,
+    /// `|prediction - target|`.
+    AbsoluteError,
+    /// 1 where `prediction > threshold` and the target is 1, or neither is the case and the target
+    /// is 0; otherwise 0.
+    BinaryAccuracy {
+        /// 1/2 in Keras; compared in f32.
+        threshold: f64,
+    },
+}
+
+/// Between which predictions the buckets of a histogram lie.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Thresholds {
+    /// One threshold, and two buckets: predictions that are not greater, and those that are.
+    /// Compared in f32.
+    One(f64),
+    /// As many thresholds as Keras' [`AUC`](https://keras.io/api/metrics/classification_metrics/)
+    /// has by `num_thresholds`, at least 2: -1e-7, multiples of `1 / (count - 1)` between 0 and 1,
+    /// and 1 + 1e-7. The `count - 1` buckets between them are of equal width; a prediction on a
+    /// threshold is in the bucket below, and one beyond 0 or 1 in the first or the last.
+    Even(usize),
+}
+
+impl Thresholds {
+    /// Buckets of the histogram.
+    pub fn buckets(self) -> usize {
+        match self {
+            Thresholds::One(_) => 2,
+            Thresholds::Even(count) => count.saturating_sub(1),
+        }
+    }
+
+    /// The bucket of a prediction, below [`buckets`](Self::buckets); 0 for NaN.
+    pub(crate) fn bucket(self, prediction: f32) -> usize {
+        match self {
+            Thresholds::One(threshold) => usize::from(prediction > threshold as f32),
+            Thresholds::Even(_) => {
+                let buckets = self.buckets();
+                // The cast makes 0 of NaN.
+                let above = (prediction.clamp(0.0, 1.0) * buckets as f32).ceil() as usize;
+                above.clamp(1, buckets.max(1)) - 1
+            }
+        }
+    }
+}
+
+/// Share of the positive predictions whose target is positive, as Keras' `Precision`: true
+/// positives over true and false positives, or 0 where nothing was predicted positive.
+///
+/// `sums[buckets, 2]` are the totals of a histogram with [`Thresholds::One`]: in each bucket the
+/// weight of the negative targets, then that of the positive ones. A prediction is positive beyond
+/// the first bucket.
+pub fn precision(sums: &[f64]) -> f64 {
+    let [negative, positive] = totals(sums.get(2..).unwrap_or_default());
+    ratio(positive, positive + negative)
+}
+
+/// Share of the positive targets that were predicted positive, as Keras' `Recall`: true positives
+/// over true positives and false negatives, or 0 where no target is positive. `sums` as in
+/// [`precision`].
+pub fn recall(sums: &[f64]) -> f64 {
+    let [_, found] = totals(sums.get(2..).unwrap_or_default());
+    let [_, positive] = totals(sums);
+    ratio(found, positive)
+}
+
+/// Area under the receiver operating characteristic (ROC), the share of true positives over that
+/// of false positives from threshold to threshold, by trapezoids: Keras' `AUC` with
+/// `summation_method="interpolation"`. 0 where all targets are of one kind.
+///
+/// `sums[buckets, 2]` are the totals of a histogram with [`Thresholds::Even`], as in
+/// [`precision`].
+pub fn auc(sums: &[f64]) -> f64 {
+    let [negative, positive] = totals(sums);
+    let (mut area, mut true_positives) = (0.0, 0.0);
+    // From the highest threshold down, each bucket moves the curve by its share of either kind.
+    for bucket in sums.chunks_exact(2).rev() {
+        let height = ratio(true_positives + 0.5 * bucket[1], positive);
+        area += ratio(bucket[0], negative) * height;
+        true_positives += bucket[1];
+    }
+    area
+}
+
+/// What all buckets hold of negative and of positive targets.
+fn totals(sums: &[f64]) -> [f64; 2] {
+    let of = |kind| sums.iter().skip(kind).step_by(2).sum();
+    [of(0), of(1)]
+}
+
+/// 0 in place of a division by 0.
+fn ratio(part: f64, whole: f64) -> f64 {
+    if whole == 0.0 { 0.0 } else { part / whole }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn precision_and_recall_of_a_table_of_four() {
+        // 5 true negatives, 2 false negatives, 1 false positive, 3 true positives.
+        let sums = [5.0, 2.0, 1.0, 3.0];
+        assert_eq!(precision(&sums), 3.0 / 4.0);
+        assert_eq!(recall(&sums), 3.0 / 5.0);
+    }
+
+    #[test]
+    fn without_anything_positive_precision_and_recall_are_0() {
+        for nothing in [&[5.0, 2.0, 0.0, 0.0][..], &[0.0; 4], &[]] {
+            assert_eq!(precision(nothing), 0.0);
+        }
+        for nothing in [&[5.0, 0.0, 1.0, 0.0][..], &[0.0; 4], &[]] {
+            assert_eq!(recall(nothing), 0.0);
+        }
+    }
+
+    #[test]
+    fn the_area_is_the_share_of_pairs_in_the_right_order() {
+        // A pair in one bucket is half right. Negatives 2, 0, 1 and positives 1, 1, 2 from the
+        // lowest bucket to the highest: 2 · (1/2 + 1 + 2) + 1 · (0 + 0 + 2/2) of 3 · 4 pairs.
+        assert_eq!(auc(&[2.0, 1.0, 0.0, 1.0, 1.0, 2.0]), 8.0 / 12.0);
+        assert_eq!(auc(&[3.0, 0.0, 0.0, 4.0]), 1.0);
+        assert_eq!(auc(&[0.0, 4.0, 3.0, 0.0]), 0.0);
+        assert_eq!(auc(&[7.0, 2.0]), 0.5);
+        for of_one_kind in [&[3.0, 0.0, 1.0, 0.0][..], &[0.0, 3.0, 0.0, 1.0], &[]] {
+            assert_eq!(auc(of_one_kind), 0.0);
+        }
+    }
+
+    #[test]
+    fn a_prediction_on_a_threshold_is_in_the_bucket_below() {
+        let one = Thresholds::One(0.25);
+        assert_eq!(one.buckets(), 2);
+        assert_eq!([0.0, 0.25, 0.250_000_03, 1.0].map(|p| one.bucket(p)), [0, 0, 1, 1]);
+        let even = Thresholds::Even(5);
+        assert_eq!(even.buckets(), 4);
+        let predictions = [-1.0, 0.0, 0.25, 0.250_000_03, 0.5, 0.75, 1.0, 2.0];
+        assert_eq!(predictions.map(|p| even.bucket(p)), [0, 0, 0, 1, 1, 2, 3, 3]);
+        assert_eq!([one, even].map(|thresholds| thresholds.bucket(f32::NAN)), [0, 0]);
+    }
+}

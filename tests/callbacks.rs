@@ -123,9 +123,9 @@ impl Callback for Calls {
         &mut self,
         _model: &mut Model,
         step: StepEnd,
-        outputs: &[f32],
+        outputs: &Predictions,
     ) -> Result<()> {
-        let with = format!("{} {} {}", step.step, step.samples, outputs.len());
+        let with = format!("{} {} {}", step.step, step.samples, outputs[0].1.len());
         self.note("predict_batch_end", with)
     }
 }
@@ -325,7 +325,7 @@ fn evaluating_within_an_epoch_disturbs_nothing() {
             // The same losses, added up in another order.
             let difference = (a.training.loss - b.training.loss).abs();
             assert!(difference < 1e-6, "{a:?} {b:?}");
-            assert_eq!(a.training.accuracy, b.training.accuracy);
+            assert_eq!(a.training.accuracy(), b.training.accuracy());
         }
     }
 }
@@ -407,7 +407,7 @@ fn validation_takes_its_own_steps_batches_and_epochs() {
         let fit = || Fit::new().validation_data(&held_out).validation_batch_size(5);
         let history = model.fit(&data, fit()).unwrap();
         let scores = model.evaluate(&held_out, Evaluate::new().batch_size(5)).unwrap();
-        assert_eq!(history.epochs[0].validation, Some(scores));
+        assert_eq!(history.epochs[0].validation.as_ref(), Some(&scores));
         let mut calls = Calls::default();
         let larger = Fit::new()
             .validation_data(&held_out)
@@ -419,7 +419,7 @@ fn validation_takes_its_own_steps_batches_and_epochs() {
         let history = model.fit(&data, fit().validation_steps(2)).unwrap();
         let first = held_out.slice(0..10).unwrap();
         let scores = model.evaluate(&first, Evaluate::new().batch_size(5)).unwrap();
-        assert_eq!(history.epochs[0].validation, Some(scores));
+        assert_eq!(history.epochs[0].validation.as_ref(), Some(&scores));
         let whole = model.evaluate(&held_out, Evaluate::new().batch_size(5)).unwrap();
         assert_ne!(whole, scores);
     }
@@ -658,8 +658,8 @@ fn learning_rate_scheduler_counts_epochs_from_0() {
 fn record(epoch: u32, value: f64) -> EpochRecord {
     EpochRecord {
         epoch,
-        training: Scores { loss: 1.0, accuracy: Some(0.5) },
-        validation: (!value.is_nan()).then_some(Scores { loss: value, accuracy: Some(value) }),
+        training: Scores::new(1.0, [("accuracy".into(), 0.5)]),
+        validation: (!value.is_nan()).then_some(Scores::new(value, [("accuracy".into(), value)])),
         learning_rate: 0.001,
         seconds: 1.0,
     }
@@ -737,8 +737,7 @@ fn early_stopping_stops_where_keras_does() {
 #[test]
 fn a_value_that_is_no_number_is_never_the_best() {
     let model = &mut model(&Backend::from(&Cpu::new()));
-    let values =
-        |loss| EpochRecord { validation: Some(Scores { loss, accuracy: None }), ..record(1, 0.0) };
+    let values = |loss| EpochRecord { validation: Some(Scores::new(loss, [])), ..record(1, 0.0) };
     let mut early = EarlyStopping::new().patience(2);
     early.train_begin(model, &train_start(3)).unwrap();
     for (epoch, loss) in [(1, f64::NAN), (2, 1.0), (3, f64::NAN)] {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use minibatch::cpu::CpuExecutor;
 use minibatch::data::{Batch, Dataset, Features, Targets};
 use minibatch::model::{Dense, Initializer, Input, Regularizer, lower};
-use minibatch::program::{Pass, Role, Step};
+use minibatch::program::{Element, Pass, Role, Step};
 use minibatch::random::{Random, Stream};
 use minibatch::{Activation, Adam, Loss, Sequential};
 
@@ -68,7 +68,9 @@ fn largest_relative_error(network: Sequential, loss: Loss) -> f64 {
         // Nothing is updated by a rate of 0, and the same values are dropped each time.
         let step = Step::train(&compiled.optimizer, ROWS, 1, 0.0).with_noise(SEED);
         cpu.run(Pass::Train, batch, &step).unwrap();
-        cpu.read_metrics().loss_sum / ROWS as f64
+        let metrics = cpu.read_metrics();
+        let sums = program.of_role(Role::Metric).filter(|(_, sum)| sum.element == Element::Real);
+        sums.map(|(id, _)| metrics.sum(id)).sum::<f64>() / ROWS as f64
     };
 
     set(&mut cpu, &values);

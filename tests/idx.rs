@@ -72,7 +72,7 @@ fn problem_in<T>(result: Result<T, Error>, expected: &Path) -> IdxProblem {
 }
 
 fn bytes(set: &Dataset) -> &[u8] {
-    match set.features() {
+    match &set.inputs()[0].features {
         Features::U8(pixels) => pixels,
         Features::F32(_) => panic!("pixels must stay bytes"),
     }

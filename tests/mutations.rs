@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use minibatch::gpu::{InputKind, KernelClass};
-use minibatch::parity::{self, LossCase, Operation, Update};
-use minibatch::{Elementwise, Gpu, PointwiseLoss};
+use minibatch::parity::{self, LossCase, MetricCase, Operation, Update};
+use minibatch::{Elementwise, Gpu, PointwiseLoss, PointwiseMetric, Thresholds};
 
 /// Replaces `from` by `to` wherever it stands in the kernel of `operation`, and demands that the
 /// suite notices.
@@ -309,6 +309,100 @@ fn broken_losses_are_caught() {
         ),
     ] {
         assert_caught(&gpu, Operation::Loss(case), Tiled, what, from, to);
+    }
+}
+
+#[test]
+fn broken_metrics_are_caught() {
+    let gpu = gpu();
+    let top = |k, weighted| MetricCase::TopK { k, weighted };
+    let pointwise = |function, weighted| MetricCase::Pointwise { function, weighted };
+    let binary = pointwise(PointwiseMetric::BinaryAccuracy { threshold: 0.3 }, true);
+    let squared = pointwise(PointwiseMetric::SquaredError, true);
+    let absolute = pointwise(PointwiseMetric::AbsoluteError, false);
+    let histogram = |thresholds, weighted| MetricCase::BinaryHistogram { thresholds, weighted };
+    let one = histogram(Thresholds::One(0.3), true);
+    let even = histogram(Thresholds::Even(129), true);
+    let confusion = MetricCase::ConfusionMatrix { weighted: true };
+    for case in [MetricCase::Argmax, top(3, true), squared, one, even] {
+        let (from, to) = ("row >= step.live_rows", "false");
+        let what = "rows beyond the live ones written";
+        assert_caught(&gpu, Operation::Metric(case), Tiled, what, from, to);
+    }
+    for case in [top(1, true), squared, one, even, confusion] {
+        let (from, to) = ("shape.weighted == 1u", "false");
+        assert_caught(&gpu, Operation::Metric(case), Tiled, "no weight", from, to);
+    }
+    for case in [
+        top(3, false),
+        absolute,
+        histogram(Thresholds::Even(200), false),
+        MetricCase::ConfusionMatrix { weighted: false },
+    ] {
+        let (from, to) = ("shape.weighted == 1u", "true");
+        assert_caught(&gpu, Operation::Metric(case), Tiled, "always a weight", from, to);
+    }
+    for (case, what, from, to) in [
+        (MetricCase::Argmax, "the last of several largest", "rank[i] > l", "rank[i] >= l"),
+        (MetricCase::Argmax, "padding taken for a unit", "live & ", ""),
+        (MetricCase::Argmax, "NaN above all", " & (magnitude <= vec4<u32>(EXPONENT))", ""),
+        (MetricCase::Argmax, "no sign", "~bits, negative", "~bits, vec4<bool>(false)"),
+        (MetricCase::Argmax, "the smallest of what is negative", "~bits", "magnitude"),
+        (top(1, true), "ties in its favour", "shape.count == 1u", "false"),
+        (top(3, true), "ties against it", "> vec4<u32>(own_rank)", ">= vec4<u32>(own_rank)"),
+        (top(3, true), "one place more", "greater < shape.count", "greater <= shape.count"),
+        (top(3, true), "the argmax", "shape.count == 1u", "true"),
+        (top(3, true), "another label", "[label % 4u];\n    var", "[0];\n    var"),
+        (top(3, true), "another rank", "ranks(row, label / 4u)[label % 4u]", "ranks(row, 0u)[0]"),
+        (top(3, true), "what is no class a hit", "label == labels[row] &&", ""),
+        (top(3, true), "an infinity a hit", " && !any_nonfinite(vec4<f32>(own))", ""),
+        (top(3, true), "not added to", "sums[row] +=", "sums[row] ="),
+        (top(3, true), "every row a hit", "select(0.0, weight, hit)", "weight"),
+        (squared, "no square", "error * error", "error"),
+        (squared, "no mean", "/ f32(shape.units)", ""),
+        (squared, "not added to", "sums[row] +=", "sums[row] ="),
+        (squared, "weights that are not summed", "mean * weight, weight", "mean * weight, 1.0"),
+        (absolute, "no absolute value", "abs(error)", "error"),
+        (absolute, "the last units left out", "quad < quads", "quad + 1u < quads"),
+        (binary, "padding counted", "quad, 0.0)", "quad, 1.0)"),
+        (binary, "above the threshold or on it", "prediction > v", "prediction >= v"),
+        (binary, "right and wrong confused", "predicted == expected", "predicted != expected"),
+        (one, "above the threshold or on it", "prediction > s", "prediction >= s"),
+        (one, "NaN above the threshold", "return 0u;", "return 1u;"),
+        (one, "only 1 taken for positive", "!= 0.0", "== 1.0"),
+        (even, "the bucket above", "ceil(", "floor("),
+        (even, "no first bucket", "- 1u;", "- 0u;"),
+        (even, "not clamped", "clamp(prediction, 0.0, 1.0)", "abs(prediction)"),
+        (even, "the last unit left out", "unit < shape.units", "unit + 1u < shape.units"),
+        (
+            even,
+            "positive and negative confused",
+            "select(0u, 1u, targets",
+            "select(1u, 0u, targets",
+        ),
+        (even, "not added to", "+ positive] +=", "+ positive] ="),
+        (
+            confusion,
+            "transposed",
+            "label * shape.units + predicted[row]",
+            "predicted[row] * shape.units + label",
+        ),
+        (confusion, "not added to", "+ predicted[row]] +=", "+ predicted[row]] ="),
+        (
+            confusion,
+            "the last sample left out",
+            "row < step.live_rows",
+            "row + 1u < step.live_rows",
+        ),
+        (
+            confusion,
+            "samples beyond the live ones",
+            "row < step.live_rows",
+            "row < step.live_rows + 3u",
+        ),
+        (confusion, "what is no class in the next row", " && predicted[row] < shape.units", ""),
+    ] {
+        assert_caught(&gpu, Operation::Metric(case), Tiled, what, from, to);
     }
 }
 

@@ -55,7 +55,7 @@ fn a_network_learns_digits_and_both_executors_agree() {
     }
     for (_, scores) in [&cpu, &gpu] {
         // Chance is 10%; a linear classifier stays below 80% with so few samples.
-        assert!(scores.accuracy.unwrap() > 0.85, "{scores:?}");
+        assert!(scores.accuracy().unwrap() > 0.85, "{scores:?}");
     }
 }
 
@@ -106,7 +106,7 @@ fn any_batch_size_from_one_to_the_whole_set() {
         for batch_size in [1, 7, 64] {
             let parts = model.evaluate(&data, Evaluate::new().batch_size(batch_size)).unwrap();
             assert!((whole.loss - parts.loss).abs() < 1e-6, "{whole:?} {parts:?}");
-            assert_eq!(whole.accuracy, parts.accuracy);
+            assert_eq!(whole.accuracy(), parts.accuracy());
         }
     }
 }
@@ -140,7 +140,7 @@ impl Callback for Watch {
         self.every > 0 && step.step.is_multiple_of(self.every)
     }
     fn scores(&mut self, _step: StepEnd, scores: &Scores) {
-        self.running.push(*scores);
+        self.running.push(scores.clone());
     }
     fn batch_end(&mut self, _model: &mut Model, _step: StepEnd) -> minibatch::Result<Flow> {
         self.steps += 1;
@@ -426,7 +426,7 @@ fn damaged_model_files_are_refused() {
 fn samples_of_another_shape_are_refused_and_flat_ones_are_not() {
     let data = synthetic_digits(10, 0).unwrap();
     let reshaped = |shape: &[usize]| {
-        Dataset::new(data.features().clone(), shape, data.labels().to_vec()).unwrap()
+        Dataset::new(data.inputs()[0].features.clone(), shape, data.labels().to_vec()).unwrap()
     };
     let mut model = network(&data, 4, 0, &Cpu::new());
     let scores = model.evaluate(&data, Evaluate::new()).unwrap();
@@ -666,11 +666,11 @@ fn weights_count_where_keras_counts_them() {
     let plain = loss(&mut a, Evaluate::new());
     // Validation had batches of 7, so its rows added up other samples in f32.
     let near = |a: f64, b: f64| assert!((a - b).abs() < 1e-6 * b, "{a}, {b}");
-    near(with_classes.epochs[0].validation.unwrap().loss, plain);
+    near(with_classes.epochs[0].validation.as_ref().unwrap().loss, plain);
     // A split takes its sample weights along, and evaluate takes them as an argument.
     let own = by_class(held_out.labels());
     let weighted = loss(&mut b, Evaluate::new().sample_weight(own));
-    near(with_samples.epochs[0].validation.unwrap().loss, weighted);
+    near(with_samples.epochs[0].validation.as_ref().unwrap().loss, weighted);
     assert!((plain / weighted - 1.0).abs() > 0.01, "{plain}, {weighted}");
 
     // The sum is divided by the samples: twice the weights, twice the loss.
@@ -701,7 +701,7 @@ fn probabilities_add_up_and_point_at_the_evaluated_class() {
             right += usize::from(best == label as usize);
         }
         let scores = model.evaluate(&data, Evaluate::new()).unwrap();
-        assert_eq!(scores.accuracy, Some(right as f64 / 70.0));
+        assert_eq!(scores.accuracy(), Some(right as f64 / 70.0));
     }
 }
 
@@ -718,7 +718,7 @@ fn mnist() {
         let history = model.fit(&train, Fit::new().batch_size(32).epochs(5)).unwrap();
         let scores = model.evaluate(&test, Evaluate::new().batch_size(1000)).unwrap();
         println!("{history:?} {scores:?}");
-        assert!(scores.accuracy.unwrap() >= 0.973, "{scores:?}");
+        assert!(scores.accuracy().unwrap() >= 0.973, "{scores:?}");
         history
     });
     for (a, b) in cpu.epochs.iter().zip(&gpu.epochs) {

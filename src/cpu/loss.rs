@@ -69,9 +69,10 @@ pub fn each_row<T: Real>(
     }
 }
 
-/// The place of the largest value, the first one on a tie, as in numpy's argmax.
+/// The place of the largest value, the first one on a tie, as in numpy's argmax; but NaN is passed
+/// over, and only if there is nothing else the place is 0.
 pub fn largest<T: Real>(values: &[T]) -> usize {
-    let mut place = 0;
+    let mut place = values.iter().position(|value| !value.to_f64().is_nan()).unwrap_or(0);
     for (i, value) in values.iter().enumerate() {
         if *value > values[place] {
             place = i;

@@ -4,11 +4,12 @@ use super::executor::CpuExecutor;
 use super::real::Real;
 use super::shape::Dense;
 use super::{
-    activate, activate_backward, activity_penalty, adagrad, adam, add, amsgrad, batch_moments,
-    batch_normalize, categorical_cross_entropy, clip_by_norm, clip_by_value, concatenate, convert,
-    dense_backward_input, dense_backward_weights, dense_forward, dropout, gaussian_noise,
-    layer_normalize, loss, moving_average, penalty, penalty_gradient, pointwise_loss, rms_prop,
-    sgd, slice, softmax, softmax_backward, softmax_cross_entropy, squared_norm,
+    activate, activate_backward, activity_penalty, adagrad, adam, add, amsgrad, argmax,
+    batch_moments, batch_normalize, binary_histogram, categorical_cross_entropy, clip_by_norm,
+    clip_by_value, concatenate, confusion_matrix, convert, dense_backward_input,
+    dense_backward_weights, dense_forward, dropout, gaussian_noise, layer_normalize, loss,
+    moving_average, penalty, penalty_gradient, pointwise_loss, pointwise_metric, rms_prop, sgd,
+    slice, softmax, softmax_backward, softmax_cross_entropy, squared_norm, top_k,
 };
 use crate::program::{AdamRule, BufferId, Op, Step, dropout_threshold};
 
@@ -292,7 +293,12 @@ impl<T: Real> CpuExecutor<T> {
                 scale,
             } => {
                 softmax_cross_entropy::softmax_cross_entropy(
-                    self.rows(&self.real(logits), &self.real(sample_weights), logits, (scale, step)),
+                    self.rows(
+                        &self.real(logits),
+                        &self.real(sample_weights),
+                        logits,
+                        (scale, step),
+                    ),
                     &self.u32(labels),
                     loss::Outputs {
                         loss: &mut self.real_mut(loss),
@@ -312,7 +318,12 @@ impl<T: Real> CpuExecutor<T> {
                 label_smoothing,
             } => {
                 categorical_cross_entropy::categorical_cross_entropy(
-                    self.rows(&self.real(logits), &self.real(sample_weights), logits, (scale, step)),
+                    self.rows(
+                        &self.real(logits),
+                        &self.real(sample_weights),
+                        logits,
+                        (scale, step),
+                    ),
                     &self.real(targets),
                     loss::Outputs {
                         loss: &mut self.real_mut(loss),
@@ -334,7 +345,12 @@ impl<T: Real> CpuExecutor<T> {
                 activation,
             } => {
                 pointwise_loss::pointwise_loss(
-                    self.rows(&self.real(outputs), &self.real(sample_weights), outputs, (scale, step)),
+                    self.rows(
+                        &self.real(outputs),
+                        &self.real(sample_weights),
+                        outputs,
+                        (scale, step),
+                    ),
                     &self.real(targets),
                     loss::Outputs {
                         loss: &mut self.real_mut(loss),
@@ -343,6 +359,67 @@ impl<T: Real> CpuExecutor<T> {
                     },
                     function,
                     activation,
+                );
+            }
+            Op::Argmax { input, index } => {
+                let size = self.elements(rows, input);
+                argmax::argmax(&self.real(input), &mut self.u32_mut(index), size);
+            }
+            Op::TopK { predictions, labels, sample_weights, sums, k, weighted } => {
+                let weights = self.real(sample_weights);
+                top_k::top_k(
+                    &self.real(predictions),
+                    &self.u32(labels),
+                    weighted.then_some(&*weights),
+                    &mut self.real_mut(sums),
+                    self.elements(rows, predictions),
+                    k,
+                );
+            }
+            Op::PointwiseMetric {
+                predictions,
+                targets,
+                sample_weights,
+                sums,
+                function,
+                weighted,
+            } => {
+                let weights = self.real(sample_weights);
+                pointwise_metric::pointwise_metric(
+                    &self.real(predictions),
+                    &self.real(targets),
+                    weighted.then_some(&*weights),
+                    &mut self.real_mut(sums),
+                    self.elements(rows, predictions),
+                    function,
+                );
+            }
+            Op::BinaryHistogram {
+                predictions,
+                targets,
+                sample_weights,
+                sums,
+                thresholds,
+                weighted,
+            } => {
+                let weights = self.real(sample_weights);
+                binary_histogram::binary_histogram(
+                    &self.real(predictions),
+                    &self.real(targets),
+                    weighted.then_some(&*weights),
+                    &mut self.real_mut(sums),
+                    self.elements(rows, predictions),
+                    thresholds,
+                );
+            }
+            Op::ConfusionMatrix { labels, predicted, sample_weights, matrix, weighted } => {
+                let weights = self.real(sample_weights);
+                confusion_matrix::confusion_matrix(
+                    &self.u32(labels)[..rows],
+                    &self.u32(predicted)[..rows],
+                    weighted.then_some(&*weights),
+                    &mut self.real_mut(matrix),
+                    self.program.buffer(matrix).columns,
                 );
             }
             Op::SquaredNorm { gradient, sum, first } => {

@@ -85,7 +85,8 @@ impl Dataset {
         let mut names: Vec<_> =
             names.chain(targets.iter().map(|target| ("target", &target.name))).collect();
         names.sort_unstable();
-        if let Some(&[(kind, name), _]) = names.windows(2).find(|pair| pair.first() == pair.last()) {
+        if let Some(&[(kind, name), _]) = names.windows(2).find(|pair| pair.first() == pair.last())
+        {
             return Err(Error::argument("data", format!("has two {kind}s called {name:?}")));
         }
         let samples = samples(&inputs, &targets)?;

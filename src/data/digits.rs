@@ -419,7 +419,7 @@ mod tests {
     use super::*;
 
     fn bytes(set: &Dataset) -> &[u8] {
-        match set.features() {
+        match &set.inputs()[0].features {
             Features::U8(pixels) => pixels,
             Features::F32(_) => panic!("digits are bytes"),
         }

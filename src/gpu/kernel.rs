@@ -49,6 +49,21 @@ impl LossKind {
     ];
 }
 
+/// Which of the metrics that compare each output with a target of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "each variant is the metric of its name")]
+pub enum MetricKind {
+    // The numbers are those of METRIC in the shader.
+    SquaredError = 0,
+    AbsoluteError = 1,
+    BinaryAccuracy = 2,
+}
+
+impl MetricKind {
+    const ALL: [MetricKind; 3] =
+        [MetricKind::SquaredError, MetricKind::AbsoluteError, MetricKind::BinaryAccuracy];
+}
+
 /// Whether a kernel writes a binding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
@@ -87,6 +102,11 @@ pub enum Kernel {
     SoftmaxCrossEntropy,
     CategoricalCrossEntropy,
     PointwiseLoss { loss: LossKind, activation: Elementwise },
+    Argmax,
+    TopK,
+    PointwiseMetric { metric: MetricKind },
+    BinaryHistogram { even: bool },
+    ConfusionMatrix,
     Penalty,
     PenaltyGradient,
     SquaredNorm,
@@ -131,6 +151,11 @@ impl Kernel {
             Kernel::ActivityPenalty,
             Kernel::SoftmaxCrossEntropy,
             Kernel::CategoricalCrossEntropy,
+            Kernel::Argmax,
+            Kernel::TopK,
+            Kernel::BinaryHistogram { even: false },
+            Kernel::BinaryHistogram { even: true },
+            Kernel::ConfusionMatrix,
             Kernel::Penalty,
             Kernel::PenaltyGradient,
             Kernel::SquaredNorm,
@@ -163,6 +188,7 @@ impl Kernel {
                 .filter(|&f| loss != LossKind::BinaryCrossentropy || f == Elementwise::Linear);
             all.extend(of.map(|activation| Kernel::PointwiseLoss { loss, activation }));
         }
+        all.extend(MetricKind::ALL.map(|metric| Kernel::PointwiseMetric { metric }));
         for class in CLASSES {
             for input in INPUTS {
                 all.push(Kernel::DenseBackwardWeights { class, input });
@@ -205,6 +231,11 @@ impl Kernel {
             Kernel::SoftmaxCrossEntropy => "softmax_cross_entropy",
             Kernel::CategoricalCrossEntropy => "categorical_cross_entropy",
             Kernel::PointwiseLoss { .. } => "pointwise_loss",
+            Kernel::Argmax => "argmax",
+            Kernel::TopK => "top_k",
+            Kernel::PointwiseMetric { .. } => "pointwise_metric",
+            Kernel::BinaryHistogram { .. } => "binary_histogram",
+            Kernel::ConfusionMatrix => "confusion_matrix",
             Kernel::Penalty => "penalty",
             Kernel::PenaltyGradient => "penalty_gradient",
             Kernel::SquaredNorm => "squared_norm",
@@ -238,6 +269,8 @@ impl Kernel {
         let row_sum = shader!("shared/row_sum.wgsl");
         let normalization = shader!("shared/normalization.wgsl");
         let activity = shader!("shared/penalty.wgsl");
+        let metric = shader!("shared/metric.wgsl");
+        let largest = shader!("shared/largest.wgsl");
         let load = |input| match input {
             InputKind::F32 => shader!("shared/input_f32.wgsl"),
             InputKind::U8 => shader!("shared/input_u8.wgsl"),
@@ -315,6 +348,15 @@ impl Kernel {
             Kernel::PointwiseLoss { .. } => {
                 [step, dense, rows, activation, shader!("pointwise_loss.wgsl")].join("\n")
             }
+            Kernel::Argmax => [step, dense, rows, largest, shader!("argmax.wgsl")].join("\n"),
+            Kernel::TopK => [step, metric, rows, largest, shader!("top_k.wgsl")].join("\n"),
+            Kernel::PointwiseMetric { .. } => {
+                [step, metric, rows, shader!("pointwise_metric.wgsl")].join("\n")
+            }
+            Kernel::BinaryHistogram { .. } => {
+                [step, metric, rows, shader!("binary_histogram.wgsl")].join("\n")
+            }
+            Kernel::ConfusionMatrix => [step, metric, shader!("confusion_matrix.wgsl")].join("\n"),
             Kernel::Penalty => [step, sum, shader!("penalty.wgsl")].join("\n"),
             Kernel::PenaltyGradient => [step, fold, shader!("penalty_gradient.wgsl")].join("\n"),
             Kernel::SquaredNorm => [step, sum, shader!("squared_norm.wgsl")].join("\n"),
@@ -387,6 +429,8 @@ impl Kernel {
                 constants.push(("LOSS", f64::from(loss as u32)));
                 constants
             }
+            Kernel::PointwiseMetric { metric } => vec![("METRIC", f64::from(metric as u32))],
+            Kernel::BinaryHistogram { even } => vec![("EVEN", f64::from(u8::from(even)))],
             Kernel::Sgd { nesterov } => vec![("NESTEROV", f64::from(u8::from(nesterov)))],
             Kernel::RmsProp { centered } => vec![("CENTERED", f64::from(u8::from(centered)))],
             _ => Vec::new(),
@@ -433,6 +477,11 @@ impl Kernel {
             Kernel::SoftmaxCrossEntropy
             | Kernel::CategoricalCrossEntropy
             | Kernel::PointwiseLoss { .. } => &[Read, Read, Read, Write, Write, Write],
+            Kernel::Argmax => &[Read, Write],
+            Kernel::TopK
+            | Kernel::PointwiseMetric { .. }
+            | Kernel::BinaryHistogram { .. }
+            | Kernel::ConfusionMatrix => &[Read, Read, Read, Write],
             Kernel::DenseBackwardWeights { .. } => &[Read, Read, Write, Write],
             Kernel::Adam => &[Read, Write, Write, Write],
             Kernel::AmsGrad | Kernel::RmsProp { .. } => &[Read, Write, Write, Write, Write],
@@ -492,7 +541,13 @@ impl Kernel {
             | Kernel::SoftmaxBackward
             | Kernel::SoftmaxCrossEntropy
             | Kernel::CategoricalCrossEntropy
-            | Kernel::PointwiseLoss { .. } => [rows.div_ceil(32), 1, 1],
+            | Kernel::PointwiseLoss { .. }
+            | Kernel::Argmax
+            | Kernel::TopK
+            | Kernel::PointwiseMetric { .. }
+            | Kernel::BinaryHistogram { .. } => [rows.div_ceil(32), 1, 1],
+            // One invocation a class.
+            Kernel::ConfusionMatrix => [units.div_ceil(32), 1, 1],
             Kernel::DenseForward { class, .. } => matrix(class, rows, units),
             Kernel::DenseBackwardWeights { class, .. } => matrix(class, inputs, units),
             Kernel::DenseBackwardInput { class, .. } => matrix(class, rows, inputs),

@@ -18,5 +18,5 @@ mod upload;
 pub use adapter::{adapters, is_software, kernel_class};
 pub use device::{Gpu, ShaderEdit};
 pub use executor::GpuExecutor;
-pub use kernel::{Access, InputKind, Kernel, KernelClass, LossKind};
+pub use kernel::{Access, InputKind, Kernel, KernelClass, LossKind, MetricKind};
 pub use wgpu::{AdapterInfo, CommandEncoder, DeviceType};

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
-use super::kernel::{InputKind, Kernel, KernelClass, LossKind};
+use super::kernel::{InputKind, Kernel, KernelClass, LossKind, MetricKind};
 use crate::error::{Error, Result};
 use crate::loss::PointwiseLoss;
+use crate::metric::{PointwiseMetric, Thresholds};
 use crate::program::{AdamRule, BufferId, Op, Program, dropout_threshold};
 
 /// One dispatch: a kernel, its constants and its storage buffers in binding order.
@@ -77,6 +78,14 @@ fn dispatch(
         inputs: 0,
         units,
     };
+    let metric =
+        |kernel: Kernel, units: u32, weighted: bool, [count, threshold]: [u32; 2]| Dispatch {
+            kernel,
+            constants: padded([units, u32::from(weighted), count, threshold]),
+            buffers: [op.reads(), op.writes()].concat(),
+            inputs: 0,
+            units,
+        };
     let elements = |kernel: Kernel, units: u32, [scale, layer, threshold]: [u32; 3]| Dispatch {
         kernel,
         constants: [0, units, scale, 0, layer, threshold, 0, 0],
@@ -216,6 +225,33 @@ fn dispatch(
             };
             let kernel = Kernel::PointwiseLoss { loss: kind, activation };
             loss(kernel, columns(outputs)?, [scale, parameter])
+        }
+        Op::Argmax { input, .. } => loss(Kernel::Argmax, columns(input)?, [1.0, 0.0]),
+        Op::TopK { predictions, k, weighted, .. } => {
+            metric(Kernel::TopK, columns(predictions)?, weighted, [size(k)?, 0])
+        }
+        Op::PointwiseMetric { predictions, function, weighted, .. } => {
+            let (kind, threshold) = match function {
+                PointwiseMetric::SquaredError => (MetricKind::SquaredError, 0.0),
+                PointwiseMetric::AbsoluteError => (MetricKind::AbsoluteError, 0.0),
+                PointwiseMetric::BinaryAccuracy { threshold } => {
+                    (MetricKind::BinaryAccuracy, threshold)
+                }
+            };
+            let kernel = Kernel::PointwiseMetric { metric: kind };
+            metric(kernel, columns(predictions)?, weighted, [0, bits(threshold)])
+        }
+        Op::BinaryHistogram { predictions, thresholds, weighted, .. } => {
+            let (even, threshold) = match thresholds {
+                Thresholds::One(threshold) => (false, threshold),
+                Thresholds::Even(_) => (true, 0.0),
+            };
+            let constants = [size(thresholds.buckets())?, bits(threshold)];
+            let kernel = Kernel::BinaryHistogram { even };
+            metric(kernel, columns(predictions)?, weighted, constants)
+        }
+        Op::ConfusionMatrix { matrix, weighted, .. } => {
+            metric(Kernel::ConfusionMatrix, columns(matrix)?, weighted, [0, 0])
         }
         Op::SquaredNorm { gradient, first, .. } => {
             of_parameter(Kernel::SquaredNorm, gradient, [u32::from(first), 0])?

@@ -156,7 +156,7 @@ impl Normalization {
         let mut variance = vec![0.0; width];
         let count = data.len().max(1) as f64;
         // Two passes: the variance of what lies far from 0 would not survive one.
-        let mut each = |visit: &mut dyn FnMut(usize, f64)| -> Result<()> {
+        let each = |visit: &mut dyn FnMut(usize, f64)| -> Result<()> {
             for index in 0..data.len() {
                 let bytes = data.sample(index)?.input(0);
                 match column.features {

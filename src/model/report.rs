@@ -1,6 +1,5 @@
 //! Which buffers hold what is reported of a model.
 
-use crate::loss::Accuracy;
 use crate::metric::Metric;
 use crate::program::BufferId;
 
@@ -40,10 +39,7 @@ pub(crate) struct ReportedMetric {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Sums {
     /// With the loss, which counts right predictions anyway: so many answers a sample.
-    WithLoss {
-        counts: BufferId,
-        answers: usize,
-    },
+    WithLoss { counts: BufferId, answers: usize },
     /// In a buffer of its own.
     Own(BufferId),
     /// In a histogram of two buckets over the predictions of one output, for the matrix of its two

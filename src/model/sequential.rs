@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Dense;
 use super::{
     BatchNormalization, Compiled, Functional, Input, Layer, LayerNormalization, Objective,
 };
-use super::Dense;
 use crate::activation::Activation;
 use crate::loss::Loss;
 use crate::metric::Metric;

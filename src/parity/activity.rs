@@ -8,7 +8,7 @@ use super::operations::finish;
 use crate::activation::Elementwise;
 use crate::cpu::activation::derivative;
 use crate::error::Result;
-use crate::program::{BufferId, Element, Op, Pass, Program, ProgramBuilder, Role, Rows};
+use crate::program::{BufferId, Element, Op, Pass, ProgramBuilder, Role, Rows};
 
 const L1: f64 = 0.375;
 const L2: f64 = 0.0625;
@@ -17,7 +17,7 @@ pub(super) fn activity_penalty(shape: [usize; 3], mut values: Values) -> Result<
     let [rows, _, units] = shape;
     let mut builder = ProgramBuilder::new();
     let value = builder.activation("value", units)?;
-    let loss = builder.buffer(Program::LOSS, Role::Metric, Element::Real, Rows::Batch, 1)?;
+    let loss = builder.buffer("loss", Role::Metric, Element::Real, Rows::Batch, 1)?;
     builder.push(Pass::Predict, Op::ActivityPenalty { value, loss, l1: L1, l2: L2 })?;
     let (x, before) = (values.signed(rows * units), values.positive(rows));
     let [l1, l2] = [L1, L2].map(Approximate::constant);
@@ -27,8 +27,7 @@ pub(super) fn activity_penalty(shape: [usize; 3], mut values: Values) -> Result<
     };
     let of_row = |(row, &before): (&[f64], &f64)| {
         let costs: Vec<_> = row.iter().map(cost).collect();
-        let total = Approximate::sum(&costs) * Approximate::exact(rows as f64);
-        (Approximate::exact(before) + total).error
+        (Approximate::exact(before) + Approximate::sum(&costs)).error
     };
     let errors: Vec<f64> = x.chunks(units).zip(&before).map(of_row).collect();
     let bound = move |_: &dyn Fn(BufferId) -> Vec<f64>| errors.clone();
@@ -61,7 +60,8 @@ pub(super) fn activity_penalty_gradient(
             value: derivative(y, activation),
             error: bounds::activation_derivative(activation, y),
         };
-        ((l1 + l2 * Approximate::exact(y)) * slope).error
+        let inverse_rows = Approximate::constant(1.0 / rows as f64);
+        ((l1 + l2 * Approximate::exact(y)) * inverse_rows * slope).error
     };
     let errors: Vec<f64> = y.iter().map(of).collect();
     let bound = move |_: &dyn Fn(BufferId) -> Vec<f64>| errors.clone();

@@ -5,14 +5,16 @@ use std::sync::Arc;
 use crate::cpu::CpuExecutor;
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, GpuExecutor, Kernel};
-use crate::program::{Buffer, BufferId, Element, Pass, Placement, Program, Role, Step};
+use crate::program::{Buffer, BufferId, Element, Pass, Placement, Program, Role, Rows, Step};
 use crate::random::{Random, Stream};
 
 /// A NaN that no computation makes: what outputs hold before, and what must be left where nothing
 /// is to be written.
 const POISON: u32 = 0x7fc0_dead;
+/// The same for what is added to: a NaN would stay as it is.
+const POISONED_SUM: u32 = 0x3dea_dead;
 /// Rows beyond the live ones, in every buffer of the batch.
-const GUARD_ROWS: usize = 3;
+pub(super) const GUARD_ROWS: usize = 3;
 
 /// A program of one operation, the values of its inputs, and how far its outputs may be off.
 pub(super) struct Case {
@@ -148,7 +150,7 @@ impl Case {
     ) -> Result<Option<String>> {
         let rows = self.step.live_rows;
         for (id, buffer) in self.program.buffers() {
-            let in_arena = buffer.placement != Placement::Own;
+            let in_batch = buffer.rows == Rows::Batch;
             let guard = buffer.name.starts_with("guard");
             if buffer.role == Role::Arena || buffer.element == Element::U8 {
                 continue;
@@ -162,12 +164,13 @@ impl Case {
             for (i, word) in words.enumerate() {
                 let (row, column) = (i / stride, i % stride);
                 let live = row < buffer.live_rows(rows) && column < buffer.columns;
+                let poison = poison_of(buffer);
                 let expected = match (guard, live) {
-                    (true, _) => POISON,
+                    (true, _) => poison,
                     (false, true) => continue,
                     // Rows of the batch beyond the live ones must be left alone; padding of what
                     // was written must be zero.
-                    (false, false) if !in_arena && row >= rows => POISON,
+                    (false, false) if in_batch && row >= rows => poison,
                     (false, false) => 0,
                 };
                 if word != expected {
@@ -182,12 +185,17 @@ impl Case {
     }
 }
 
+fn poison_of(buffer: &Buffer) -> u32 {
+    if buffer.role == Role::Metric { POISONED_SUM } else { POISON }
+}
+
 fn poison(device: &mut GpuExecutor, id: BufferId, buffer: &Buffer, rows: usize) -> Result<()> {
     let elements = buffer.allocated(rows + GUARD_ROWS);
     let bytes = match buffer.element {
         Element::U8 => vec![0xaa; elements],
         Element::Real | Element::U32 => {
-            std::iter::repeat_n(POISON.to_ne_bytes(), elements).flatten().collect()
+            let word = poison_of(buffer).to_ne_bytes();
+            std::iter::repeat_n(word, elements).flatten().collect()
         }
     };
     device.write_raw(id, &bytes)

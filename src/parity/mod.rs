@@ -8,6 +8,7 @@ mod case;
 mod columns;
 mod elements;
 mod losses;
+mod metrics;
 mod normalization;
 mod operations;
 mod parameters;
@@ -20,6 +21,7 @@ use crate::error::Result;
 use crate::gpu::{Gpu, Kernel};
 pub use case::Worst;
 pub use losses::LossCase;
+pub use metrics::MetricCase;
 pub use operations::Operation;
 pub use updates::Update;
 

@@ -7,6 +7,7 @@ use super::case::{Case, Values};
 use super::columns::{add, concatenate, slice};
 use super::elements::{DROPOUT, activate, activate_backward, dropout, gaussian_noise, results_of};
 use super::losses::{LossCase, loss};
+use super::metrics::{MetricCase, metric};
 use super::normalization::{
     Form, batch_moments, batch_normalize, batch_normalize_backward, batch_normalize_backward_input,
     layer_normalize, layer_normalize_backward, layer_normalize_backward_input, moving_average,
@@ -43,6 +44,7 @@ pub enum Operation {
     ActivityPenalty,
     ActivityPenaltyGradient(Elementwise),
     Loss(LossCase),
+    Metric(MetricCase),
     DenseBackwardWeights(InputKind),
     DenseBackwardInput(Elementwise),
     Activate(Elementwise),
@@ -78,6 +80,7 @@ impl Operation {
         all.extend([Operation::GaussianNoise, Operation::ActivityPenalty]);
         all.extend(fused().map(Operation::ActivityPenaltyGradient));
         all.extend(LossCase::all().into_iter().map(Operation::Loss));
+        all.extend(MetricCase::ALL.map(Operation::Metric));
         all.extend([F32, U8].map(Operation::DenseBackwardWeights));
         all.extend(fused().map(Operation::DenseBackwardInput));
         all.extend(Elementwise::ALL.map(Operation::Activate));
@@ -128,6 +131,7 @@ impl Operation {
                 format!("activity_penalty_gradient {}", lower(activation))
             }
             Operation::Loss(case) => case.name(),
+            Operation::Metric(case) => case.name(),
             Operation::DenseBackwardWeights(kind) => {
                 format!("dense_backward_weights {}", input(kind))
             }
@@ -205,6 +209,7 @@ impl Operation {
                 activity_penalty_gradient(shape, activation, values)
             }
             Operation::Loss(case) => loss(shape, case, values),
+            Operation::Metric(case) => metric(shape, case, values),
             Operation::DenseBackwardWeights(input) => dense_backward_weights(shape, input, values),
             Operation::DenseBackwardInput(activation) => {
                 dense_backward_input(shape, activation, values)

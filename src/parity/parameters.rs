@@ -16,8 +16,7 @@ pub(super) fn penalty(shape: [usize; 3], mut values: Values) -> Result<Case> {
     let weight = builder.slice(arena, "weight", Role::Parameter, Rows::Fixed(inputs), units)?;
     let slots = Program::PENALTY_SLOTS;
     let columns = slots + 1;
-    let penalty =
-        builder.buffer("penalty", Role::Metric, Element::Real, Rows::One, columns)?;
+    let penalty = builder.buffer("penalty", Role::Metric, Element::Real, Rows::One, columns)?;
     builder.push(Pass::Predict, Op::Penalty { weight, penalty, l1: L1, l2: L2 })?;
     let w = values.signed(inputs * units);
     let mut before = values.positive(columns);

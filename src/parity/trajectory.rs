@@ -1,5 +1,6 @@
 //! A whole training on three executors: GPU, CPU in f32, and the f64 oracle.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::case::{Values, Worst};
@@ -38,6 +39,11 @@ pub(super) async fn trajectory(gpu: &Gpu, input_u8: bool) -> Result<Worst> {
         single.write(id, &values)?;
         device.write(id, &values).await?;
     }
+    let in_training: HashSet<_> = program
+        .ops(Pass::Train)
+        .iter()
+        .flat_map(|op| program.parts(&[op.reads(), op.writes()].concat()))
+        .collect();
     let mut worst = Worst::default();
     let mut number = 0;
     for epoch in 0..EPOCHS {
@@ -54,7 +60,7 @@ pub(super) async fn trajectory(gpu: &Gpu, input_u8: bool) -> Result<Worst> {
                 if buffer.element != Element::Real
                     || buffer.role == Role::Arena
                     || !device.is_allocated(id)
-                    || buffer.name == "output"
+                    || !in_training.contains(&id)
                 {
                     continue;
                 }

@@ -2,6 +2,7 @@
 
 use super::{Buffer, BufferId, Element, Op, Pass, Placement, Program, Role, Rows};
 use crate::error::{Error, Result};
+use crate::metric::{PointwiseMetric, Thresholds};
 
 /// Makes a [`Program`]. Each operation is checked when it is added.
 #[derive(Debug, Default)]
@@ -157,6 +158,18 @@ impl ProgramBuilder {
         let all = |ids: &[BufferId], rows: Rows, columns: usize| {
             ids.iter().try_for_each(|&id| expect(id, Real, rows, columns))
         };
+        // Sums lie without padding, as those of metrics do.
+        let unpadded = |id: BufferId| {
+            let buffer = self.program.buffer(id);
+            if buffer.role == Role::Metric {
+                return Ok(());
+            }
+            Err(Error::Shape {
+                what: format!("{} in {}", buffer.name, op.name()),
+                actual: format!("the role {:?}", buffer.role),
+                expected: format!("{:?}", Role::Metric),
+            })
+        };
         // A derivative that is not told by the result cannot be part of these.
         if let Op::DenseForward { activation, .. }
         | Op::DenseBackwardInput { activation, .. }
@@ -309,6 +322,46 @@ impl ProgramBuilder {
                     expect(gradient, Real, Batch, units)?;
                 }
             }
+            Op::Argmax { input, index } => {
+                expect(input, Real, Batch, columns(input))?;
+                expect(index, U32, Batch, 1)?;
+            }
+            Op::TopK { predictions, labels: targets, sample_weights, sums, .. }
+            | Op::PointwiseMetric { predictions, targets, sample_weights, sums, .. }
+            | Op::BinaryHistogram { predictions, targets, sample_weights, sums, .. } => {
+                let units = columns(predictions);
+                expect(predictions, Real, Batch, units)?;
+                match op {
+                    Op::TopK { .. } => expect(targets, U32, Batch, 1)?,
+                    _ => expect(targets, Real, Batch, units)?,
+                }
+                expect(sample_weights, Real, Batch, 1)?;
+                match *op {
+                    Op::BinaryHistogram { thresholds, .. } => {
+                        check_thresholds(thresholds)?;
+                        expect(sums, Real, Batch, thresholds.buckets().saturating_mul(2))?;
+                    }
+                    _ => expect(sums, Real, Batch, 2)?,
+                }
+                unpadded(sums)?;
+                match *op {
+                    Op::TopK { k: 0, .. } => {
+                        return Err(Error::argument("k", "is 0; give at least 1"));
+                    }
+                    Op::PointwiseMetric {
+                        function: PointwiseMetric::BinaryAccuracy { threshold },
+                        ..
+                    } => check_thresholds(Thresholds::One(threshold))?,
+                    _ => {}
+                }
+            }
+            Op::ConfusionMatrix { labels, predicted, sample_weights, matrix, .. } => {
+                expect(labels, U32, Batch, 1)?;
+                expect(predicted, U32, Batch, 1)?;
+                expect(sample_weights, Real, Batch, 1)?;
+                expect(matrix, Real, Fixed(columns(matrix)), columns(matrix))?;
+                unpadded(matrix)?;
+            }
             Op::SquaredNorm { gradient, sum, .. }
             | Op::ClipByNorm { squared_norm: sum, gradient, .. } => {
                 expect(gradient, Real, self.program.buffer(gradient).rows, columns(gradient))?;
@@ -381,5 +434,19 @@ impl ProgramBuilder {
     /// The finished program.
     pub fn build(self) -> Program {
         self.program
+    }
+}
+
+/// Refuses thresholds that are none.
+fn check_thresholds(thresholds: Thresholds) -> Result<()> {
+    match thresholds {
+        Thresholds::One(threshold) if threshold.is_nan() => {
+            Err(Error::argument("threshold", "is NaN; give a number such as 0.5"))
+        }
+        Thresholds::Even(count) if count < 2 => {
+            let problem = format!("{count} are too few; give at least 2, 200 are usual");
+            Err(Error::argument("thresholds", problem))
+        }
+        Thresholds::One(_) | Thresholds::Even(_) => Ok(()),
     }
 }

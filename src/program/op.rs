@@ -3,6 +3,7 @@
 use super::BufferId;
 use crate::activation::Elementwise;
 use crate::loss::PointwiseLoss;
+use crate::metric::{PointwiseMetric, Thresholds};
 
 /// Which of a program's lists of operations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -152,10 +153,10 @@ pub enum Op {
         gamma_offset: f64,
         activation: Elementwise,
     },
-    /// `loss[B] += live rows · (l1 · sum over U of |value[B,U]| + l2 · sum over U of value²)`.
+    /// `loss[B] += l1 · sum over U of |value[B,U]| + l2 · sum over U of value²`.
     ActivityPenalty { value: BufferId, loss: BufferId, l1: f64, l2: f64 },
-    /// `input_gradient[B,U] = (l1 · sign(value) + 2 · l2 · value) · activation'(value)`, where the
-    /// fused `activation` made `value[B,U]`.
+    /// `input_gradient[B,U] = (l1 · sign(value) + 2 · l2 · value) · activation'(value) / live rows`,
+    /// where the fused `activation` made `value[B,U]`.
     ActivityPenaltyGradient {
         value: BufferId,
         input_gradient: BufferId,
@@ -202,6 +203,52 @@ pub enum Op {
         scale: f64,
         function: PointwiseLoss,
         activation: Elementwise,
+    },
+    /// `index[B] = argmax over U of input[B,U]`, the first of several largest. NaN is passed
+    /// over; a row of nothing else has the index 0.
+    Argmax { input: BufferId, index: BufferId },
+    /// `sums[B,0] += w · hit`, `sums[B,1] += w`, where `w` is the sample's weight, or 1 unless
+    /// `weighted`, here and in what follows. A hit has fewer than `k` of `predictions[B,U]` greater
+    /// than that of its class index `labels[B]`, as in Keras' `in_top_k`; with `k = 1` that of the
+    /// label is the [`Op::Argmax`]. A label that is no class, or whose prediction is not finite,
+    /// is no hit.
+    TopK {
+        predictions: BufferId,
+        labels: BufferId,
+        sample_weights: BufferId,
+        sums: BufferId,
+        k: usize,
+        weighted: bool,
+    },
+    /// `sums[B,0] += w · mean over U of function(predictions[B,U], targets[B,U])`,
+    /// `sums[B,1] += w`.
+    PointwiseMetric {
+        predictions: BufferId,
+        targets: BufferId,
+        sample_weights: BufferId,
+        sums: BufferId,
+        function: PointwiseMetric,
+        weighted: bool,
+    },
+    /// `sums[B, 2 · bucket + positive] += w` for each of `predictions[B,U]`, where `bucket` is that
+    /// of the prediction between `thresholds`, and `positive` is 1 where `targets[B,U]` is not 0.
+    /// A NaN is in the first bucket.
+    BinaryHistogram {
+        predictions: BufferId,
+        targets: BufferId,
+        sample_weights: BufferId,
+        sums: BufferId,
+        thresholds: Thresholds,
+        weighted: bool,
+    },
+    /// `matrix[labels[B], predicted[B]] += w` for each sample, in their order. A label or a
+    /// prediction beyond the classes of `matrix[C,C]` counts nowhere.
+    ConfusionMatrix {
+        labels: BufferId,
+        predicted: BufferId,
+        sample_weights: BufferId,
+        matrix: BufferId,
+        weighted: bool,
     },
     /// `(l1 · sum |weight| + l2 · sum weight²) · live rows`, added to the next slot of `penalty`.
     Penalty { weight: BufferId, penalty: BufferId, l1: f64, l2: f64 },
@@ -317,6 +364,11 @@ impl Op {
             Op::SoftmaxCrossEntropy { .. } => "softmax_cross_entropy",
             Op::CategoricalCrossEntropy { .. } => "categorical_cross_entropy",
             Op::PointwiseLoss { .. } => "pointwise_loss",
+            Op::Argmax { .. } => "argmax",
+            Op::TopK { .. } => "top_k",
+            Op::PointwiseMetric { .. } => "pointwise_metric",
+            Op::BinaryHistogram { .. } => "binary_histogram",
+            Op::ConfusionMatrix { .. } => "confusion_matrix",
             Op::Penalty { .. } => "penalty",
             Op::PenaltyGradient { .. } => "penalty_gradient",
             Op::DenseBackwardWeights { .. } => "dense_backward_weights",
@@ -386,6 +438,15 @@ impl Op {
             Op::PointwiseLoss { outputs, targets, sample_weights, .. } => {
                 vec![outputs, targets, sample_weights]
             }
+            Op::Argmax { input, .. } => vec![input],
+            Op::TopK { predictions, labels: targets, sample_weights, .. }
+            | Op::PointwiseMetric { predictions, targets, sample_weights, .. }
+            | Op::BinaryHistogram { predictions, targets, sample_weights, .. } => {
+                vec![predictions, targets, sample_weights]
+            }
+            Op::ConfusionMatrix { labels, predicted, sample_weights, .. } => {
+                vec![labels, predicted, sample_weights]
+            }
             Op::Penalty { weight, .. } | Op::PenaltyGradient { weight, .. } => vec![weight],
             Op::DenseBackwardWeights { input, output_gradient, .. } => vec![input, output_gradient],
             Op::DenseBackwardInput { output_gradient, weight, input, .. } => {
@@ -426,6 +487,11 @@ impl Op {
             Op::SoftmaxCrossEntropy { loss, counts, gradient, .. }
             | Op::CategoricalCrossEntropy { loss, counts, gradient, .. }
             | Op::PointwiseLoss { loss, counts, gradient, .. } => vec![loss, counts, gradient],
+            Op::Argmax { index, .. } => vec![index],
+            Op::TopK { sums, .. }
+            | Op::PointwiseMetric { sums, .. }
+            | Op::BinaryHistogram { sums, .. } => vec![sums],
+            Op::ConfusionMatrix { matrix, .. } => vec![matrix],
             Op::Penalty { penalty, .. } => vec![penalty],
             Op::PenaltyGradient { weight_gradient, .. } => vec![weight_gradient],
             Op::DenseBackwardWeights { weight_gradient, bias_gradient, .. } => {

@@ -420,9 +420,8 @@ impl Model {
 
     pub(super) fn find_parameter(&self, name: &str) -> Result<BufferId> {
         let parameters = || {
-            let learned = |(_, buffer): &(_, &Buffer)| {
-                matches!(buffer.role, Role::Parameter | Role::State)
-            };
+            let learned =
+                |(_, buffer): &(_, &Buffer)| matches!(buffer.role, Role::Parameter | Role::State);
             self.program.buffers().filter(learned)
         };
         let found = parameters().find(|(_, parameter)| parameter.name == name);

@@ -1,7 +1,7 @@
 //! One batch at a time, for loops of the caller's own.
 
-use super::scores::Scores;
 use super::model::{Model, Predictions, check_label};
+use super::scores::Scores;
 use crate::data::Batch;
 use crate::error::{Error, Result};
 use crate::program::{Pass, Step};
@@ -155,7 +155,8 @@ impl Model {
         }
         self.classes().into_iter().enumerate().try_for_each(|(column, classes)| {
             let labels = batch.data.labels_of(column).unwrap_or_default();
-            let of = |&index: &u32| labels.get(index as usize).map(|&label| (index as usize, label));
+            let of =
+                |&index: &u32| labels.get(index as usize).map(|&label| (index as usize, label));
             let mut labels = batch.indices.iter().filter_map(of);
             labels.try_for_each(|(sample, label)| check_label(sample, label, classes))
         })

@@ -2,8 +2,8 @@
 
 use super::arguments::check_batch_size;
 use super::executor::Executor;
-use super::scores::Scores;
 use super::model::Model;
+use super::scores::Scores;
 use crate::data::Batch;
 use crate::error::{Error, Result};
 use crate::gpu::CommandEncoder;

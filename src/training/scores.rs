@@ -138,7 +138,8 @@ impl Report {
 
     /// The sum of the samples' losses, that of regularizers included.
     fn loss_sum(&self, metrics: &Metrics) -> f64 {
-        let losses = self.outputs.iter().map(|output| output.loss_weight * metrics.sum(output.loss));
+        let losses =
+            self.outputs.iter().map(|output| output.loss_weight * metrics.sum(output.loss));
         losses.chain(self.penalties.iter().map(|&id| metrics.sum(id))).sum()
     }
 

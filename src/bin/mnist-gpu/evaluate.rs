@@ -37,7 +37,7 @@ pub fn run(args: &args::Evaluate) -> anyhow::Result<ExitCode> {
         print::aside(&source.note);
         print::json(&Report {
             loss: scores.loss,
-            accuracy: scores.accuracy,
+            accuracy: scores.accuracy(),
             samples: test.len(),
             adapter: backend.adapter(),
             backend: backend.name(),
@@ -46,7 +46,11 @@ pub fn run(args: &args::Evaluate) -> anyhow::Result<ExitCode> {
     }
     print::line(&source.note)?;
     print::line(&backend.describe())?;
-    let sizes = network::sizes(model.architecture());
+    let architecture = model.architecture();
+    let inputs = architecture.inputs().map(|(_, input)| input);
+    let sizes: Vec<String> =
+        inputs.map(|input| network::sizes(input, architecture.layers())).collect();
+    let sizes = sizes.join(", ");
     print::line(&format!("model: {}, {sizes}", args.model.display()))?;
     let time = duration(start.elapsed().as_secs_f64());
     print::line(&format!("test: {} - {} samples in {time}", in_words("", &scores), test.len()))?;

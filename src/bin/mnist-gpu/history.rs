@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     fn run() -> Run {
-        let scores = |loss| Scores { loss, accuracy: Some(0.5) };
+        let scores = |loss| Scores::new(loss, [("accuracy".into(), 0.5)]);
         let record = EpochRecord {
             epoch: 1,
             training: scores(1.5),

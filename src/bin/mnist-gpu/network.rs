@@ -1,7 +1,7 @@
 //! The network between the data's two ends: its sizes and its name.
 
 use anyhow::ensure;
-use minibatch::model::Input;
+use minibatch::model::{Input, Layer};
 use minibatch::{Activation, Sequential};
 
 /// More would take over 4 GB with Adam's moments and the gradient, and memory that runs out ends
@@ -25,24 +25,30 @@ pub fn build(
     ensure!(
         parameters(&network).is_some_and(|count| count <= MOST_PARAMETERS),
         "a network of {} has more than {MOST_PARAMETERS} parameters; give smaller layers",
-        sizes(&network)
+        sizes(&network.input, &network.layers)
     );
     Ok(network)
 }
 
 /// `784-128-10`.
-pub fn sizes(network: &Sequential) -> String {
-    let inputs = network.input.width().map_or("?".into(), |width| width.to_string());
-    let units = network.dense_layers().map(|(_, dense)| dense.units.to_string());
+pub fn sizes<'a>(input: &Input, layers: impl IntoIterator<Item = &'a Layer>) -> String {
+    let inputs = input.width().map_or("?".into(), |width| width.to_string());
+    let units = layers.into_iter().filter_map(|layer| match layer {
+        Layer::Dense(dense) => Some(dense.units.to_string()),
+        _ => None,
+    });
     std::iter::once(inputs).chain(units).collect::<Vec<_>>().join("-")
 }
 
 /// Number of weights and biases; `None` if it overflows.
 pub fn parameters(network: &Sequential) -> Option<usize> {
-    network.input.width()?;
+    let mut inputs = network.input.width()?;
     let mut total = 0usize;
-    for (inputs, dense) in network.dense_layers() {
-        total = inputs.checked_add(1)?.checked_mul(dense.units)?.checked_add(total)?;
+    for layer in &network.layers {
+        if let Layer::Dense(dense) = layer {
+            total = inputs.checked_add(1)?.checked_mul(dense.units)?.checked_add(total)?;
+        }
+        inputs = layer.outputs(inputs);
     }
     Some(total)
 }
@@ -54,7 +60,7 @@ mod tests {
     #[test]
     fn a_network_is_named_and_counted() -> anyhow::Result<()> {
         let network = build(&[28, 28], &[128, 64], 10)?;
-        assert_eq!(sizes(&network), "784-128-64-10");
+        assert_eq!(sizes(&network.input, &network.layers), "784-128-64-10");
         assert_eq!(parameters(&network), Some(784 * 128 + 128 + 128 * 64 + 64 + 64 * 10 + 10));
         assert!(build(&[28, 28], &[usize::MAX], 10).is_err());
         assert!(build(&[28, 28], &[1 << 20], 10).is_err());

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail, ensure};
 use minibatch::data::{Dataset, Features};
-use minibatch::model::{Input, InputType};
+use minibatch::model::{Functional, Input, InputType};
 use minibatch::{Model, Predict};
 use png::{ColorType, Transformations};
 use serde::Serialize;
@@ -29,21 +29,20 @@ struct Prediction {
 pub fn run(args: &args::Predict) -> anyhow::Result<ExitCode> {
     let backend = backend::choose(&args.backend)?;
     let mut model = Model::load(&args.model, backend.backend.clone())?;
-    let [height, width] = image_size(&model.architecture().input)
+    let [height, width] = image_size(only_input(model.architecture())?)
         .with_context(|| args.model.display().to_string())?;
     let mut pixels = Vec::new();
     for path in &args.images {
         pixels.extend(read_grey(path, height, width).with_context(|| path.display().to_string())?);
     }
-    let labels = vec![0; args.images.len()];
-    let data = Dataset::new(Features::U8(Arc::new(pixels)), &[height, width], labels)?;
+    let data = Dataset::unlabelled(Features::U8(Arc::new(pixels)), &[height, width])?;
     let outputs = model.predict(&data, Predict::new())?;
     ensure!(
         outputs.iter().all(|probability| probability.is_finite()),
         "{}: its probabilities are non-finite; train it again with a lower learning rate",
         args.model.display()
     );
-    let classes = model.architecture().outputs();
+    let classes = outputs.len() / args.images.len().max(1);
     let predictions: Vec<Prediction> = args
         .images
         .iter()
@@ -61,6 +60,14 @@ pub fn run(args: &args::Predict) -> anyhow::Result<ExitCode> {
 }
 
 /// Height and width of the images that a model takes.
+fn only_input(model: &Functional) -> anyhow::Result<&Input> {
+    let mut inputs = model.inputs();
+    match (inputs.next(), inputs.next()) {
+        (Some((_, input)), None) => Ok(input),
+        _ => bail!("takes {} inputs a sample, not one image", model.inputs().count()),
+    }
+}
+
 fn image_size(input: &Input) -> anyhow::Result<[usize; 2]> {
     match (input.values, input.shape.as_slice()) {
         (InputType::U8 { .. }, &[height, width]) => Ok([height, width]),

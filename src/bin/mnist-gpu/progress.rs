@@ -128,7 +128,7 @@ impl Drop for Progress {
 /// `loss: 0.2567 - accuracy: 0.9259`.
 pub fn in_words(prefix: &str, scores: &Scores) -> String {
     let loss = format!("{prefix}loss: {:.4}", scores.loss);
-    match scores.accuracy {
+    match scores.accuracy() {
         Some(accuracy) => format!("{loss} - {prefix}accuracy: {accuracy:.4}"),
         None => loss,
     }
@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn scores_and_durations_read_as_in_keras() {
-        let scores = Scores { loss: 0.25674, accuracy: Some(0.92591) };
+        let scores = Scores::new(0.25674, [("accuracy".into(), 0.92591)]);
         assert_eq!(in_words("val_", &scores), "val_loss: 0.2567 - val_accuracy: 0.9259");
         let shown = [0.04, 9.94, 9.96, 59.4, 59.6, 185.0].map(duration);
         assert_eq!(shown, ["0.0s", "9.9s", "10s", "59s", "1m00s", "3m05s"]);

@@ -26,7 +26,7 @@ pub fn run(args: &args::Train) -> anyhow::Result<ExitCode> {
     let (train, test) = (source.data.train, source.data.test);
     let classes = train.classes().max(test.classes());
     let network = network::build(train.sample_shape(), &args.hidden, classes)?;
-    let sizes = network::sizes(&network);
+    let sizes = network::sizes(&network.input, &network.layers);
     let parameters = network::parameters(&network).unwrap_or_default();
     let mut model = network
         .compile(
@@ -73,7 +73,7 @@ pub fn run(args: &args::Train) -> anyhow::Result<ExitCode> {
     let saved = args.save.as_deref().map_or(Ok(()), |path| model.save(path));
     let run = Run {
         history,
-        test: tested.as_ref().ok().copied().flatten(),
+        test: tested.as_ref().ok().cloned().flatten(),
         adapter: backend.adapter(),
         backend: backend.name(),
         seed: args.data.seed,

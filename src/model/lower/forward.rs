@@ -77,8 +77,7 @@ pub(super) fn push_forward(
                 let (mut of_mean, mut of_variance) = (mean, variance);
                 if let Some(batch) = batch.filter(|_| training) {
                     (of_mean, of_variance) = (batch.mean, batch.variance);
-                    let moments =
-                        Op::BatchMoments { input, mean: of_mean, variance: of_variance };
+                    let moments = Op::BatchMoments { input, mean: of_mean, variance: of_variance };
                     builder.push(pass, moments)?;
                     for (value, average) in [(of_mean, mean), (of_variance, variance)] {
                         let momentum = batch.momentum;

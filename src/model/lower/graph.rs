@@ -127,7 +127,10 @@ fn check(functional: &Functional) -> Result<()> {
         if let NodeKind::Add { of } | NodeKind::Concatenate { of } = &node.kind
             && of.len() < 2
         {
-            return problem("layers", format!("{name:?} takes {} values; give 2 or more", of.len()));
+            return problem(
+                "layers",
+                format!("{name:?} takes {} values; give 2 or more", of.len()),
+            );
         }
         if let NodeKind::Add { of } = &node.kind {
             let own: Vec<usize> =

@@ -94,9 +94,7 @@ pub(super) fn check(judged: &Judged<'_>, metric: Metric) -> Result<()> {
         Metric::Accuracy if loss.accuracy().is_none() => {
             refuse(format!("Accuracy has no meaning for {loss:?}: nothing is right or wrong"))
         }
-        Metric::TopKCategoricalAccuracy { .. }
-            if loss.accuracy() != Some(Accuracy::Sample) =>
-        {
+        Metric::TopKCategoricalAccuracy { .. } if loss.accuracy() != Some(Accuracy::Sample) => {
             refuse(format!("{metric:?} has no meaning for {loss:?}: it needs one class a sample"))
         }
         Metric::TopKCategoricalAccuracy { k } if !(1..=units).contains(&k) => {
@@ -125,9 +123,7 @@ pub(super) fn check(judged: &Judged<'_>, metric: Metric) -> Result<()> {
         Metric::Auc { thresholds } if !(2..=100_000).contains(&thresholds) => {
             refuse(format!("{metric:?}; give 2 to 100000 thresholds"))
         }
-        Metric::ConfusionMatrix
-            if loss.accuracy() == Some(Accuracy::Output) && units > 1 =>
-        {
+        Metric::ConfusionMatrix if loss.accuracy() == Some(Accuracy::Output) && units > 1 => {
             refuse(format!("{metric:?} of {units} outputs that are right or wrong by themselves"))
         }
         Metric::ConfusionMatrix if loss.accuracy().is_none() => {
@@ -154,14 +150,8 @@ pub(super) fn lower(
     let mut ops = Vec::new();
     let pointwise = |builder: &mut ProgramBuilder, predictions, function| -> Result<_> {
         let sums = sums(builder, Rows::Batch, 2)?;
-        let op = Op::PointwiseMetric {
-            predictions,
-            targets,
-            sample_weights,
-            sums,
-            function,
-            weighted,
-        };
+        let op =
+            Op::PointwiseMetric { predictions, targets, sample_weights, sums, function, weighted };
         Ok((sums, op))
     };
     let histogram = |builder: &mut ProgramBuilder, thresholds: Thresholds| -> Result<_> {

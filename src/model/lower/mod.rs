@@ -80,15 +80,15 @@ pub(crate) fn lowered(compiled: &Compiled) -> Result<Lowered> {
             _ => (Element::Real, made.value.width),
         };
         let targets = format!("targets.{name}");
-        let targets =
-            nodes.builder.buffer(targets, Role::Target, element, Rows::Batch, columns)?;
+        let targets = nodes.builder.buffer(targets, Role::Target, element, Rows::Batch, columns)?;
         judged.push(Judged { name, objective, made, activation, targets });
     }
     let mut predictions = Vec::with_capacity(judged.len());
     for of in &judged {
         let watched = metric::watched(of);
         watched.iter().try_for_each(|&(_, metric, _)| metric::check(of, metric))?;
-        let looks = |at| watched.iter().any(|&(_, m, weighted)| metric::looks(of, m, weighted) == at);
+        let looks =
+            |at| watched.iter().any(|&(_, m, weighted)| metric::looks(of, m, weighted) == at);
         let value = of.made.value;
         let mut wanted = vec![of.judged().buffer];
         let mut probabilities = value.buffer;
@@ -126,7 +126,8 @@ pub(crate) fn lowered(compiled: &Compiled) -> Result<Lowered> {
         builder.buffer("sample_weights", Role::SampleWeight, Element::Real, Rows::Batch, 1)?;
     let mut derivatives = Derivatives::default();
     let mut report = Report::default();
-    let watched = predictions.into_iter().map(|(watched, probabilities, _)| (watched, probabilities));
+    let watched =
+        predictions.into_iter().map(|(watched, probabilities, _)| (watched, probabilities));
     for (of, (watched, probabilities)) in judged.iter().zip(watched) {
         let mut metric = |suffix: &str, element, columns| {
             let name = format!("metrics.{}.{suffix}", of.name);
@@ -135,8 +136,12 @@ pub(crate) fn lowered(compiled: &Compiled) -> Result<Lowered> {
         let loss = metric("loss", Element::Real, 1)?;
         let counts = metric("counts", Element::U32, 2)?;
         push_loss(&mut builder, &mut derivatives, of, [sample_weights, loss, counts])?;
-        let predictions =
-            Predictions { predictions: of.made.value.buffer, probabilities, sample_weights, counts };
+        let predictions = Predictions {
+            predictions: of.made.value.buffer,
+            probabilities,
+            sample_weights,
+            counts,
+        };
         let mut metrics = Vec::with_capacity(watched.len());
         for watched in watched {
             let (reported, ops) = metric::lower(&mut builder, of, predictions, watched)?;

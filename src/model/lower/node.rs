@@ -264,7 +264,8 @@ impl<'a> Nodes<'a> {
                     }
                     &Layer::GaussianNoise { standard_deviation } => {
                         let (output, number) = (self.next(name, input)?, self.noisy());
-                        let node = Node::GaussianNoise { input, output, standard_deviation, number };
+                        let node =
+                            Node::GaussianNoise { input, output, standard_deviation, number };
                         self.nodes.push(node);
                         output
                     }
@@ -482,7 +483,10 @@ impl<'a> Nodes<'a> {
             gamma: constant(self, "scale", scale)?,
             beta: constant(self, "offset", offset)?,
             gamma_offset: 0.0,
-            written: [self.scratch(name, "no_scale", width)?, self.scratch(name, "no_offset", width)?],
+            written: [
+                self.scratch(name, "no_scale", width)?,
+                self.scratch(name, "no_offset", width)?,
+            ],
             gradients: [None; 2],
         };
         let output = self.next(name, input)?;

@@ -26,7 +26,11 @@ impl Judged<'_> {
 
     /// The loss, which writes its derivative by the logits, or by what comes before the fused
     /// activation of the value, to `gradient`.
-    pub fn lower_loss(&self, gradient: BufferId, [sample_weights, loss, counts]: [BufferId; 3]) -> Op {
+    pub fn lower_loss(
+        &self,
+        gradient: BufferId,
+        [sample_weights, loss, counts]: [BufferId; 3],
+    ) -> Op {
         let scale = self.objective.loss_weight;
         let (targets, Value { buffer: outputs, made_by: activation, .. }) =
             (self.targets, self.judged());

@@ -139,7 +139,7 @@ mod tests {
     fn record() -> EpochRecord {
         EpochRecord {
             epoch: 7,
-            training: Scores { loss: 0.25, accuracy: Some(0.875) },
+            training: Scores::new(0.25, [("accuracy".into(), 0.875)]),
             validation: None,
             learning_rate: 0.001,
             seconds: -12.5,
