@@ -4,11 +4,11 @@ use super::executor::CpuExecutor;
 use super::real::Real;
 use super::shape::Dense;
 use super::{
-    activate, activate_backward, adagrad, adam, amsgrad, argmax, binary_histogram,
+    accumulate, activate, activate_backward, adagrad, adam, amsgrad, argmax, binary_histogram,
     categorical_cross_entropy, clip_by_norm, clip_by_value, confusion_matrix, convert,
     dense_backward_input, dense_backward_weights, dense_forward, dropout, loss, penalty,
     penalty_gradient, pointwise_loss, pointwise_metric, rms_prop, sgd, softmax,
-    softmax_cross_entropy, squared_norm, top_k,
+    softmax_cross_entropy, squared_norm, take_mean, top_k,
 };
 use crate::program::{AdamRule, BufferId, Op, Step, dropout_threshold};
 
@@ -247,6 +247,21 @@ impl<T: Real> CpuExecutor<T> {
                     self.dense(rows, input, output_gradient),
                     activation,
                 );
+            }
+            Op::Accumulate { gradients, accumulated } => {
+                self.update(gradients, [accumulated], |gradients, [accumulated]| {
+                    accumulate::accumulate(gradients, accumulated);
+                });
+            }
+            Op::TakeMean { accumulated, gradients, steps } => {
+                let slices = self.program.slices(accumulated).zip(self.program.slices(gradients));
+                for ((accumulated, _), (gradients, _)) in slices {
+                    take_mean::take_mean(
+                        &mut self.real_mut(accumulated),
+                        &mut self.real_mut(gradients),
+                        real(steps as f64),
+                    );
+                }
             }
             Op::Adam { gradients, parameters, moment_1, moment_2, rule } => {
                 let scalars = self.adam(rule, step);

@@ -99,6 +99,8 @@ pub enum Kernel {
     ClipByValue,
     DenseBackwardWeights { class: KernelClass, input: InputKind },
     DenseBackwardInput { class: KernelClass, activation: Elementwise },
+    Accumulate,
+    TakeMean,
     Adam,
     AmsGrad,
     Sgd { nesterov: bool },
@@ -134,6 +136,8 @@ impl Kernel {
             Kernel::SquaredNorm,
             Kernel::ClipByNorm,
             Kernel::ClipByValue,
+            Kernel::Accumulate,
+            Kernel::TakeMean,
             Kernel::Adam,
             Kernel::AmsGrad,
             Kernel::Sgd { nesterov: false },
@@ -194,6 +198,8 @@ impl Kernel {
             Kernel::ClipByValue => "clip_by_value",
             Kernel::DenseBackwardWeights { .. } => "dense_backward_weights",
             Kernel::DenseBackwardInput { .. } => "dense_backward_input",
+            Kernel::Accumulate => "accumulate",
+            Kernel::TakeMean => "take_mean",
             Kernel::Adam => "adam",
             Kernel::AmsGrad => "amsgrad",
             Kernel::Sgd { .. } => "sgd",
@@ -258,6 +264,8 @@ impl Kernel {
             Kernel::SquaredNorm => [step, sum, shader!("squared_norm.wgsl")].join("\n"),
             Kernel::ClipByNorm => [step, fold, shader!("clip_by_norm.wgsl")].join("\n"),
             Kernel::ClipByValue => [step, fold, nan, shader!("clip_by_value.wgsl")].join("\n"),
+            Kernel::Accumulate => [step, fold, shader!("accumulate.wgsl")].join("\n"),
+            Kernel::TakeMean => [step, fold, shader!("take_mean.wgsl")].join("\n"),
             Kernel::Adam => update(shader!("adam.wgsl")),
             Kernel::AmsGrad => update(shader!("amsgrad.wgsl")),
             Kernel::Sgd { .. } => update(shader!("sgd.wgsl")),
@@ -359,6 +367,8 @@ impl Kernel {
             | Kernel::BinaryHistogram { .. }
             | Kernel::ConfusionMatrix => &[Read, Read, Read, Write],
             Kernel::DenseBackwardWeights { .. } => &[Read, Read, Write, Write],
+            Kernel::Accumulate => &[Read, Write],
+            Kernel::TakeMean => &[Write, Write],
             Kernel::Adam => &[Read, Write, Write, Write],
             Kernel::AmsGrad | Kernel::RmsProp { .. } => &[Read, Write, Write, Write, Write],
             Kernel::Sgd { .. } | Kernel::Adagrad => &[Read, Write, Write],
@@ -392,6 +402,8 @@ impl Kernel {
             Kernel::PenaltyGradient
             | Kernel::ClipByNorm
             | Kernel::ClipByValue
+            | Kernel::Accumulate
+            | Kernel::TakeMean
             | Kernel::Adam
             | Kernel::AmsGrad
             | Kernel::Sgd { .. }
