@@ -13,7 +13,8 @@ use minibatch::schedule::{
     CosineDecay, ExponentialDecay, OneCycle, PiecewiseConstantDecay, PolynomialDecay,
 };
 use minibatch::training::{
-    Backend, Callback, EpochRecord, EpochStart, Flow, History, Scores, StepEnd, TrainStart,
+    Backend, Callback, EpochRecord, EpochStart, Flow, History, Predictions, Scores, StepEnd,
+    TrainStart,
 };
 use minibatch::{
     Activation, Adam, Cpu, Error, Evaluate, Fit, Gpu, Loss, Metric, Model, Predict, Result,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use minibatch::cpu::{CpuExecutor, Real};
 use minibatch::data::{Batch, Dataset, Features, Shuffle, Targets};
 use minibatch::model::{Compiled, Dense, Regularizer, lower};
-use minibatch::program::{Pass, Step};
+use minibatch::program::{Element, Pass, Role, Step};
 use minibatch::training::Backend;
 use minibatch::{
     Activation, Adam, Cpu, EpsilonRule, Evaluate, Fit, Gpu, Loss, Metric, Optimizer, Predict,

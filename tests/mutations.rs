@@ -504,6 +504,21 @@ fn broken_penalties_are_caught() {
 }
 
 #[test]
+fn broken_accumulations_are_caught() {
+    let gpu = gpu();
+    let left_out = ("constants.length / 4u", "(constants.length / 4u - 16u)");
+    for (operation, what, from, to) in [
+        (Operation::Accumulate, "not added to", "+= gradients", "= gradients"),
+        (Operation::Accumulate, "the last parameters left out", left_out.0, left_out.1),
+        (Operation::TakeMean, "the sum", " / constants.steps", ""),
+        (Operation::TakeMean, "a sum that stays", "= vec4<f32>(0.0)", "= gradients[index]"),
+        (Operation::TakeMean, "the last parameters left out", left_out.0, left_out.1),
+    ] {
+        assert_caught(&gpu, operation, Tiled, what, from, to);
+    }
+}
+
+#[test]
 fn broken_updates_are_caught() {
     let gpu = gpu();
     let adam: &[(&str, &str, &str)] = &[

@@ -1,6 +1,7 @@
 //! Runs a [`Program`](crate::program::Program) on the CPU, in f32 (the fallback without a GPU) or in f64 (the oracle that
 //! the GPU is checked against). One plain function an operation, named as its kernel.
 
+mod accumulate;
 mod activate;
 mod activate_backward;
 pub(crate) mod activation;
@@ -43,6 +44,7 @@ mod softmax;
 mod softmax_backward;
 mod softmax_cross_entropy;
 mod squared_norm;
+mod take_mean;
 mod top_k;
 
 pub use executor::CpuExecutor;

@@ -4,12 +4,12 @@ use super::executor::CpuExecutor;
 use super::real::Real;
 use super::shape::Dense;
 use super::{
-    activate, activate_backward, activity_penalty, adagrad, adam, add, amsgrad, argmax,
+    accumulate, activate, activate_backward, activity_penalty, adagrad, adam, add, amsgrad, argmax,
     batch_moments, batch_normalize, binary_histogram, categorical_cross_entropy, clip_by_norm,
     clip_by_value, concatenate, confusion_matrix, convert, dense_backward_input,
     dense_backward_weights, dense_forward, dropout, gaussian_noise, layer_normalize, loss,
     moving_average, penalty, penalty_gradient, pointwise_loss, pointwise_metric, rms_prop, sgd,
-    slice, softmax, softmax_backward, softmax_cross_entropy, squared_norm, top_k,
+    slice, softmax, softmax_backward, softmax_cross_entropy, squared_norm, take_mean, top_k,
 };
 use crate::program::{AdamRule, BufferId, Op, Step, dropout_threshold};
 
@@ -475,6 +475,21 @@ impl<T: Real> CpuExecutor<T> {
                     self.dense(rows, input, output_gradient),
                     activation,
                 );
+            }
+            Op::Accumulate { gradients, accumulated } => {
+                self.update(gradients, [accumulated], |gradients, [accumulated]| {
+                    accumulate::accumulate(gradients, accumulated);
+                });
+            }
+            Op::TakeMean { accumulated, gradients, steps } => {
+                let slices = self.program.slices(accumulated).zip(self.program.slices(gradients));
+                for ((accumulated, _), (gradients, _)) in slices {
+                    take_mean::take_mean(
+                        &mut self.real_mut(accumulated),
+                        &mut self.real_mut(gradients),
+                        real(steps as f64),
+                    );
+                }
             }
             Op::Adam { gradients, parameters, moment_1, moment_2, rule } => {
                 let scalars = self.adam(rule, step);

@@ -114,6 +114,8 @@ pub enum Kernel {
     ClipByValue,
     DenseBackwardWeights { class: KernelClass, input: InputKind },
     DenseBackwardInput { class: KernelClass, activation: Elementwise },
+    Accumulate,
+    TakeMean,
     Adam,
     AmsGrad,
     Sgd { nesterov: bool },
@@ -161,6 +163,8 @@ impl Kernel {
             Kernel::SquaredNorm,
             Kernel::ClipByNorm,
             Kernel::ClipByValue,
+            Kernel::Accumulate,
+            Kernel::TakeMean,
             Kernel::Adam,
             Kernel::AmsGrad,
             Kernel::Sgd { nesterov: false },
@@ -243,6 +247,8 @@ impl Kernel {
             Kernel::ClipByValue => "clip_by_value",
             Kernel::DenseBackwardWeights { .. } => "dense_backward_weights",
             Kernel::DenseBackwardInput { .. } => "dense_backward_input",
+            Kernel::Accumulate => "accumulate",
+            Kernel::TakeMean => "take_mean",
             Kernel::Adam => "adam",
             Kernel::AmsGrad => "amsgrad",
             Kernel::Sgd { .. } => "sgd",
@@ -362,6 +368,8 @@ impl Kernel {
             Kernel::SquaredNorm => [step, sum, shader!("squared_norm.wgsl")].join("\n"),
             Kernel::ClipByNorm => [step, fold, shader!("clip_by_norm.wgsl")].join("\n"),
             Kernel::ClipByValue => [step, fold, nan, shader!("clip_by_value.wgsl")].join("\n"),
+            Kernel::Accumulate => [step, fold, shader!("accumulate.wgsl")].join("\n"),
+            Kernel::TakeMean => [step, fold, shader!("take_mean.wgsl")].join("\n"),
             Kernel::Adam => update(shader!("adam.wgsl")),
             Kernel::AmsGrad => update(shader!("amsgrad.wgsl")),
             Kernel::Sgd { .. } => update(shader!("sgd.wgsl")),
@@ -483,6 +491,8 @@ impl Kernel {
             | Kernel::BinaryHistogram { .. }
             | Kernel::ConfusionMatrix => &[Read, Read, Read, Write],
             Kernel::DenseBackwardWeights { .. } => &[Read, Read, Write, Write],
+            Kernel::Accumulate => &[Read, Write],
+            Kernel::TakeMean => &[Write, Write],
             Kernel::Adam => &[Read, Write, Write, Write],
             Kernel::AmsGrad | Kernel::RmsProp { .. } => &[Read, Write, Write, Write, Write],
             Kernel::Sgd { .. } | Kernel::Adagrad => &[Read, Write, Write],
@@ -532,6 +542,8 @@ impl Kernel {
             | Kernel::PenaltyGradient
             | Kernel::ClipByNorm
             | Kernel::ClipByValue
+            | Kernel::Accumulate
+            | Kernel::TakeMean
             | Kernel::Adam
             | Kernel::AmsGrad
             | Kernel::Sgd { .. }

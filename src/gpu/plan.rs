@@ -113,10 +113,10 @@ fn dispatch(
         Ok(Dispatch { kernel, constants, buffers, inputs: length, units: 0 })
     };
     let adam = |rule: AdamRule| [1.0 - rule.beta_1, 1.0 - rule.beta_2, rule.epsilon];
-    // The arenas lie in binding order: the gradients, then what is changed.
+    // The arenas lie in binding order, what is only read first; all are of one length.
     let update = |kernel: Kernel, constants: [f64; 3]| -> Result<Dispatch> {
         let buffers = [op.reads(), op.writes()].concat();
-        let length = buffers.first().map_or(Ok(0), |&gradients| columns(gradients))?;
+        let length = buffers.first().map_or(Ok(0), |&arena| columns(arena))?;
         let [a, b, c] = constants.map(|constant| (constant as f32).to_bits());
         let constants = padded([length, a, b, c]);
         Ok(Dispatch { kernel, constants, buffers, inputs: length, units: 0 })
@@ -289,6 +289,8 @@ fn dispatch(
                 units,
             }
         }
+        Op::Accumulate { .. } => update(Kernel::Accumulate, [0.0; 3])?,
+        Op::TakeMean { steps, .. } => update(Kernel::TakeMean, [steps as f64, 0.0, 0.0])?,
         Op::Adam { rule, .. } => update(Kernel::Adam, adam(rule))?,
         Op::AmsGrad { rule, .. } => update(Kernel::AmsGrad, adam(rule))?,
         Op::Sgd { momentum, nesterov, .. } => {

@@ -64,7 +64,7 @@ pub struct Compiled {
     /// The learning rate of each step, in place of the optimizer's; none by default.
     pub schedule: Option<Schedule>,
     /// Steps whose gradients' mean makes one update; 1 by default.
-    pub gradient_accumulation_steps: u64,
+    pub gradient_accumulation_steps: usize,
     /// Steps between calls of the batch hooks; 1 by default.
     pub steps_per_execution: usize,
     /// Whether each operation runs alone and is looked at; false by default.
@@ -114,7 +114,7 @@ impl Compiled {
     /// Makes one update of the mean of so many steps' gradients, at least 1: batches as large as
     /// one likes, a part at a time. Steps left over at the end of an epoch count on in the next
     /// one, as in Keras.
-    pub fn gradient_accumulation_steps(mut self, steps: u64) -> Self {
+    pub fn gradient_accumulation_steps(mut self, steps: usize) -> Self {
         self.gradient_accumulation_steps = steps;
         self
     }

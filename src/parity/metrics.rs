@@ -208,6 +208,9 @@ fn in_buckets(count: usize, thresholds: Thresholds, values: &mut Values) -> (Vec
     (predictions, targets)
 }
 
+/// Of a row's predictions and targets.
+type OffBy<'a> = &'a dyn Fn(&[f64], &[f64]) -> Vec<f64>;
+
 /// What a metric adds to the sums of each row.
 struct RowSums<'a> {
     /// Whether its targets are class indices.
@@ -217,9 +220,8 @@ struct RowSums<'a> {
     weighted: bool,
     /// Roundings on the way to a sum.
     terms: usize,
-    /// By how much each of a row's sums may be off before its weight, from the row's predictions
-    /// and targets.
-    off_by: &'a dyn Fn(&[f64], &[f64]) -> Vec<f64>,
+    /// By how much each of a row's sums may be off before its weight.
+    off_by: OffBy<'a>,
     /// Of predictions, targets, sample weights and sums.
     op: &'a dyn Fn([BufferId; 4]) -> Op,
 }

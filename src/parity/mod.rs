@@ -1,6 +1,7 @@
 //! Whether a GPU computes what it should: each operation and a whole training, against the CPU
 //! executor in f64. `mnist-gpu verify` and the test suite run the same cases.
 
+mod accumulation;
 mod activity;
 mod approximate;
 mod bounds;

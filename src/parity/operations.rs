@@ -1,5 +1,6 @@
 //! The cases: each operation over shapes that are awkward for tiles of 4, 8, 16, 32 and 64.
 
+use super::accumulation::{accumulate, take_mean};
 use super::activity::{activity_penalty, activity_penalty_gradient};
 use super::approximate::Approximate;
 use super::bounds::{self, Softmax};
@@ -56,6 +57,8 @@ pub enum Operation {
     SquaredNorm,
     ClipByNorm,
     ClipByValue,
+    Accumulate,
+    TakeMean,
     Update(Update),
 }
 
@@ -89,6 +92,7 @@ impl Operation {
         all.extend(fused().map(Operation::DropoutBackward));
         all.extend([Operation::Penalty, Operation::PenaltyGradient]);
         all.extend([Operation::SquaredNorm, Operation::ClipByNorm, Operation::ClipByValue]);
+        all.extend([Operation::Accumulate, Operation::TakeMean]);
         all.extend(Update::ALL.map(Operation::Update));
         all
     }
@@ -151,6 +155,8 @@ impl Operation {
             Operation::SquaredNorm => "squared_norm".into(),
             Operation::ClipByNorm => "clip_by_norm".into(),
             Operation::ClipByValue => "clip_by_value".into(),
+            Operation::Accumulate => "accumulate".into(),
+            Operation::TakeMean => "take_mean".into(),
             Operation::Update(update) => update.name().into(),
         }
     }
@@ -227,6 +233,8 @@ impl Operation {
             Operation::SquaredNorm => squared_norm(shape, seed.is_multiple_of(2), values),
             Operation::ClipByNorm => clip_by_norm(shape, values),
             Operation::ClipByValue => clip_by_value(shape, values),
+            Operation::Accumulate => accumulate(shape, values),
+            Operation::TakeMean => take_mean(shape, values),
             Operation::Update(rule) => update(shape, rule, values),
         }
     }

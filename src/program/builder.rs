@@ -393,7 +393,12 @@ impl ProgramBuilder {
                 expect(input, Real, Batch, inputs)?;
                 expect(input_gradient, Real, Batch, inputs)?;
             }
-            Op::Adam { gradients, .. }
+            Op::TakeMean { steps: 0, .. } => {
+                return Err(Error::argument("steps", "are 0; give at least 1"));
+            }
+            Op::Accumulate { gradients, .. }
+            | Op::TakeMean { gradients, .. }
+            | Op::Adam { gradients, .. }
             | Op::AmsGrad { gradients, .. }
             | Op::Sgd { gradients, .. }
             | Op::RmsProp { gradients, .. }

@@ -278,6 +278,10 @@ pub enum Op {
     ClipByNorm { squared_norm: BufferId, gradient: BufferId, limit: f64 },
     /// Moves each value of the gradient into `[-limit, limit]`.
     ClipByValue { gradient: BufferId, limit: f64 },
+    /// `accumulated += gradients` over the whole flat arenas.
+    Accumulate { gradients: BufferId, accumulated: BufferId },
+    /// `gradients = accumulated / steps`, then `accumulated = 0`, over the whole flat arenas.
+    TakeMean { accumulated: BufferId, gradients: BufferId, steps: usize },
     /// [`Adam`](crate::Adam) over the whole flat parameter buffer, as the other updates below.
     Adam {
         gradients: BufferId,
@@ -376,6 +380,8 @@ impl Op {
             Op::SquaredNorm { .. } => "squared_norm",
             Op::ClipByNorm { .. } => "clip_by_norm",
             Op::ClipByValue { .. } => "clip_by_value",
+            Op::Accumulate { .. } => "accumulate",
+            Op::TakeMean { .. } => "take_mean",
             Op::Adam { .. } => "adam",
             Op::AmsGrad { .. } => "amsgrad",
             Op::Sgd { .. } => "sgd",
@@ -454,8 +460,9 @@ impl Op {
             }
             Op::SquaredNorm { gradient, .. } => vec![gradient],
             Op::ClipByNorm { squared_norm, .. } => vec![squared_norm],
-            Op::ClipByValue { .. } => Vec::new(),
-            Op::Adam { gradients, .. }
+            Op::ClipByValue { .. } | Op::TakeMean { .. } => Vec::new(),
+            Op::Accumulate { gradients, .. }
+            | Op::Adam { gradients, .. }
             | Op::AmsGrad { gradients, .. }
             | Op::Sgd { gradients, .. }
             | Op::RmsProp { gradients, .. }
@@ -506,6 +513,8 @@ impl Op {
             | Op::ActivityPenaltyGradient { input_gradient, .. } => vec![input_gradient],
             Op::SquaredNorm { sum, .. } => vec![sum],
             Op::ClipByNorm { gradient, .. } | Op::ClipByValue { gradient, .. } => vec![gradient],
+            Op::Accumulate { accumulated, .. } => vec![accumulated],
+            Op::TakeMean { accumulated, gradients, .. } => vec![accumulated, gradients],
             Op::Adam { parameters, moment_1, moment_2, .. } => {
                 vec![parameters, moment_1, moment_2]
             }

@@ -50,9 +50,9 @@ impl Step {
         live_rows: usize,
         number: u64,
         learning_rate: f64,
-        accumulated: u64,
+        accumulated: usize,
     ) -> Self {
-        let accumulated = accumulated.max(1);
+        let accumulated = accumulated.max(1) as u64;
         let update = number.div_ceil(accumulated);
         let (step_size, root_scale) = match optimizer {
             Optimizer::Adam(adam) => {

@@ -244,7 +244,7 @@ fn objectives<'a>(
 fn check_counts(compiled: &Compiled) -> Result<()> {
     for (argument, steps) in [
         ("gradient_accumulation_steps", compiled.gradient_accumulation_steps),
-        ("steps_per_execution", compiled.steps_per_execution as u64),
+        ("steps_per_execution", compiled.steps_per_execution),
     ] {
         if steps == 0 {
             return Err(Error::argument(argument, "is 0; give at least 1"));

@@ -43,9 +43,9 @@ pub(super) fn push_update(
     let pass = match arena(ACCUMULATED) {
         None => Pass::Train,
         Some(&(_, accumulated)) => {
-            //TMP builder.push(Pass::Train, Op::Accumulate { gradients, accumulated })?;
+            builder.push(Pass::Train, Op::Accumulate { gradients, accumulated })?;
             let steps = compiled.gradient_accumulation_steps;
-            //TMP builder.push(Pass::Update, Op::TakeMean { accumulated, gradients, steps })?;
+            builder.push(Pass::Update, Op::TakeMean { accumulated, gradients, steps })?;
             Pass::Update
         }
     };
