@@ -18,13 +18,20 @@ enum Storage<T> {
 }
 
 /// Runs a program, computing in `T`.
-#[derive(Debug)]
 pub struct CpuExecutor<T> {
     pub(super) program: Arc<Program>,
     batch_capacity: usize,
     // Operations borrow several buffers of the table at once, some of them mutably; the program's
     // builder has checked that no operation reads what it writes.
     storage: Vec<RefCell<Storage<T>>>,
+}
+
+impl<T> std::fmt::Debug for CpuExecutor<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CpuExecutor")
+            .field("capacity", &self.batch_capacity)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<T: Real> CpuExecutor<T> {

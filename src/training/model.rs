@@ -23,7 +23,6 @@ use crate::schedule::Schedule;
 pub type Predictions = Vec<(String, Vec<f32>)>;
 
 /// A model on a backend: fit, evaluate, predict.
-#[derive(Debug)]
 pub struct Model {
     pub(super) compiled: Compiled,
     pub(super) program: Arc<Program>,
@@ -41,6 +40,17 @@ pub struct Model {
     /// Calls of fit and evaluate that have not ended: callbacks may make some within others.
     pub(super) running: u32,
     pub(super) totals: Totals,
+}
+
+impl std::fmt::Debug for Model {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Model")
+            .field("compiled", &self.compiled)
+            .field("executor", &self.executor)
+            .field("steps", &self.steps)
+            .field("epochs", &self.epochs)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Compiled {
