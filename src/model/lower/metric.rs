@@ -87,7 +87,8 @@ pub(super) fn gives_logits(judged: &Judged<'_>) -> bool {
 /// [`Error::Argument`] saying why not.
 pub(super) fn check(judged: &Judged<'_>, metric: Metric) -> Result<()> {
     let loss = &judged.objective.loss;
-    let refuse = |why: String| Err(Error::argument("metrics", why));
+    let refuse =
+        |why: String| Err(Error::argument("metrics", format!("of {:?}: {why}", judged.name)));
     let classes = matches!(loss, Loss::SparseCategoricalCrossentropy);
     let units = judged.made.value.width;
     match metric {

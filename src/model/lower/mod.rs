@@ -23,7 +23,7 @@ use crate::program::{BufferId, Element, Op, Pass, Program, ProgramBuilder, Role,
 use backward::Derivatives;
 use graph::Graph;
 use metric::{Looks, Predictions};
-use node::{Arenas, Made, Nodes};
+use node::{Arenas, Made, Node, Nodes};
 use objective::Judged;
 
 /// A compiled model as a program.
@@ -74,7 +74,7 @@ pub(crate) fn lowered(compiled: &Compiled) -> Result<Lowered> {
     let mut judged = Vec::with_capacity(objectives.len());
     for &(name, place, objective) in &objectives {
         let (made, activation) = (of(place)?, graph.activation_of(place));
-        objective::check(objective, activation)?;
+        objective::check(name, objective, activation)?;
         let (element, columns) = match objective.loss {
             Loss::SparseCategoricalCrossentropy => (Element::U32, 1),
             _ => (Element::Real, made.value.width),
@@ -119,9 +119,11 @@ pub(crate) fn lowered(compiled: &Compiled) -> Result<Lowered> {
         predictions.iter().flat_map(|(.., wanted)| wanted).copied().collect();
     wanted.extend(activities.iter().map(|(value, _)| value.buffer));
     let both = [Pass::Train, Pass::Evaluate];
-    for pass in both {
-        forward::push_forward(&mut builder, pass, &nodes, &wanted)?;
-    }
+    forward::push_forward(&mut builder, Pass::Evaluate, &nodes, &wanted)?;
+    // Moving averages follow the batches where no loss looks too, as in Keras.
+    let averaged = |node: &&Node| matches!(node, Node::Normalize { batch: Some(_), .. });
+    wanted.extend(nodes.iter().filter(averaged).map(|node| node.output().buffer));
+    forward::push_forward(&mut builder, Pass::Train, &nodes, &wanted)?;
     let sample_weights =
         builder.buffer("sample_weights", Role::SampleWeight, Element::Real, Rows::Batch, 1)?;
     let mut derivatives = Derivatives::default();
@@ -187,7 +189,7 @@ pub(crate) fn lowered(compiled: &Compiled) -> Result<Lowered> {
     for (weight, weight_gradient, Regularizer { l1, l2 }) in penalized {
         builder.push(Pass::Train, Op::PenaltyGradient { weight, weight_gradient, l1, l2 })?;
     }
-    let gradients: Vec<BufferId> = nodes.iter().flat_map(node::Node::gradients).collect();
+    let gradients: Vec<BufferId> = nodes.iter().flat_map(Node::gradients).collect();
     update::push_update(&mut builder, compiled, &arenas, &gradients)?;
     Ok(Lowered { program: builder.build(), initial, report })
 }

@@ -119,9 +119,9 @@ pub(super) fn check_regularizer(Regularizer { l1, l2 }: &Regularizer) -> Result<
     Err(Error::argument("regularizer", problem))
 }
 
-/// Whether the loss and the activation of the last layer go together, and its constants are in
-/// their ranges.
-pub(super) fn check(objective: &Objective, activation: Activation) -> Result<()> {
+/// Whether the loss of output `name` and the activation that makes it go together, and its constants
+/// are in their ranges.
+pub(super) fn check(name: &str, objective: &Objective, activation: Activation) -> Result<()> {
     let Objective { loss, loss_weight, .. } = objective;
     if !(*loss_weight >= 0.0 && loss_weight.is_finite()) {
         let problem = format!("is {loss_weight}; give a finite number of at least 0");
@@ -129,7 +129,7 @@ pub(super) fn check(objective: &Objective, activation: Activation) -> Result<()>
     }
     check_loss(loss)?;
     let refuse = |needed: &str| {
-        let problem = format!("the last layer's is {activation:?}; {loss:?} needs {needed}");
+        let problem = format!("of {name:?} is {activation:?}; {loss:?} needs {needed}");
         Err(Error::argument("activation", problem))
     };
     match (loss, activation) {
