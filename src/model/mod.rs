@@ -22,7 +22,7 @@ pub use initializer::Initializer;
 pub use input::{Input, InputType};
 pub use layer::{Dense, Layer};
 pub use lower::lower;
-pub(crate) use lower::{Initial, Lowered, check_optimizer, lowered};
+pub(crate) use lower::{Lowered, check_optimizer, lowered};
 pub use normalization::{BatchNormalization, LayerNormalization, Normalization};
 pub use regularizer::Regularizer;
 pub(crate) use report::{OutputReport, Report, ReportedMetric, Sums};

@@ -24,6 +24,7 @@ pub use case::Worst;
 pub use losses::LossCase;
 pub use metrics::MetricCase;
 pub use operations::Operation;
+pub use trajectory::Training;
 pub use updates::Update;
 
 /// How one operation, or the whole training, fared.
@@ -75,16 +76,16 @@ pub async fn operation(gpu: &Gpu, operation: Operation, shapes: &[[usize; 3]]) -
     Ok(verdict)
 }
 
-/// Trains a small network on `gpu`, in f32 and in f64, step by step; with bytes or with floats as
-/// input. The error may be four times that of f32 on the CPU, plus 1e-6.
+/// Trains a small model on `gpu`, in f32 and in f64, step by step. The error may be four times that
+/// of f32 on the CPU, plus 1e-6.
 ///
 /// # Errors
 /// As [`operation`].
-pub async fn training(gpu: &Gpu, input_u8: bool) -> Result<Verdict> {
+pub async fn training(gpu: &Gpu, training: Training) -> Result<Verdict> {
     let start = Instant::now();
-    let worst = trajectory::trajectory(gpu, input_u8).await?;
+    let worst = trajectory::trajectory(gpu, training).await?;
     Ok(Verdict {
-        name: format!("training {}", if input_u8 { "u8" } else { "f32" }),
+        name: training.name().into(),
         shapes: 1,
         worst,
         stray: None,

@@ -6,13 +6,42 @@ use std::sync::Arc;
 use super::case::{Values, Worst};
 use crate::activation::Activation;
 use crate::cpu::CpuExecutor;
-use crate::data::{Batch, BatchOrder, Dataset, Features, Shuffle};
+use crate::data::{Batch, BatchOrder, Dataset, Features, Shuffle, Targets};
 use crate::error::Result;
 use crate::gpu::{Gpu, GpuExecutor};
 use crate::loss::Loss;
-use crate::model::{Compiled, Initializer, Input, Sequential, lower};
-use crate::optimizer::Adam;
+use crate::metric::Metric;
+use crate::model::{
+    BatchNormalization, Compiled, Dense, Functional, Input, Layer, LayerNormalization, Lowered,
+    Normalization, Objective, Regularizer, Sequential, lowered,
+};
+use crate::optimizer::{Adam, Clip, Sgd};
 use crate::program::{Element, Pass, Role, Step};
+
+/// What is trained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Training {
+    /// Three dense layers on floats.
+    F32,
+    /// The same on bytes.
+    U8,
+    /// A functional model of every kind of layer, with two inputs, two outputs, clipped gradients
+    /// and two steps an update.
+    Functional,
+}
+
+impl Training {
+    /// Each of them.
+    pub const ALL: [Training; 3] = [Training::F32, Training::U8, Training::Functional];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Training::F32 => "training f32",
+            Training::U8 => "training u8",
+            Training::Functional => "training functional",
+        }
+    }
+}
 
 /// The GPU may be off by so many times the f32 CPU executor's own error ...
 const SLACK: f64 = 4.0;
@@ -23,25 +52,28 @@ const SAMPLES: usize = 77;
 const BATCH_SIZE: usize = 16;
 const EPOCHS: u32 = 3;
 
-/// Trains a small network for three epochs with a ragged last batch, and compares loss, every
+/// Trains a small model for three epochs with a ragged last batch, and compares loss, every
 /// activation, every gradient, every parameter and every moment after each step.
-pub(super) async fn trajectory(gpu: &Gpu, input_u8: bool) -> Result<Worst> {
-    let (compiled, data) = problem(input_u8)?;
-    let program = Arc::new(lower(&compiled)?);
+pub(super) async fn trajectory(gpu: &Gpu, training: Training) -> Result<Worst> {
+    let (compiled, data) = match training {
+        Training::F32 => dense(false)?,
+        Training::U8 => dense(true)?,
+        Training::Functional => functional()?,
+    };
+    let Lowered { program, initial, .. } = lowered(&compiled)?;
+    let program = Arc::new(program);
     let mut exact = CpuExecutor::<f64>::new(Arc::clone(&program));
     let mut single = CpuExecutor::<f32>::new(Arc::clone(&program));
     let mut device = GpuExecutor::new(gpu, Arc::clone(&program)).await?;
-    let weights = program.of_role(Role::Parameter).step_by(2);
-    for (layer, (id, weight)) in (0u32..).zip(weights) {
-        let values =
-            Initializer::GlorotUniform.values(0, layer, weight.live_rows(0), weight.columns);
+    for (id, initial) in initial {
+        let values = initial.values(compiled.seed);
         exact.write(id, &values)?;
         single.write(id, &values)?;
         device.write(id, &values).await?;
     }
-    let in_training: HashSet<_> = program
-        .ops(Pass::Train)
+    let in_training: HashSet<_> = [Pass::Train, Pass::Update]
         .iter()
+        .flat_map(|&pass| program.ops(pass))
         .flat_map(|op| program.parts(&[op.reads(), op.writes()].concat()))
         .collect();
     let mut worst = Worst::default();
@@ -52,7 +84,14 @@ pub(super) async fn trajectory(gpu: &Gpu, input_u8: bool) -> Result<Worst> {
             number += 1;
             let batch = Batch { data: &data, indices: order.batch(index) };
             let optimizer = &compiled.optimizer;
-            let step = Step::train(optimizer, batch.len(), number, optimizer.learning_rate());
+            let step = Step::accumulate(
+                optimizer,
+                batch.len(),
+                number,
+                optimizer.learning_rate(),
+                compiled.gradient_accumulation_steps,
+            );
+            let step = step.with_noise(compiled.seed);
             exact.run(Pass::Train, batch, &step)?;
             single.run(Pass::Train, batch, &step)?;
             device.run(Pass::Train, batch, &step).await?;
@@ -76,7 +115,7 @@ pub(super) async fn trajectory(gpu: &Gpu, input_u8: bool) -> Result<Worst> {
     Ok(worst)
 }
 
-fn problem(input_u8: bool) -> Result<(Compiled, Dataset)> {
+fn dense(input_u8: bool) -> Result<(Compiled, Dataset)> {
     let mut values = Values::new(1);
     let width = 31;
     let count = SAMPLES * width;
@@ -94,6 +133,58 @@ fn problem(input_u8: bool) -> Result<(Compiled, Dataset)> {
         .dense(10, Activation::Softmax)
         .compile(Adam::default(), Loss::SparseCategoricalCrossentropy, []);
     Ok((compiled, Dataset::new(features, &[width], labels)?))
+}
+
+/// Functions without a kink, where rounding would decide for a side: small errors stay small.
+fn functional() -> Result<(Compiled, Dataset)> {
+    let mut values = Values::new(2);
+    let (pixels, place) = (19, 5);
+    let bytes = values.below(SAMPLES * pixels, 256).into_iter().map(|x| x as u8).collect();
+    let mut floats =
+        |count| -> Vec<f32> { values.signed(count).into_iter().map(|x| x as f32).collect() };
+    let inputs = [
+        ("picture", Features::U8(Arc::new(bytes)), &[pixels][..]),
+        ("place", Features::F32(Arc::new(floats(SAMPLES * place))), &[place]),
+    ];
+    let sizes = Targets::values(floats(SAMPLES * 3), 3);
+    let weights = floats(SAMPLES).into_iter().map(|x| 1.0 + 0.5 * x).collect();
+    let labels: Vec<u32> = values.below(SAMPLES, 7).into_iter().map(|x| x as u32).collect();
+    let data = Dataset::named(inputs, [("kind", labels.into()), ("size", sizes)])?
+        .with_sample_weights(weights)?;
+
+    let mut model = Functional::new();
+    let picture = model.input("picture", Input::pixels(&[pixels]));
+    let place_of = model.input("place", place);
+    let statistics = |width| Normalization { mean: vec![0.25; width], variance: vec![0.5; width] };
+    let picture = model.layer(picture, Layer::Rescaling { scale: 2.0, offset: -1.0 });
+    let place_of = model.layer(place_of, statistics(place));
+    let seen = model.dense(picture, 18, Activation::Tanh);
+    let seen = model.layer(seen, BatchNormalization::new().momentum(0.9));
+    let seen = model.layer(seen, Layer::Dropout { rate: 0.25 });
+    let both = model.concatenate([seen, place_of, picture]);
+    let costly = Regularizer::l2(0.02);
+    let trunk = Dense::new(18, Activation::Gelu).activity_regularizer(costly);
+    let trunk = model.layer(both, trunk.weight_regularizer(Regularizer::l2(0.01)));
+    let trunk = model.layer(trunk, Layer::GaussianNoise { standard_deviation: 0.1 });
+    let summed = model.add([trunk, seen, trunk]);
+    let summed = model.layer(summed, LayerNormalization::new());
+    let shares = model.layer(summed, Layer::Activation { activation: Activation::Softmax });
+    let frozen = model.layer(summed, Dense::new(18, Activation::Sigmoid).frozen());
+    let frozen = model.layer(frozen, BatchNormalization::new().frozen());
+    let flat = model.layer(frozen, Layer::Flatten);
+    let joined = model.add([shares, flat]);
+    let kind = model.dense(joined, 7, Activation::Softmax);
+    let size = model.dense(summed, 3, Activation::Linear);
+    model.output("kind", kind);
+    model.output("size", size);
+    let kind = Objective::new(Loss::SparseCategoricalCrossentropy).metrics([Metric::Accuracy]);
+    let size = Objective::new(Loss::Huber { delta: 0.5 })
+        .loss_weight(0.5)
+        .weighted_metrics([Metric::MeanSquaredError]);
+    let clip = Clip::GlobalNorm(0.5);
+    let sgd = Sgd { learning_rate: 0.1, momentum: 0.9, nesterov: true, clip, ..Sgd::default() };
+    let compiled = model.compile(sgd, [("kind", kind), ("size", size)]);
+    Ok((compiled.gradient_accumulation_steps(2), data))
 }
 
 fn largest_difference(a: &[f64], b: &[f64]) -> f64 {

@@ -13,7 +13,7 @@ use crate::data::{Batch, BatchOrder, Dataset, Shuffle};
 use crate::error::{Error, Result};
 use crate::gpu::GpuExecutor;
 use crate::model::{
-    Compiled, Functional, Initial, Lowered, Report, Saved, Weights, load, lowered, save, tensors,
+    Compiled, Functional, Lowered, Report, Saved, Weights, load, lowered, save, tensors,
 };
 use crate::optimizer::Optimizer;
 use crate::program::{Buffer, BufferId, Element, Pass, Program, Role, Step};
@@ -74,13 +74,7 @@ impl Compiled {
         self.schedule.iter().try_for_each(Schedule::check)?;
         let mut executor = Executor::new(backend.into(), Arc::clone(&program)).await?;
         for (id, initial) in initial {
-            let values = match initial {
-                Initial::Drawn(initializer, stream, rows, units) => {
-                    initializer.values(self.seed, stream, rows, units)
-                }
-                Initial::Values(values) => values,
-            };
-            executor.write(id, &values).await?;
+            executor.write(id, &initial.values(self.seed)).await?;
         }
         if let Optimizer::Adagrad(adagrad) = self.optimizer {
             let state = program.of_role(Role::OptimizerState);

@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 use minibatch::Gpu;
-use minibatch::parity::{self, Operation, Verdict};
+use minibatch::parity::{self, Operation, Training, Verdict};
 use serde::Serialize;
 
 use crate::{args, print};
@@ -100,8 +100,8 @@ pub fn run(args: &args::Verify) -> anyhow::Result<ExitCode> {
     for operation in Operation::all() {
         report(pollster::block_on(parity::operation(&gpu, operation, &operation.shapes()))?)?;
     }
-    for input_u8 in [false, true] {
-        report(pollster::block_on(parity::training(&gpu, input_u8))?)?;
+    for training in Training::ALL {
+        report(pollster::block_on(parity::training(&gpu, training))?)?;
     }
     let broken = checks.iter().filter(|row| !row.passed).count();
     if args.json {

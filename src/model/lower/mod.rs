@@ -10,7 +10,6 @@ mod update;
 
 use std::collections::HashMap;
 
-pub(crate) use node::Initial;
 pub(crate) use update::check_optimizer;
 
 use super::compiled::Compiled;
@@ -23,7 +22,7 @@ use crate::program::{BufferId, Element, Op, Pass, Program, ProgramBuilder, Role,
 use backward::Derivatives;
 use graph::Graph;
 use metric::{Looks, Predictions};
-use node::{Arenas, Made, Node, Nodes};
+use node::{Arenas, Initial, Made, Node, Nodes};
 use objective::Judged;
 
 /// A compiled model as a program.

@@ -198,6 +198,18 @@ pub(crate) enum Initial {
     Values(Vec<f64>),
 }
 
+impl Initial {
+    /// Its values in a model of that seed.
+    pub fn values(self, seed: u64) -> Vec<f64> {
+        match self {
+            Initial::Drawn(initializer, stream, rows, units) => {
+                initializer.values(seed, stream, rows, units)
+            }
+            Initial::Values(values) => values,
+        }
+    }
+}
+
 /// Makes nodes and their buffers.
 pub(super) struct Nodes<'a> {
     pub builder: &'a mut ProgramBuilder,
