@@ -9,7 +9,7 @@ use minibatch::model::{
     Regularizer, Weights,
 };
 use minibatch::random::{Random, Stream};
-use minibatch::training::{Backend, Callback, ConfusionMatrix, Flow, StepEnd};
+use minibatch::training::{Backend, Callback, ConfusionMatrix, Flow, Predictions, StepEnd};
 use minibatch::{
     Activation, Adam, Clip, Cpu, Error, Evaluate, Fit, Functional, Gpu, Loss, Metric, Model,
     Predict, Result, Sequential, Sgd,
@@ -345,7 +345,9 @@ fn gradients_of_three_batches_are_those_of_one_three_times_as_large() {
 struct Hooks {
     train: Vec<i32>,
     test: Vec<i32>,
+    predict: Vec<i32>,
     samples: Vec<usize>,
+    predictions: Predictions,
 }
 
 impl Callback for Hooks {
@@ -369,6 +371,22 @@ impl Callback for Hooks {
         self.test.push(-(step.step as i32));
         Ok(())
     }
+
+    fn predict_batch_begin(&mut self, _: &mut Model, step: usize) -> Result<()> {
+        self.predict.push(step as i32);
+        Ok(())
+    }
+
+    fn predict_batch_end(
+        &mut self,
+        _: &mut Model,
+        step: StepEnd,
+        outputs: &Predictions,
+    ) -> Result<()> {
+        self.predict.push(-(step.step as i32));
+        self.predictions.extend(outputs.clone());
+        Ok(())
+    }
 }
 
 #[test]
@@ -382,7 +400,15 @@ fn steps_per_execution_calls_the_batch_hooks_once_in_so_many_steps_and_changes_n
             let history = model.fit(&data, fit().callback(&mut hooks)).unwrap();
             let evaluate = Evaluate::new().batch_size(4).callback(&mut hooks);
             let scores = model.evaluate(&data, evaluate).unwrap();
-            let all = (weights(&mut model), history.epochs[0].training.clone(), scores);
+            let predict = Predict::new().batch_size(4).callback(&mut hooks);
+            let outputs = model.predict_outputs(&data, predict).unwrap();
+            // What the hooks were given, one after the other, is what was predicted.
+            for (name, values) in &outputs {
+                let given = hooks.predictions.iter().filter(|(other, _)| other == name);
+                let given: Vec<f32> = given.flat_map(|(_, values)| values.clone()).collect();
+                assert_eq!(given, *values);
+            }
+            let all = (weights(&mut model), history.epochs[0].training.clone(), scores, outputs);
             (hooks, all)
         };
         let (each, one_by_one) = train(1);
@@ -396,6 +422,8 @@ fn steps_per_execution_calls_the_batch_hooks_once_in_so_many_steps_and_changes_n
             let (called, all) = train(together);
             assert_eq!(called.train, hooks);
             assert_eq!(called.test, hooks);
+            assert_eq!(called.predict, hooks);
+            assert_eq!(called.predictions.len(), hooks.len());
             assert_eq!(called.samples, samples);
             assert_eq!(all, one_by_one, "{together} steps");
         }

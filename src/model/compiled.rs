@@ -121,7 +121,8 @@ impl Compiled {
 
     /// Calls the batch hooks of callbacks once in so many steps, at least 1, as
     /// [Keras](https://keras.io/api/models/model_training_apis/#compile-method) does. Steps are
-    /// submitted one by one all the same; none waits for another.
+    /// submitted one by one all the same; none waits for another. The last call of an epoch names
+    /// its last step (Keras counts on as if its last group were a full one).
     pub fn steps_per_execution(mut self, steps: usize) -> Self {
         self.steps_per_execution = steps;
         self

@@ -20,7 +20,7 @@ pub type Weights = Vec<(String, Vec<usize>, Vec<f32>)>;
 pub struct Saved {
     /// The model, how it is trained, and its seed.
     pub compiled: Compiled,
-    /// Updates made so far.
+    /// Training steps made so far.
     pub steps: u64,
     /// Epochs begun so far.
     pub epochs: u32,

@@ -183,7 +183,8 @@ pub trait Callback {
         Ok(())
     }
 
-    /// A step of a prediction is done: the outputs of its samples, row-major, under their names.
+    /// A step of a prediction is done: the outputs of its samples, and of those since the last such
+    /// call, row-major, under their names.
     ///
     /// # Errors
     /// As `train_begin`.

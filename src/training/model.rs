@@ -31,7 +31,7 @@ pub struct Model {
     pub(super) executor: Executor,
     /// Samples of the last batch that ran.
     last_rows: usize,
-    /// Updates made so far.
+    /// Training steps made so far.
     pub(super) steps: u64,
     /// Epochs begun so far, or as many as `initial_epoch` has said: the next one's number in the
     /// order of the samples.
@@ -110,7 +110,8 @@ impl Model {
         &self.program
     }
 
-    /// Updates made so far.
+    /// Training steps made so far, those of gradients that are gathered for a later update
+    /// included.
     pub fn steps(&self) -> u64 {
         self.steps
     }
@@ -353,21 +354,26 @@ impl Model {
         let order = BatchOrder::new(data.len(), batch_size, Shuffle::Off, 0, 0);
         let mut outputs: Predictions =
             self.program.outputs().iter().map(|(name, _)| (name.clone(), Vec::new())).collect();
+        let nothing = outputs.clone();
+        let mut group = nothing.clone();
         let mut samples = 0;
+        let together = self.compiled.steps_per_execution;
         for index in 0..steps {
-            for callback in &mut callbacks {
+            let begins = index.is_multiple_of(together);
+            for callback in callbacks.iter_mut().filter(|_| begins) {
                 callback.predict_batch_begin(self, index + 1)?;
             }
             let batch = Batch { data, indices: order.batch(index) };
-            let parts = self.forward(batch).await?;
+            extend(&mut group, self.forward(batch).await?);
             samples += batch.len();
+            if !(index + 1).is_multiple_of(together) && index + 1 < steps {
+                continue;
+            }
             for callback in &mut callbacks {
                 let step = StepEnd { step: index + 1, samples };
-                callback.predict_batch_end(self, step, &parts)?;
+                callback.predict_batch_end(self, step, &group)?;
             }
-            for ((_, all), (_, part)) in outputs.iter_mut().zip(parts) {
-                all.extend(part);
-            }
+            extend(&mut outputs, std::mem::replace(&mut group, nothing.clone()));
         }
         for callback in &mut callbacks {
             callback.predict_end(self)?;
@@ -493,6 +499,13 @@ impl Model {
         }
         (model.steps, model.epochs) = (steps, epochs);
         Ok(model)
+    }
+}
+
+/// Adds the values of further samples.
+fn extend(outputs: &mut Predictions, parts: Predictions) {
+    for ((_, all), (_, part)) in outputs.iter_mut().zip(parts) {
+        all.extend(part);
     }
 }
 
