@@ -9,8 +9,14 @@ use crate::program::{Buffer, BufferId, Element, Pass, Placement, Program, Role, 
 use crate::random::{Random, Stream};
 
 /// A NaN that no computation makes: what outputs hold before, and what must be left where nothing
-/// is to be written.
-const POISON: u32 = 0x7fc0_dead;
+/// is to be written. Each allocation has one of its own, as a sum or a copy of one is that one.
+fn poison_of(id: BufferId, buffer: &Buffer) -> u32 {
+    let owner = match buffer.placement {
+        Placement::Own => id,
+        Placement::Slice { arena, .. } => arena,
+    };
+    0x7fc0_de00 + owner.index() as u32
+}
 /// Rows beyond the live ones, in every buffer of the batch.
 const GUARD_ROWS: usize = 3;
 
@@ -159,15 +165,16 @@ impl Case {
             let raw = device.read_raw(id, rows + GUARD_ROWS).await?;
             let words = raw.chunks_exact(4).map(bytemuck::pod_read_unaligned::<u32>);
             let stride = buffer.stride();
+            let poison = poison_of(id, buffer);
             for (i, word) in words.enumerate() {
                 let (row, column) = (i / stride, i % stride);
                 let live = row < buffer.live_rows(rows) && column < buffer.columns;
                 let expected = match (guard, live) {
-                    (true, _) => POISON,
+                    (true, _) => poison,
                     (false, true) => continue,
                     // Rows of the batch beyond the live ones must be left alone; padding of what
                     // was written must be zero.
-                    (false, false) if !in_arena && row >= rows => POISON,
+                    (false, false) if !in_arena && row >= rows => poison,
                     (false, false) => 0,
                 };
                 if word != expected {
@@ -187,7 +194,7 @@ fn poison(device: &mut GpuExecutor, id: BufferId, buffer: &Buffer, rows: usize) 
     let bytes = match buffer.element {
         Element::U8 => vec![0xaa; elements],
         Element::Real | Element::U32 => {
-            std::iter::repeat_n(POISON.to_ne_bytes(), elements).flatten().collect()
+            std::iter::repeat_n(poison_of(id, buffer).to_ne_bytes(), elements).flatten().collect()
         }
     };
     device.write_raw(id, &bytes)
