@@ -30,19 +30,24 @@
 
 mod csv_logger;
 mod early_stopping;
+mod event_file;
+mod frequency;
 mod lambda_callback;
 mod learning_rate_scheduler;
 mod model_checkpoint;
 mod monitor;
 mod path_pattern;
 mod reduce_lr_on_plateau;
+mod tensorboard;
 mod terminate_on_nan;
 
 pub use csv_logger::CsvLogger;
 pub use early_stopping::EarlyStopping;
+pub use frequency::Frequency;
 pub use lambda_callback::LambdaCallback;
 pub use learning_rate_scheduler::LearningRateScheduler;
 pub use model_checkpoint::ModelCheckpoint;
 pub use monitor::Mode;
 pub use reduce_lr_on_plateau::ReduceLrOnPlateau;
+pub use tensorboard::TensorBoard;
 pub use terminate_on_nan::TerminateOnNan;

@@ -1,0 +1,267 @@
+//! Callbacks that keep a record of a run: what TensorBoard reads, what a terminal shows, and the
+//! backup from which a broken run goes on.
+
+use std::path::{Path, PathBuf};
+
+use minibatch::callbacks::{Frequency, LambdaCallback, TensorBoard};
+use minibatch::data::{Dataset, synthetic_digits};
+use minibatch::model::Input;
+use minibatch::training::{Callback, Flow, Scores, StepEnd};
+use minibatch::{
+    Activation, Adam, Cpu, Error, Evaluate, Fit, Loss, Metric, Model, Result, Sequential,
+};
+
+fn digits(samples: usize) -> Dataset {
+    synthetic_digits(samples, 0).unwrap().with_classes(10).unwrap()
+}
+
+fn model() -> Model {
+    Sequential::new(Input::pixels(&[28, 28]))
+        .dense(8, Activation::Relu)
+        .dense(10, Activation::Softmax)
+        .compile(Adam::default(), Loss::SparseCategoricalCrossentropy, [Metric::Accuracy])
+        .build(&Cpu::new())
+        .unwrap()
+}
+
+/// The files of a directory, by their names; none if there is no such directory.
+fn files(directory: impl AsRef<Path>) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(directory).into_iter().flatten();
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+/// CRC-32C by division of the message, as long as it is, by the polynomial 0x11edc6f41: the first
+/// 32 bits inverted, the lowest bit of each byte first.
+fn crc32c(data: &[u8]) -> u32 {
+    let bits = data.iter().flat_map(|byte| (0..8).map(move |bit| byte >> bit & 1));
+    let mut remainder = 0u64;
+    for (index, bit) in bits.chain(std::iter::repeat_n(0, 32)).enumerate() {
+        remainder = remainder << 1 | u64::from(bit ^ u8::from(index < 32));
+        if remainder >> 32 == 1 {
+            remainder ^= 0x1_1edc_6f41;
+        }
+    }
+    !(remainder as u32).reverse_bits()
+}
+
+fn little_endian<const N: usize>(bytes: &[u8]) -> [u8; N] {
+    bytes.try_into().unwrap()
+}
+
+/// The messages of a TFRecord file, whose checksums must be right.
+fn records(bytes: &[u8]) -> Vec<&[u8]> {
+    let masked = |bytes: &[u8]| {
+        let crc = crc32c(bytes);
+        crc.rotate_right(15).wrapping_add(0xa282ead8).to_le_bytes()
+    };
+    let mut records = Vec::new();
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let (length, after) = rest.split_at(8);
+        let (sum, after) = after.split_at(4);
+        assert_eq!(sum, masked(length), "checksum of a length");
+        let (data, after) = after.split_at(u64::from_le_bytes(little_endian(length)) as usize);
+        let (sum, after) = after.split_at(4);
+        assert_eq!(sum, masked(data), "checksum of a message");
+        records.push(data);
+        rest = after;
+    }
+    records
+}
+
+/// The fields of a protobuf message: number and content, those of a variable-length integer as
+/// eight bytes.
+fn fields(mut message: &[u8]) -> Vec<(u64, Vec<u8>)> {
+    fn varint(message: &mut &[u8]) -> u64 {
+        let end = message.iter().position(|byte| byte & 0x80 == 0).unwrap();
+        let (digits, rest) = message.split_at(end + 1);
+        *message = rest;
+        digits.iter().rev().fold(0, |value, byte| value << 7 | u64::from(byte & 0x7f))
+    }
+    let mut fields = Vec::new();
+    while !message.is_empty() {
+        let key = varint(&mut message);
+        let length = match key & 7 {
+            0 => {
+                fields.push((key >> 3, varint(&mut message).to_le_bytes().to_vec()));
+                continue;
+            }
+            1 => 8,
+            2 => varint(&mut message) as usize,
+            5 => 4,
+            other => panic!("wire type {other}"),
+        };
+        let (content, rest) = message.split_at(length);
+        fields.push((key >> 3, content.to_vec()));
+        message = rest;
+    }
+    fields
+}
+
+fn field(fields: &[(u64, Vec<u8>)], number: u64) -> Option<&[u8]> {
+    fields.iter().find(|(found, _)| *found == number).map(|(_, content)| &**content)
+}
+
+/// Tag, step and value of each scalar of an event file, whose first record must tell its version
+/// and whose times must lie between the test's begin and its end.
+fn scalars(path: &Path) -> Vec<(String, u64, f32)> {
+    let bytes = std::fs::read(path).unwrap();
+    let mut events = records(&bytes).into_iter().map(fields);
+    let first = events.next().unwrap();
+    assert_eq!(field(&first, 3), Some(&b"brain.Event:2"[..]));
+    let mut last_time = 1.7e9; // November 2023
+    let read = events.map(|event| {
+        let time = f64::from_le_bytes(little_endian(field(&event, 1).unwrap()));
+        assert!(time >= last_time && time < 1e10, "{time} after {last_time}");
+        last_time = time;
+        let step = u64::from_le_bytes(little_endian(field(&event, 2).unwrap()));
+        let summary = fields(field(&event, 5).unwrap());
+        let value = fields(field(&summary, 1).unwrap());
+        let tag = String::from_utf8(field(&value, 1).unwrap().to_vec()).unwrap();
+        (tag, step, f32::from_le_bytes(little_endian(field(&value, 2).unwrap())))
+    });
+    read.collect()
+}
+
+fn only_file(directory: impl AsRef<Path>) -> PathBuf {
+    let mut files = files(directory);
+    assert_eq!(files.len(), 1, "{files:?}");
+    files.remove(0)
+}
+
+fn named(values: &[(&str, u64, f64)]) -> Vec<(String, u64, f32)> {
+    values.iter().map(|&(tag, step, value)| (tag.to_owned(), step, value as f32)).collect()
+}
+
+#[test]
+fn tensorboard_files_hold_each_epoch_under_keras_tags_and_steps() {
+    let directory = tempfile::tempdir().unwrap();
+    let logs = directory.path().join("made/if/missing");
+    let mut board = TensorBoard::new(&logs);
+    let fit = Fit::new().epochs(2).validation_split(0.25).callback(&mut board);
+    let mut model = model();
+    let history = model.fit(&digits(128), fit).unwrap();
+    let [first, second] = [&history.epochs[0], &history.epochs[1]];
+    let value = |name| [first, second].map(|record| record.value(name).unwrap());
+    let [loss, accuracy] = ["loss", "accuracy"].map(value);
+    let train = only_file(logs.join("train"));
+    let expected = [
+        ("epoch_loss", 0, loss[0]),
+        ("epoch_accuracy", 0, accuracy[0]),
+        ("epoch_learning_rate", 0, 0.001),
+        ("epoch_loss", 1, loss[1]),
+        ("epoch_accuracy", 1, accuracy[1]),
+        ("epoch_learning_rate", 1, 0.001),
+    ];
+    assert_eq!(scalars(&train), named(&expected));
+    // 96 samples to train on, so 3 steps an epoch.
+    let [loss, accuracy] = ["val_loss", "val_accuracy"].map(value);
+    let expected = [
+        ("evaluation_loss_vs_iterations", 3, loss[0]),
+        ("evaluation_accuracy_vs_iterations", 3, accuracy[0]),
+        ("epoch_loss", 0, loss[0]),
+        ("epoch_accuracy", 0, accuracy[0]),
+        ("evaluation_loss_vs_iterations", 6, loss[1]),
+        ("evaluation_accuracy_vs_iterations", 6, accuracy[1]),
+        ("epoch_loss", 1, loss[1]),
+        ("epoch_accuracy", 1, accuracy[1]),
+    ];
+    assert_eq!(scalars(&only_file(logs.join("validation"))), named(&expected));
+    let name = train.file_name().unwrap().to_str().unwrap();
+    let parts: Vec<&str> = name.split('.').collect();
+    assert_eq!(parts[..3], ["events", "out", "tfevents"]);
+    assert!(parts[3].parse::<u64>().unwrap() > 1_700_000_000, "{name}");
+    assert_eq!(parts[4..6], ["minibatch", &std::process::id().to_string()]);
+}
+
+/// Notes the scores of every step.
+#[derive(Default)]
+struct EveryStep(Vec<Vec<(String, f64)>>);
+
+impl Callback for EveryStep {
+    fn wants_scores(&mut self, _step: StepEnd) -> bool {
+        true
+    }
+    fn scores(&mut self, _step: StepEnd, scores: &Scores) {
+        self.0.push(scores.values());
+    }
+}
+
+#[test]
+fn tensorboard_writes_every_nth_batch_counted_over_the_epochs_of_a_fit() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut model = model();
+    let mut board = TensorBoard::new(directory.path()).update_freq(Frequency::Batches(3));
+    // 4 steps an epoch; in the second fit the count begins anew.
+    for _ in 0..2 {
+        let mut every = EveryStep::default();
+        let fit = Fit::new().epochs(2).callback(&mut every).callback(&mut board);
+        model.fit(&digits(128), fit).unwrap();
+        let newest = files(directory.path().join("train")).pop().unwrap();
+        let mut read = scalars(&newest);
+        read.retain(|(tag, _, _)| tag.starts_with("batch_"));
+        // Global steps 3 and 6 are the third of the first epoch and the second of the second.
+        let expected = [(3, &every.0[2]), (6, &every.0[5])].map(|(step, values)| {
+            values.iter().map(move |(name, value)| (format!("batch_{name}"), step, *value as f32))
+        });
+        let expected: Vec<_> = expected.into_iter().flatten().collect();
+        assert_eq!(read, expected);
+        assert_eq!(read.len(), 4, "loss and accuracy, twice");
+    }
+    assert_eq!(files(directory.path().join("train")).len(), 2, "a file for each fit");
+    let none = files(directory.path().join("validation"));
+    assert!(none.is_empty(), "nothing was validated, but there is {none:?}");
+}
+
+#[test]
+fn tensorboard_files_hold_an_epoch_as_soon_as_it_has_ended() {
+    let directory = tempfile::tempdir().unwrap();
+    let train = directory.path().join("train");
+    let mut board = TensorBoard::new(directory.path());
+    let mut seen = Vec::new();
+    let mut look = LambdaCallback::new().on_epoch_end(|_, _| {
+        seen.push(scalars(&only_file(&train)).len());
+        Ok(Flow::Continue)
+    });
+    let fit = Fit::new().epochs(3).callback(&mut board).callback(&mut look);
+    model().fit(&digits(64), fit).unwrap();
+    drop(look);
+    assert_eq!(seen, [3, 6, 9]);
+}
+
+#[test]
+fn tensorboard_writes_an_evaluation_by_the_models_steps() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mut model, data) = (model(), digits(64));
+    model.fit(&data, Fit::new()).unwrap();
+    let mut board = TensorBoard::new(directory.path());
+    let scores = model.evaluate(&data, Evaluate::new().callback(&mut board)).unwrap();
+    let values = scores.values();
+    let expected = [
+        ("evaluation_loss_vs_iterations", 2, values[0].1),
+        ("evaluation_accuracy_vs_iterations", 2, values[1].1),
+    ];
+    assert_eq!(scalars(&only_file(directory.path().join("validation"))), named(&expected));
+    assert!(files(directory.path().join("train")).is_empty());
+}
+
+#[test]
+fn tensorboard_that_cannot_write_says_where_before_a_step_is_made() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("a file");
+    std::fs::write(&file, "").unwrap();
+    let mut model = model();
+    let mut fit = |mut board: TensorBoard| -> Result<()> {
+        let result = model.fit(&digits(32), Fit::new().callback(&mut board)).map(drop);
+        assert_eq!(model.steps(), 0);
+        result
+    };
+    let error = fit(TensorBoard::new(&file)).unwrap_err();
+    assert!(matches!(&error, Error::Io { path, .. } if *path == file.join("train")), "{error}");
+    assert!(error.to_string().contains("a file"), "{error}");
+    let never = TensorBoard::new(directory.path()).update_freq(Frequency::Batches(0));
+    let error = fit(never).unwrap_err().to_string();
+    assert_eq!(error, "update_freq: is 0; give at least 1");
+}
