@@ -1,14 +1,18 @@
 //! Callbacks that keep a record of a run: what TensorBoard reads, what a terminal shows, and the
 //! backup from which a broken run goes on.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
-use minibatch::callbacks::{Frequency, LambdaCallback, TensorBoard};
+use minibatch::callbacks::{Frequency, LambdaCallback, ProgressBar, TensorBoard};
 use minibatch::data::{Dataset, synthetic_digits};
 use minibatch::model::Input;
 use minibatch::training::{Callback, Flow, Scores, StepEnd};
 use minibatch::{
-    Activation, Adam, Cpu, Error, Evaluate, Fit, Loss, Metric, Model, Result, Sequential,
+    Activation, Adam, Cpu, Error, Evaluate, Fit, Loss, Metric, Model, Predict, Result, Sequential,
+    Verbose,
 };
 
 fn digits(samples: usize) -> Dataset {
@@ -264,4 +268,202 @@ fn tensorboard_that_cannot_write_says_where_before_a_step_is_made() {
     let never = TensorBoard::new(directory.path()).update_freq(Frequency::Batches(0));
     let error = fit(never).unwrap_err().to_string();
     assert_eq!(error, "update_freq: is 0; give at least 1");
+}
+
+/// Text with a `T` in place of each time in it.
+fn timeless(text: &[u8]) -> String {
+    let is_time = |word: &str| {
+        let number =
+            |digits: &str| !digits.is_empty() && digits.bytes().all(|c| c.is_ascii_digit());
+        let word = word.strip_suffix("/step").unwrap_or(word);
+        ["ms", "us", "s"].iter().any(|unit| word.strip_suffix(unit).is_some_and(number))
+    };
+    let text = std::str::from_utf8(text).unwrap();
+    let words = text.split_inclusive([' ', '\n', '\r']).map(|word| match word.trim_end() {
+        time if is_time(time) => word.replace(time, "T"),
+        _ => word.to_owned(),
+    });
+    words.collect()
+}
+
+fn in_words(values: &[(String, f64)]) -> String {
+    values.iter().map(|(name, value)| format!(" - {name}: {value:.4}")).collect()
+}
+
+/// The scores of an epoch, as a line of progress shows them.
+fn shown(record: &minibatch::training::EpochRecord) -> String {
+    let names = ["loss", "accuracy", "val_loss", "val_accuracy"];
+    let values = names.iter().filter_map(|&name| Some((name.to_owned(), record.value(name)?)));
+    in_words(&values.collect::<Vec<_>>())
+}
+
+#[test]
+fn verbose_line_is_a_line_for_each_epoch() {
+    for (epochs, validation_split) in [(2, 0.25), (1, 0.0)] {
+        let mut text = Vec::new();
+        let mut lines = ProgressBar::to(&mut text, Verbose::Line);
+        let fit = Fit::new().epochs(epochs).validation_split(validation_split);
+        let history = model().fit(&digits(384), fit.callback(&mut lines)).unwrap();
+        drop(lines);
+        let expected = match &*history.epochs {
+            [first, second] => format!(
+                "Epoch 1/2\n9/9 - T - T{}\nEpoch 2/2\n9/9 - T - T{}\n",
+                shown(first),
+                shown(second)
+            ),
+            [only] => format!("12/12 - T - T{}\n", shown(only)),
+            other => panic!("{} epochs", other.len()),
+        };
+        assert_eq!(timeless(&text), expected);
+    }
+}
+
+#[test]
+fn verbose_bar_is_drawn_over_until_the_epoch_ends() {
+    let mut text = Vec::new();
+    let mut every = EveryStep::default();
+    let mut bar = ProgressBar::to(&mut text, Verbose::Bar);
+    // Longer than what may pass between two drawings.
+    let mut slow = LambdaCallback::new().on_batch_begin(|_, _| {
+        std::thread::sleep(Duration::from_millis(110));
+        Ok(())
+    });
+    let fit = Fit::new().epochs(1).validation_split(0.25);
+    let fit = fit.callback(&mut slow).callback(&mut every).callback(&mut bar);
+    let history = model().fit(&digits(128), fit).unwrap();
+    drop(bar);
+    let [one, two, three] = [0, 1, 2].map(|step| in_words(&every.0[step]));
+    let text = timeless(&text);
+    let drawn: Vec<&str> = text.split('\r').map(str::trim_end).collect();
+    let last = format!("3/3 [====================] T T{}", shown(&history.epochs[0]));
+    let expected = [
+        String::new(),
+        format!("1/3 [======>.............] T T{one}"),
+        format!("2/3 [=============>......] T T{two}"),
+        format!("3/3 [====================] T T{three}"),
+        last,
+    ];
+    assert_eq!(drawn, expected);
+    assert!(text.ends_with('\n'));
+}
+
+#[test]
+fn verbose_bar_is_drawn_ten_times_a_second_at_most() {
+    let mut text = Vec::new();
+    let mut bar = ProgressBar::to(&mut text, Verbose::Bar);
+    let begun = Instant::now();
+    model().fit(&digits(500), Fit::new().batch_size(1).callback(&mut bar)).unwrap();
+    let tenths = begun.elapsed().as_millis() as usize / 100;
+    drop(bar);
+    let drawn = text.iter().filter(|&&byte| byte == b'\r').count();
+    assert!((2..=tenths + 2).contains(&drawn), "{drawn} times in {tenths} tenths of a second");
+}
+
+#[test]
+fn evaluate_and_predict_show_their_steps_and_fit_hides_those_of_its_validation() {
+    let (mut model, data) = (model(), digits(96));
+    let mut text = Vec::new();
+    let mut lines = ProgressBar::to(&mut text, Verbose::Line);
+    let history = model.fit(&data, Fit::new().validation_data(&data).callback(&mut lines)).unwrap();
+    let scores = model.evaluate(&data, Evaluate::new().callback(&mut lines)).unwrap();
+    model.predict(&data, Predict::new().callback(&mut lines)).unwrap();
+    drop(lines);
+    let expected = format!(
+        "3/3 - T - T{}\n3/3 - T - T{}\n3/3 - T - T\n",
+        shown(&history.epochs[0]),
+        in_words(&scores.values())
+    );
+    assert_eq!(timeless(&text), expected);
+    let mut text = Vec::new();
+    let mut bar = ProgressBar::to(&mut text, Verbose::Bar);
+    model.predict(&data, Predict::new().callback(&mut bar)).unwrap();
+    drop(bar);
+    let first = "\r1/3 [======>.............] T T";
+    assert!(timeless(&text).starts_with(first), "{:?}", timeless(&text));
+    assert!(timeless(&text).ends_with("\r3/3 [====================] T T\n"));
+}
+
+/// Fails after so many writes.
+struct Closed {
+    after: usize,
+    asked: usize,
+}
+
+impl Write for &mut Closed {
+    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
+        self.asked += 1;
+        match self.asked <= self.after {
+            true => Ok(text.len()),
+            false => Err(std::io::ErrorKind::BrokenPipe.into()),
+        }
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn output_that_nobody_reads_does_not_end_training() {
+    let data = digits(64);
+    for verbose in [Verbose::Bar, Verbose::Line] {
+        for after in [0, 1] {
+            let mut closed = Closed { after, asked: 0 };
+            let mut progress = ProgressBar::to(&mut closed, verbose);
+            let history = model().fit(&data, Fit::new().epochs(3).callback(&mut progress)).unwrap();
+            drop(progress);
+            assert_eq!(history.epochs.len(), 3);
+            assert_eq!(closed.asked, after + 1, "written to after it failed");
+        }
+    }
+}
+
+#[test]
+fn an_error_inside_an_epoch_leaves_the_cursor_at_the_begin_of_a_line() {
+    let mut text = Vec::new();
+    let mut bar = ProgressBar::to(&mut text, Verbose::Bar);
+    let mut fails = LambdaCallback::new().on_batch_end(|_, _| Err(Error::Device("told to".into())));
+    let fit = Fit::new().callback(&mut bar).callback(&mut fails);
+    model().fit(&digits(64), fit).unwrap_err();
+    drop(bar);
+    let text = timeless(&text);
+    assert!(text.starts_with("\r1/2 [==========>.........] T T - loss: "), "{text:?}");
+    assert!(text.ends_with('\n'), "{text:?}");
+}
+
+/// This program again, to run only the test called `name`, which finds `variable` set.
+fn again(name: &str, variable: &str, value: impl AsRef<std::ffi::OsStr>) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", name, "--nocapture", "--test-threads=1"]).env(variable, value);
+    command.stdin(Stdio::null());
+    command
+}
+
+#[test]
+fn the_argument_verbose_shows_on_standard_output_and_silence_is_the_default() {
+    const VARIABLE: &str = "MINIBATCH_TEST_VERBOSE";
+    if let Ok(verbose) = std::env::var(VARIABLE) {
+        let (mut model, data) = (model(), digits(96));
+        let (mut fit, mut evaluate, mut predict) =
+            (Fit::new().epochs(2), Evaluate::new(), Predict::new());
+        if verbose == "auto" {
+            fit = fit.verbose(Verbose::Auto);
+            evaluate = evaluate.verbose(Verbose::Auto);
+            predict = predict.verbose(Verbose::Auto);
+        }
+        model.fit(&data, fit).unwrap();
+        model.evaluate(&data, evaluate).unwrap();
+        model.predict(&data, predict).unwrap();
+        return;
+    }
+    let name = "the_argument_verbose_shows_on_standard_output_and_silence_is_the_default";
+    // Standard output is a pipe, for which automatic is a line.
+    for (verbose, epochs, lines) in [("auto", 2, 4), ("default", 0, 0)] {
+        let output = again(name, VARIABLE, verbose).output().unwrap();
+        assert!(output.status.success());
+        let text = timeless(&output.stdout);
+        assert_eq!(text.matches("Epoch ").count(), epochs, "{text}");
+        assert_eq!(text.matches("3/3 - T - T").count(), lines, "{text}");
+        assert_eq!(text.matches(" - loss: ").count(), lines.saturating_sub(1), "{text}");
+        assert!(!text.contains('\r'), "{text}");
+    }
 }

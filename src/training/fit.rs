@@ -43,7 +43,8 @@ impl Model {
         arguments: Fit<'_>,
     ) -> Result<History> {
         let Fit { batch_size, epochs, initial_epoch, shuffle, steps_per_epoch, .. } = arguments;
-        let mut callbacks = arguments.callbacks;
+        let (mut callbacks, mut progress) = (arguments.callbacks, None);
+        let mut callbacks = arguments.verbose.add_to(&mut callbacks, &mut progress);
         let steps = steps("steps_per_epoch", steps_per_epoch, train.len(), batch_size)?;
         let names = self.value_names(validation.is_some());
         let start = TrainStart { initial_epoch, epochs, steps, names };

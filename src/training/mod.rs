@@ -15,7 +15,7 @@ mod recording;
 mod totals;
 mod weights;
 
-pub use arguments::{Evaluate, Fit, Predict, ValidationFreq};
+pub use arguments::{Evaluate, Fit, Predict, ValidationFreq, Verbose};
 pub use callback::{Callback, EpochStart, Flow, StepEnd, TrainStart};
 pub use executor::Backend;
 pub use history::{EpochRecord, History, Scores};

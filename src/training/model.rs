@@ -192,7 +192,10 @@ impl Model {
         data: &Dataset,
         arguments: Evaluate<'_>,
     ) -> Result<Scores> {
-        let Evaluate { batch_size, sample_weight, steps: asked, mut callbacks } = arguments;
+        let Evaluate { batch_size, sample_weight, steps: asked, mut callbacks, verbose } =
+            arguments;
+        let mut progress = None;
+        let mut callbacks = verbose.add_to(&mut callbacks, &mut progress);
         self.check_data(data)?;
         check_batch_size("batch_size", batch_size)?;
         let steps = steps("steps", asked, data.len(), batch_size)?;
@@ -280,7 +283,9 @@ impl Model {
         data: &Dataset,
         arguments: Predict<'_>,
     ) -> Result<Vec<f32>> {
-        let Predict { batch_size, steps: asked, mut callbacks } = arguments;
+        let Predict { batch_size, steps: asked, mut callbacks, verbose } = arguments;
+        let mut progress = None;
+        let mut callbacks = verbose.add_to(&mut callbacks, &mut progress);
         self.check_samples(data)?;
         check_batch_size("batch_size", batch_size)?;
         let steps = steps("steps", asked, data.len(), batch_size)?;
