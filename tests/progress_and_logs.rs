@@ -1,18 +1,20 @@
 //! Callbacks that keep a record of a run: what TensorBoard reads, what a terminal shows, and the
 //! backup from which a broken run goes on.
 
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use minibatch::callbacks::{Frequency, LambdaCallback, ProgressBar, TensorBoard};
+use minibatch::callbacks::{BackupAndRestore, Frequency, LambdaCallback, ProgressBar, TensorBoard};
 use minibatch::data::{Dataset, synthetic_digits};
-use minibatch::model::Input;
-use minibatch::training::{Callback, Flow, Scores, StepEnd};
+use minibatch::model::{Compiled, Input};
+use minibatch::training::{
+    Backend, Callback, EpochRecord, Flow, Resume, Scores, StepEnd, TrainStart,
+};
 use minibatch::{
-    Activation, Adam, Cpu, Error, Evaluate, Fit, Loss, Metric, Model, Predict, Result, Sequential,
-    Verbose,
+    Activation, Adam, Cpu, Error, Evaluate, Fit, Gpu, Loss, Metric, Model, Predict, Result,
+    Sequential, Sgd, Verbose,
 };
 
 fn digits(samples: usize) -> Dataset {
@@ -291,7 +293,7 @@ fn in_words(values: &[(String, f64)]) -> String {
 }
 
 /// The scores of an epoch, as a line of progress shows them.
-fn shown(record: &minibatch::training::EpochRecord) -> String {
+fn shown(record: &EpochRecord) -> String {
     let names = ["loss", "accuracy", "val_loss", "val_accuracy"];
     let values = names.iter().filter_map(|&name| Some((name.to_owned(), record.value(name)?)));
     in_words(&values.collect::<Vec<_>>())
@@ -316,6 +318,18 @@ fn verbose_line_is_a_line_for_each_epoch() {
         };
         assert_eq!(timeless(&text), expected);
     }
+}
+
+#[test]
+fn a_silent_bar_shows_nothing() {
+    let mut text = Vec::new();
+    let mut silent = ProgressBar::to(&mut text, Verbose::Silent);
+    let (mut model, data) = (model(), digits(64));
+    model.fit(&data, Fit::new().epochs(2).callback(&mut silent)).unwrap();
+    model.evaluate(&data, Evaluate::new().callback(&mut silent)).unwrap();
+    model.predict(&data, Predict::new().callback(&mut silent)).unwrap();
+    drop(silent);
+    assert_eq!(timeless(&text), "");
 }
 
 #[test]
@@ -465,5 +479,337 @@ fn the_argument_verbose_shows_on_standard_output_and_silence_is_the_default() {
         assert_eq!(text.matches("3/3 - T - T").count(), lines, "{text}");
         assert_eq!(text.matches(" - loss: ").count(), lines.saturating_sub(1), "{text}");
         assert!(!text.contains('\r'), "{text}");
+    }
+}
+
+fn backends() -> [Backend; 2] {
+    let gpu = Gpu::new().unwrap_or_else(|error| panic!("{error}"));
+    [Backend::from(&Cpu::new()), Backend::from(&gpu)]
+}
+
+/// Dropout, momentum and shuffling: what goes on wrongly if anything is not taken up.
+fn compiled(units: usize) -> Compiled {
+    let sgd = Sgd { learning_rate: 0.05, momentum: 0.9, ..Sgd::default() };
+    Sequential::new(Input::pixels(&[28, 28]))
+        .dense(units, Activation::Relu)
+        .dropout(0.25)
+        .dense(10, Activation::Softmax)
+        .compile(sgd, Loss::SparseCategoricalCrossentropy, [Metric::Accuracy])
+        .seed(7)
+}
+
+fn stateful(backend: &Backend, units: usize) -> Model {
+    compiled(units).build(backend.clone()).unwrap()
+}
+
+/// All that outlasts a step: weights, velocities, rate, seed, steps, epochs.
+fn state(model: &mut Model) -> Vec<u8> {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    model.save(file.path()).unwrap();
+    std::fs::read(file.path()).unwrap()
+}
+
+/// Breaks training off before this step of the model, counted from 1.
+fn breaks_at(step: u64) -> LambdaCallback<'static> {
+    LambdaCallback::new().on_batch_begin(move |model, _| match model.steps() + 1 == step {
+        true => Err(Error::Device("broken off".into())),
+        false => Ok(()),
+    })
+}
+
+/// Four epochs of five steps, the rate halved after each.
+fn four_epochs<'a>(halve: &'a mut LambdaCallback<'_>) -> Fit<'a> {
+    Fit::new().epochs(4).callback(halve)
+}
+
+fn halving() -> LambdaCallback<'static> {
+    LambdaCallback::new().on_epoch_end(|model, _| {
+        model.set_learning_rate(model.learning_rate() / 2.0).map(|()| Flow::Continue)
+    })
+}
+
+fn names(directory: impl AsRef<Path>) -> Vec<String> {
+    let name = |path: PathBuf| path.file_name().unwrap().to_str().unwrap().to_owned();
+    files(directory).into_iter().map(name).collect()
+}
+
+#[test]
+fn a_broken_run_goes_on_from_its_backup_with_the_same_bits() {
+    let data = digits(150);
+    for backend in backends() {
+        let mut whole = stateful(&backend, 8);
+        let uninterrupted = whole.fit(&data, four_epochs(&mut halving())).unwrap();
+        let expected = state(&mut whole);
+        // Broken before a step of epoch 3, which are 11 to 15: what is left, and what then runs.
+        for (frequency, breaks_before, backup, first_epoch, first_step) in [
+            (Frequency::Epoch, 11, "after-epoch-2.safetensors", 3, 1),
+            (Frequency::Epoch, 14, "after-epoch-2.safetensors", 3, 1),
+            (Frequency::Batches(2), 14, "after-epoch-2-step-2-of-5.safetensors", 3, 3),
+            (Frequency::Batches(5), 14, "after-epoch-2.safetensors", 3, 1),
+            (Frequency::Batches(7), 13, "after-epoch-1-step-2-of-5.safetensors", 2, 3),
+        ] {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path().join("backup");
+            let backup_each = || BackupAndRestore::new(&path).save_freq(frequency);
+            let (mut first, mut halve, mut breaks) =
+                (backup_each(), halving(), breaks_at(breaks_before));
+            let fit = four_epochs(&mut halve).callback(&mut breaks).callback(&mut first);
+            stateful(&backend, 8).fit(&data, fit).unwrap_err();
+            assert_eq!(names(&path), [backup], "{frequency:?}");
+
+            let mut model = stateful(&backend, 8);
+            let mut steps = Vec::new();
+            let mut look = LambdaCallback::new().on_batch_begin(|_, step| {
+                steps.push(step);
+                Ok(())
+            });
+            let (mut second, mut halve) = (backup_each(), halving());
+            let fit = four_epochs(&mut halve).callback(&mut look).callback(&mut second);
+            let history = model.fit(&data, fit).unwrap();
+            drop(look);
+            assert!(state(&mut model) == expected, "{frequency:?}: another model came out");
+            let epochs: Vec<u32> = history.epochs.iter().map(|record| record.epoch).collect();
+            assert_eq!(epochs, (first_epoch..=4).collect::<Vec<_>>());
+            let left = 20 - (first_epoch as usize - 1) * 5 - (first_step - 1);
+            assert_eq!((steps[0], steps.len()), (first_step, left), "{frequency:?}");
+            // Epochs that ran whole have the scores that they had.
+            let last = [&history, &uninterrupted].map(|history| history.epochs.last().unwrap());
+            assert_eq!(last[0].training, last[1].training);
+            assert!(!path.exists(), "the backup is there after the end");
+        }
+    }
+}
+
+#[test]
+fn a_run_broken_in_a_later_fit_of_a_model_goes_on_there() {
+    let data = digits(96);
+    let directory = tempfile::tempdir().unwrap();
+    let backend = Backend::from(&Cpu::new());
+    let fit = || Fit::new().epochs(3);
+    let mut whole = stateful(&backend, 8);
+    for _ in 0..2 {
+        whole.fit(&data, fit()).unwrap();
+    }
+    let mut broken = stateful(&backend, 8);
+    broken.fit(&data, fit()).unwrap();
+    let mut backup = BackupAndRestore::new(directory.path());
+    // Its second epoch: steps 13 to 15 of the model.
+    let mut breaks = breaks_at(14);
+    broken.fit(&data, fit().callback(&mut breaks).callback(&mut backup)).unwrap_err();
+    let mut model = stateful(&backend, 8);
+    let mut backup = BackupAndRestore::new(directory.path());
+    let history = model.fit(&data, fit().callback(&mut backup)).unwrap();
+    assert_eq!(history.epochs.len(), 2);
+    assert!(state(&mut model) == state(&mut whole));
+}
+
+#[test]
+fn a_backup_goes_before_the_initial_epoch() {
+    let directory = tempfile::tempdir().unwrap();
+    let (data, backend) = (digits(96), Backend::from(&Cpu::new()));
+    fn fit<'a>() -> Fit<'a> {
+        Fit::new().initial_epoch(1).epochs(4)
+    }
+    let mut whole = stateful(&backend, 8);
+    whole.fit(&data, fit()).unwrap();
+    let mut backup = BackupAndRestore::new(directory.path());
+    // Epochs 2 and 3 are done.
+    let mut breaks = breaks_at(8);
+    let broken = fit().callback(&mut breaks).callback(&mut backup);
+    stateful(&backend, 8).fit(&data, broken).unwrap_err();
+    let mut model = stateful(&backend, 8);
+    let history = model.fit(&data, fit().callback(&mut backup)).unwrap();
+    assert_eq!((history.epochs.len(), history.epochs[0].epoch), (1, 4));
+    assert!(state(&mut model) == state(&mut whole));
+}
+
+#[test]
+fn the_scores_of_a_broken_epoch_are_those_of_its_other_steps() {
+    let directory = tempfile::tempdir().unwrap();
+    let (data, backend) = (digits(150), Backend::from(&Cpu::new()));
+    let mut every = EveryStep::default();
+    stateful(&backend, 8).fit(&data, Fit::new().callback(&mut every)).unwrap();
+    let mut backup = BackupAndRestore::new(directory.path()).save_freq(Frequency::Batches(2));
+    let mut breaks = breaks_at(4);
+    let broken = Fit::new().callback(&mut breaks).callback(&mut backup);
+    stateful(&backend, 8).fit(&data, broken).unwrap_err();
+    let history = stateful(&backend, 8).fit(&data, Fit::new().callback(&mut backup)).unwrap();
+    let actual = history.epochs[0].training.values();
+    // Two steps are 64 samples, and the epoch's mean is over 150.
+    for ((name, actual), (two, all)) in actual.iter().zip(every.0[1].iter().zip(&every.0[4])) {
+        let expected = (150.0 * all.1 - 64.0 * two.1) / 86.0;
+        assert!((actual - expected).abs() < 1e-5, "{name} is {actual}, expected {expected}");
+    }
+}
+
+#[test]
+fn a_backup_that_is_kept_leaves_nothing_to_run_and_more_epochs_go_on_from_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let (data, backend) = (digits(64), Backend::from(&Cpu::new()));
+    let fit = |model: &mut Model, epochs| {
+        let mut backup = BackupAndRestore::new(directory.path()).delete_checkpoint(false);
+        let mut count = Began::default();
+        let fit = Fit::new().epochs(epochs).callback(&mut count).callback(&mut backup);
+        let history = model.fit(&data, fit).unwrap();
+        assert_eq!(names(directory.path()), [format!("after-epoch-{epochs}.safetensors")]);
+        (history.epochs.len(), count.0)
+    };
+    let mut model = stateful(&backend, 8);
+    assert_eq!(fit(&mut model, 2), (2, [0]), "epochs that ran, those that counted as done");
+    let two = state(&mut model);
+    let mut fresh = stateful(&backend, 8);
+    assert_eq!(fit(&mut fresh, 2), (0, [2]));
+    assert!(state(&mut fresh) == two);
+    // One that a kill has kept from being removed.
+    std::fs::write(directory.path().join("after-epoch-1.safetensors"), "older").unwrap();
+    assert_eq!(fit(&mut fresh, 3), (1, [2]));
+    let mut whole = stateful(&backend, 8);
+    whole.fit(&data, Fit::new().epochs(3)).unwrap();
+    assert!(state(&mut fresh) == state(&mut whole));
+}
+
+/// Notes how many epochs count as done when training begins.
+#[derive(Default)]
+struct Began([u32; 1]);
+
+impl Callback for Began {
+    fn train_begin(&mut self, _model: &mut Model, train: &TrainStart) -> Result<()> {
+        self.0 = [train.initial_epoch];
+        Ok(())
+    }
+}
+
+#[test]
+fn the_end_of_training_removes_the_backup_and_nothing_else() {
+    let directory = tempfile::tempdir().unwrap();
+    for name in [".minibatch-killed", "after-epoch-1.safetensors.txt", "notes"] {
+        std::fs::write(directory.path().join(name), "").unwrap();
+    }
+    let mut backup = BackupAndRestore::new(directory.path());
+    // A callback that stops training ends it too.
+    let mut stop = LambdaCallback::new().on_epoch_end(|_, _| Ok(Flow::Stop));
+    let fit = Fit::new().epochs(2).callback(&mut stop).callback(&mut backup);
+    stateful(&Backend::from(&Cpu::new()), 8).fit(&digits(32), fit).unwrap();
+    assert_eq!(names(directory.path()), ["after-epoch-1.safetensors.txt", "notes"]);
+}
+
+#[test]
+fn a_backup_that_is_damaged_or_of_another_run_is_refused_before_anything_changes() {
+    let data = digits(96);
+    let backend = Backend::from(&Cpu::new());
+    let directory = tempfile::tempdir().unwrap();
+    let mut first = BackupAndRestore::new(directory.path()).save_freq(Frequency::Batches(2));
+    let mut breaks = breaks_at(3);
+    let fit = Fit::new().callback(&mut breaks).callback(&mut first);
+    stateful(&backend, 8).fit(&data, fit).unwrap_err();
+    let path = only_file(directory.path());
+    let refused = |mut model: Model, batch_size: usize| {
+        let before = state(&mut model);
+        let mut backup = BackupAndRestore::new(directory.path());
+        let fit = Fit::new().batch_size(batch_size).callback(&mut backup);
+        let error = model.fit(&data, fit).unwrap_err();
+        assert!(state(&mut model) == before, "it changed the model: {error}");
+        assert!(matches!(&error, Error::ModelFile { path: named, .. } if *named == path));
+        error.to_string()
+    };
+    let error = refused(stateful(&backend, 9), 32);
+    assert!(error.contains("model.layers.1.units is 8 there and 9 here"), "{error}");
+    let error = refused(model(), 32);
+    assert!(error.contains("model.layers are 3 there and 2 here"), "{error}");
+    assert!(error.contains("optimizer is {\"sgd\":"), "{error}");
+    let error = refused(stateful(&backend, 8), 16);
+    assert!(error.contains("an epoch of 3 steps, and those of this call have 6"), "{error}");
+    let bytes = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
+    let error = refused(stateful(&backend, 8), 32);
+    assert!(error.contains("not a whole safetensors file"), "{error}");
+}
+
+#[test]
+fn a_model_restores_what_one_of_its_kind_has_saved() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("model.safetensors");
+    let data = digits(96);
+    for backend in backends() {
+        let mut trained = stateful(&backend, 8);
+        trained.fit(&data, Fit::new().epochs(2)).unwrap();
+        trained.save(&path).unwrap();
+        // Rate and seed are those of the file afterwards.
+        let mut model = compiled(8).seed(8).build(backend.clone()).unwrap();
+        model.set_learning_rate(0.5).unwrap();
+        model.fit(&data, Fit::new()).unwrap();
+        model.restore(&path).unwrap();
+        assert!(state(&mut model) == state(&mut trained));
+        for model in [&mut model, &mut trained] {
+            model.fit(&data, Fit::new()).unwrap();
+        }
+        assert!(state(&mut model) == state(&mut trained));
+    }
+    let missing = directory.path().join("none");
+    let error = model().restore(&missing).unwrap_err();
+    assert!(matches!(error, Error::Io { path, .. } if path == missing));
+}
+
+/// Says that all steps of an epoch are done.
+struct Overdone;
+
+impl Callback for Overdone {
+    fn resume(&mut self, _model: &mut Model, train: &TrainStart) -> Result<Option<Resume>> {
+        Ok(Some(Resume { epochs: 0, steps: train.steps }))
+    }
+}
+
+#[test]
+fn an_epoch_cannot_go_on_after_its_last_step() {
+    let mut model = model();
+    let error = model.fit(&digits(64), Fit::new().callback(&mut Overdone)).unwrap_err();
+    let expected = "resume: says that 2 steps of an epoch are done, which has 2";
+    assert_eq!((error.to_string().as_str(), model.steps()), (expected, 0));
+}
+
+#[test]
+fn a_run_that_was_killed_goes_on_with_the_same_bits() {
+    const NAME: &str = "a_run_that_was_killed_goes_on_with_the_same_bits";
+    const VARIABLE: &str = "MINIBATCH_TEST_KILL";
+    // Between two epochs, and inside of one.
+    let runs = [(Frequency::Epoch, 11), (Frequency::Batches(2), 14)];
+    let train = |backend: &Backend, path: &Path, frequency, hangs_before: u64| {
+        let mut model = stateful(backend, 8);
+        let mut backup = BackupAndRestore::new(path).save_freq(frequency);
+        let mut hang = LambdaCallback::new().on_batch_begin(|model, _| {
+            if model.steps() + 1 == hangs_before {
+                println!("\nwaiting");
+                std::thread::sleep(Duration::from_secs(60));
+                std::process::exit(1);
+            }
+            Ok(())
+        });
+        let mut halve = halving();
+        let fit = four_epochs(&mut halve).callback(&mut hang).callback(&mut backup);
+        model.fit(&digits(150), fit).unwrap();
+        state(&mut model)
+    };
+    if let Ok(told) = std::env::var(VARIABLE) {
+        let (number, path) = told.split_once(' ').unwrap();
+        let number: usize = number.parse().unwrap();
+        let (frequency, hangs_before) = runs[number / 2];
+        train(&backends()[number % 2], Path::new(path), frequency, hangs_before);
+        unreachable!("it was to hang and to be killed");
+    }
+    let directory = tempfile::tempdir().unwrap();
+    for (number, backend) in [backends(), backends()].iter().flatten().enumerate() {
+        let (frequency, _) = runs[number / 2];
+        let path = directory.path().join(number.to_string());
+        let told = format!("{number} {}", path.display());
+        let mut child = again(NAME, VARIABLE, told).stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        assert!(lines.any(|line| line.unwrap() == "waiting"), "it ended by itself");
+        // SIGKILL, on Unix.
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(names(&path).len(), 1);
+        let resumed = train(backend, &path, frequency, 0);
+        let whole = train(backend, &path, frequency, 0);
+        assert!(resumed == whole, "{frequency:?} on {backend:?}: another model came out");
     }
 }

@@ -1,8 +1,9 @@
 //! Callbacks ready for use, by [Keras' names](https://keras.io/api/callbacks/).
 //!
 //! Each can be used again: it begins anew with every [`fit`](super::Model::fit), but for
-//! [`ModelCheckpoint`], which remembers its best as in Keras. Epochs are counted from 1 in all that
-//! is reported or written.
+//! [`ModelCheckpoint`], which remembers its best as in Keras, and [`BackupAndRestore`], which goes
+//! on from its file. Epochs are counted from 1 in all that is reported or written, but for the
+//! files of [`TensorBoard`].
 //!
 //! ```
 //! use minibatch::callbacks::{EarlyStopping, ModelCheckpoint};
@@ -28,6 +29,7 @@
 //! # }
 //! ```
 
+mod backup_and_restore;
 mod csv_logger;
 mod early_stopping;
 mod event_file;
@@ -42,6 +44,7 @@ mod reduce_lr_on_plateau;
 mod tensorboard;
 mod terminate_on_nan;
 
+pub use backup_and_restore::BackupAndRestore;
 pub use csv_logger::CsvLogger;
 pub use early_stopping::EarlyStopping;
 pub use frequency::Frequency;

@@ -41,7 +41,8 @@ pub struct ProgressBar<W: Write = Stdout> {
     steps: usize,
     step: usize,
     begun: Instant,
-    after_first: Option<Instant>,
+    /// The first step's number, and when it was done.
+    first: Option<(usize, Instant)>,
     drawn: Instant,
     /// Signs of the line that the cursor stands in.
     open: usize,
@@ -70,7 +71,7 @@ impl<W: Write> ProgressBar<W> {
             steps: 0,
             step: 0,
             begun: now,
-            after_first: None,
+            first: None,
             drawn: now,
             open: 0,
         }
@@ -78,20 +79,20 @@ impl<W: Write> ProgressBar<W> {
 
     fn begin(&mut self, steps: usize) {
         (self.steps, self.step) = (steps, 0);
-        (self.begun, self.after_first) = (Instant::now(), None);
+        (self.begun, self.first) = (Instant::now(), None);
     }
 
     fn made(&mut self, step: StepEnd) {
         self.step = step.step;
-        if self.after_first.is_none() {
-            self.after_first = Some(Instant::now());
+        if self.first.is_none() {
+            self.first = Some((step.step, Instant::now()));
         }
     }
 
-    fn is_due(&self, step: StepEnd) -> bool {
+    fn is_due(&self) -> bool {
         self.verbose == Verbose::Bar
             && self.output.is_some()
-            && (step.step == 1 || self.drawn.elapsed() >= REFRESH)
+            && (self.first.is_none() || self.drawn.elapsed() >= REFRESH)
     }
 
     /// Draws the line of the step at hand over the last one.
@@ -130,9 +131,11 @@ impl<W: Write> ProgressBar<W> {
     }
 
     fn seconds_a_step(&self, step: usize) -> f64 {
-        match self.after_first {
+        match self.first {
             // The first one also compiles and allocates.
-            Some(first) if step > 1 => first.elapsed().as_secs_f64() / (step - 1) as f64,
+            Some((first, done)) if step > first => {
+                done.elapsed().as_secs_f64() / (step - first) as f64
+            }
             _ => self.begun.elapsed().as_secs_f64() / step.max(1) as f64,
         }
     }
@@ -160,8 +163,8 @@ impl<W: Write> Callback for ProgressBar<W> {
         Ok(())
     }
 
-    fn wants_scores(&mut self, step: StepEnd) -> bool {
-        self.is_due(step)
+    fn wants_scores(&mut self, _step: StepEnd) -> bool {
+        self.is_due()
     }
 
     fn scores(&mut self, step: StepEnd, scores: &Scores) {
@@ -192,8 +195,8 @@ impl<W: Write> Callback for ProgressBar<W> {
         Ok(())
     }
 
-    fn wants_test_scores(&mut self, step: StepEnd) -> bool {
-        !self.training && self.is_due(step)
+    fn wants_test_scores(&mut self, _step: StepEnd) -> bool {
+        !self.training && self.is_due()
     }
 
     fn test_scores(&mut self, step: StepEnd, scores: &Scores) {
@@ -227,7 +230,7 @@ impl<W: Write> Callback for ProgressBar<W> {
         step: StepEnd,
         _outputs: &[f32],
     ) -> Result<()> {
-        if self.is_due(step) {
+        if self.is_due() {
             self.draw(step.step, &[]);
         }
         self.made(step);
@@ -269,10 +272,12 @@ fn bar(step: usize, steps: usize) -> String {
 fn clock(seconds: f64) -> String {
     let whole = seconds as u64;
     let (hours, minutes, seconds) = (whole / 3600, whole / 60 % 60, whole % 60);
-    match whole {
-        ..=60 => format!("{whole}s"),
-        ..=3600 => format!("{}:{seconds:02}", whole / 60),
-        _ => format!("{hours}:{minutes:02}:{seconds:02}"),
+    if whole <= 60 {
+        format!("{whole}s")
+    } else if hours == 0 {
+        format!("{minutes}:{seconds:02}")
+    } else {
+        format!("{hours}:{minutes:02}:{seconds:02}")
     }
 }
 
