@@ -12,12 +12,14 @@ mod learning_rate;
 mod model;
 mod on_batch;
 mod recording;
+#[cfg(not(target_arch = "wasm32"))]
+mod restore;
 mod scores;
 mod totals;
 mod weights;
 
-pub use arguments::{Evaluate, Fit, Predict, ValidationFreq};
-pub use callback::{Callback, EpochStart, Flow, StepEnd, TrainStart};
+pub use arguments::{Evaluate, Fit, Predict, ValidationFreq, Verbose};
+pub use callback::{Callback, EpochStart, Flow, Resume, StepEnd, TrainStart};
 pub use executor::Backend;
 pub use history::{EpochRecord, History};
 pub use model::{Model, Predictions};

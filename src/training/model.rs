@@ -226,7 +226,10 @@ impl Model {
         data: &Dataset,
         arguments: Evaluate<'_>,
     ) -> Result<Scores> {
-        let Evaluate { batch_size, sample_weight, steps: asked, mut callbacks } = arguments;
+        let Evaluate { batch_size, sample_weight, steps: asked, mut callbacks, verbose } =
+            arguments;
+        let mut progress = None;
+        let mut callbacks = verbose.add_to(&mut callbacks, &mut progress);
         let data = self.arranged(data, true)?;
         self.check_data(&data)?;
         check_batch_size("batch_size", batch_size)?;
@@ -348,7 +351,9 @@ impl Model {
         data: &Dataset,
         arguments: Predict<'_>,
     ) -> Result<Predictions> {
-        let Predict { batch_size, steps: asked, mut callbacks } = arguments;
+        let Predict { batch_size, steps: asked, mut callbacks, verbose } = arguments;
+        let mut progress = None;
+        let mut callbacks = verbose.add_to(&mut callbacks, &mut progress);
         let data = &self.arranged(data, false)?;
         self.check_samples(data)?;
         check_batch_size("batch_size", batch_size)?;
