@@ -208,7 +208,8 @@ fn broken_elementwise_kernels_are_caught() {
         ("counts that are not added to", "before.x + select", "select"),
         ("a loss that is not added to", "loss[row] += row_loss", "loss[row] = row_loss"),
         ("a loss without its weight", "row_loss * sample_weight", "row_loss"),
-        ("a gradient without its weight", "sample_weight * step", "step"),
+        ("a gradient without its weight", "sample_weight * shape.scale", "shape.scale"),
+        ("a gradient without the loss' weight", "* shape.scale *", "*"),
         ("the wrong logit", "[label % 4u]", "[0]"),
         ("no one-hot", "probability - one_hot", "probability"),
         ("no mean", "* step.inverse_rows", "* 1.0"),
@@ -226,7 +227,8 @@ fn broken_losses_are_caught() {
     let shared = [
         ("a loss that is not added to", "loss[row] += row_loss", "loss[row] = row_loss"),
         ("a loss without its weight", "row_loss * sample_weight", "row_loss"),
-        ("a gradient without its weight", "sample_weight * step", "step"),
+        ("a gradient without its weight", "sample_weight * shape.scale", "shape.scale"),
+        ("a gradient without the loss' weight", "* shape.scale *", "*"),
         ("no mean over the batch", "* step.inverse_rows", "* 1.0"),
         ("rows beyond the live ones written", "row >= step.live_rows", "false"),
         ("counts that are not added to", "before.x + select", "select"),
@@ -743,7 +745,7 @@ fn broken_activity_penalties_are_caught() {
     for (operation, what, from, to) in [
         (ActivityPenalty, "no absolute value", "abs(x)", "x"),
         (ActivityPenalty, "no square", "shape.l2 * x * x", "shape.l2 * x"),
-        (ActivityPenalty, "not by the rows", "* f32(step.live_rows)", ""),
+        (linear, "not by the rows", "* step.inverse_rows", ""),
         (ActivityPenalty, "not added to", "loss[row] +=", "loss[row] ="),
         (ActivityPenalty, "a lost half", "half > 0u", "half > 1u"),
         (

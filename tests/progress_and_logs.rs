@@ -713,9 +713,9 @@ fn a_backup_that_is_damaged_or_of_another_run_is_refused_before_anything_changes
         error.to_string()
     };
     let error = refused(stateful(&backend, 9), 32);
-    assert!(error.contains("model.layers.1.units is 8 there and 9 here"), "{error}");
+    assert!(error.contains("model.nodes.2.units is 8 there and 9 here"), "{error}");
     let error = refused(model(), 32);
-    assert!(error.contains("model.layers are 3 there and 2 here"), "{error}");
+    assert!(error.contains("model.nodes are 4 there and 3 here"), "{error}");
     assert!(error.contains("optimizer is {\"sgd\":"), "{error}");
     let error = refused(stateful(&backend, 8), 16);
     assert!(error.contains("an epoch of 3 steps, and those of this call have 6"), "{error}");

@@ -107,6 +107,7 @@ pub struct Fit<'a> {
     pub(super) validation_freq: Option<ValidationFreq>,
     pub(super) steps_per_epoch: Option<usize>,
     pub(super) sample_weight: Option<Vec<f32>>,
+    pub(super) target_weight: Vec<(String, Vec<f32>)>,
     pub(super) class_weight: Vec<(u32, f32)>,
     pub(super) callbacks: Vec<&'a mut dyn Callback>,
     pub(super) verbose: Verbose,
@@ -142,6 +143,7 @@ impl<'a> Fit<'a> {
             validation_freq: None,
             steps_per_epoch: None,
             sample_weight: None,
+            target_weight: Vec::new(),
             class_weight: Vec::new(),
             callbacks: Vec::new(),
             verbose: Verbose::Silent,
@@ -225,6 +227,13 @@ impl<'a> Fit<'a> {
     /// [`Dataset::with_sample_weights`].
     pub fn sample_weight(mut self, weights: impl Into<Vec<f32>>) -> Self {
         self.sample_weight = Some(weights.into());
+        self
+    }
+
+    /// A weight for each sample's target called `target`, where the model has several outputs; in
+    /// place of that of [`sample_weight`](Self::sample_weight) for this one.
+    pub fn target_weight(mut self, target: &str, weights: impl Into<Vec<f32>>) -> Self {
+        self.target_weight.push((target.to_owned(), weights.into()));
         self
     }
 

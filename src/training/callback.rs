@@ -1,7 +1,8 @@
 //! Callbacks: how a caller watches training, takes part in it, and ends it.
 
 use super::history::{EpochRecord, History};
-use super::model::{Model, Predictions};
+use super::model::Model;
+use super::predict::Predictions;
 use super::scores::Scores;
 use crate::error::Result;
 

@@ -184,6 +184,9 @@ impl Model {
             Some(weights) => data.with_sample_weights(weights.clone())?,
             None => data,
         };
+        let data = fit.target_weight.iter().try_fold(data, |data, (target, weights)| {
+            data.with_target_weights(target, weights.clone())
+        })?;
         let (train, validation) = match (fit.validation_split, fit.validation_data) {
             (0.0, None) => (data, None),
             (0.0, Some(validation)) => (data, Some(self.arranged(validation, true)?)),

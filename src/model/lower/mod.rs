@@ -122,13 +122,14 @@ pub(crate) fn lowered(compiled: &Compiled) -> Result<Lowered> {
     for pass in both {
         forward::push_forward(&mut builder, pass, &nodes, &wanted)?;
     }
-    let sample_weights =
-        builder.buffer("sample_weights", Role::SampleWeight, Element::Real, Rows::Batch, 1)?;
     let mut derivatives = Derivatives::default();
     let mut report = Report::default();
     let watched =
         predictions.into_iter().map(|(watched, probabilities, _)| (watched, probabilities));
     for (of, (watched, probabilities)) in judged.iter().zip(watched) {
+        let name = format!("sample_weights.{}", of.name);
+        let sample_weights =
+            builder.buffer(name, Role::SampleWeight, Element::Real, Rows::Batch, 1)?;
         let mut metric = |suffix: &str, element, columns| {
             let name = format!("metrics.{}.{suffix}", of.name);
             builder.buffer(name, Role::Metric, element, Rows::Batch, columns)
