@@ -11,8 +11,8 @@ use crate::error::Result;
 pub enum Flow {
     /// It does.
     Continue,
-    /// It ends after this step or epoch; what was learned so far is kept. After a step, the
-    /// epoch's validation is left out (Keras still runs it).
+    /// It ends after this step or epoch; what was learned so far is kept. After a step, the epoch
+    /// is still validated, as in Keras.
     Stop,
 }
 

@@ -131,9 +131,7 @@ impl Model {
             self.executor.clear_metrics()?;
             let training = self.report.scores(&metrics, samples);
             let validation = match validation {
-                Some(Validation { data, batch_size, steps, freq })
-                    if !history.stopped && freq.includes(epoch) =>
-                {
+                Some(Validation { data, batch_size, steps, freq }) if freq.includes(epoch) => {
                     Some(self.measure(data, *batch_size, *steps, &mut callbacks).await?)
                 }
                 _ => None,

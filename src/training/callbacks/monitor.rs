@@ -48,13 +48,16 @@ impl Monitor {
         })
     }
 
-    /// Min or Max; `None` if the name does not tell.
+    /// Min or Max; `None` if the name does not tell. The last part that tells counts: what comes
+    /// before may be the name of an output.
     fn resolved(&self) -> Option<Mode> {
-        let named = |parts: &[&str]| parts.iter().any(|part| self.name.contains(part));
+        let last = |parts: &[&str]| parts.iter().filter_map(|part| self.name.rfind(part)).max();
         match self.mode {
-            Mode::Auto if named(&UPWARD) => Some(Mode::Max),
-            Mode::Auto if named(&DOWNWARD) => Some(Mode::Min),
-            Mode::Auto => None,
+            Mode::Auto => match (last(&UPWARD), last(&DOWNWARD)) {
+                (None, None) => None,
+                (upward, downward) if upward > downward => Some(Mode::Max),
+                _ => Some(Mode::Min),
+            },
             mode => Some(mode),
         }
     }
@@ -122,5 +125,22 @@ mod tests {
         assert_eq!(error("los"), "monitor: is \"los\"; this run has loss, seconds");
         assert!(error("seconds").contains("give Min or Max"));
         monitor("loss", Mode::Auto).check(&names).unwrap();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_tells_which_way_is_better() {
+        let resolved = |name: &str| Monitor { name: name.into(), mode: Mode::Auto }.resolved();
+        for name in ["accuracy", "val_size_auc", "loss_accuracy", "weighted_precision_1"] {
+            assert_eq!(resolved(name), Some(Mode::Max), "{name}");
+        }
+        for name in ["loss", "val_size_mae", "accent_loss", "val_auction_mse"] {
+            assert_eq!(resolved(name), Some(Mode::Min), "{name}");
+        }
+        assert_eq!(resolved("learning_rate"), None);
     }
 }
