@@ -92,10 +92,10 @@ mod tests {
     #[test]
     fn names_tell_the_direction() {
         let resolved = |name| monitor(name, Mode::Auto).resolved();
-        for name in ["loss", "val_loss", "mse", "val_mae", "digit_loss", "mean_squared_error"] {
+        for name in ["loss", "val_loss", "mse", "val_mae", "accent_loss", "val_auction_mse"] {
             assert_eq!(resolved(name), Some(Mode::Min), "{name}");
         }
-        for name in ["accuracy", "val_accuracy", "val_auc", "top_k_categorical_accuracy"] {
+        for name in ["accuracy", "val_loss_accuracy", "size_auc", "top_k_categorical_accuracy"] {
             assert_eq!(resolved(name), Some(Mode::Max), "{name}");
         }
         assert_eq!(resolved("seconds"), None);
@@ -125,22 +125,5 @@ mod tests {
         assert_eq!(error("los"), "monitor: is \"los\"; this run has loss, seconds");
         assert!(error("seconds").contains("give Min or Max"));
         monitor("loss", Mode::Auto).check(&names).unwrap();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_tells_which_way_is_better() {
-        let resolved = |name: &str| Monitor { name: name.into(), mode: Mode::Auto }.resolved();
-        for name in ["accuracy", "val_size_auc", "loss_accuracy", "weighted_precision_1"] {
-            assert_eq!(resolved(name), Some(Mode::Max), "{name}");
-        }
-        for name in ["loss", "val_size_mae", "accent_loss", "val_auction_mse"] {
-            assert_eq!(resolved(name), Some(Mode::Min), "{name}");
-        }
-        assert_eq!(resolved("learning_rate"), None);
     }
 }
