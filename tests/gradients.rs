@@ -1,34 +1,53 @@
-//! The CPU executor's gradients against finite differences, in f64.
-
 use std::sync::Arc;
 
 use minibatch::cpu::CpuExecutor;
 use minibatch::data::{Batch, Dataset, Features, Targets};
-use minibatch::model::{Dense, Initializer, Input, Regularizer, lower};
-use minibatch::program::{Element, Pass, Role, Step};
+use minibatch::model::{
+    BatchNormalization, Compiled, Dense, Initializer, Input, InputType, Layer, LayerNormalization,
+    Normalization, Objective, Regularizer, lower,
+};
+use minibatch::program::{Pass, Program, Role, Step};
 use minibatch::random::{Random, Stream};
-use minibatch::{Activation, Adam, Loss, Sequential};
+use minibatch::{Activation, Adam, Functional, Loss, Sequential};
 
 const ROWS: usize = 9;
 const OUTPUTS: usize = 4;
 const SEED: u64 = 11;
 
-/// Bytes, and targets that suit the loss; each sample counts differently.
-fn data(loss: &Loss) -> Dataset {
+/// Samples, and targets that suit the losses; each sample counts differently.
+fn data(compiled: &Compiled) -> Dataset {
     let mut random = Random::new(5, Stream::Parity);
-    let bytes = (0..ROWS * 6).map(|_| random.below(256) as u8).collect();
-    let mut values = || (0..ROWS * OUTPUTS).map(|_| random.uniform() as f32).collect();
-    let targets: Targets = match loss {
-        Loss::SparseCategoricalCrossentropy => {
-            let labels: Vec<u32> = (0..ROWS as u32).map(|i| i * 7 % OUTPUTS as u32).collect();
-            labels.into()
-        }
-        _ => Targets::values(values(), OUTPUTS),
-    };
+    let mut inputs: Vec<(&str, Features, &[usize])> = Vec::new();
+    for (name, input) in compiled.architecture.inputs() {
+        let count = ROWS * input.shape.iter().product::<usize>();
+        let features = match input.values {
+            InputType::U8 { .. } => {
+                Features::U8(Arc::new((0..count).map(|_| random.below(256) as u8).collect()))
+            }
+            InputType::F32 => {
+                let value = |_| random.uniform() as f32 - 0.5;
+                Features::F32(Arc::new((0..count).map(value).collect()))
+            }
+        };
+        inputs.push((name, features, &input.shape));
+    }
+    let mut targets: Vec<(&str, Targets)> = Vec::new();
+    for (name, objective) in &compiled.objectives {
+        let width = compiled.architecture.width_of(name).unwrap();
+        let values = match objective.loss {
+            Loss::SparseCategoricalCrossentropy => {
+                let label = |i: usize| (i * 7 % width) as u32;
+                (0..ROWS).map(label).collect::<Vec<_>>().into()
+            }
+            _ => {
+                let values = (0..ROWS * width).map(|_| random.uniform() as f32);
+                Targets::values(values.collect(), width)
+            }
+        };
+        targets.push((name, values));
+    }
     let weights = (0..ROWS).map(|i| 0.25 + 0.25 * i as f32).collect();
-    Dataset::new(Features::U8(Arc::new(bytes)), &[2, 3], targets)
-        .and_then(|data| data.with_sample_weights(weights))
-        .unwrap()
+    Dataset::named(inputs, targets).and_then(|data| data.with_sample_weights(weights)).unwrap()
 }
 
 fn network(activations: [Activation; 3]) -> Sequential {
@@ -38,51 +57,85 @@ fn network(activations: [Activation; 3]) -> Sequential {
         .dense(OUTPUTS, activations[2])
 }
 
-fn largest_relative_error(network: Sequential, loss: Loss) -> f64 {
-    let data = data(&loss);
-    let compiled = network.compile(Adam::default(), loss, []);
-    let program = Arc::new(lower(&compiled).unwrap());
+/// Random values for a parameter or a statistic: biases too, so that no unit sits at a kink.
+fn begin(program: &Program, name: &str, number: u32) -> Vec<f64> {
+    let buffer = program.buffer(program.find(name).unwrap());
+    let [rows, columns] = [buffer.live_rows(0), buffer.columns];
+    let mut values = Initializer::GlorotUniform.values(3, number, rows, columns);
+    if name.ends_with(".gamma") {
+        values.iter_mut().for_each(|gamma| *gamma = 1.0 + 0.5 * *gamma);
+    }
+    if name.ends_with("variance") {
+        values.iter_mut().for_each(|variance| *variance = 0.25 + variance.abs());
+    }
+    values
+}
+
+fn largest_relative_error(compiled: &Compiled) -> f64 {
+    let program = Arc::new(lower(compiled).unwrap());
     let mut cpu = CpuExecutor::<f64>::new(Arc::clone(&program));
+    let names: Vec<&str> = program.outputs().iter().map(|(name, _)| name.as_str()).collect();
+    let inputs: Vec<&str> = compiled.architecture.inputs().map(|(name, _)| name).collect();
+    let judged = |name: &&str| compiled.objectives.iter().any(|(other, _)| other == name);
+    let targets: Vec<&str> = names.into_iter().filter(judged).collect();
+    let data = data(compiled).arranged(&inputs, &targets).unwrap();
     let indices: Vec<u32> = (0..ROWS as u32).collect();
     let batch = Batch { data: &data, indices: &indices };
 
-    let parameters: Vec<_> = program.of_role(Role::Parameter).map(|(id, _)| id).collect();
-    let mut values: Vec<Vec<f64>> = Vec::new();
-    for (number, &id) in (0u32..).zip(&parameters) {
-        let buffer = program.buffer(id);
-        // Biases too, so that no unit sits at a kink.
-        values.push(Initializer::GlorotUniform.values(
-            3,
-            number,
-            buffer.live_rows(0),
-            buffer.columns,
-        ));
+    let statistics = program.of_role(Role::State);
+    for (number, (id, statistic)) in (1000u32..).zip(statistics) {
+        cpu.write(id, &begin(&program, &statistic.name, number)).unwrap();
     }
+    // What only building a model sets.
+    for node in compiled.architecture.nodes() {
+        let constants = [("ones", 1.0), ("scale", SCALE), ("offset", OFFSET)];
+        for (part, value) in constants {
+            if let Some(id) = program.find(&format!("{}.{part}", node.name)) {
+                cpu.write(id, &vec![value; program.buffer(id).columns]).unwrap();
+            }
+        }
+    }
+    let parameters: Vec<_> = program.of_role(Role::Parameter).collect();
+    let mut values: Vec<Vec<f64>> = (0u32..)
+        .zip(&parameters)
+        .map(|(number, (_, parameter))| begin(&program, &parameter.name, number))
+        .collect();
     let set = |cpu: &mut CpuExecutor<f64>, values: &[Vec<f64>]| {
-        for (&id, values) in parameters.iter().zip(values) {
+        for (&(id, _), values) in parameters.iter().zip(values) {
             cpu.write(id, values).unwrap();
         }
     };
+    // Nothing is updated by a rate of 0, and the same values are dropped each time.
+    let step = Step::train(&compiled.optimizer, ROWS, 1, 0.0).with_noise(SEED);
     let loss_of = |cpu: &mut CpuExecutor<f64>| {
         cpu.clear_metrics();
-        // Nothing is updated by a rate of 0, and the same values are dropped each time.
-        let step = Step::train(&compiled.optimizer, ROWS, 1, 0.0).with_noise(SEED);
         cpu.run(Pass::Train, batch, &step).unwrap();
         let metrics = cpu.read_metrics();
-        let sums = program.of_role(Role::Metric).filter(|(_, sum)| sum.element == Element::Real);
-        sums.map(|(id, _)| metrics.sum(id)).sum::<f64>() / ROWS as f64
+        let sum = |name: &str| program.find(name).map_or(0.0, |id| metrics.sum(id));
+        let of = |(name, objective): &(String, Objective)| {
+            objective.loss_weight * sum(&format!("metrics.{name}.loss"))
+        };
+        let losses: f64 = compiled.objectives.iter().map(of).sum();
+        (losses + sum("metrics.activities") + sum("metrics.penalty")) / ROWS as f64
     };
 
     set(&mut cpu, &values);
-    let step = Step::train(&compiled.optimizer, ROWS, 1, 0.0).with_noise(SEED);
-    cpu.run(Pass::Train, batch, &step).unwrap();
-    let gradients: Vec<Vec<f64>> =
-        program.of_role(Role::ParameterGradient).map(|(id, _)| cpu.read(id, ROWS)).collect();
+    // Twice: nothing of a step may reach the gradients of the next one.
+    for _ in 0..2 {
+        cpu.run(Pass::Train, batch, &step).unwrap();
+    }
+    let gradient_of = |name: &str| program.find(&format!("{name}.gradient"));
+    let gradients: Vec<Option<Vec<f64>>> = parameters
+        .iter()
+        .map(|(_, parameter)| gradient_of(&parameter.name).map(|id| cpu.read(id, ROWS)))
+        .collect();
+    assert!(gradients.iter().flatten().flatten().any(|gradient| gradient.abs() > 1e-4));
 
     const H: f64 = 1e-5;
     let mut worst: f64 = 0.0;
     for p in 0..parameters.len() {
-        for i in 0..values[p].len() {
+        let Some(gradients) = &gradients[p] else { continue };
+        for (i, gradient) in gradients.iter().enumerate() {
             let original = values[p][i];
             let mut at = |offset: f64| {
                 values[p][i] = original + offset;
@@ -93,7 +146,6 @@ fn largest_relative_error(network: Sequential, loss: Loss) -> f64 {
             let (one, two) = (at(H) - at(-H), at(2.0 * H) - at(-2.0 * H));
             let difference = (8.0 * one - two) / (12.0 * H);
             values[p][i] = original;
-            let gradient = gradients[p][i];
             // The floor is what rounding of the loss leaves of a difference quotient.
             let error = (gradient - difference).abs() / gradient.abs().max(1e-4);
             worst = worst.max(error);
@@ -102,12 +154,18 @@ fn largest_relative_error(network: Sequential, loss: Loss) -> f64 {
     worst
 }
 
+const SCALE: f64 = 0.75;
+const OFFSET: f64 = -0.25;
+
 use Activation::{Gelu, GeluTanh, Linear, Relu, Selu, Sigmoid, Silu, Softmax, Softplus, Tanh};
 
+fn assert_slopes_of(compiled: &Compiled) {
+    let error = largest_relative_error(compiled);
+    assert!(error < 1e-6, "{:?} of {:?}: {error:e}", compiled.objectives, compiled.architecture);
+}
+
 fn assert_slopes(network: Sequential, loss: Loss) {
-    let what = format!("{loss:?} of {network:?}");
-    let error = largest_relative_error(network, loss);
-    assert!(error < 1e-6, "{what}: {error:e}");
+    assert_slopes_of(&network.compile(Adam::default(), loss, []));
 }
 
 #[test]
@@ -186,4 +244,192 @@ fn gradients_are_the_slopes_through_dropout_and_layers_without_bias() {
         .flatten()
         .dense(OUTPUTS, Softmax);
     assert_slopes(network, Loss::SparseCategoricalCrossentropy);
+}
+
+const CROSSENTROPY: Loss = Loss::SparseCategoricalCrossentropy;
+
+/// Two hidden layers of that activation with `layer` after each, in front of a softmax.
+fn with_layers(activation: Activation, layer: impl Into<Layer>) -> Sequential {
+    let layer = layer.into();
+    Sequential::new(Input::pixels(&[2, 3]))
+        .dense(7, activation)
+        .layer(layer.clone())
+        .dense(5, activation)
+        .layer(layer)
+        .dense(OUTPUTS, Softmax)
+}
+
+#[test]
+fn gradients_are_the_slopes_through_normalization_layers() {
+    let batch = BatchNormalization::new();
+    let layer = LayerNormalization::new();
+    // Behind activations that are part of the layer before, and behind one that is not.
+    for activation in [Linear, Tanh, Sigmoid, Relu, Gelu] {
+        for batch in [batch, batch.frozen(), batch.without_scale(), batch.without_center()] {
+            assert_slopes(with_layers(activation, batch), CROSSENTROPY);
+        }
+        for layer in [layer, layer.frozen(), layer.without_scale(), layer.without_center()] {
+            assert_slopes(with_layers(activation, layer), CROSSENTROPY);
+        }
+    }
+    let neither = [
+        Layer::from(batch.without_scale().without_center()),
+        Layer::from(layer.without_scale().without_center()),
+    ];
+    for layer in neither {
+        assert_slopes(with_layers(Tanh, layer), CROSSENTROPY);
+    }
+    // First of all, where nothing before it is trained, and last of all.
+    for normalization in [Layer::from(batch), Layer::from(layer)] {
+        let network = Sequential::new(Input::pixels(&[2, 3]))
+            .layer(normalization.clone())
+            .dense(OUTPUTS, Tanh)
+            .layer(normalization);
+        assert_slopes(network.clone(), Loss::MeanSquaredError);
+        assert_slopes(network, CROSSENTROPY);
+    }
+}
+
+#[test]
+fn gradients_are_the_slopes_through_noise_and_rescaling() {
+    let noise = Layer::GaussianNoise { standard_deviation: 0.3 };
+    let rescaling = Layer::Rescaling { scale: SCALE, offset: OFFSET };
+    for activation in [Linear, Tanh, Gelu] {
+        assert_slopes(with_layers(activation, noise.clone()), CROSSENTROPY);
+        assert_slopes(with_layers(activation, rescaling.clone()), CROSSENTROPY);
+    }
+    let statistics = |width: usize| Normalization {
+        mean: vec![0.5; width],
+        variance: (1..=width).map(|i| i as f64).collect(),
+    };
+    let network = Sequential::new(Input::pixels(&[2, 3]))
+        .layer(statistics(6))
+        .dense(5, Tanh)
+        .layer(statistics(5))
+        .dense(OUTPUTS, Linear);
+    assert_slopes(network, Loss::MeanSquaredError);
+}
+
+#[test]
+fn gradients_are_the_slopes_where_noise_comes_last() {
+    for last in [Layer::Dropout { rate: 0.4 }, Layer::GaussianNoise { standard_deviation: 0.3 }] {
+        for activation in [Linear, Tanh, Gelu] {
+            let network = network([Tanh, Sigmoid, activation]).layer(last.clone());
+            assert_slopes(network.clone(), Loss::MeanSquaredError);
+            assert_slopes(network.clone(), CROSSENTROPY);
+            assert_slopes(network.activation(Softmax), CROSSENTROPY);
+        }
+    }
+}
+
+#[test]
+fn gradients_are_the_slopes_through_softmax() {
+    for loss in [Loss::MeanSquaredError, Loss::MeanAbsoluteError, Loss::Huber { delta: 0.25 }] {
+        assert_slopes(network([Tanh, Sigmoid, Softmax]), loss);
+        // Within the model, after a layer of its own and after one with an activation.
+        assert_slopes(network([Softmax, Tanh, Linear]), loss);
+        assert_slopes(network([Tanh, Softmax, Softmax]), loss);
+        assert_slopes(network([Tanh, Tanh, Tanh]).activation(Softmax), loss);
+    }
+    for last in [Tanh, Relu, Sigmoid, Softmax] {
+        let network = network([Tanh, Softmax, last]).activation(Softmax);
+        assert_slopes(network.clone(), CROSSENTROPY);
+        assert_slopes(network, Loss::CategoricalCrossentropy { label_smoothing: 0.125 });
+    }
+}
+
+#[test]
+fn gradients_are_the_slopes_of_the_loss_and_activity_regularizers() {
+    let regularizer = Regularizer::l1_l2(0.03, 0.02);
+    for activation in [Linear, Tanh, Relu, Gelu, Softmax] {
+        let layer = |units| Dense::new(units, activation).activity_regularizer(regularizer);
+        let network = |last: Dense| {
+            Sequential::new(Input::pixels(&[2, 3])).layer(layer(7)).dense(5, Tanh).layer(last)
+        };
+        assert_slopes(network(Dense::new(OUTPUTS, Linear)), Loss::MeanSquaredError);
+        // On what the loss looks at, and between it and a softmax.
+        assert_slopes(network(layer(OUTPUTS)), Loss::MeanSquaredError);
+        assert_slopes(network(layer(OUTPUTS)).activation(Softmax), CROSSENTROPY);
+        assert_slopes(network(layer(OUTPUTS)).dropout(0.25), Loss::MeanSquaredError);
+    }
+    let softmax = Dense::new(OUTPUTS, Softmax).activity_regularizer(regularizer);
+    assert_slopes(Sequential::new(Input::pixels(&[2, 3])).layer(softmax), CROSSENTROPY);
+    let sigmoid = Dense::new(OUTPUTS, Sigmoid).activity_regularizer(regularizer);
+    let network = Sequential::new(Input::pixels(&[2, 3])).dense(5, Tanh).layer(sigmoid);
+    assert_slopes(network, Loss::BINARY_CROSSENTROPY);
+}
+
+#[test]
+fn gradients_are_the_slopes_through_branches() {
+    // The last one is not part of the layer that makes the value.
+    for shared in [Linear, Tanh, Sigmoid, Gelu] {
+        let mut model = Functional::new();
+        let picture = model.input("picture", Input::pixels(&[2, 3]));
+        let place = model.input("place", 3);
+        let trunk = model.dense(picture, 5, shared);
+        // Three layers, a sum and a concatenation take the same value.
+        let first = model.dense(trunk, 5, Tanh);
+        let second = model.layer(trunk, BatchNormalization::new());
+        let third = model.layer(trunk, Layer::GaussianNoise { standard_deviation: 0.2 });
+        let sum = model.add([first, second, third, trunk]);
+        let joined = model.concatenate([trunk, place, sum, trunk]);
+        let kind = model.dense(joined, 3, Softmax);
+        let size = model.dense(sum, 2, Sigmoid);
+        model.output("kind", kind);
+        model.output("size", size);
+        let objectives = [
+            ("size", Objective::new(Loss::MeanSquaredError).loss_weight(0.5)),
+            ("kind", Objective::new(CROSSENTROPY).loss_weight(2.0)),
+        ];
+        assert_slopes_of(&model.compile(Adam::default(), objectives));
+    }
+}
+
+#[test]
+fn gradients_are_the_slopes_where_an_output_goes_on() {
+    let losses = [
+        (Softmax, CROSSENTROPY),
+        (Softmax, Loss::MeanSquaredError),
+        (Sigmoid, Loss::BINARY_CROSSENTROPY),
+        (Tanh, Loss::MeanSquaredError),
+        (Gelu, Loss::MeanAbsoluteError),
+        (Linear, CROSSENTROPY),
+    ];
+    for (activation, loss) in losses {
+        let mut model = Functional::new();
+        let input = model.input("input", Input::pixels(&[2, 3]));
+        let hidden = model.dense(input, 5, Tanh);
+        let early = model.dense(hidden, OUTPUTS, activation);
+        let after = model.dense(early, 5, Tanh);
+        let sum = model.add([after, hidden]);
+        let late = model.dense(sum, 3, Softmax);
+        model.output("early", early);
+        // The same value under two names, and one that nothing is asked of.
+        model.output("again", early);
+        let unasked =
+            model.layer(sum, Dense::new(2, Linear).weight_regularizer(Regularizer::l2(0.1)));
+        model.output("unasked", unasked);
+        model.output("late", late);
+        let objectives = [
+            ("early", Objective::new(loss)),
+            ("again", Objective::new(Loss::Huber { delta: 0.25 }).loss_weight(0.25)),
+            ("late", Objective::new(CROSSENTROPY).loss_weight(0.75)),
+        ];
+        assert_slopes_of(&model.compile(Adam::default(), objectives));
+    }
+}
+
+#[test]
+fn gradients_of_what_no_loss_looks_at_are_those_of_its_regularizers() {
+    let regularizer = Regularizer::l1_l2(0.03, 0.02);
+    let mut model = Functional::new();
+    let input = model.input("input", 6);
+    let judged = model.dense(input, OUTPUTS, Tanh);
+    let costly = model.layer(input, Dense::new(5, Tanh).activity_regularizer(regularizer));
+    let heavy = Dense::new(3, Linear).weight_regularizer(regularizer);
+    let unasked = model.layer(costly, heavy.bias_regularizer(regularizer));
+    model.output("judged", judged);
+    model.output("unasked", unasked);
+    let objective = Objective::new(Loss::MeanSquaredError);
+    assert_slopes_of(&model.compile(Adam::default(), [("judged", objective)]));
 }

@@ -162,10 +162,17 @@ impl Functional {
     }
 
     fn push(&mut self, name: Option<&str>, kind: NodeKind) -> Tensor {
-        let alike = self.nodes.iter().filter(|node| node.kind.kind() == kind.kind()).count();
-        let name = name.map_or_else(|| format!("{}_{}", kind.kind(), alike + 1), str::to_owned);
+        let name = name.map_or_else(|| self.next_name(kind.kind()), str::to_owned);
         self.nodes.push(Node { name, kind });
         Tensor(self.nodes.len() - 1)
+    }
+
+    /// The first of `dense_1`, `dense_2`, ... that comes after all those that are taken: as in
+    /// Keras, a layer with a name of its own takes no number.
+    fn next_name(&self, kind: &str) -> String {
+        let numbered = |number: usize| format!("{kind}_{number}");
+        let taken = |number, node: &Node| number + usize::from(node.name == numbered(number));
+        numbered(self.nodes.iter().fold(1, taken))
     }
 
     /// Chooses how it is trained: what each output is judged by, under its name. Those that are not

@@ -69,10 +69,39 @@ pub(super) fn push_backward(
     mut derivatives: Derivatives,
 ) -> Result<()> {
     for node in nodes.iter().rev().filter(|node| node.output().trained) {
-        let Some(output_gradient) = derivatives.total(builder, node.output())? else { continue };
-        push_node(builder, node, output_gradient, &mut derivatives)?;
+        match derivatives.total(builder, node.output())? {
+            Some(output_gradient) => push_node(builder, node, output_gradient, &mut derivatives)?,
+            None => push_zeros(builder, node)?,
+        }
     }
     Ok(())
+}
+
+/// Where the loss does not depend on a dense layer but its regularizers add to its gradients, these
+/// begin each step with zeros: the products of buffers to which nothing writes.
+fn push_zeros(builder: &mut ProgramBuilder, node: &Node) -> Result<()> {
+    let Node::Dense(DenseNode { layer, input, output, gradients: Some(gradients), .. }) = node
+    else {
+        return Ok(());
+    };
+    if layer.weight_regularizer.is_none() && layer.bias_regularizer.is_none() {
+        return Ok(());
+    }
+    let mut zeros = |of: &str, width| {
+        let name = format!("{}.{of}", builder.name(gradients.weight));
+        builder.activation(name, width)
+    };
+    let (input, output_gradient) =
+        (zeros("no_input", input.width)?, zeros("no_output_gradient", output.width)?);
+    builder.push(
+        Pass::Train,
+        Op::DenseBackwardWeights {
+            input,
+            output_gradient,
+            weight_gradient: gradients.weight,
+            bias_gradient: gradients.written_bias,
+        },
+    )
 }
 
 fn push_node(
