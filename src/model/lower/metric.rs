@@ -147,7 +147,7 @@ pub(super) fn lower(
     let targets = judged.targets;
     let units = judged.made.value.width;
     let sums = |builder: &mut ProgramBuilder, rows: Rows, columns: usize| {
-        let name = format!("metrics.{name}.{}", judged.name);
+        let name = format!("metrics.{}.{name}", judged.name);
         builder.buffer(name, Role::Metric, Element::Real, rows, columns)
     };
     let mut ops = Vec::new();
@@ -171,7 +171,7 @@ pub(super) fn lower(
     };
     // The class of each sample, as an index.
     let index = |builder: &mut ProgramBuilder, suffix: &str, input| -> Result<_> {
-        let name = format!("{suffix}.{name}.{}", judged.name);
+        let name = format!("metrics.{}.{name}.{suffix}", judged.name);
         let index = builder.buffer(name, Role::Activation, Element::U32, Rows::Batch, 1)?;
         Ok((index, Op::Argmax { input, index }))
     };

@@ -154,12 +154,14 @@ fn push_output(
     of: &Judged<'_>,
     (watched, probabilities): (Vec<Watched>, BufferId),
 ) -> Result<OutputReport> {
-    let mut buffer = |kind: &str, role, element, columns| {
-        builder.buffer(format!("{kind}.{}", of.name), role, element, Rows::Batch, columns)
+    let output = of.name;
+    let mut buffer = |name: String, role, element, columns| {
+        builder.buffer(name, role, element, Rows::Batch, columns)
     };
-    let sample_weights = buffer("sample_weights", Role::SampleWeight, Element::Real, 1)?;
-    let loss = buffer("metrics.loss", Role::Metric, Element::Real, 1)?;
-    let counts = buffer("metrics.counts", Role::Metric, Element::U32, 2)?;
+    let name = format!("sample_weights.{output}");
+    let sample_weights = buffer(name, Role::SampleWeight, Element::Real, 1)?;
+    let loss = buffer(format!("metrics.{output}.loss"), Role::Metric, Element::Real, 1)?;
+    let counts = buffer(format!("metrics.{output}.counts"), Role::Metric, Element::U32, 2)?;
     push_loss(builder, derivatives, of, [sample_weights, loss, counts])?;
     let predictions = of.made.value.buffer;
     let predictions = Predictions { predictions, probabilities, sample_weights, counts };
