@@ -1,8 +1,10 @@
 //! From layers, losses and an optimizer to a program.
 
 mod backward;
+mod constants;
 mod forward;
 mod graph;
+mod layer;
 mod metric;
 mod node;
 mod objective;
@@ -10,7 +12,7 @@ mod update;
 
 use std::collections::HashMap;
 
-pub(crate) use node::Initial;
+pub(crate) use layer::Initial;
 pub(crate) use update::check_optimizer;
 
 use super::compiled::Compiled;
@@ -22,8 +24,9 @@ use crate::loss::Loss;
 use crate::program::{BufferId, Element, Op, Pass, Program, ProgramBuilder, Role, Rows};
 use backward::Derivatives;
 use graph::Graph;
+use layer::{Arenas, Nodes};
 use metric::{Predictions, Source, Watched};
-use node::{Arenas, Made, Nodes, Value};
+use node::{Made, Value};
 use objective::Judged;
 
 /// A compiled model as a program.
