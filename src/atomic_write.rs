@@ -5,6 +5,9 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 
+/// What the name of a file begins with while it is written; a program that is killed then leaves it.
+pub(crate) const UNFINISHED: &str = ".minibatch-";
+
 /// Replaces a file's content at once: the new one is written beside it, synced and renamed. A
 /// symbolic link stays one; the file that it leads to is replaced.
 ///
@@ -26,6 +29,7 @@ pub fn atomic_write(path: &Path, content: &[u8]) -> Result<()> {
         _ => Path::new("."),
     };
     let mut builder = tempfile::Builder::new();
+    builder.prefix(UNFINISHED);
     // Temporary files are private by default; this one becomes an ordinary file.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));

@@ -70,4 +70,4 @@ pub use optimizer::{Adagrad, Adam, Clip, EpsilonRule, Optimizer, RmsProp, Sgd};
 pub use schedule::Schedule;
 #[cfg(not(target_arch = "wasm32"))]
 pub use training::callbacks;
-pub use training::{Evaluate, Fit, Model, Predict};
+pub use training::{Evaluate, Fit, Model, Predict, Verbose};

@@ -30,7 +30,7 @@ macro_rules! cases {
     };
 }
 
-const TRAININGS: [(&str, &str); 14] = cases![
+const TRAININGS: [(&str, &str); 15] = cases![
     "activity_regularizer",
     "batch_normalization",
     "batch_normalization_frozen",
@@ -45,11 +45,8 @@ const TRAININGS: [(&str, &str); 14] = cases![
     "softmax_hidden",
     "softmax_mse",
     "two_inputs_two_outputs",
+    "two_inputs_two_outputs_weight_each",
 ];
-
-/// Each output has sample weights of its own there, which a [`Dataset`] does not have: only what
-/// is evaluated can be compared.
-const WEIGHT_EACH: (&str, &str) = cases!["two_inputs_two_outputs_weight_each"][0];
 
 const SCHEDULES: &str = include_str!("keras/schedules.json");
 
@@ -142,7 +139,7 @@ impl Keras {
             _ if self.is("two_inputs") => vec![Metric::MeanAbsoluteError],
             _ => vec![],
         };
-        let weighted = self.is("metrics") || self.name == WEIGHT_EACH.0;
+        let weighted = self.is("metrics") || self.name.ends_with("weight_each");
         [own.clone(), if weighted { own } else { vec![] }]
     }
 
@@ -236,19 +233,16 @@ impl Keras {
         Dataset::named(inputs, targets).unwrap()
     }
 
-    /// The data with the sample weights, if there are some.
+    /// The data with the sample weights, if there are some: of each target or of all.
     fn weighted_data(&self) -> Dataset {
-        let weights = match &self.file["sample_weight"] {
-            Value::Null => return self.data(),
-            Value::Object(weights) => {
-                let mut each = weights.values();
-                let first = each.next().unwrap();
-                assert!(each.all(|weights| weights == first), "{}: one a sample", self.name);
-                first
-            }
-            weights => weights,
-        };
-        self.data().with_sample_weights(floats(weights)).unwrap()
+        let data = self.data();
+        match &self.file["sample_weight"] {
+            Value::Null => data,
+            Value::Object(weights) => weights.iter().fold(data, |data, (target, weights)| {
+                data.with_target_weights(target, floats(weights)).unwrap()
+            }),
+            weights => data.with_sample_weights(floats(weights)).unwrap(),
+        }
     }
 
     fn batch_size(&self) -> usize {
@@ -616,36 +610,6 @@ fn fit_evaluate_and_predict_follow_keras() {
                 let actual: Vec<f64> = values.into_iter().map(f64::from).collect();
                 keras.close("outputs", &actual, &keras.predictions()[&name], |_| 3e-6);
             }
-        }
-    }
-}
-
-/// A [`Dataset`] weighs all outputs of a sample alike: with the weights of one output, what is
-/// reported of that output must be Keras'.
-#[test]
-fn evaluate_follows_keras_where_each_output_has_weights_of_its_own() {
-    let keras = Keras::new(&WEIGHT_EACH);
-    for backend in backends() {
-        let mut model = keras.compiled().build(backend).unwrap();
-        for (weights, evaluated) in [("initial", "evaluate_initial"), ("final", "evaluate")] {
-            set_weights(&mut model, &keras, weights);
-            let expected = keras.scores(&keras.file[evaluated], None);
-            let mut actual = Named::new();
-            for (output, weights) in entries(&keras.file["sample_weight"]) {
-                let evaluate =
-                    Evaluate::new().batch_size(keras.batch_size()).sample_weight(floats(weights));
-                let of_output = scores(&model.evaluate(&keras.data(), evaluate).unwrap());
-                let own = |(name, _): &(String, f64)| name.starts_with(&format!("{output}_"));
-                actual.extend(of_output.into_iter().filter(own));
-            }
-            let loss = actual["digit_loss"] + 0.5 * actual["size_loss"];
-            actual.insert("loss".into(), loss);
-            keras.close_scores(evaluated, &actual, &expected, |_| 3e-6);
-        }
-        let outputs = model.predict_outputs(&keras.data(), Predict::new()).unwrap();
-        for (name, values) in outputs {
-            let actual: Vec<f64> = values.into_iter().map(f64::from).collect();
-            keras.close("outputs", &actual, &keras.predictions()[&name], |_| 3e-6);
         }
     }
 }

@@ -208,7 +208,8 @@ fn broken_elementwise_kernels_are_caught() {
         ("counts that are not added to", "before.x + select", "select"),
         ("a loss that is not added to", "loss[row] += row_loss", "loss[row] = row_loss"),
         ("a loss without its weight", "row_loss * sample_weight", "row_loss"),
-        ("a gradient without its weight", "sample_weight * step", "step"),
+        ("a gradient without its weight", "sample_weight * shape.scale", "shape.scale"),
+        ("a gradient without the loss' weight", "* shape.scale *", "*"),
         ("the wrong logit", "[label % 4u]", "[0]"),
         ("no one-hot", "probability - one_hot", "probability"),
         ("no mean", "* step.inverse_rows", "* 1.0"),
@@ -226,7 +227,8 @@ fn broken_losses_are_caught() {
     let shared = [
         ("a loss that is not added to", "loss[row] += row_loss", "loss[row] = row_loss"),
         ("a loss without its weight", "row_loss * sample_weight", "row_loss"),
-        ("a gradient without its weight", "sample_weight * step", "step"),
+        ("a gradient without its weight", "sample_weight * shape.scale", "shape.scale"),
+        ("a gradient without the loss' weight", "* shape.scale *", "*"),
         ("no mean over the batch", "* step.inverse_rows", "* 1.0"),
         ("rows beyond the live ones written", "row >= step.live_rows", "false"),
         ("counts that are not added to", "before.x + select", "select"),
@@ -471,6 +473,299 @@ fn broken_activations_and_dropouts_are_caught() {
             "quad * 4u + i)",
             "quad * 4u + i + 1u)",
         ),
+    ] {
+        assert_caught(&gpu, operation, Tiled, what, from, to);
+    }
+}
+
+/// What every kernel over elements of the live rows has.
+const ROWS_BEYOND: (&str, &str) =
+    ("index >= step.live_rows * row_quads()", "index >= 2u * step.live_rows * row_quads()");
+
+#[test]
+fn broken_merges_and_slices_are_caught() {
+    let gpu = gpu();
+    use Operation::{Add, Concatenate, Slice, SoftmaxBackward};
+    for (operation, what, from, to) in [
+        (Add, "the first alone", "first[index] + second[index]", "first[index]"),
+        (Add, "rows beyond the live ones written", ROWS_BEYOND.0, ROWS_BEYOND.1),
+        (
+            Concatenate,
+            "one column too many of the first",
+            "column < shape.inputs",
+            "column <= shape.inputs",
+        ),
+        (Concatenate, "padding that is not zero", "} else if (column < shape.units) {", "} else {"),
+        (
+            Concatenate,
+            "the second from its second column on",
+            "+ column - shape.inputs",
+            "+ column - shape.inputs + 1u",
+        ),
+        (Concatenate, "rows that are not padded", "(columns + 3u) / 4u * 4u", "columns"),
+        (
+            Concatenate,
+            "a row of the second that is one of the first",
+            "second_row = row",
+            "second_row = 0u * row",
+        ),
+        (Concatenate, "rows beyond the live ones written", ROWS_BEYOND.0, ROWS_BEYOND.1),
+        (Slice, "no offset", "+ shape.offset", ""),
+        (Slice, "one column too far", "+ shape.offset", "+ shape.offset + 1u"),
+        (Slice, "padding that is not zero", "column < shape.units", "true"),
+        (Slice, "rows beyond the live ones written", ROWS_BEYOND.0, ROWS_BEYOND.1),
+        (
+            SoftmaxBackward,
+            "no sum",
+            "(output_gradient[first + quad] - sum)",
+            "output_gradient[first + quad]",
+        ),
+        (SoftmaxBackward, "not by the value", "= value[first + quad] * (", "= ("),
+        (SoftmaxBackward, "a sum without the values", "* value[first + quad];", ";"),
+        (
+            SoftmaxBackward,
+            "padding that is not zero",
+            "live_or(gradient, quad, 0.0)",
+            "gradient - sum",
+        ),
+        (SoftmaxBackward, "rows beyond the live ones written", "row >= step.live_rows", "false"),
+    ] {
+        assert_caught(&gpu, operation, Tiled, what, from, to);
+    }
+}
+
+#[test]
+fn broken_batch_normalization_is_caught() {
+    let gpu = gpu();
+    use Operation::{BatchMoments, BatchNormalize, BatchNormalizeBackward, MovingAverage};
+    let linear = Operation::BatchNormalizeBackwardInput(Elementwise::Linear);
+    let sigmoid = Operation::BatchNormalizeBackwardInput(Elementwise::Sigmoid);
+    let shared = [
+        ("the last row left out", "row < rows; row", "row + 1u < rows; row"),
+        ("the first rows left out", "row = first_row(local)", "row = first_row(local) + LANES"),
+        ("a lost half", "half >= 4u", "half > 4u"),
+        (
+            "rows beyond the live ones summed",
+            "(0u, step.live_rows, quad",
+            "(0u, step.live_rows + 1u, quad",
+        ),
+        ("the sums of another quad", "column_sums[local % 4u]", "column_sums[0]"),
+        ("no barrier", "workgroupBarrier();", ""),
+    ];
+    for operation in [BatchMoments, BatchNormalizeBackward, Operation::LayerNormalizeBackward] {
+        for (what, from, to) in shared {
+            assert_caught(&gpu, operation, Tiled, what, from, to);
+        }
+    }
+    for (operation, what, from, to) in [
+        (
+            BatchMoments,
+            "squares before the mean is taken off",
+            "column_sum(local, squares) / f32(step.live_rows)",
+            "column_sum(local, squares + 2.0 * mean * sums) / f32(step.live_rows) - 2.0 * mean * mean",
+        ),
+        (BatchMoments, "no mean taken off", "quad] - mean", "quad]"),
+        (BatchMoments, "a sum for a mean", "sums) / f32(step.live_rows)", "sums)"),
+        (
+            BatchMoments,
+            "a sample's variance",
+            "squares) / f32(step.live_rows)",
+            "squares) / max(f32(step.live_rows) - 1.0, 1.0)",
+        ),
+        (BatchMoments, "no variance written", "variances[quad] = variance;", ""),
+        (
+            MovingAverage,
+            "the shares swapped",
+            "average[index] * constants.momentum",
+            "average[index] * constants.one_minus_momentum",
+        ),
+        (
+            MovingAverage,
+            "the value added whole",
+            "value[index] * constants.one_minus_momentum",
+            "value[index]",
+        ),
+        (
+            MovingAverage,
+            "the last values left out",
+            "constants.length / 4u",
+            "(constants.length / 4u - 1u)",
+        ),
+        (BatchNormalize, "no mean taken off", "input[index] - mean[quad]", "input[index]"),
+        (BatchNormalize, "no epsilon", "variance[quad] + shape.epsilon", "variance[quad]"),
+        (
+            BatchNormalize,
+            "epsilon after the root",
+            "sqrt(variance[quad] + shape.epsilon)",
+            "(sqrt(variance[quad]) + shape.epsilon)",
+        ),
+        (BatchNormalize, "no offset", "gamma[quad] + shape.gamma_offset", "gamma[quad]"),
+        (BatchNormalize, "no beta", "+ beta[quad]", ""),
+        (BatchNormalize, "the moments of another unit", "index % row_quads()", "0u * index"),
+        (BatchNormalize, "padding that is not zero", "quad, 0.0)", "quad, 1.0)"),
+        (BatchNormalize, "rows beyond the live ones written", ROWS_BEYOND.0, ROWS_BEYOND.1),
+        (BatchNormalizeBackward, "no epsilon", "variance[quad] + shape.epsilon", "variance[quad]"),
+        (BatchNormalizeBackward, "no mean taken off", "input[index] - mean[quad]", "input[index]"),
+        (
+            BatchNormalizeBackward,
+            "not by the deviation",
+            "/ sqrt(variance[quad] + shape.epsilon)",
+            "",
+        ),
+        (
+            BatchNormalizeBackward,
+            "padding of no number",
+            "live_or(normalized, quad, 0.0)",
+            "normalized",
+        ),
+        (
+            BatchNormalizeBackward,
+            "both gradients alike",
+            "beta_gradient[quad] = beta_sum",
+            "beta_gradient[quad] = gamma_sum",
+        ),
+        (linear, "no epsilon", "variance[quad] + shape.epsilon", "variance[quad]"),
+        (linear, "no offset", "gamma[quad] + shape.gamma_offset", "gamma[quad]"),
+        (linear, "the mean's part left out", "beta_gradient[quad] + normalized", "normalized"),
+        (linear, "the variance's part left out", "+ normalized * gamma_gradient[quad]", ""),
+        (linear, "not by the rows", "* step.inverse_rows", ""),
+        (
+            linear,
+            "not by the deviation",
+            "(gamma[quad] + shape.gamma_offset) / deviation",
+            "(gamma[quad] + shape.gamma_offset)",
+        ),
+        (linear, "padding that is not zero", "quad, 0.0)", "quad, 1.0)"),
+        (linear, "rows beyond the live ones written", ROWS_BEYOND.0, ROWS_BEYOND.1),
+        (sigmoid, "no derivative", "* activation_derivative(x)", ""),
+    ] {
+        assert_caught(&gpu, operation, Tiled, what, from, to);
+    }
+}
+
+#[test]
+fn broken_layer_normalization_is_caught() {
+    let gpu = gpu();
+    use Operation::{LayerNormalize, LayerNormalizeBackward};
+    let linear = Operation::LayerNormalizeBackwardInput(Elementwise::Linear);
+    let sigmoid = Operation::LayerNormalizeBackwardInput(Elementwise::Sigmoid);
+    for operation in [LayerNormalize, linear] {
+        for (what, from, to) in [
+            (
+                "the last quad left out",
+                "quad < quads; quad += LANES",
+                "quad + 1u < quads; quad += LANES",
+            ),
+            ("a lost half", "half > 0u", "half > 1u"),
+            ("the sums of another row", "row_sums[local - local % LANES]", "row_sums[0]"),
+            ("rows beyond the live ones written", "row < step.live_rows", "row <= step.live_rows"),
+            ("no barrier", "workgroupBarrier();", ""),
+            ("padding that is not zero", "quad, 0.0);\n    }\n", "quad, 1.0);\n    }\n"),
+        ] {
+            assert_caught(&gpu, operation, Tiled, what, from, to);
+        }
+    }
+    for (operation, what, from, to) in [
+        (
+            LayerNormalize,
+            "padding summed",
+            "live_or(input[first + quad] - mean, quad, 0.0)",
+            "input[first + quad] - mean",
+        ),
+        (LayerNormalize, "no epsilon", "variance + shape.epsilon", "variance"),
+        (LayerNormalize, "a sum for a mean", "sums) / f32(shape.units)", "sums)"),
+        (
+            LayerNormalize,
+            "a sample's variance",
+            "squares) / f32(shape.units)",
+            "squares) / max(f32(shape.units) - 1.0, 1.0)",
+        ),
+        (LayerNormalize, "no offset", "gamma[quad] + shape.gamma_offset", "gamma[quad]"),
+        (LayerNormalize, "no beta", "+ beta[quad]", ""),
+        (
+            LayerNormalize,
+            "the deviation itself",
+            "vec4<f32>(mean, inverse,",
+            "vec4<f32>(mean, 1.0 / inverse,",
+        ),
+        (LayerNormalize, "padding of the moments", "inverse, 0.0, 0.0)", "inverse, 0.0, 1.0)"),
+        (
+            LayerNormalizeBackward,
+            "no mean taken off",
+            "input[index] - moments[row].x",
+            "input[index]",
+        ),
+        (LayerNormalizeBackward, "not by the deviation", "* moments[row].y", ""),
+        (LayerNormalizeBackward, "the moments of the first row", "moments[row]", "moments[0]"),
+        (linear, "no mean of the gradient", "g - mean_g", "g"),
+        (linear, "no mean of the product", "- (x - mean) * inverse * mean_product", ""),
+        (
+            linear,
+            "a mean over the rows",
+            "products) / f32(shape.units)",
+            "products) * step.inverse_rows",
+        ),
+        (linear, "no offset", "gamma[quad] + shape.gamma_offset", "gamma[quad]"),
+        (linear, "not by the deviation", "inverse * inner", "inner"),
+        (sigmoid, "no derivative", "* activation_derivative(x)", ""),
+    ] {
+        assert_caught(&gpu, operation, Tiled, what, from, to);
+    }
+}
+
+#[test]
+fn broken_gaussian_noise_is_caught() {
+    let gpu = gpu();
+    for (what, from, to) in [
+        ("other bits", "0x7feb352du", "0x7feb352fu"),
+        ("no layer", "+ layer)", ")"),
+        ("half the noise", "^ step.noise_1", ""),
+        ("the noise of the next value", "index * 4u + i)", "index * 4u + i + 1u)"),
+        ("another deviation", "shape.standard_deviation * z", "z"),
+        ("noise alone", "input[index] + shape", "shape"),
+        ("no root of 2", "1.41421356 * p", "p"),
+        ("a uniform distribution", "p * x", "x"),
+        ("the centre's polynomial in the tails", "w < 5.0", "true"),
+        ("a tail without root", "sqrt(w) - 3.0", "w - 3.0"),
+        ("a coarser polynomial", "-0.00125372503", "-0.00125"),
+        ("a coarser polynomial of the tails", "0.00943887047", "0.00943"),
+        ("padding that is not zero", "% row_quads(), 0.0)", "% row_quads(), 1.0)"),
+        ("rows beyond the live ones written", ROWS_BEYOND.0, ROWS_BEYOND.1),
+    ] {
+        assert_caught(&gpu, Operation::GaussianNoise, Tiled, what, from, to);
+    }
+}
+
+#[test]
+fn broken_activity_penalties_are_caught() {
+    let gpu = gpu();
+    use Operation::ActivityPenalty;
+    let linear = Operation::ActivityPenaltyGradient(Elementwise::Linear);
+    let sigmoid = Operation::ActivityPenaltyGradient(Elementwise::Sigmoid);
+    for (operation, what, from, to) in [
+        (ActivityPenalty, "no absolute value", "abs(x)", "x"),
+        (ActivityPenalty, "no square", "shape.l2 * x * x", "shape.l2 * x"),
+        (linear, "not by the rows", "* step.inverse_rows", ""),
+        (ActivityPenalty, "not added to", "loss[row] +=", "loss[row] ="),
+        (ActivityPenalty, "a lost half", "half > 0u", "half > 1u"),
+        (
+            ActivityPenalty,
+            "the last quad left out",
+            "quad < quads; quad",
+            "quad + 1u < quads; quad",
+        ),
+        // As they hold no number, adding to them would change nothing.
+        (
+            ActivityPenalty,
+            "rows beyond the live ones written",
+            "&& row < step.live_rows) {\n        loss[row] +=",
+            ") {\n        loss[row] = select(0.0, loss[row], row < step.live_rows) +",
+        ),
+        (linear, "no sign", "sign(x)", "x"),
+        (linear, "half the slope", "2.0 * shape.l2", "shape.l2"),
+        (linear, "padding that is not zero", "% row_quads(), 0.0)", "% row_quads(), 1.0)"),
+        (linear, "rows beyond the live ones written", ROWS_BEYOND.0, ROWS_BEYOND.1),
+        (sigmoid, "no derivative", "* activation_derivative(x)", ""),
     ] {
         assert_caught(&gpu, operation, Tiled, what, from, to);
     }

@@ -175,6 +175,21 @@ fn callbacks_see_each_epoch_and_can_stop() {
 }
 
 #[test]
+fn stopping_inside_an_epoch_ends_it_there_and_validates() {
+    let data = synthetic_digits(100, 0).unwrap();
+    let (train, held_out) = data.split_last(0.25).unwrap();
+    for backend in backends() {
+        let mut model = network(&data, 8, 0, backend);
+        let mut watch = Watch { stop_after: Some(3), ..Watch::default() };
+        let fit = Fit::new().batch_size(10).epochs(2).validation_data(&held_out);
+        let history = model.fit(&train, fit.callback(&mut watch)).unwrap();
+        assert_eq!((watch.steps, history.epochs.len(), model.steps()), (3, 1, 3));
+        let scores = model.evaluate(&held_out, Evaluate::new().batch_size(10)).unwrap();
+        assert_eq!(history.epochs[0].validation.as_ref(), Some(&scores));
+    }
+}
+
+#[test]
 fn what_makes_no_sense_is_refused_before_anything_changes() {
     let data = synthetic_digits(40, 0).unwrap();
     let floats = Features::F32(Arc::new(vec![0.0; 40 * 784]));

@@ -104,10 +104,10 @@ impl<T: Real> CpuExecutor<T> {
             buffer.check_target(batch.data, column)?;
             self.fill(id, batch, |sample| sample.target(column))?;
         }
-        for (id, _) in self.program.of_role(Role::SampleWeight) {
+        for (column, (id, _)) in self.program.of_role(Role::SampleWeight).enumerate() {
             let mut weights = self.real_mut(id);
             for (to, sample) in weights.iter_mut().zip(batch.samples()) {
-                *to = T::from_f32(sample?.weight());
+                *to = T::from_f32(sample?.weight(column));
             }
         }
         Ok(())

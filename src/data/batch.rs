@@ -26,9 +26,9 @@ impl<'a> Sample<'a> {
         column.and_then(|column| column.bytes(self.place)).unwrap_or_default()
     }
 
-    /// How much its loss counts; 1 unless given.
-    pub fn weight(self) -> f32 {
-        self.data.weight(self.place)
+    /// How much the loss of its target `column` counts; 1 unless given.
+    pub fn weight(self, column: usize) -> f32 {
+        self.data.weight(column, self.place)
     }
 }
 

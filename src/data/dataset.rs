@@ -25,6 +25,8 @@ pub struct Dataset {
     classes: usize,
     range: Range<usize>,
     weights: Option<Weights>,
+    /// Those of single targets, by the target's name.
+    target_weights: Arc<[(String, Weights)]>,
 }
 
 #[derive(Debug, Clone)]
@@ -105,7 +107,14 @@ impl Dataset {
             Targets::Values { .. } => None,
         });
         let classes = classes.unwrap_or(0);
-        Ok(Dataset { inputs, targets, classes, range: 0..samples, weights: None })
+        Ok(Dataset {
+            inputs,
+            targets,
+            classes,
+            range: 0..samples,
+            weights: None,
+            target_weights: Arc::new([]),
+        })
     }
 
     /// The same samples with these inputs and targets in this order; the names do not count where
@@ -125,6 +134,29 @@ impl Dataset {
     /// [`Error::Shape`] if there is not one for each sample, [`Error::Argument`] if one is not
     /// finite.
     pub fn with_sample_weights(self, weights: Vec<f32>) -> Result<Dataset> {
+        let weights = Some(self.checked(weights)?);
+        Ok(Dataset { weights, ..self })
+    }
+
+    /// The same samples, each with a weight for its target called `target`, in place of that of
+    /// [`with_sample_weights`](Self::with_sample_weights).
+    ///
+    /// # Errors
+    /// As `with_sample_weights`; [`Error::Argument`] if there is no such target.
+    pub fn with_target_weights(self, target: &str, weights: Vec<f32>) -> Result<Dataset> {
+        if !self.targets.iter().any(|column| column.name == target) {
+            let names: Vec<&str> = self.targets.iter().map(|target| target.name.as_str()).collect();
+            let problem = format!("is for {target:?}; the targets are {}", names.join(", "));
+            return Err(Error::argument("sample_weight", problem));
+        }
+        let weights = self.checked(weights)?;
+        let others = self.target_weights.iter().filter(|(name, _)| name != target).cloned();
+        let target_weights = others.chain([(target.to_owned(), weights)]).collect();
+        Ok(Dataset { target_weights, ..self })
+    }
+
+    /// One finite weight for each sample.
+    fn checked(&self, weights: Vec<f32>) -> Result<Weights> {
         if weights.len() != self.len() {
             return Err(Error::Shape {
                 what: "sample_weight".into(),
@@ -138,8 +170,7 @@ impl Dataset {
             let problem = format!("of sample {sample} is {weight}; give finite numbers");
             return Err(Error::argument("sample_weight", problem));
         }
-        let weights = Weights { values: weights.into(), start: self.range.start };
-        Ok(Dataset { weights: Some(weights), ..self })
+        Ok(Weights { values: weights.into(), start: self.range.start })
     }
 
     /// The same samples, each weighted by its class: `(class, weight)`, classes that are not named
@@ -150,7 +181,7 @@ impl Dataset {
     /// [`Error::Argument`] if there are sample weights already, a weight is not finite, or there is
     /// not exactly one target.
     pub fn with_class_weights(self, weights: &[(u32, f32)]) -> Result<Dataset> {
-        if self.weights.is_some() {
+        if self.has_sample_weights() {
             let problem = "is given together with sample_weight; give one of them";
             return Err(Error::argument("class_weight", problem));
         }
@@ -178,7 +209,7 @@ impl Dataset {
 
     /// True if each sample has a weight of its own.
     pub fn has_sample_weights(&self) -> bool {
-        self.weights.is_some()
+        self.weights.is_some() || !self.target_weights.is_empty()
     }
 
     /// Number of samples.
@@ -299,9 +330,12 @@ impl Dataset {
         Some(Sample { data: self, place })
     }
 
-    /// That of the sample at `place` in the whole set.
-    pub(super) fn weight(&self, place: usize) -> f32 {
-        let weight = self.weights.as_ref().and_then(|weights| {
+    /// That of target `column` of the sample at `place` in the whole set.
+    pub(super) fn weight(&self, column: usize, place: usize) -> f32 {
+        let name = self.targets.get(column).map(|target| &target.name);
+        let own = self.target_weights.iter().find(|(target, _)| Some(target) == name);
+        let weights = own.map(|(_, weights)| weights).or(self.weights.as_ref());
+        let weight = weights.and_then(|weights| {
             let index = place.checked_sub(weights.start)?;
             weights.values.get(index).copied()
         });

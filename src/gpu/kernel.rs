@@ -274,9 +274,9 @@ impl Kernel {
         let column_sum = shader!("shared/column_sum.wgsl");
         let row_sum = shader!("shared/row_sum.wgsl");
         let normalization = shader!("shared/normalization.wgsl");
-        let activity = shader!("shared/penalty.wgsl");
         let metric = shader!("shared/metric.wgsl");
         let largest = shader!("shared/largest.wgsl");
+        let activity = shader!("shared/activity.wgsl");
         let load = |input| match input {
             InputKind::F32 => shader!("shared/input_f32.wgsl"),
             InputKind::U8 => shader!("shared/input_u8.wgsl"),

@@ -133,7 +133,7 @@ fn fill<'a>(
             let starts = (region.start as usize..).step_by(row_bytes);
             for (start, sample) in starts.zip(batch.samples()) {
                 let sample = sample?;
-                let weight = sample.weight().to_ne_bytes();
+                let weight = sample.weight(region.column).to_ne_bytes();
                 let values: &[u8] = match buffer.role {
                     Role::SampleWeight => &weight,
                     Role::Target => sample.target(region.column),

@@ -49,6 +49,11 @@ impl Sequential {
         self.layer(Layer::Dropout { rate })
     }
 
+    /// Appends noise of this standard deviation.
+    pub fn gaussian_noise(self, standard_deviation: f64) -> Self {
+        self.layer(Layer::GaussianNoise { standard_deviation })
+    }
+
     /// Appends a [`BatchNormalization`] with Keras' defaults.
     pub fn batch_normalization(self) -> Self {
         self.layer(BatchNormalization::new())

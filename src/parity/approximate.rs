@@ -48,24 +48,19 @@ impl Approximate {
         Self::sum(terms) / Self::exact(terms.len() as f64)
     }
 
-    /// Mean and variance of numbers that are exact. An error `e` of the mean makes the mean square
-    /// larger by `e²`, no more.
+    /// Mean and variance of numbers that are exact. Differences from a mean that is off by `e` are
+    /// larger by `e` at most, and the mean of their squares by `e²`.
     pub fn moments(values: &[f64]) -> [Self; 2] {
         let exact: Vec<_> = values.iter().map(|&x| Self::exact(x)).collect();
         let mean = Self::mean(&exact);
-        let squares: Vec<_> = values
-            .iter()
-            .map(|x| {
-                // Taking off the computed mean is one rounding.
-                let difference = rounded((x - mean.value).abs());
-                difference * difference
-            })
-            .collect();
-        let of_mean = mean.error * mean.error;
-        let variance = Self::mean(&squares);
-        // The roundings are of differences from the computed mean, so they grow with it.
-        let error = variance.error * (1.0 + bounds::gamma(values.len())) + 2.0 * of_mean;
-        [mean, Approximate { error, ..variance }]
+        let square = |x: f64| {
+            let difference = rounded((x - mean.value).abs() + mean.error);
+            difference * difference
+        };
+        let squares: Vec<_> = values.iter().map(|&x| square(x)).collect();
+        let error = Self::mean(&squares).error + mean.error * mean.error;
+        let sum: f64 = values.iter().map(|x| (x - mean.value) * (x - mean.value)).sum();
+        [mean, Approximate { value: sum / values.len() as f64, error }]
     }
 }
 

@@ -9,10 +9,18 @@ use crate::program::{Buffer, BufferId, Element, Pass, Placement, Program, Role, 
 use crate::random::{Random, Stream};
 
 /// A NaN that no computation makes: what outputs hold before, and what must be left where nothing
-/// is to be written.
-const POISON: u32 = 0x7fc0_dead;
-/// The same for what is added to: a NaN would stay as it is.
-const POISONED_SUM: u32 = 0x3dea_dead;
+/// is to be written. Each allocation has one of its own, as a sum or a copy of one is that one.
+fn poison_of(id: BufferId, buffer: &Buffer) -> u32 {
+    let owner = match buffer.placement {
+        Placement::Own => id,
+        Placement::Slice { arena, .. } => arena,
+    };
+    match buffer.role {
+        // What is added to would leave a NaN as it is.
+        Role::Metric => 0x3dea_dead,
+        _ => 0x7fc0_de00 + owner.index() as u32,
+    }
+}
 /// Rows beyond the live ones, in every buffer of the batch.
 pub(super) const GUARD_ROWS: usize = 3;
 
@@ -161,10 +169,10 @@ impl Case {
             let raw = device.read_raw(id, rows + GUARD_ROWS).await?;
             let words = raw.chunks_exact(4).map(bytemuck::pod_read_unaligned::<u32>);
             let stride = buffer.stride();
+            let poison = poison_of(id, buffer);
             for (i, word) in words.enumerate() {
                 let (row, column) = (i / stride, i % stride);
                 let live = row < buffer.live_rows(rows) && column < buffer.columns;
-                let poison = poison_of(buffer);
                 let expected = match (guard, live) {
                     (true, _) => poison,
                     (false, true) => continue,
@@ -185,17 +193,12 @@ impl Case {
     }
 }
 
-fn poison_of(buffer: &Buffer) -> u32 {
-    if buffer.role == Role::Metric { POISONED_SUM } else { POISON }
-}
-
 fn poison(device: &mut GpuExecutor, id: BufferId, buffer: &Buffer, rows: usize) -> Result<()> {
     let elements = buffer.allocated(rows + GUARD_ROWS);
     let bytes = match buffer.element {
         Element::U8 => vec![0xaa; elements],
         Element::Real | Element::U32 => {
-            let word = poison_of(buffer).to_ne_bytes();
-            std::iter::repeat_n(word, elements).flatten().collect()
+            std::iter::repeat_n(poison_of(id, buffer).to_ne_bytes(), elements).flatten().collect()
         }
     };
     device.write_raw(id, &bytes)

@@ -23,7 +23,7 @@ pub enum Role {
     /// Filled by the host with each batch's targets, class indices `[B, 1]`, or floats; in the order
     /// of the data's, as the inputs.
     Target,
-    /// Filled by the host with the weight of each sample.
+    /// Filled by the host with how much each sample's loss counts; one for each target.
     SampleWeight,
     /// Trained.
     Parameter,

@@ -455,3 +455,81 @@ fn check_thresholds(thresholds: Thresholds) -> Result<()> {
         Thresholds::One(_) | Thresholds::Even(_) => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::activation::Elementwise;
+
+    /// A builder with rows `a` and `b` of 5, `c` of 3 and `d` of 8 columns, and a vector of 5.
+    fn builder() -> (ProgramBuilder, [BufferId; 5]) {
+        let mut builder = ProgramBuilder::new();
+        let rows = [("a", 5), ("b", 5), ("c", 3), ("d", 8)];
+        let [a, b, c, d] = rows.map(|(name, columns)| builder.activation(name, columns).unwrap());
+        let vector = builder.buffer("vector", Role::Scratch, Element::Real, Rows::One, 5).unwrap();
+        (builder, [a, b, c, d, vector])
+    }
+
+    #[track_caller]
+    fn assert_refused(op: impl Fn([BufferId; 5]) -> Op, expected: &str) {
+        let (mut builder, ids) = builder();
+        let error = builder.push(Pass::Predict, op(ids)).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error:?} does not say {expected:?}");
+        assert!(builder.build().ops(Pass::Predict).is_empty());
+    }
+
+    #[test]
+    fn rows_that_do_not_fit_beside_each_other_are_refused() {
+        assert_refused(|[a, _, c, d, _]| Op::Add { first: a, second: c, output: d }, "c in add");
+        assert_refused(|[a, b, _, d, _]| Op::Concatenate { first: a, second: b, output: d }, "10]");
+        let (mut builder, [a, _, c, d, _]) = builder();
+        builder.push(Pass::Predict, Op::Concatenate { first: a, second: c, output: d }).unwrap();
+    }
+
+    #[test]
+    fn a_slice_ends_within_its_input() {
+        for offset in [3, usize::MAX] {
+            assert_refused(|[a, _, c, ..]| Op::Slice { input: a, output: c, offset }, "c in slice");
+        }
+        let (mut builder, [a, _, c, ..]) = builder();
+        builder.push(Pass::Predict, Op::Slice { input: a, output: c, offset: 2 }).unwrap();
+    }
+
+    #[test]
+    fn a_normalization_takes_one_value_a_unit_and_writes_each_buffer_once() {
+        assert_refused(
+            |[a, _, c, _, vector]| Op::BatchMoments { input: a, mean: vector, variance: c },
+            "c in batch_moments",
+        );
+        assert_refused(
+            |[a, _, _, _, vector]| Op::BatchMoments { input: a, mean: vector, variance: vector },
+            "writes vector twice",
+        );
+        assert_refused(
+            |[a, b, c, _, vector]| Op::LayerNormalize {
+                input: a,
+                gamma: vector,
+                beta: vector,
+                output: b,
+                moments: c,
+                epsilon: 1e-3,
+                gamma_offset: 0.0,
+            },
+            "c in layer_normalize",
+        );
+    }
+
+    #[test]
+    fn a_gradient_takes_along_no_activation_that_its_result_does_not_tell() {
+        assert_refused(
+            |[a, b, ..]| Op::ActivityPenaltyGradient {
+                value: a,
+                input_gradient: b,
+                activation: Elementwise::Gelu,
+                l1: 0.5,
+                l2: 0.5,
+            },
+            "Gelu cannot be part of activity_penalty_gradient",
+        );
+    }
+}

@@ -55,6 +55,44 @@ impl ValidationFreq {
     }
 }
 
+/// How much is shown on standard output, Keras' `verbose`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Verbose {
+    /// [`Bar`](Self::Bar) on a terminal, [`Line`](Self::Line) into a file or a pipe.
+    Auto,
+    /// Nothing; Keras' 0. The default here, since a library speaks only when asked to; Keras' is
+    /// `"auto"`.
+    #[default]
+    Silent,
+    /// A bar that is drawn over as the steps go by, and a line that stays of it; Keras' 1.
+    Bar,
+    /// A line at the end of each epoch; Keras' 2.
+    Line,
+}
+
+impl Verbose {
+    /// What shows it; nothing in a browser, which has no standard output.
+    fn progress(self) -> Option<Box<dyn Callback>> {
+        #[cfg(not(target_arch = "wasm32"))]
+        if self != Verbose::Silent {
+            return Some(Box::new(super::callbacks::ProgressBar::new(self)));
+        }
+        None
+    }
+
+    /// The callbacks, and after them, as in Keras, the one that shows the progress, which is kept in
+    /// `progress`.
+    pub(super) fn add_to<'b>(
+        self,
+        callbacks: &'b mut [&mut dyn Callback],
+        progress: &'b mut Option<Box<dyn Callback>>,
+    ) -> Vec<&'b mut dyn Callback> {
+        *progress = self.progress();
+        let callbacks = callbacks.iter_mut().map(|callback| &mut **callback as &mut dyn Callback);
+        callbacks.chain(progress.iter_mut().map(|progress| &mut **progress as _)).collect()
+    }
+}
+
 /// Arguments of [`Model::fit`](super::Model::fit), by
 /// [Keras' names](https://keras.io/api/models/model_training_apis/#fit-method).
 pub struct Fit<'a> {
@@ -69,8 +107,10 @@ pub struct Fit<'a> {
     pub(super) validation_freq: Option<ValidationFreq>,
     pub(super) steps_per_epoch: Option<usize>,
     pub(super) sample_weight: Option<Vec<f32>>,
+    pub(super) target_weight: Vec<(String, Vec<f32>)>,
     pub(super) class_weight: Vec<(u32, f32)>,
     pub(super) callbacks: Vec<&'a mut dyn Callback>,
+    pub(super) verbose: Verbose,
 }
 
 impl Default for Fit<'_> {
@@ -103,8 +143,10 @@ impl<'a> Fit<'a> {
             validation_freq: None,
             steps_per_epoch: None,
             sample_weight: None,
+            target_weight: Vec::new(),
             class_weight: Vec::new(),
             callbacks: Vec::new(),
+            verbose: Verbose::Silent,
         }
     }
 
@@ -188,6 +230,13 @@ impl<'a> Fit<'a> {
         self
     }
 
+    /// A weight for each sample's target called `target`, where the model has several outputs; in
+    /// place of that of [`sample_weight`](Self::sample_weight) for this one.
+    pub fn target_weight(mut self, target: &str, weights: impl Into<Vec<f32>>) -> Self {
+        self.target_weight.push((target.to_owned(), weights.into()));
+        self
+    }
+
     /// A weight for the samples of each class, `(class, weight)`; 1 for those that are not named.
     /// Counts in training only, and not together with sample weights.
     pub fn class_weight(mut self, weights: impl Into<Vec<(u32, f32)>>) -> Self {
@@ -200,6 +249,13 @@ impl<'a> Fit<'a> {
         self.callbacks.push(callback);
         self
     }
+
+    /// Shows on standard output how the epochs go, by a
+    /// [`ProgressBar`](super::callbacks::ProgressBar); nothing by default.
+    pub fn verbose(mut self, verbose: Verbose) -> Self {
+        self.verbose = verbose;
+        self
+    }
 }
 
 /// Arguments of [`Model::evaluate`](super::Model::evaluate).
@@ -208,6 +264,7 @@ pub struct Evaluate<'a> {
     pub(super) sample_weight: Option<Vec<f32>>,
     pub(super) steps: Option<usize>,
     pub(super) callbacks: Vec<&'a mut dyn Callback>,
+    pub(super) verbose: Verbose,
 }
 
 impl Default for Evaluate<'_> {
@@ -228,7 +285,13 @@ impl std::fmt::Debug for Evaluate<'_> {
 impl<'a> Evaluate<'a> {
     /// All samples, in batches of 32.
     pub fn new() -> Self {
-        Evaluate { batch_size: 32, sample_weight: None, steps: None, callbacks: Vec::new() }
+        Evaluate {
+            batch_size: 32,
+            sample_weight: None,
+            steps: None,
+            callbacks: Vec::new(),
+            verbose: Verbose::Silent,
+        }
     }
 
     /// Samples a step, at least 1; 32 by default.
@@ -255,6 +318,13 @@ impl<'a> Evaluate<'a> {
         self.callbacks.push(callback);
         self
     }
+
+    /// Shows on standard output how the steps go and the scores, by a
+    /// [`ProgressBar`](super::callbacks::ProgressBar); nothing by default.
+    pub fn verbose(mut self, verbose: Verbose) -> Self {
+        self.verbose = verbose;
+        self
+    }
 }
 
 /// Arguments of [`Model::predict`](super::Model::predict).
@@ -262,6 +332,7 @@ pub struct Predict<'a> {
     pub(super) batch_size: usize,
     pub(super) steps: Option<usize>,
     pub(super) callbacks: Vec<&'a mut dyn Callback>,
+    pub(super) verbose: Verbose,
 }
 
 impl Default for Predict<'_> {
@@ -282,7 +353,7 @@ impl std::fmt::Debug for Predict<'_> {
 impl<'a> Predict<'a> {
     /// All samples, in batches of 32.
     pub fn new() -> Self {
-        Predict { batch_size: 32, steps: None, callbacks: Vec::new() }
+        Predict { batch_size: 32, steps: None, callbacks: Vec::new(), verbose: Verbose::Silent }
     }
 
     /// Samples a step, at least 1; 32 by default.
@@ -301,6 +372,13 @@ impl<'a> Predict<'a> {
     /// Adds someone whose predict hooks are called.
     pub fn callback(mut self, callback: &'a mut dyn Callback) -> Self {
         self.callbacks.push(callback);
+        self
+    }
+
+    /// Shows on standard output how the steps go, by a
+    /// [`ProgressBar`](super::callbacks::ProgressBar); nothing by default.
+    pub fn verbose(mut self, verbose: Verbose) -> Self {
+        self.verbose = verbose;
         self
     }
 }

@@ -1,7 +1,8 @@
 //! Callbacks: how a caller watches training, takes part in it, and ends it.
 
 use super::history::{EpochRecord, History};
-use super::model::{Model, Predictions};
+use super::model::Model;
+use super::predict::Predictions;
 use super::scores::Scores;
 use crate::error::Result;
 
@@ -10,15 +11,15 @@ use crate::error::Result;
 pub enum Flow {
     /// It does.
     Continue,
-    /// It ends after this step or epoch; what was learned so far is kept. After a step, the
-    /// epoch's validation is left out (Keras still runs it).
+    /// It ends after this step or epoch; what was learned so far is kept. After a step, the epoch
+    /// is still validated, as in Keras.
     Stop,
 }
 
 /// What is known when training begins.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TrainStart {
-    /// Epochs that count as done; the first one's number is one more.
+    /// Epochs that count as done, those of a [`Resume`] too; the first one's number is one more.
     pub initial_epoch: u32,
     /// Number of the last epoch that was asked for.
     pub epochs: u32,
@@ -27,6 +28,16 @@ pub struct TrainStart {
     /// Names of the values that an epoch of this run can have, in the order of
     /// [`EpochRecord::values`]: `loss`, `val_loss`, ...
     pub names: Vec<String>,
+}
+
+/// Where a run that was broken goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Resume {
+    /// Epochs of it that are done; the next one's number is one more.
+    pub epochs: u32,
+    /// Steps of that next epoch that are done too, less than it has. The epoch's scores are then
+    /// those of its other steps.
+    pub steps: usize,
 }
 
 /// What is known when an epoch begins.
@@ -45,7 +56,7 @@ pub struct EpochStart {
 pub struct StepEnd {
     /// Steps of this epoch, evaluation or prediction so far.
     pub step: usize,
-    /// Samples of them so far.
+    /// Samples of them so far, without those that were seen before a [`Resume`].
     pub samples: usize,
 }
 
@@ -62,7 +73,18 @@ pub struct StepEnd {
 /// reads from the device waits for the steps handed to it so far.
 #[allow(unused_variables, reason = "the default bodies are empty")]
 pub trait Callback {
-    /// Training begins; nothing was changed yet.
+    /// The first hook of `fit`: where it is to begin, in place of its `initial_epoch`. Who gives
+    /// an answer has set the model to what it was there, the count of its epochs included; of
+    /// several answers the last one counts. If all epochs are done then, none runs, and the history
+    /// is empty.
+    ///
+    /// # Errors
+    /// As `train_begin`.
+    fn resume(&mut self, model: &mut Model, train: &TrainStart) -> Result<Option<Resume>> {
+        Ok(None)
+    }
+
+    /// Training begins; nothing was changed yet, but by [`resume`](Self::resume).
     ///
     /// # Errors
     /// Ends `fit`, as in every hook.

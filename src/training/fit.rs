@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::arguments::{Fit, ValidationFreq, check_batch_size, steps};
-use super::callback::{EpochStart, Flow, StepEnd, TrainStart};
+use super::callback::{EpochStart, Flow, Resume, StepEnd, TrainStart};
 use super::history::{EpochRecord, History};
 use super::model::Model;
 use super::totals::Totals;
@@ -44,20 +44,33 @@ impl Model {
         arguments: Fit<'_>,
     ) -> Result<History> {
         let Fit { batch_size, epochs, initial_epoch, shuffle, steps_per_epoch, .. } = arguments;
-        let mut callbacks = arguments.callbacks;
+        let (mut callbacks, mut progress) = (arguments.callbacks, None);
+        let mut callbacks = arguments.verbose.add_to(&mut callbacks, &mut progress);
         let steps = steps("steps_per_epoch", steps_per_epoch, train.len(), batch_size)?;
         let names = self.value_names(validation.is_some());
-        let start = TrainStart { initial_epoch, epochs, steps, names };
+        let mut start = TrainStart { initial_epoch, epochs, steps, names };
+        let mut resume = None;
+        for callback in &mut callbacks {
+            resume = callback.resume(self, &start)?.or(resume);
+        }
+        let Resume { epochs: done, steps: mut first } =
+            resume.unwrap_or(Resume { epochs: initial_epoch, steps: 0 });
+        if first >= steps {
+            let problem =
+                format!("says that {first} steps of an epoch are done, which has {steps}");
+            return Err(Error::argument("resume", problem));
+        }
+        start.initial_epoch = done;
         for callback in &mut callbacks {
             callback.train_begin(self, &start)?;
         }
         self.executor.prepare(Pass::Train, batch_size.min(train.len())).await?;
-        if initial_epoch > 0 {
+        if initial_epoch > 0 && resume.is_none() {
             self.epochs = initial_epoch;
         }
         let together = self.compiled.steps_per_execution;
         let mut history = History::default();
-        for epoch in initial_epoch + 1..=epochs {
+        for epoch in done.saturating_add(1)..=epochs {
             let start = Instant::now();
             let order =
                 BatchOrder::new(train.len(), batch_size, shuffle, self.compiled.seed, self.epochs);
@@ -65,7 +78,7 @@ impl Model {
             for callback in &mut callbacks {
                 callback.epoch_begin(self, EpochStart { epoch, epochs, steps })?;
             }
-            let before = self.steps;
+            let before = self.steps.saturating_sub(first as u64);
             let report = Arc::clone(&self.report);
             let finite = |metrics: Metrics, last: u64| match report.nonfinite_step(&metrics, last) {
                 Some(step) => Err(Error::NonFinite {
@@ -76,8 +89,9 @@ impl Model {
             };
             let mut samples = 0;
             let mut learning_rate = self.learning_rate();
-            for index in 0..steps {
-                let begins = index.is_multiple_of(together);
+            let first_index = std::mem::take(&mut first);
+            for index in first_index..steps {
+                let begins = index.is_multiple_of(together) || index == first_index;
                 for callback in callbacks.iter_mut().filter(|_| begins) {
                     callback.batch_begin(self, index + 1)?;
                 }
@@ -117,9 +131,7 @@ impl Model {
             self.executor.clear_metrics()?;
             let training = self.report.scores(&metrics, samples);
             let validation = match validation {
-                Some(Validation { data, batch_size, steps, freq })
-                    if !history.stopped && freq.includes(epoch) =>
-                {
+                Some(Validation { data, batch_size, steps, freq }) if freq.includes(epoch) => {
                     Some(self.measure(data, *batch_size, *steps, &mut callbacks).await?)
                 }
                 _ => None,
@@ -170,6 +182,9 @@ impl Model {
             Some(weights) => data.with_sample_weights(weights.clone())?,
             None => data,
         };
+        let data = fit.target_weight.iter().try_fold(data, |data, (target, weights)| {
+            data.with_target_weights(target, weights.clone())
+        })?;
         let (train, validation) = match (fit.validation_split, fit.validation_data) {
             (0.0, None) => (data, None),
             (0.0, Some(validation)) => (data, Some(self.arranged(validation, true)?)),

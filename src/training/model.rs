@@ -3,13 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::arguments::{Evaluate, Predict, check_batch_size, steps};
-use super::callback::{Callback, StepEnd};
 use super::executor::{Backend, Executor};
 use super::recording::Recorded;
-use super::scores::Scores;
 use super::totals::Totals;
-use crate::data::{Batch, BatchOrder, Dataset, Shuffle};
+use crate::data::{Batch, Dataset};
 use crate::error::{Error, Result};
 use crate::gpu::GpuExecutor;
 use crate::model::{
@@ -18,9 +15,6 @@ use crate::model::{
 use crate::optimizer::Optimizer;
 use crate::program::{Buffer, BufferId, Element, Pass, Program, Role, Step};
 use crate::schedule::Schedule;
-
-/// Name and values `[samples, width]`, row-major, of each output.
-pub type Predictions = Vec<(String, Vec<f32>)>;
 
 /// A model on a backend: fit, evaluate, predict.
 pub struct Model {
@@ -202,211 +196,6 @@ impl Model {
         targets.try_for_each(|(column, (_, target))| target.check_target(data, column))
     }
 
-    /// Mean loss and metrics over `data`, in its order.
-    ///
-    /// # Errors
-    /// [`Error::Argument`] and [`Error::Shape`] if the data does not fit or the batch size is 0,
-    /// [`Error::Device`] if the device fails.
-    #[cfg(not(target_arch = "wasm32"))]
-    pub fn evaluate(&mut self, data: &Dataset, arguments: Evaluate<'_>) -> Result<Scores> {
-        pollster::block_on(self.evaluate_async(data, arguments))
-    }
-
-    /// [`evaluate`](Self::evaluate) for where nothing may block.
-    ///
-    /// # Errors
-    /// As `evaluate`.
-    pub async fn evaluate_async(
-        &mut self,
-        data: &Dataset,
-        arguments: Evaluate<'_>,
-    ) -> Result<Scores> {
-        let Evaluate { batch_size, sample_weight, steps: asked, mut callbacks } = arguments;
-        let data = self.arranged(data, true)?;
-        self.check_data(&data)?;
-        check_batch_size("batch_size", batch_size)?;
-        let steps = steps("steps", asked, data.len(), batch_size)?;
-        let data = match sample_weight {
-            Some(weights) => data.with_sample_weights(weights)?,
-            None => data,
-        };
-        self.measure(&data, batch_size, steps, &mut callbacks).await
-    }
-
-    /// Evaluates on the first `steps` batches of `data`, which was checked.
-    pub(super) async fn measure(
-        &mut self,
-        data: &Dataset,
-        batch_size: usize,
-        steps: usize,
-        callbacks: &mut [&mut dyn Callback],
-    ) -> Result<Scores> {
-        for callback in callbacks.iter_mut() {
-            callback.test_begin(self, steps)?;
-        }
-        let outer = self.begin_totals().await?;
-        let scores = self.measure_steps(data, batch_size, steps, callbacks).await;
-        let ended = self.end_totals(outer);
-        let scores = scores?;
-        ended?;
-        for callback in callbacks {
-            callback.test_end(self, &scores)?;
-        }
-        Ok(scores)
-    }
-
-    async fn measure_steps(
-        &mut self,
-        data: &Dataset,
-        batch_size: usize,
-        steps: usize,
-        callbacks: &mut [&mut dyn Callback],
-    ) -> Result<Scores> {
-        let order = BatchOrder::new(data.len(), batch_size, Shuffle::Off, 0, 0);
-        let mut samples = 0;
-        let together = self.compiled.steps_per_execution;
-        for index in 0..steps {
-            let begins = index.is_multiple_of(together);
-            for callback in callbacks.iter_mut().filter(|_| begins) {
-                callback.test_batch_begin(self, index + 1)?;
-            }
-            let batch = Batch { data, indices: order.batch(index) };
-            self.run(Pass::Evaluate, batch, &Step::forward(batch.len())).await?;
-            self.totals.on_device = true;
-            samples += batch.len();
-            if !(index + 1).is_multiple_of(together) && index + 1 < steps {
-                continue;
-            }
-            let step = StepEnd { step: index + 1, samples };
-            let mut scores = None;
-            for callback in callbacks.iter_mut() {
-                if callback.wants_test_scores(step) {
-                    let scores = match &scores {
-                        Some(scores) => scores,
-                        None => {
-                            let metrics = self.read_totals().await?;
-                            scores.insert(self.report.scores(&metrics, samples))
-                        }
-                    };
-                    callback.test_scores(step, scores);
-                }
-                callback.test_batch_end(self, step)?;
-            }
-        }
-        let metrics = self.read_totals().await?;
-        Ok(self.report.scores(&metrics, samples))
-    }
-
-    /// The outputs for each sample of `data`: `[samples, outputs]`, row-major. Targets are ignored.
-    ///
-    /// # Errors
-    /// As [`evaluate`](Self::evaluate); [`Error::Argument`] if the model has several outputs, for
-    /// which there is [`predict_outputs`](Self::predict_outputs).
-    #[cfg(not(target_arch = "wasm32"))]
-    pub fn predict(&mut self, data: &Dataset, arguments: Predict<'_>) -> Result<Vec<f32>> {
-        pollster::block_on(self.predict_async(data, arguments))
-    }
-
-    /// [`predict`](Self::predict) for where nothing may block.
-    ///
-    /// # Errors
-    /// As `predict`.
-    pub async fn predict_async(
-        &mut self,
-        data: &Dataset,
-        arguments: Predict<'_>,
-    ) -> Result<Vec<f32>> {
-        self.only_output()?;
-        let outputs = self.predict_outputs_async(data, arguments).await?;
-        Ok(outputs.into_iter().flat_map(|(_, values)| values).collect())
-    }
-
-    /// The outputs for each sample of `data`, of each output under its name.
-    ///
-    /// # Errors
-    /// As [`evaluate`](Self::evaluate).
-    #[cfg(not(target_arch = "wasm32"))]
-    pub fn predict_outputs(
-        &mut self,
-        data: &Dataset,
-        arguments: Predict<'_>,
-    ) -> Result<Predictions> {
-        pollster::block_on(self.predict_outputs_async(data, arguments))
-    }
-
-    /// [`predict_outputs`](Self::predict_outputs) for where nothing may block.
-    ///
-    /// # Errors
-    /// As `predict_outputs`.
-    pub async fn predict_outputs_async(
-        &mut self,
-        data: &Dataset,
-        arguments: Predict<'_>,
-    ) -> Result<Predictions> {
-        let Predict { batch_size, steps: asked, mut callbacks } = arguments;
-        let data = &self.arranged(data, false)?;
-        self.check_samples(data)?;
-        check_batch_size("batch_size", batch_size)?;
-        let steps = steps("steps", asked, data.len(), batch_size)?;
-        for callback in &mut callbacks {
-            callback.predict_begin(self, steps)?;
-        }
-        let order = BatchOrder::new(data.len(), batch_size, Shuffle::Off, 0, 0);
-        let mut outputs: Predictions =
-            self.program.outputs().iter().map(|(name, _)| (name.clone(), Vec::new())).collect();
-        let nothing = outputs.clone();
-        let mut group = nothing.clone();
-        let mut samples = 0;
-        let together = self.compiled.steps_per_execution;
-        for index in 0..steps {
-            let begins = index.is_multiple_of(together);
-            for callback in callbacks.iter_mut().filter(|_| begins) {
-                callback.predict_batch_begin(self, index + 1)?;
-            }
-            let batch = Batch { data, indices: order.batch(index) };
-            extend(&mut group, self.forward(batch).await?);
-            samples += batch.len();
-            if !(index + 1).is_multiple_of(together) && index + 1 < steps {
-                continue;
-            }
-            for callback in &mut callbacks {
-                let step = StepEnd { step: index + 1, samples };
-                callback.predict_batch_end(self, step, &group)?;
-            }
-            extend(&mut outputs, std::mem::replace(&mut group, nothing.clone()));
-        }
-        for callback in &mut callbacks {
-            callback.predict_end(self)?;
-        }
-        Ok(outputs)
-    }
-
-    pub(super) fn only_output(&self) -> Result<()> {
-        match self.program.outputs() {
-            [_] => Ok(()),
-            outputs => {
-                let names: Vec<&str> = outputs.iter().map(|(name, _)| name.as_str()).collect();
-                let names = names.join(", ");
-                let problem = format!("the model has several ({names}); call predict_outputs");
-                Err(Error::argument("outputs", problem))
-            }
-        }
-    }
-
-    /// The outputs of one batch, which was checked.
-    pub(super) async fn forward(&mut self, batch: Batch<'_>) -> Result<Predictions> {
-        // Room for a larger batch is made by clearing the metrics.
-        self.keep_totals().await?;
-        self.run(Pass::Predict, batch, &Step::forward(batch.len())).await?;
-        let program = Arc::clone(&self.program);
-        let mut outputs = Predictions::with_capacity(program.outputs().len());
-        for (name, id) in program.outputs() {
-            let values = self.executor.read(*id, batch.len()).await?;
-            outputs.push((name.clone(), values.into_iter().map(|value| value as f32).collect()));
-        }
-        Ok(outputs)
-    }
-
     /// What the last batch that ran has left in a buffer: `dense_1.output` `[samples, units]`, its
     /// `dense_1.output.gradient` after a training step, `dense_1.weight.gradient`, ...; see
     /// [`Program::buffers`] for the names. Waits for the device. A step that is not
@@ -499,13 +288,6 @@ impl Model {
         }
         (model.steps, model.epochs) = (steps, epochs);
         Ok(model)
-    }
-}
-
-/// Adds the values of further samples.
-fn extend(outputs: &mut Predictions, parts: Predictions) {
-    for ((_, all), (_, part)) in outputs.iter_mut().zip(parts) {
-        all.extend(part);
     }
 }
 

@@ -1,6 +1,7 @@
 //! One batch at a time, for loops of the caller's own.
 
-use super::model::{Model, Predictions, check_label};
+use super::model::{Model, check_label};
+use super::predict::Predictions;
 use super::scores::Scores;
 use crate::data::Batch;
 use crate::error::{Error, Result};

@@ -8,15 +8,15 @@ use crate::metric::{Metric, PointwiseMetric, Thresholds};
 use crate::model::report::{ReportedMetric, Sums};
 use crate::program::{BufferId, Element, Op, ProgramBuilder, Role, Rows};
 
-/// What a metric looks at.
+/// What a metric is computed of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Looks {
-    /// At what the loss counts.
-    AtTheLoss,
-    /// At the predictions.
-    AtPredictions,
-    /// At the predictions as probabilities, also where the model gives logits.
-    AtProbabilities,
+pub(super) enum Source {
+    /// What the loss counts.
+    Loss,
+    /// The predictions.
+    Predictions,
+    /// The predictions as probabilities, also where the model gives logits.
+    Probabilities,
 }
 
 /// What the metrics of an output are computed of, besides its targets.
@@ -30,12 +30,15 @@ pub(super) struct Predictions {
     pub counts: BufferId,
 }
 
-/// The metrics of an output: with a name each, and whether sample weights count.
-pub(super) fn watched(judged: &Judged<'_>) -> Vec<(String, Metric, bool)> {
+/// A metric with its name, and whether sample weights count.
+pub(super) type Watched = (String, Metric, bool);
+
+/// The metrics of an output.
+pub(super) fn watched(judged: &Judged<'_>) -> Vec<Watched> {
     let objective = judged.objective;
     let plain = objective.metrics.iter().map(|metric| (*metric, false));
     let weighted = objective.weighted_metrics.iter().map(|metric| (*metric, true));
-    let mut watched: Vec<(String, Metric, bool)> = Vec::new();
+    let mut watched: Vec<Watched> = Vec::new();
     for (metric, weighted) in plain.chain(weighted) {
         let taken = |name: &str| watched.iter().any(|(other, ..)| other == name);
         let mut name = metric.name().to_owned();
@@ -53,24 +56,24 @@ pub(super) fn watched(judged: &Judged<'_>) -> Vec<(String, Metric, bool)> {
     watched
 }
 
-/// What the metric looks at.
-pub(super) fn looks(judged: &Judged<'_>, metric: Metric, weighted: bool) -> Looks {
+/// What the metric is computed of.
+pub(super) fn source(judged: &Judged<'_>, metric: Metric, weighted: bool) -> Source {
     match metric {
-        Metric::Accuracy if !weighted => Looks::AtTheLoss,
+        Metric::Accuracy if !weighted => Source::Loss,
         Metric::Accuracy if judged.objective.loss.accuracy() == Some(Accuracy::Sample) => {
-            Looks::AtPredictions
+            Source::Predictions
         }
         Metric::TopKCategoricalAccuracy { .. }
         | Metric::MeanSquaredError
-        | Metric::MeanAbsoluteError => Looks::AtPredictions,
+        | Metric::MeanAbsoluteError => Source::Predictions,
         Metric::Accuracy
         | Metric::BinaryAccuracy { .. }
         | Metric::Precision { .. }
         | Metric::Recall { .. }
-        | Metric::Auc { .. } => Looks::AtProbabilities,
+        | Metric::Auc { .. } => Source::Probabilities,
         Metric::ConfusionMatrix => match judged.objective.loss.accuracy() {
-            Some(Accuracy::Sample) => Looks::AtPredictions,
-            _ => Looks::AtProbabilities,
+            Some(Accuracy::Sample) => Source::Predictions,
+            _ => Source::Probabilities,
         },
     }
 }
@@ -139,7 +142,7 @@ pub(super) fn lower(
     builder: &mut ProgramBuilder,
     judged: &Judged<'_>,
     of: Predictions,
-    (name, metric, weighted): (String, Metric, bool),
+    (name, metric, weighted): Watched,
 ) -> Result<(ReportedMetric, Vec<Op>)> {
     let Predictions { predictions, probabilities, sample_weights, counts } = of;
     let targets = judged.targets;
@@ -188,7 +191,7 @@ pub(super) fn lower(
         Ok(sums)
     };
     let sums = match metric {
-        Metric::Accuracy if looks(judged, metric, weighted) == Looks::AtTheLoss => {
+        Metric::Accuracy if source(judged, metric, weighted) == Source::Loss => {
             let answers = match judged.objective.loss.accuracy() {
                 Some(Accuracy::Output) => units,
                 _ => 1,

@@ -1,8 +1,10 @@
 //! From layers, losses and an optimizer to a program.
 
 mod backward;
+mod constants;
 mod forward;
 mod graph;
+mod layer;
 mod metric;
 mod node;
 mod objective;
@@ -21,8 +23,9 @@ use crate::loss::Loss;
 use crate::program::{BufferId, Element, Op, Pass, Program, ProgramBuilder, Role, Rows};
 use backward::Derivatives;
 use graph::Graph;
-use metric::{Looks, Predictions};
-use node::{Arenas, Initial, Made, Node, Nodes};
+use layer::{Arenas, Initial, Nodes};
+use metric::{Predictions, Source, Watched};
+use node::{Made, Node, Value};
 use objective::Judged;
 
 /// A compiled model as a program.
@@ -87,16 +90,16 @@ pub(crate) fn lowered(compiled: &Compiled) -> Result<Lowered> {
         let watched = metric::watched(of);
         watched.iter().try_for_each(|&(_, metric, _)| metric::check(of, metric))?;
         let looks =
-            |at| watched.iter().any(|&(_, m, weighted)| metric::looks(of, m, weighted) == at);
+            |at| watched.iter().any(|&(_, m, weighted)| metric::source(of, m, weighted) == at);
         let value = of.made.value;
         let mut wanted = vec![of.judged().buffer];
         let mut probabilities = value.buffer;
-        if looks(Looks::AtProbabilities) && metric::gives_logits(of) {
+        if looks(Source::Probabilities) && metric::gives_logits(of) {
             let name = format!("{}.probabilities", of.name);
             probabilities = nodes.activation(&name, value, metric::PROBABILITIES)?.buffer;
         }
-        wanted.extend(looks(Looks::AtPredictions).then_some(value.buffer));
-        wanted.extend(looks(Looks::AtProbabilities).then_some(probabilities));
+        wanted.extend(looks(Source::Predictions).then_some(value.buffer));
+        wanted.extend(looks(Source::Probabilities).then_some(probabilities));
         predictions.push((watched, probabilities, wanted));
     }
     let Nodes { nodes, initial, activities, .. } = nodes;
@@ -117,72 +120,20 @@ pub(crate) fn lowered(compiled: &Compiled) -> Result<Lowered> {
     let mut wanted: Vec<BufferId> =
         predictions.iter().flat_map(|(.., wanted)| wanted).copied().collect();
     wanted.extend(activities.iter().map(|(value, _)| value.buffer));
-    let both = [Pass::Train, Pass::Evaluate];
     forward::push_forward(&mut builder, Pass::Evaluate, &nodes, &wanted)?;
     // Moving averages follow the batches where no loss looks too, as in Keras.
     let averaged = |node: &&Node| matches!(node, Node::Normalize { batch: Some(_), .. });
     wanted.extend(nodes.iter().filter(averaged).map(|node| node.output().buffer));
     forward::push_forward(&mut builder, Pass::Train, &nodes, &wanted)?;
-    let sample_weights =
-        builder.buffer("sample_weights", Role::SampleWeight, Element::Real, Rows::Batch, 1)?;
     let mut derivatives = Derivatives::default();
     let mut report = Report::default();
-    let watched =
-        predictions.into_iter().map(|(watched, probabilities, _)| (watched, probabilities));
-    for (of, (watched, probabilities)) in judged.iter().zip(watched) {
-        let mut metric = |suffix: &str, element, columns| {
-            let name = format!("metrics.{}.{suffix}", of.name);
-            builder.buffer(name, Role::Metric, element, Rows::Batch, columns)
-        };
-        let loss = metric("loss", Element::Real, 1)?;
-        let counts = metric("counts", Element::U32, 2)?;
-        push_loss(&mut builder, &mut derivatives, of, [sample_weights, loss, counts])?;
-        let predictions = Predictions {
-            predictions: of.made.value.buffer,
-            probabilities,
-            sample_weights,
-            counts,
-        };
-        let mut metrics = Vec::with_capacity(watched.len());
-        for watched in watched {
-            let (reported, ops) = metric::lower(&mut builder, of, predictions, watched)?;
-            for op in ops {
-                both.iter().try_for_each(|&pass| builder.push(pass, op))?;
-            }
-            metrics.push(reported);
-        }
-        let (name, loss_weight) = (of.name.to_owned(), of.objective.loss_weight);
-        report.outputs.push(OutputReport { name, loss_weight, loss, counts, metrics });
+    for (of, (watched, probabilities, _)) in judged.iter().zip(predictions) {
+        let output = push_output(&mut builder, &mut derivatives, of, (watched, probabilities))?;
+        report.outputs.push(output);
     }
-
-    // What regularizers cost, and their derivatives by values.
-    if !activities.is_empty() {
-        let name = "metrics.activities";
-        let loss = builder.buffer(name, Role::Metric, Element::Real, Rows::Batch, 1)?;
-        report.penalties.push(loss);
-        for &(value, Regularizer { l1, l2 }) in &activities {
-            let op = Op::ActivityPenalty { value: value.buffer, loss, l1, l2 };
-            both.iter().try_for_each(|&pass| builder.push(pass, op))?;
-            if value.trained {
-                let input_gradient = derivatives.add(&mut builder, value)?;
-                let (activation, value) = (value.made_by, value.buffer);
-                let op = Op::ActivityPenaltyGradient { value, input_gradient, activation, l1, l2 };
-                builder.push(Pass::Train, op)?;
-            }
-        }
-    }
+    report.penalties.extend(push_activities(&mut builder, &mut derivatives, &activities)?);
     let penalized = objective::penalties(&nodes)?;
-    if !penalized.is_empty() {
-        let slots = Program::PENALTY_SLOTS + 1;
-        let name = "metrics.penalty";
-        let penalty = builder.buffer(name, Role::Metric, Element::Real, Rows::One, slots)?;
-        report.penalties.push(penalty);
-        for (&(weight, _, Regularizer { l1, l2 }), pass) in
-            penalized.iter().flat_map(|of| both.map(|pass| (of, pass)))
-        {
-            builder.push(pass, Op::Penalty { weight, penalty, l1, l2 })?;
-        }
-    }
+    report.penalties.extend(push_penalties(&mut builder, &penalized)?);
 
     backward::push_backward(&mut builder, &nodes, derivatives)?;
     for (weight, weight_gradient, Regularizer { l1, l2 }) in penalized {
@@ -193,8 +144,43 @@ pub(crate) fn lowered(compiled: &Compiled) -> Result<Lowered> {
     Ok(Lowered { program: builder.build(), initial, report })
 }
 
-/// Pushes the loss of one output in training and in evaluation. Where the loss does not know the
-/// activation that made its values, the way back through it follows in training.
+const TRAIN_AND_EVALUATE: [Pass; 2] = [Pass::Train, Pass::Evaluate];
+
+/// Pushes `op` in training and in evaluation.
+fn push_both(builder: &mut ProgramBuilder, op: Op) -> Result<()> {
+    TRAIN_AND_EVALUATE.iter().try_for_each(|&pass| builder.push(pass, op))
+}
+
+/// Pushes loss and metrics of one output.
+fn push_output(
+    builder: &mut ProgramBuilder,
+    derivatives: &mut Derivatives,
+    of: &Judged<'_>,
+    (watched, probabilities): (Vec<Watched>, BufferId),
+) -> Result<OutputReport> {
+    let output = of.name;
+    let mut buffer = |name: String, role, element, columns| {
+        builder.buffer(name, role, element, Rows::Batch, columns)
+    };
+    let name = format!("sample_weights.{output}");
+    let sample_weights = buffer(name, Role::SampleWeight, Element::Real, 1)?;
+    let loss = buffer(format!("metrics.{output}.loss"), Role::Metric, Element::Real, 1)?;
+    let counts = buffer(format!("metrics.{output}.counts"), Role::Metric, Element::U32, 2)?;
+    push_loss(builder, derivatives, of, [sample_weights, loss, counts])?;
+    let predictions = of.made.value.buffer;
+    let predictions = Predictions { predictions, probabilities, sample_weights, counts };
+    let mut metrics = Vec::with_capacity(watched.len());
+    for watched in watched {
+        let (reported, ops) = metric::lower(builder, of, predictions, watched)?;
+        ops.into_iter().try_for_each(|op| push_both(builder, op))?;
+        metrics.push(reported);
+    }
+    let (name, loss_weight) = (of.name.to_owned(), of.objective.loss_weight);
+    Ok(OutputReport { name, loss_weight, loss, counts, metrics })
+}
+
+/// Pushes the loss of one output. Where it does not know the activation that made its values, the
+/// way back through it follows in training.
 fn push_loss(
     builder: &mut ProgramBuilder,
     derivatives: &mut Derivatives,
@@ -202,17 +188,52 @@ fn push_loss(
     buffers: [BufferId; 3],
 ) -> Result<()> {
     let value = of.judged();
-    let both = |builder: &mut ProgramBuilder, op: Op| {
-        builder.push(Pass::Train, op)?;
-        builder.push(Pass::Evaluate, op)
-    };
     if !objective::wants_logits(&of.objective.loss) || value.made_by == Elementwise::Linear {
         let gradient = derivatives.add(builder, value)?;
-        return both(builder, of.lower_loss(gradient, buffers));
+        return push_both(builder, of.lower_loss(gradient, buffers));
     }
     derivatives.add_after_activation(builder, value, |builder, gradient| {
-        both(builder, of.lower_loss(gradient, buffers))
+        push_both(builder, of.lower_loss(gradient, buffers))
     })
+}
+
+/// Pushes what values cost, and the derivatives of that by them; returns where it adds up.
+fn push_activities(
+    builder: &mut ProgramBuilder,
+    derivatives: &mut Derivatives,
+    activities: &[(Value, Regularizer)],
+) -> Result<Option<BufferId>> {
+    if activities.is_empty() {
+        return Ok(None);
+    }
+    let name = "metrics.activities";
+    let loss = builder.buffer(name, Role::Metric, Element::Real, Rows::Batch, 1)?;
+    for &(value, Regularizer { l1, l2 }) in activities {
+        push_both(builder, Op::ActivityPenalty { value: value.buffer, loss, l1, l2 })?;
+        if value.trained {
+            let input_gradient = derivatives.add(builder, value)?;
+            let (activation, value) = (value.made_by, value.buffer);
+            let op = Op::ActivityPenaltyGradient { value, input_gradient, activation, l1, l2 };
+            builder.push(Pass::Train, op)?;
+        }
+    }
+    Ok(Some(loss))
+}
+
+/// Pushes what parameters cost; returns where it adds up.
+fn push_penalties(
+    builder: &mut ProgramBuilder,
+    penalized: &[(BufferId, BufferId, Regularizer)],
+) -> Result<Option<BufferId>> {
+    if penalized.is_empty() {
+        return Ok(None);
+    }
+    let (name, slots) = ("metrics.penalty", Program::PENALTY_SLOTS + 1);
+    let penalty = builder.buffer(name, Role::Metric, Element::Real, Rows::One, slots)?;
+    for &(weight, _, Regularizer { l1, l2 }) in penalized {
+        push_both(builder, Op::Penalty { weight, penalty, l1, l2 })?;
+    }
+    Ok(Some(penalty))
 }
 
 /// The outputs that are judged, in their order: name, place in the graph, objective.

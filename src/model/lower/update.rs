@@ -1,6 +1,6 @@
 //! From an optimizer to the update of all parameters.
 
-use super::node::Arenas;
+use super::layer::Arenas;
 use crate::error::{Error, Result};
 use crate::model::Compiled;
 use crate::optimizer::{Adagrad, Adam, Clip, Optimizer, RmsProp, Sgd};

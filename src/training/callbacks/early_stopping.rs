@@ -15,6 +15,9 @@ use crate::training::{Callback, EpochRecord, Flow, History, Model, TrainStart};
 /// - An epoch better than the best so far does not stop training, even if it does not reach
 ///   `baseline` and the patience is used up.
 /// - An epoch without the value (one not validated, by `validation_freq`) counts for nothing.
+///
+/// Better than Keras: a first value that is NaN is not taken for the best, and the mode of
+/// `size_mae` or `weighted_auc` is told by the name.
 #[derive(Debug, Clone)]
 pub struct EarlyStopping {
     monitor: Monitor,

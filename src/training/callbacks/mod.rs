@@ -1,8 +1,9 @@
 //! Callbacks ready for use, by [Keras' names](https://keras.io/api/callbacks/).
 //!
 //! Each can be used again: it begins anew with every [`fit`](super::Model::fit), but for
-//! [`ModelCheckpoint`], which remembers its best as in Keras. Epochs are counted from 1 in all that
-//! is reported or written.
+//! [`ModelCheckpoint`], which remembers its best as in Keras, and [`BackupAndRestore`], which goes
+//! on from its file. Epochs are counted from 1 in all that is reported or written, but for the
+//! files of [`TensorBoard`].
 //!
 //! ```
 //! use minibatch::callbacks::{EarlyStopping, ModelCheckpoint};
@@ -28,21 +29,30 @@
 //! # }
 //! ```
 
+mod backup_and_restore;
 mod csv_logger;
 mod early_stopping;
+mod event_file;
+mod frequency;
 mod lambda_callback;
 mod learning_rate_scheduler;
 mod model_checkpoint;
 mod monitor;
 mod path_pattern;
+mod progress_bar;
 mod reduce_lr_on_plateau;
+mod tensorboard;
 mod terminate_on_nan;
 
+pub use backup_and_restore::BackupAndRestore;
 pub use csv_logger::CsvLogger;
 pub use early_stopping::EarlyStopping;
+pub use frequency::Frequency;
 pub use lambda_callback::LambdaCallback;
 pub use learning_rate_scheduler::LearningRateScheduler;
 pub use model_checkpoint::ModelCheckpoint;
 pub use monitor::Mode;
+pub use progress_bar::ProgressBar;
 pub use reduce_lr_on_plateau::ReduceLrOnPlateau;
+pub use tensorboard::TensorBoard;
 pub use terminate_on_nan::TerminateOnNan;

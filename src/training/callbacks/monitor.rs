@@ -48,13 +48,16 @@ impl Monitor {
         })
     }
 
-    /// Min or Max; `None` if the name does not tell.
+    /// Min or Max; `None` if the name does not tell. The last part that tells counts: what comes
+    /// before may be the name of an output.
     fn resolved(&self) -> Option<Mode> {
-        let named = |parts: &[&str]| parts.iter().any(|part| self.name.contains(part));
+        let last = |parts: &[&str]| parts.iter().filter_map(|part| self.name.rfind(part)).max();
         match self.mode {
-            Mode::Auto if named(&UPWARD) => Some(Mode::Max),
-            Mode::Auto if named(&DOWNWARD) => Some(Mode::Min),
-            Mode::Auto => None,
+            Mode::Auto => match (last(&UPWARD), last(&DOWNWARD)) {
+                (None, None) => None,
+                (upward, downward) if upward > downward => Some(Mode::Max),
+                _ => Some(Mode::Min),
+            },
             mode => Some(mode),
         }
     }
@@ -89,10 +92,10 @@ mod tests {
     #[test]
     fn names_tell_the_direction() {
         let resolved = |name| monitor(name, Mode::Auto).resolved();
-        for name in ["loss", "val_loss", "mse", "val_mae", "digit_loss", "mean_squared_error"] {
+        for name in ["loss", "val_loss", "mse", "val_mae", "accent_loss", "val_auction_mse"] {
             assert_eq!(resolved(name), Some(Mode::Min), "{name}");
         }
-        for name in ["accuracy", "val_accuracy", "val_auc", "top_k_categorical_accuracy"] {
+        for name in ["accuracy", "val_loss_accuracy", "size_auc", "top_k_categorical_accuracy"] {
             assert_eq!(resolved(name), Some(Mode::Max), "{name}");
         }
         assert_eq!(resolved("seconds"), None);

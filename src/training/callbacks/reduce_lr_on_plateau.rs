@@ -8,8 +8,7 @@ use crate::training::{Callback, EpochRecord, Flow, Model, TrainStart};
 /// `patience` epochs, by the rule of
 /// [Keras 3](https://keras.io/api/callbacks/reduce_lr_on_plateau/), its corners included: a
 /// patience of 0 is one of 1, and the last epoch of a cooldown counts as waited. The new rate is
-/// that of the next epoch; `learning_rate` of the record is still the old one. Better than Keras:
-/// by default AUC, precision and recall count as better upward, not accuracy alone.
+/// that of the next epoch; `learning_rate` of the record is still the old one.
 #[derive(Debug, Clone)]
 pub struct ReduceLrOnPlateau {
     monitor: Monitor,

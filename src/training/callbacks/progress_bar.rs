@@ -1,0 +1,383 @@
+//! Progress on a terminal.
+
+use std::io::{IsTerminal, Stdout, Write};
+use std::time::{Duration, Instant};
+
+use crate::error::Result;
+use crate::training::{
+    Callback, EpochRecord, EpochStart, Flow, History, Model, Predictions, Scores, StepEnd,
+    TrainStart, Verbose,
+};
+
+/// How often the bar is drawn, and the scores for it are read from the device, which makes training
+/// wait for a moment.
+const REFRESH: Duration = Duration::from_millis(100);
+/// Signs of the bar.
+const WIDTH: usize = 20;
+/// Signs of a line that is to be drawn over: longer ones would break, and not be overwritten.
+const COLUMNS: usize = 79;
+
+/// Shows the epochs as they go, as Keras does by its `verbose`; [`Fit::verbose`](crate::Fit::verbose)
+/// adds one.
+///
+/// ```text
+/// Epoch 1/5
+///   12/1875 [>...................] 3s 2ms/step - loss: 0.3400 - accuracy: 0.9100
+/// ```
+///
+/// While an epoch runs, the line is drawn over again, at most ten times a second, and shows the
+/// time left; at its end it shows the time taken, and the scores of the validation. `Epoch 1/5` is
+/// left out if one epoch was asked for. The time of a step leaves out the first one.
+///
+/// Output that fails, as into a pipe that nobody reads any more, ends the output and not the
+/// training. Added to [`Evaluate`](crate::Evaluate) or [`Predict`](crate::Predict) it shows their
+/// steps; in `fit`, the validation shows no bar of its own.
+#[derive(Debug)]
+pub struct ProgressBar<W: Write = Stdout> {
+    /// Bar, or Line, or Silent.
+    verbose: Verbose,
+    /// None once writing has failed.
+    output: Option<W>,
+    training: bool,
+    steps: usize,
+    step: usize,
+    begun: Instant,
+    /// The first step's number, and when it was done.
+    first: Option<(usize, Instant)>,
+    drawn: Instant,
+    /// Signs of the line that the cursor stands in.
+    open: usize,
+}
+
+impl ProgressBar {
+    /// On standard output.
+    pub fn new(verbose: Verbose) -> Self {
+        let output = std::io::stdout();
+        let verbose = match verbose {
+            Verbose::Auto if output.is_terminal() => Verbose::Bar,
+            verbose => verbose,
+        };
+        Self::to(output, verbose)
+    }
+}
+
+impl<W: Write> ProgressBar<W> {
+    /// On `output`; [`Verbose::Auto`] is [`Verbose::Line`] there.
+    pub fn to(output: W, verbose: Verbose) -> Self {
+        let now = Instant::now();
+        ProgressBar {
+            verbose: if verbose == Verbose::Auto { Verbose::Line } else { verbose },
+            output: Some(output),
+            training: false,
+            steps: 0,
+            step: 0,
+            begun: now,
+            first: None,
+            drawn: now,
+            open: 0,
+        }
+    }
+
+    fn begin(&mut self, steps: usize) {
+        (self.steps, self.step) = (steps, 0);
+        (self.begun, self.first) = (Instant::now(), None);
+    }
+
+    fn made(&mut self, step: StepEnd) {
+        self.step = step.step;
+        if self.first.is_none() {
+            self.first = Some((step.step, Instant::now()));
+        }
+    }
+
+    fn is_due(&self) -> bool {
+        self.verbose == Verbose::Bar
+            && self.output.is_some()
+            && (self.first.is_none() || self.drawn.elapsed() >= REFRESH)
+    }
+
+    /// Draws the line of the step at hand over the last one.
+    fn draw(&mut self, step: usize, values: &[(String, f64)]) {
+        let each = self.seconds_a_step(step);
+        let left = each * self.steps.saturating_sub(step) as f64;
+        let line = format!(
+            "{} {} {} {}{}",
+            count(step, self.steps),
+            bar(step, self.steps),
+            clock(left),
+            a_step(each),
+            in_words(values)
+        );
+        let line: String = line.chars().take(COLUMNS).collect();
+        self.write(&format!("\r{line:<0$}", self.open));
+        self.open = line.chars().count();
+        self.drawn = Instant::now();
+    }
+
+    /// The line that stays.
+    fn finish(&mut self, values: &[(String, f64)]) {
+        let (step, steps) = (self.step, self.steps);
+        let time = format!("{:.0}s", self.begun.elapsed().as_secs_f64());
+        let each = a_step(self.seconds_a_step(step));
+        let (count, values) = (count(step, steps), in_words(values));
+        match self.verbose {
+            Verbose::Bar => {
+                let line = format!("{count} {} {time} {each}{values}", bar(step, steps));
+                self.write(&format!("\r{line:<0$}\n", self.open));
+            }
+            Verbose::Line => self.write(&format!("{count} - {time} - {each}{values}\n")),
+            Verbose::Silent | Verbose::Auto => {}
+        }
+        self.open = 0;
+    }
+
+    fn seconds_a_step(&self, step: usize) -> f64 {
+        match self.first {
+            // The first one also compiles and allocates.
+            Some((first, done)) if step > first => {
+                done.elapsed().as_secs_f64() / (step - first) as f64
+            }
+            _ => self.begun.elapsed().as_secs_f64() / step.max(1) as f64,
+        }
+    }
+
+    fn write(&mut self, text: &str) {
+        if let Some(output) = &mut self.output
+            && output.write_all(text.as_bytes()).and_then(|()| output.flush()).is_err()
+        {
+            self.output = None;
+        }
+    }
+}
+
+impl<W: Write> Callback for ProgressBar<W> {
+    fn train_begin(&mut self, _model: &mut Model, _train: &TrainStart) -> Result<()> {
+        self.training = true;
+        Ok(())
+    }
+
+    fn epoch_begin(&mut self, _model: &mut Model, epoch: EpochStart) -> Result<()> {
+        self.begin(epoch.steps);
+        if self.verbose != Verbose::Silent && epoch.epochs > 1 {
+            self.write(&format!("Epoch {}/{}\n", epoch.epoch, epoch.epochs));
+        }
+        Ok(())
+    }
+
+    fn wants_scores(&mut self, _step: StepEnd) -> bool {
+        self.is_due()
+    }
+
+    fn scores(&mut self, step: StepEnd, scores: &Scores) {
+        self.draw(step.step, &scores.values());
+    }
+
+    fn batch_end(&mut self, _model: &mut Model, step: StepEnd) -> Result<Flow> {
+        self.made(step);
+        Ok(Flow::Continue)
+    }
+
+    fn epoch_end(&mut self, _model: &mut Model, record: &EpochRecord) -> Result<Flow> {
+        let mut values = record.values();
+        values.retain(|(name, _)| name != "learning_rate" && name != "seconds");
+        self.finish(&values);
+        Ok(Flow::Continue)
+    }
+
+    fn train_end(&mut self, _model: &mut Model, _history: &History) -> Result<()> {
+        self.training = false;
+        Ok(())
+    }
+
+    fn test_begin(&mut self, _model: &mut Model, steps: usize) -> Result<()> {
+        if !self.training {
+            self.begin(steps);
+        }
+        Ok(())
+    }
+
+    fn wants_test_scores(&mut self, _step: StepEnd) -> bool {
+        !self.training && self.is_due()
+    }
+
+    fn test_scores(&mut self, step: StepEnd, scores: &Scores) {
+        if !self.training {
+            self.draw(step.step, &scores.values());
+        }
+    }
+
+    fn test_batch_end(&mut self, _model: &mut Model, step: StepEnd) -> Result<()> {
+        if !self.training {
+            self.made(step);
+        }
+        Ok(())
+    }
+
+    fn test_end(&mut self, _model: &mut Model, scores: &Scores) -> Result<()> {
+        if !self.training {
+            self.finish(&scores.values());
+        }
+        Ok(())
+    }
+
+    fn predict_begin(&mut self, _model: &mut Model, steps: usize) -> Result<()> {
+        self.begin(steps);
+        Ok(())
+    }
+
+    fn predict_batch_end(
+        &mut self,
+        _model: &mut Model,
+        step: StepEnd,
+        _outputs: &Predictions,
+    ) -> Result<()> {
+        if self.is_due() {
+            self.draw(step.step, &[]);
+        }
+        self.made(step);
+        Ok(())
+    }
+
+    fn predict_end(&mut self, _model: &mut Model) -> Result<()> {
+        self.finish(&[]);
+        Ok(())
+    }
+}
+
+impl<W: Write> Drop for ProgressBar<W> {
+    fn drop(&mut self) {
+        // An error may end training inside an epoch; what is written next begins a line.
+        if self.open > 0 {
+            self.write("\n");
+        }
+    }
+}
+
+/// `  12/1875`.
+fn count(step: usize, steps: usize) -> String {
+    let steps = steps.to_string();
+    format!("{step:>0$}/{steps}", steps.len())
+}
+
+/// `[====>...............]`.
+fn bar(step: usize, steps: usize) -> String {
+    let done = (WIDTH * step / steps.max(1)).min(WIDTH);
+    let mut bar = "=".repeat(done);
+    if done < WIDTH && step > 0 {
+        bar.push('>');
+    }
+    format!("[{bar:.<WIDTH$}]")
+}
+
+/// `3s`, `1:05`, `1:01:01`.
+fn clock(seconds: f64) -> String {
+    let whole = seconds as u64;
+    let (hours, minutes, seconds) = (whole / 3600, whole / 60 % 60, whole % 60);
+    if whole <= 60 {
+        format!("{whole}s")
+    } else if hours == 0 {
+        format!("{minutes}:{seconds:02}")
+    } else {
+        format!("{hours}:{minutes:02}:{seconds:02}")
+    }
+}
+
+/// `2s/step`, `2ms/step`, `2us/step`.
+fn a_step(seconds: f64) -> String {
+    if seconds >= 1.0 {
+        format!("{seconds:.0}s/step")
+    } else if seconds >= 1e-3 {
+        format!("{:.0}ms/step", seconds * 1e3)
+    } else {
+        format!("{:.0}us/step", seconds * 1e6)
+    }
+}
+
+/// ` - loss: 0.3400 - accuracy: 0.9100`.
+fn in_words(values: &[(String, f64)]) -> String {
+    values.iter().map(|(name, value)| format!(" - {name}: {}", number(*value))).collect()
+}
+
+/// With four digits after the point; a small one as Python writes it, `3.4000e-05`.
+fn number(value: f64) -> String {
+    if value.abs() > 1e-3 || !value.is_finite() {
+        return format!("{value:.4}");
+    }
+    let text = format!("{value:.4e}");
+    match text.split_once('e') {
+        Some((digits, exponent)) => {
+            let (sign, exponent) = match exponent.strip_prefix('-') {
+                Some(exponent) => ('-', exponent),
+                None => ('+', exponent),
+            };
+            format!("{digits}e{sign}{exponent:0>2}")
+        }
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_pythons() {
+        // As Python's "%.4f" and "%.4e" give them.
+        for (value, expected) in [
+            (0.34, "0.3400"),
+            (-12.3456789, "-12.3457"),
+            (0.00101, "0.0010"),
+            (0.001, "1.0000e-03"),
+            (3.4e-5, "3.4000e-05"),
+            (-1.5e-120, "-1.5000e-120"),
+            (0.0, "0.0000e+00"),
+            (f64::INFINITY, "inf"),
+        ] {
+            assert_eq!(number(value), expected);
+        }
+    }
+
+    #[test]
+    fn a_line_covers_the_one_below_and_fits_a_terminal_until_it_stays() {
+        let mut text = Vec::new();
+        let mut progress = ProgressBar::to(&mut text, Verbose::Bar);
+        progress.begin(10);
+        let values = |count: usize| vec![("a_value".to_owned(), 0.5); count];
+        for count in [1, 5, 3, 0] {
+            progress.draw(1, &values(count));
+        }
+        progress.finish(&values(5));
+        drop(progress);
+        let text = String::from_utf8(text).unwrap();
+        let drawn: Vec<&str> = text.split('\r').skip(1).collect();
+        // "10/10 [] 0s 0us/step" and the bar: at least 40 signs, and 18 for each value.
+        let full: Vec<bool> = drawn.iter().map(|line| line.len() == COLUMNS).collect();
+        assert_eq!(full, [false, true, true, true, false], "{drawn:?}");
+        assert!(drawn[3].trim_end().ends_with("/step"), "{:?}", drawn[3]);
+        assert!(drawn[4].len() > COLUMNS && drawn[4].ends_with(" - a_value: 0.5000\n"));
+    }
+
+    #[test]
+    fn the_bar_is_full_only_at_the_end() {
+        let shown = [0, 1, 99, 100, 1000, 1999, 2000].map(|step| bar(step, 2000));
+        let expected = [
+            "[....................]",
+            "[>...................]",
+            "[>...................]",
+            "[=>..................]",
+            "[==========>.........]",
+            "[===================>]",
+            "[====================]",
+        ];
+        assert_eq!(shown, expected);
+        assert_eq!([7, 1875].map(|step| count(step, 1875)), ["   7/1875", "1875/1875"]);
+    }
+
+    #[test]
+    fn times_have_a_unit_that_fits() {
+        let clocks = [0.4, 59.9, 65.0, 3599.0, 3661.0].map(clock);
+        assert_eq!(clocks, ["0s", "59s", "1:05", "59:59", "1:01:01"]);
+        let steps = [2.4, 0.0024, 0.000_002_4].map(a_step);
+        assert_eq!(steps, ["2s/step", "2ms/step", "2us/step"]);
+    }
+}

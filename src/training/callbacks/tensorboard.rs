@@ -1,0 +1,149 @@
+//! Files for TensorBoard.
+
+use std::path::PathBuf;
+
+use super::event_file::EventFile;
+use super::frequency::Frequency;
+use crate::error::Result;
+use crate::training::{Callback, EpochRecord, Flow, History, Model, Scores, StepEnd, TrainStart};
+
+/// Writes what training reports to files that `tensorboard --logdir <log_dir>` shows, as
+/// [Keras' callback](https://keras.io/api/callbacks/tensorboard/):
+///
+/// | file in | tag | step |
+/// |---|---|---|
+/// | `<log_dir>/train` | `epoch_loss`, ..., `epoch_learning_rate` | the epoch, **from 0** |
+/// | `<log_dir>/train`, by `update_freq` | `batch_loss`, ... | training steps of this `fit`, from 1 |
+/// | `<log_dir>/validation` | `epoch_loss`, ..., without `val_` | the epoch, **from 0** |
+/// | `<log_dir>/validation` | `evaluation_loss_vs_iterations`, ... | steps of the model so far |
+///
+/// The epoch is counted from 0 as in Keras, so that runs of both lie above each other. The rate is
+/// that of the epoch's last step; Keras writes that of the next one.
+///
+/// Each `fit` makes files of its own, in which each value is as soon as it is known: a run that
+/// breaks keeps what it has reported. The directories are made if there are none. Added to
+/// [`Evaluate`](crate::Evaluate), it writes the `evaluation_` values. Of Keras' callback, graphs,
+/// histograms, images, embeddings and profiles are missing.
+///
+/// What cannot be written ends the call with [`Error::Io`](crate::Error::Io), which names the file.
+#[derive(Debug)]
+pub struct TensorBoard {
+    log_dir: PathBuf,
+    update_freq: Frequency,
+    training: bool,
+    steps: u64,
+    train: Option<EventFile>,
+    validation: Option<EventFile>,
+    /// What writing the scores of a step came to, until a hook can return it.
+    written: Result<()>,
+}
+
+impl TensorBoard {
+    /// Writes below `log_dir` after each epoch.
+    pub fn new(log_dir: impl Into<PathBuf>) -> Self {
+        TensorBoard {
+            log_dir: log_dir.into(),
+            update_freq: Frequency::Epoch,
+            training: false,
+            steps: 0,
+            train: None,
+            validation: None,
+            written: Ok(()),
+        }
+    }
+
+    /// With [`Frequency::Batches`], also writes the running scores of the epoch after so many
+    /// steps, which are read from the device for it and make training wait. After each epoch only
+    /// by default.
+    pub fn update_freq(mut self, frequency: Frequency) -> Self {
+        self.update_freq = frequency;
+        self
+    }
+
+    fn write(
+        &mut self,
+        run: Run,
+        step: u64,
+        mut values: impl Iterator<Item = (String, f64)>,
+    ) -> Result<()> {
+        let (name, file) = match run {
+            Run::Train => ("train", &mut self.train),
+            Run::Validation => ("validation", &mut self.validation),
+        };
+        let file = match file {
+            Some(file) => file,
+            None => file.insert(EventFile::create(&self.log_dir.join(name))?),
+        };
+        values.try_for_each(|(tag, value)| file.scalar(&tag, step, value))
+    }
+}
+
+/// TensorBoard's word for a directory of files that it shows as one line.
+#[derive(Clone, Copy)]
+enum Run {
+    Train,
+    Validation,
+}
+
+impl Callback for TensorBoard {
+    fn train_begin(&mut self, _model: &mut Model, _train: &TrainStart) -> Result<()> {
+        self.update_freq.check("update_freq")?;
+        (self.training, self.steps, self.written) = (true, 0, Ok(()));
+        self.validation = None;
+        // What cannot be written is told before an epoch is lost to it.
+        self.train = Some(EventFile::create(&self.log_dir.join("train"))?);
+        Ok(())
+    }
+
+    fn batch_begin(&mut self, _model: &mut Model, _step: usize) -> Result<()> {
+        self.steps += 1;
+        Ok(())
+    }
+
+    fn wants_scores(&mut self, _step: StepEnd) -> bool {
+        self.update_freq.includes(self.steps)
+    }
+
+    fn scores(&mut self, _step: StepEnd, scores: &Scores) {
+        let values = tagged("batch_", scores.values(), "");
+        self.written = self.write(Run::Train, self.steps, values);
+    }
+
+    fn batch_end(&mut self, _model: &mut Model, _step: StepEnd) -> Result<Flow> {
+        std::mem::replace(&mut self.written, Ok(())).map(|()| Flow::Continue)
+    }
+
+    fn epoch_end(&mut self, _model: &mut Model, record: &EpochRecord) -> Result<Flow> {
+        let step = u64::from(record.epoch.saturating_sub(1));
+        let mut values = record.training.values();
+        values.push(("learning_rate".into(), record.learning_rate));
+        self.write(Run::Train, step, tagged("epoch_", values, ""))?;
+        if let Some(scores) = &record.validation {
+            self.write(Run::Validation, step, tagged("epoch_", scores.values(), ""))?;
+        }
+        Ok(Flow::Continue)
+    }
+
+    fn test_end(&mut self, model: &mut Model, scores: &Scores) -> Result<()> {
+        let values = tagged("evaluation_", scores.values(), "_vs_iterations");
+        self.write(Run::Validation, model.steps(), values)?;
+        if !self.training {
+            self.validation = None;
+        }
+        Ok(())
+    }
+
+    fn train_end(&mut self, _model: &mut Model, _history: &History) -> Result<()> {
+        (self.training, self.train, self.validation) = (false, None, None);
+        Ok(())
+    }
+}
+
+/// The values under their names with something before and after.
+fn tagged(
+    before: &'static str,
+    values: Vec<(String, f64)>,
+    after: &'static str,
+) -> impl Iterator<Item = (String, f64)> {
+    values.into_iter().map(move |(name, value)| (format!("{before}{name}{after}"), value))
+}

@@ -1,0 +1,205 @@
+//! A diverged network must show itself: where the CPU's result is no number, that of the GPU is
+//! none, and the other way round.
+
+use std::sync::Arc;
+
+use minibatch::cpu::CpuExecutor;
+use minibatch::gpu::GpuExecutor;
+use minibatch::program::{BufferId, Element, Op, Pass, ProgramBuilder, Role, Rows, Step};
+use minibatch::{Elementwise, Gpu};
+
+const ROWS: usize = 3;
+const UNITS: usize = 6;
+
+/// `op` on ones, but for one NaN in what `broken` names of the rows.
+fn assert_shows(op: impl Fn(&mut ProgramBuilder, &dyn Fn(&str) -> BufferId) -> Op, broken: &str) {
+    let mut builder = ProgramBuilder::new();
+    let rows = ["input", "value", "output_gradient", "output", "input_gradient"];
+    let vectors = ["mean", "variance", "gamma", "beta", "gamma_gradient", "beta_gradient"];
+    let mut ids = Vec::new();
+    for name in rows {
+        ids.push((name, builder.activation(name, UNITS).unwrap()));
+    }
+    for name in vectors {
+        let id = builder.buffer(name, Role::Scratch, Element::Real, Rows::One, UNITS);
+        ids.push((name, id.unwrap()));
+    }
+    ids.push(("wide", builder.activation("wide", 2 * UNITS).unwrap()));
+    ids.push(("moments", builder.activation("moments", 2).unwrap()));
+    let loss = builder.buffer("loss", Role::Metric, Element::Real, Rows::Batch, 1);
+    ids.push(("loss", loss.unwrap()));
+    let named = |name: &str| ids.iter().find(|(other, _)| *other == name).unwrap().1;
+    let op = op(&mut builder, &named);
+    builder.push(Pass::Predict, op).unwrap();
+    let program = Arc::new(builder.build());
+
+    let mut cpu = CpuExecutor::<f64>::new(Arc::clone(&program));
+    cpu.reserve(ROWS);
+    let mut gpu =
+        pollster::block_on(GpuExecutor::new(&Gpu::new().unwrap(), Arc::clone(&program))).unwrap();
+    pollster::block_on(gpu.reserve(ROWS)).unwrap();
+    for id in op.reads() {
+        let buffer = program.buffer(id);
+        let count = buffer.live_rows(ROWS) * buffer.columns;
+        let mut values: Vec<f64> = (0..count).map(|i| 0.5 + 0.25 * (i % 4) as f64).collect();
+        if buffer.name == broken {
+            values[UNITS + 1] = f64::NAN;
+        }
+        cpu.write(id, &values).unwrap();
+        pollster::block_on(gpu.write(id, &values)).unwrap();
+    }
+    let step = Step::forward(ROWS);
+    cpu.execute(&op, &step);
+    pollster::block_on(gpu.execute(Pass::Predict, &step)).unwrap();
+    for id in op.writes() {
+        let is_nan = |values: Vec<f64>| values.iter().map(|x| x.is_nan()).collect::<Vec<_>>();
+        let expected = is_nan(cpu.read(id, ROWS));
+        let name = &program.buffer(id).name;
+        assert!(expected.contains(&true), "{} hides a NaN from {name}", op.name());
+        let actual = is_nan(pollster::block_on(gpu.read(id, ROWS)).unwrap());
+        assert_eq!(actual, expected, "{} of {}", name, op.name());
+    }
+}
+
+#[test]
+fn merges_and_noise_keep_a_nan() {
+    let [a, b] = ["input", "value"];
+    for broken in [a, b] {
+        assert_shows(|_, id| Op::Add { first: id(a), second: id(b), output: id("output") }, broken);
+        assert_shows(
+            |_, id| Op::Concatenate { first: id(a), second: id(b), output: id("wide") },
+            broken,
+        );
+    }
+    assert_shows(
+        |builder, id| {
+            let output = builder.activation("part", 3).unwrap();
+            Op::Slice { input: id("input"), output, offset: 1 }
+        },
+        "input",
+    );
+    assert_shows(
+        |_, id| Op::GaussianNoise {
+            input: id("input"),
+            output: id("output"),
+            standard_deviation: 0.5,
+            layer: 1,
+        },
+        "input",
+    );
+}
+
+#[test]
+fn normalizations_keep_a_nan() {
+    let (epsilon, gamma_offset) = (1e-3, 0.0);
+    let activation = Elementwise::Linear;
+    assert_shows(
+        |_, id| Op::BatchMoments { input: id("input"), mean: id("mean"), variance: id("variance") },
+        "input",
+    );
+    assert_shows(
+        |_, id| Op::BatchNormalize {
+            input: id("input"),
+            mean: id("mean"),
+            variance: id("variance"),
+            gamma: id("gamma"),
+            beta: id("beta"),
+            output: id("output"),
+            epsilon,
+            gamma_offset,
+        },
+        "input",
+    );
+    assert_shows(
+        |_, id| Op::LayerNormalize {
+            input: id("input"),
+            gamma: id("gamma"),
+            beta: id("beta"),
+            output: id("output"),
+            moments: id("moments"),
+            epsilon,
+            gamma_offset,
+        },
+        "input",
+    );
+    assert_shows(
+        |_, id| Op::BatchNormalizeBackward {
+            output_gradient: id("output_gradient"),
+            input: id("input"),
+            mean: id("mean"),
+            variance: id("variance"),
+            gamma_gradient: id("gamma_gradient"),
+            beta_gradient: id("beta_gradient"),
+            epsilon,
+        },
+        "output_gradient",
+    );
+    assert_shows(
+        |_, id| Op::LayerNormalizeBackward {
+            output_gradient: id("output_gradient"),
+            input: id("input"),
+            moments: id("moments"),
+            gamma_gradient: id("gamma_gradient"),
+            beta_gradient: id("beta_gradient"),
+        },
+        "output_gradient",
+    );
+    for broken in ["output_gradient", "input"] {
+        assert_shows(
+            |_, id| Op::BatchNormalizeBackwardInput {
+                output_gradient: id("output_gradient"),
+                input: id("input"),
+                mean: id("mean"),
+                variance: id("variance"),
+                gamma: id("gamma"),
+                gamma_gradient: id("gamma_gradient"),
+                beta_gradient: id("beta_gradient"),
+                input_gradient: id("input_gradient"),
+                epsilon,
+                gamma_offset,
+                activation,
+            },
+            broken,
+        );
+        assert_shows(
+            |_, id| Op::LayerNormalizeBackwardInput {
+                output_gradient: id("output_gradient"),
+                input: id("input"),
+                moments: id("moments"),
+                gamma: id("gamma"),
+                input_gradient: id("input_gradient"),
+                gamma_offset,
+                activation,
+            },
+            broken,
+        );
+        assert_shows(
+            |_, id| Op::SoftmaxBackward {
+                output_gradient: id("output_gradient"),
+                value: id("input"),
+                input_gradient: id("input_gradient"),
+            },
+            broken,
+        );
+    }
+}
+
+#[test]
+fn activity_penalties_keep_a_nan() {
+    for [l1, l2] in [[0.5, 0.25], [0.5, 0.0], [0.0, 0.25]] {
+        assert_shows(
+            |_, id| Op::ActivityPenalty { value: id("value"), loss: id("loss"), l1, l2 },
+            "value",
+        );
+        assert_shows(
+            |_, id| Op::ActivityPenaltyGradient {
+                value: id("value"),
+                input_gradient: id("input_gradient"),
+                activation: Elementwise::Linear,
+                l1,
+                l2,
+            },
+            "value",
+        );
+    }
+}
