@@ -1,12 +1,24 @@
 //! MNIST with dropout: 784-512-512-10, 20% dropped after each hidden layer, batches of 128.
 //! `cargo run --release --example dropout -- DIRECTORY [gpu]`
 
+use std::process::ExitCode;
+
 use minibatch::data::read_idx_dir;
 use minibatch::model::Input;
 use minibatch::training::Backend;
 use minibatch::{Activation, Adam, Cpu, Evaluate, Fit, Gpu, Loss, Metric, Sequential};
 
-fn main() -> minibatch::Result<()> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> minibatch::Result<()> {
     let directory = std::env::args().nth(1).unwrap_or("data/digits-sample".into());
     let data = read_idx_dir(directory.as_ref())?;
     let backend = match std::env::args().nth(2).as_deref() {

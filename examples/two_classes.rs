@@ -1,11 +1,12 @@
 //! Two classes of tabular data: 16 ReLU, 32 ReLU with an L2 penalty, 2 sigmoid outputs; batches of
 //! 10, 20 epochs, validation data, one line an epoch. `cargo run --release --example two_classes`
 
+use minibatch::callbacks::LambdaCallback;
 use minibatch::data::{Dataset, Features, Targets};
 use minibatch::model::{Dense, Regularizer};
 use minibatch::random::{Random, Stream};
-use minibatch::training::{Callback, EpochRecord, Flow};
-use minibatch::{Activation, Adam, Cpu, Fit, Loss, Metric, Model, Sequential};
+use minibatch::training::Flow;
+use minibatch::{Activation, Adam, Cpu, Fit, Loss, Metric, Sequential};
 
 /// One person's age, from 13 to 100, and whether a treatment had side effects: 95% of those above
 /// 65 had them, 5% of the others. One-hot targets.
@@ -22,22 +23,6 @@ fn people(count: usize, seed: u64) -> minibatch::Result<Dataset> {
     Dataset::new(Features::F32(ages.into()), &[1], Targets::values(targets, 2))
 }
 
-/// `verbose=2`: one line an epoch.
-struct Lines;
-
-impl Callback for Lines {
-    fn epoch_end(&mut self, _: &mut Model, record: &EpochRecord) -> minibatch::Result<Flow> {
-        let values: Vec<String> = record
-            .values()
-            .into_iter()
-            .filter(|(name, _)| name != "learning_rate")
-            .map(|(name, value)| format!("{name}: {value:.4}"))
-            .collect();
-        println!("Epoch {}/20 - {}", record.epoch, values.join(" - "));
-        Ok(Flow::Continue)
-    }
-}
-
 fn main() -> minibatch::Result<()> {
     let (train, validation) = (people(2100, 0)?, people(420, 1)?);
     let network = Sequential::new(1)
@@ -48,7 +33,16 @@ fn main() -> minibatch::Result<()> {
     let mut model = network
         .compile(Adam::new(0.001), Loss::BINARY_CROSSENTROPY, [Metric::Accuracy])
         .build(&Cpu::new())?;
-    let mut lines = Lines;
+    // `verbose=2`: one line an epoch.
+    let mut lines = LambdaCallback::new().on_epoch_end(|_, record| {
+        let values = record.values().into_iter();
+        let scores =
+            values.filter(|(name, _)| name.ends_with("loss") || name.ends_with("accuracy"));
+        let scores: Vec<_> = scores.map(|(name, value)| format!("{name}: {value:.4}")).collect();
+        let milliseconds = 1e3 * record.seconds;
+        println!("Epoch {}/20 - {milliseconds:.0}ms - {}", record.epoch, scores.join(" - "));
+        Ok(Flow::Continue)
+    });
     let fit =
         Fit::new().batch_size(10).epochs(20).validation_data(&validation).callback(&mut lines);
     model.fit(&train, fit)?;
