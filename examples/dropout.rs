@@ -1,24 +1,12 @@
 //! MNIST with dropout: 784-512-512-10, 20% dropped after each hidden layer, batches of 128.
 //! `cargo run --release --example dropout -- DIRECTORY [gpu]`
 
-use std::process::ExitCode;
-
 use minibatch::data::read_idx_dir;
 use minibatch::model::Input;
 use minibatch::training::Backend;
-use minibatch::{Activation, Adam, Cpu, Evaluate, Fit, Gpu, Loss, Metric, Sequential};
+use minibatch::{Activation, Adam, Cpu, Evaluate, Fit, Gpu, Loss, Metric, Sequential, Verbose};
 
-fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn run() -> minibatch::Result<()> {
+fn main() -> minibatch::Result<()> {
     let directory = std::env::args().nth(1).unwrap_or("data/digits-sample".into());
     let data = read_idx_dir(directory.as_ref())?;
     let backend = match std::env::args().nth(2).as_deref() {
@@ -34,14 +22,8 @@ fn run() -> minibatch::Result<()> {
         .dense(data.train.classes(), Activation::Softmax)
         .compile(Adam::default(), Loss::SparseCategoricalCrossentropy, [Metric::Accuracy])
         .build(backend)?;
-    let history = model.fit(&data.train, Fit::new().batch_size(128).epochs(20))?;
-    for epoch in history.epochs {
-        let accuracy = epoch.training.accuracy().unwrap_or_default();
-        println!(
-            "Epoch {:2}/20 - {:.1}s - loss: {:.4} - accuracy: {accuracy:.4}",
-            epoch.epoch, epoch.seconds, epoch.training.loss
-        );
-    }
+    let fit = Fit::new().batch_size(128).epochs(20).verbose(Verbose::Line);
+    model.fit(&data.train, fit)?;
     let scores = model.evaluate(&data.test, Evaluate::new().batch_size(128))?;
     println!(
         "test: loss: {:.4} - accuracy: {:.4}",

@@ -1,8 +1,9 @@
 //! What houses cost: regression with normalized inputs, early stopping, and the learning curve as a
 //! picture. `cargo run --release --example housing [DATA.csv] [CURVE.svg]`
 //!
-//! The CSV file holds numbers only, a house a line, its price last; the first line may name the
-//! columns. Without one the example draws houses of its own. The curve goes to
+//! The CSV file holds a house a line, its price in the last column of numbers; the first line may
+//! name the columns. Columns of words and lines with a blank are left out, such as there are in
+//! California housing. Without a file the example draws houses of its own. The curve goes to
 //! `learning_curve.svg` unless another file ending in `.svg` is named.
 
 use std::error::Error;
@@ -66,7 +67,7 @@ fn run() -> Result<(), Box<dyn Error>> {
     let (train, test) = data.split_last(0.2)?;
 
     let network = Sequential::new(inputs.len())
-        .layer(Normalization::adapt(&train, "input")?)
+        .layer(Normalization::adapt(&train)?)
         .dense(64, Activation::Relu)
         .dense(64, Activation::Relu)
         .dense(1, Activation::Linear);
@@ -126,7 +127,7 @@ struct Table {
     rows: Vec<Vec<f32>>,
 }
 
-/// Reads numbers between commas, without quotes; a first line with anything else in it is the
+/// Reads what lies between commas, without quotes; a first line without a number in it is the
 /// columns' names.
 fn read_csv(path: &Path) -> Result<Table, String> {
     let file = path.display();
@@ -135,20 +136,30 @@ fn read_csv(path: &Path) -> Result<Table, String> {
     let mut lines = (1..).zip(text.trim_start_matches('\u{feff}').lines()).peekable();
     let first = lines.peek().map_or("", |(_, line)| line);
     let first: Vec<&str> = first.split(',').map(|cell| cell.trim().trim_matches('"')).collect();
-    let names: Vec<String> = match first.iter().all(|cell| number(cell).is_some()) {
+    let names: Vec<String> = match first.iter().any(|cell| number(cell).is_some()) {
         true => (1..=first.len()).map(|column| format!("column {column}")).collect(),
         false => {
             lines.next();
             first.into_iter().map(String::from).collect()
         }
     };
-    if names.len() < 2 {
+    // The first house tells which columns are words.
+    let house: Vec<&str> = lines.peek().map_or("", |(_, line)| line).split(',').collect();
+    let is_words = |cell: &&str| !cell.trim().is_empty() && number(cell.trim()).is_none();
+    let words: Vec<bool> = house.iter().map(is_words).collect();
+    let left_out = |column: usize| words.get(column).copied().unwrap_or(false);
+    let (mut used, mut unused) = (Vec::new(), Vec::new());
+    for (column, name) in names.iter().enumerate() {
+        if left_out(column) { unused.push(name.clone()) } else { used.push(name.clone()) }
+    }
+    if used.len() < 2 {
         return Err(format!(
-            "{file}: has {} column, expected at least one input and the price, between commas",
-            names.len()
+            "{file}: has {} column of numbers, expected at least one input and the price, between \
+             commas",
+            used.len()
         ));
     }
-    let mut rows = Vec::new();
+    let (mut rows, mut blank) = (Vec::new(), 0);
     for (number_of_line, line) in lines.filter(|(_, line)| !line.trim().is_empty()) {
         let cells: Vec<&str> = line.split(',').map(str::trim).collect();
         if cells.len() != names.len() {
@@ -158,21 +169,30 @@ fn read_csv(path: &Path) -> Result<Table, String> {
                 names.len()
             ));
         }
-        let mut row = Vec::with_capacity(cells.len());
-        for (cell, name) in cells.into_iter().zip(&names) {
-            let column = row.len() + 1;
+        if cells.iter().any(|cell| cell.is_empty()) {
+            blank += 1;
+            continue;
+        }
+        let cells = (0..).zip(cells).filter(|&(column, _)| !left_out(column));
+        let mut row = Vec::with_capacity(used.len());
+        for ((column, cell), name) in cells.zip(&used) {
             row.push(number(cell).ok_or_else(|| {
                 format!(
-                    "{file}, line {number_of_line}, column {column} ({name}): {cell:?} is not a \
-                     finite number; correct it, or leave the line out"
+                    "{file}, line {number_of_line}, column {} ({name}): {cell:?} is not a finite \
+                     number; correct it, or leave the line out",
+                    column + 1
                 )
             })?);
         }
         rows.push(row);
     }
+    if !unused.is_empty() || blank > 0 {
+        let unused = if unused.is_empty() { "none".into() } else { unused.join(", ") };
+        println!("left out: columns of words: {unused}; lines with a blank: {blank}");
+    }
     match rows.is_empty() {
         true => Err(format!("{file}: has no line of numbers, expected one for each house")),
-        false => Ok(Table { names, rows }),
+        false => Ok(Table { names: used, rows }),
     }
 }
 

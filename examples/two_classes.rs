@@ -1,12 +1,10 @@
 //! Two classes of tabular data: 16 ReLU, 32 ReLU with an L2 penalty, 2 sigmoid outputs; batches of
 //! 10, 20 epochs, validation data, one line an epoch. `cargo run --release --example two_classes`
 
-use minibatch::callbacks::LambdaCallback;
 use minibatch::data::{Dataset, Features, Targets};
 use minibatch::model::{Dense, Regularizer};
 use minibatch::random::{Random, Stream};
-use minibatch::training::Flow;
-use minibatch::{Activation, Adam, Cpu, Fit, Loss, Metric, Sequential};
+use minibatch::{Activation, Adam, Cpu, Fit, Loss, Metric, Sequential, Verbose};
 
 /// One person's age, from 13 to 100, and whether a treatment had side effects: 95% of those above
 /// 65 had them, 5% of the others. One-hot targets.
@@ -33,18 +31,8 @@ fn main() -> minibatch::Result<()> {
     let mut model = network
         .compile(Adam::new(0.001), Loss::BINARY_CROSSENTROPY, [Metric::Accuracy])
         .build(&Cpu::new())?;
-    // `verbose=2`: one line an epoch.
-    let mut lines = LambdaCallback::new().on_epoch_end(|_, record| {
-        let values = record.values().into_iter();
-        let scores =
-            values.filter(|(name, _)| name.ends_with("loss") || name.ends_with("accuracy"));
-        let scores: Vec<_> = scores.map(|(name, value)| format!("{name}: {value:.4}")).collect();
-        let milliseconds = 1e3 * record.seconds;
-        println!("Epoch {}/20 - {milliseconds:.0}ms - {}", record.epoch, scores.join(" - "));
-        Ok(Flow::Continue)
-    });
     let fit =
-        Fit::new().batch_size(10).epochs(20).validation_data(&validation).callback(&mut lines);
+        Fit::new().batch_size(10).epochs(20).validation_data(&validation).verbose(Verbose::Line);
     model.fit(&train, fit)?;
     Ok(())
 }
