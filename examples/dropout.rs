@@ -4,7 +4,7 @@
 use minibatch::data::read_idx_dir;
 use minibatch::model::Input;
 use minibatch::training::Backend;
-use minibatch::{Activation, Adam, Cpu, Evaluate, Fit, Gpu, Loss, Metric, Sequential};
+use minibatch::{Activation, Adam, Cpu, Evaluate, Fit, Gpu, Loss, Metric, Sequential, Verbose};
 
 fn main() -> minibatch::Result<()> {
     let directory = std::env::args().nth(1).unwrap_or("data/digits-sample".into());
@@ -22,14 +22,8 @@ fn main() -> minibatch::Result<()> {
         .dense(data.train.classes(), Activation::Softmax)
         .compile(Adam::default(), Loss::SparseCategoricalCrossentropy, [Metric::Accuracy])
         .build(backend)?;
-    let history = model.fit(&data.train, Fit::new().batch_size(128).epochs(20))?;
-    for epoch in history.epochs {
-        let accuracy = epoch.training.accuracy().unwrap_or_default();
-        println!(
-            "Epoch {:2}/20 - {:.1}s - loss: {:.4} - accuracy: {accuracy:.4}",
-            epoch.epoch, epoch.seconds, epoch.training.loss
-        );
-    }
+    let fit = Fit::new().batch_size(128).epochs(20).verbose(Verbose::Line);
+    model.fit(&data.train, fit)?;
     let scores = model.evaluate(&data.test, Evaluate::new().batch_size(128))?;
     println!(
         "test: loss: {:.4} - accuracy: {:.4}",

@@ -4,10 +4,21 @@
 //!     cargo run --release --example make_digits -- data/digits-sample
 
 use std::path::Path;
+use std::process::ExitCode;
 
 use minibatch::data::{Dataset, IdxArray, synthetic_digits_split, write_idx};
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Box<dyn std::error::Error>> {
     let directory = std::env::args_os().nth(1).ok_or("usage: make_digits DIRECTORY")?;
     let directory = Path::new(&directory);
     std::fs::create_dir_all(directory)?;

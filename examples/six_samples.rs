@@ -2,26 +2,7 @@
 //! absolute error. `cargo run --release --example six_samples`
 
 use minibatch::data::{Dataset, Features, Targets};
-use minibatch::training::{Callback, EpochRecord, EpochStart, Flow};
-use minibatch::{Activation, Adam, Cpu, Fit, Loss, Model, Sequential};
-
-/// Prints what Keras prints: steps done, and the loss.
-struct Print {
-    steps: usize,
-}
-
-impl Callback for Print {
-    fn epoch_begin(&mut self, _: &mut Model, epoch: EpochStart) -> minibatch::Result<()> {
-        self.steps = epoch.steps;
-        println!("Epoch {}/{}", epoch.epoch, epoch.epochs);
-        Ok(())
-    }
-
-    fn epoch_end(&mut self, _: &mut Model, epoch: &EpochRecord) -> minibatch::Result<Flow> {
-        println!("{0}/{0} - loss: {1:.4}", self.steps, epoch.training.loss);
-        Ok(Flow::Continue)
-    }
-}
+use minibatch::{Activation, Adam, Cpu, Fit, Loss, Sequential, Verbose};
 
 fn main() -> minibatch::Result<()> {
     let numbers: Vec<f32> = (1..=6).map(|i| i as f32).collect();
@@ -37,8 +18,7 @@ fn main() -> minibatch::Result<()> {
             .dense(1, Activation::Linear)
             .compile(Adam::default(), Loss::MeanAbsoluteError, [])
             .build(&Cpu::new())?;
-        let mut print = Print { steps: 0 };
-        let mut fit = Fit::new().epochs(3).callback(&mut print);
+        let mut fit = Fit::new().epochs(3).verbose(Verbose::Line);
         if let Some(batch_size) = batch_size {
             fit = fit.batch_size(batch_size);
         }

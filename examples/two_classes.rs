@@ -4,8 +4,7 @@
 use minibatch::data::{Dataset, Features, Targets};
 use minibatch::model::{Dense, Regularizer};
 use minibatch::random::{Random, Stream};
-use minibatch::training::{Callback, EpochRecord, Flow};
-use minibatch::{Activation, Adam, Cpu, Fit, Loss, Metric, Model, Sequential};
+use minibatch::{Activation, Adam, Cpu, Fit, Loss, Metric, Sequential, Verbose};
 
 /// One person's age, from 13 to 100, and whether a treatment had side effects: 95% of those above
 /// 65 had them, 5% of the others. One-hot targets.
@@ -22,22 +21,6 @@ fn people(count: usize, seed: u64) -> minibatch::Result<Dataset> {
     Dataset::new(Features::F32(ages.into()), &[1], Targets::values(targets, 2))
 }
 
-/// `verbose=2`: one line an epoch.
-struct Lines;
-
-impl Callback for Lines {
-    fn epoch_end(&mut self, _: &mut Model, record: &EpochRecord) -> minibatch::Result<Flow> {
-        let values: Vec<String> = record
-            .values()
-            .into_iter()
-            .filter(|(name, _)| name != "learning_rate")
-            .map(|(name, value)| format!("{name}: {value:.4}"))
-            .collect();
-        println!("Epoch {}/20 - {}", record.epoch, values.join(" - "));
-        Ok(Flow::Continue)
-    }
-}
-
 fn main() -> minibatch::Result<()> {
     let (train, validation) = (people(2100, 0)?, people(420, 1)?);
     let network = Sequential::new(1)
@@ -48,9 +31,8 @@ fn main() -> minibatch::Result<()> {
     let mut model = network
         .compile(Adam::new(0.001), Loss::BINARY_CROSSENTROPY, [Metric::Accuracy])
         .build(&Cpu::new())?;
-    let mut lines = Lines;
     let fit =
-        Fit::new().batch_size(10).epochs(20).validation_data(&validation).callback(&mut lines);
+        Fit::new().batch_size(10).epochs(20).validation_data(&validation).verbose(Verbose::Line);
     model.fit(&train, fit)?;
     Ok(())
 }

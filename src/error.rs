@@ -7,8 +7,9 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Everything that can go wrong in the library.
 ///
-/// Each message says what was wrong, with the actual and the expected value, and what to do.
-#[derive(Debug, thiserror::Error)]
+/// Each message says what was wrong, with the actual and the expected value, and what to do. `Debug`
+/// gives the message too: it is what `fn main() -> Result<()>` prints.
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// An argument of a call is out of its range, or does not go with another one.
@@ -134,6 +135,12 @@ pub enum Error {
         /// The step's number; 0 outside training.
         step: u64,
     },
+}
+
+impl std::fmt::Debug for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
 }
 
 fn of_epoch(batch: Option<(u32, u64)>) -> String {

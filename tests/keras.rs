@@ -191,7 +191,7 @@ impl Keras {
         let rows = &self.file["adapt"];
         let features = Features::F32(Arc::new(floats(rows)));
         let data = Dataset::unlabelled(features, &[width(rows)]).unwrap();
-        Normalization::adapt(&data, "input").unwrap()
+        Normalization::adapt(&data).unwrap()
     }
 
     fn compiled(&self) -> Compiled {

@@ -141,12 +141,28 @@ pub struct Normalization {
 }
 
 impl Normalization {
-    /// Mean and variance of each value over the samples of `data`, of its only input or that called
-    /// `input`.
+    /// Mean and variance of each value over the samples of `data`, as they go into a model whose
+    /// input takes them as they are: bytes as 0 to 255.
     ///
     /// # Errors
-    /// [`Error::Argument`] if there are several inputs and none is called `input`.
-    pub fn adapt(data: &Dataset, input: &str) -> Result<Self> {
+    /// [`Error::Argument`] if there are several inputs; see [`adapt_input`](Self::adapt_input).
+    pub fn adapt(data: &Dataset) -> Result<Self> {
+        match data.inputs() {
+            [only] => Self::adapt_input(data, &only.name),
+            inputs => {
+                let names: Vec<&str> = inputs.iter().map(|input| input.name.as_str()).collect();
+                let problem =
+                    format!("has the inputs {}; name one with adapt_input", names.join(", "));
+                Err(Error::argument("data", problem))
+            }
+        }
+    }
+
+    /// The same of the input called `input`, among several.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if there is none of that name.
+    pub fn adapt_input(data: &Dataset, input: &str) -> Result<Self> {
         let data = data.arranged(&[input], &[])?;
         let Some(column) = data.inputs().first() else {
             return Err(Error::argument("data", "has no input; give at least one"));
