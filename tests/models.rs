@@ -803,6 +803,11 @@ fn objectives_that_cannot_be_are_refused_by_name() {
         &compile(vec![("size", mse()), ("kind", binary)]),
         &["activation: of \"kind\" is Softmax", "needs Sigmoid"],
     );
+    let dropped = Sequential::new(3).dense(4, Activation::Softmax).dropout(0.5);
+    assert_says(
+        &refusal(dropped.compile(Sgd::default(), Loss::SparseCategoricalCrossentropy, [])),
+        &["is Softmax with another layer after it"],
+    );
     for (name, objective, parts) in [
         (
             "size",

@@ -87,6 +87,24 @@ impl Graph {
             _ => Activation::Linear,
         }
     }
+
+    /// The last activation on the way to the value of `place`, through layers that have none.
+    pub fn activation_behind(&self, place: usize) -> Activation {
+        let mut place = place;
+        loop {
+            let step = self.steps.iter().find(|step| step.place == place);
+            match step.map(|step| &step.kind) {
+                Some(NodeKind::Layer {
+                    layer: Layer::Dense(_) | Layer::Activation { .. }, ..
+                }) => {
+                    return self.activation_of(place);
+                }
+                // Steps come after those that they take values from.
+                Some(NodeKind::Layer { of, .. }) if *of < place => place = *of,
+                _ => return Activation::Linear,
+            }
+        }
+    }
 }
 
 fn check(functional: &Functional) -> Result<()> {

@@ -308,7 +308,8 @@ impl<'a> Nodes<'a> {
         let variance = self.state(name, "variance", variance)?;
         let affine = self.affine(name, input.width, [false, false], false)?;
         let output = self.next(name, input)?;
-        let (batch, epsilon) = (None, 0.0);
+        // Nothing beside any other variance; a 0 that was set by name divides 0 to 0.
+        let (batch, epsilon) = (None, 1e-30);
         self.nodes.push(Node::Normalize { input, output, mean, variance, batch, affine, epsilon });
         Ok(output)
     }

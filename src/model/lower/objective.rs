@@ -120,8 +120,13 @@ pub(super) fn check_regularizer(Regularizer { l1, l2 }: &Regularizer) -> Result<
 }
 
 /// Whether the loss of output `name` and the activation that makes it go together, and its constants
-/// are in their ranges.
-pub(super) fn check(name: &str, objective: &Objective, activation: Activation) -> Result<()> {
+/// are in their ranges. `behind` is the last activation before it, through layers that have none.
+pub(super) fn check(
+    name: &str,
+    objective: &Objective,
+    activation: Activation,
+    behind: Activation,
+) -> Result<()> {
     let Objective { loss, loss_weight, .. } = objective;
     if !(*loss_weight >= 0.0 && loss_weight.is_finite()) {
         let problem = format!("is {loss_weight}; give a finite number of at least 0");
@@ -132,6 +137,16 @@ pub(super) fn check(name: &str, objective: &Objective, activation: Activation) -
         let problem = format!("of {name:?} is {activation:?}; {loss:?} needs {needed}");
         Err(Error::argument("activation", problem))
     };
+    if wants_logits(loss)
+        && activation == Activation::Linear
+        && matches!(behind, Activation::Softmax | Activation::Sigmoid)
+    {
+        let problem = format!(
+            "of {name:?} is {behind:?} with another layer after it, whose values {loss:?} would \
+             take for logits; put that layer before it"
+        );
+        return Err(Error::argument("activation", problem));
+    }
     match (loss, activation) {
         (
             Loss::SparseCategoricalCrossentropy | Loss::CategoricalCrossentropy { .. },
