@@ -1,0 +1,45 @@
+//! Graphs of layers on both executors.
+
+use minibatch::data::{Dataset, Features, Targets};
+use minibatch::model::{Input, Layer, Objective};
+use minibatch::training::Backend;
+use minibatch::{Activation, Cpu, Fit, Functional, Gpu, Loss, Predict, Sgd};
+
+fn backends() -> [Backend; 2] {
+    let gpu = Gpu::new().unwrap_or_else(|error| panic!("{error}"));
+    [Backend::from(&Cpu::new()), Backend::from(&gpu)]
+}
+
+/// Samples of the input `x` and targets of the output `y`.
+fn data(x: Features, width: usize, y: Vec<f32>) -> Dataset {
+    Dataset::named([("x", x, &[width][..])], [("y", Targets::values(y, 1))]).unwrap()
+}
+
+#[test]
+fn bytes_that_a_dense_layer_takes_can_be_an_output_too() {
+    let of = |bytes: &[u8]| data(Features::U8(bytes.to_vec().into()), 2, vec![0.5; 2]);
+    // What training drops of them, prediction gives to the dense layer as it is.
+    for dropped in [false, true] {
+        for backend in backends() {
+            let mut model = Functional::new();
+            let x = model.input("x", Input::pixels(&[2]));
+            let taken = match dropped {
+                true => model.layer(x, Layer::Dropout { rate: 0.5 }),
+                false => x,
+            };
+            let y = model.dense(taken, 1, Activation::Linear);
+            model.output("y", y);
+            model.output("scaled", x);
+            let objective = Objective::new(Loss::MeanSquaredError);
+            let compiled = model.compile(Sgd::default(), [("y", objective)]);
+            let mut model = compiled.build(backend).unwrap();
+            model.fit(&of(&[255, 255, 255, 255]), Fit::new()).unwrap();
+            let outputs = model.predict_outputs(&of(&[0, 51, 102, 255]), Predict::new()).unwrap();
+            let (name, scaled) = &outputs[1];
+            assert_eq!(name, "scaled");
+            for (actual, expected) in scaled.iter().zip([0.0, 0.2, 0.4, 1.0]) {
+                assert!((actual - expected).abs() < 1e-6, "{scaled:?}");
+            }
+        }
+    }
+}
