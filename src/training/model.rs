@@ -73,6 +73,7 @@ impl Compiled {
                     initializer.values(self.seed, stream, rows, units)
                 }
                 Initial::Values(values) => values,
+                Initial::Same(value, count) => vec![value; count],
             };
             executor.write(id, &values).await?;
         }
