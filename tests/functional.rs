@@ -1,7 +1,7 @@
 //! Graphs of layers on both executors.
 
 use minibatch::data::{Dataset, Features, Targets};
-use minibatch::model::{Input, Layer, Objective};
+use minibatch::model::{Input, Layer, Objective, Tensor};
 use minibatch::training::Backend;
 use minibatch::{Activation, Cpu, Fit, Functional, Gpu, Loss, Predict, Sgd};
 
@@ -41,5 +41,47 @@ fn bytes_that_a_dense_layer_takes_can_be_an_output_too() {
                 assert!((actual - expected).abs() < 1e-6, "{scaled:?}");
             }
         }
+    }
+}
+
+#[test]
+fn a_value_of_another_model_is_refused_and_one_of_a_clone_is_not() {
+    let mut other = Functional::new();
+    let of_other = other.input("x", 2);
+    let mut model = Functional::new();
+    let input = model.input("x", 2);
+    assert_eq!(model, other);
+    let dense = model.dense(input, 1, Activation::Linear);
+    model.output("y", dense);
+    let refusal = |model: &Functional| {
+        let objective = Objective::new(Loss::MeanSquaredError);
+        let compiled = model.clone().compile(Sgd::default(), [("y", objective)]);
+        compiled.build(&Cpu::new()).err().map(|error| error.to_string())
+    };
+    assert_eq!(refusal(&model), None);
+    let mut longer = model.clone();
+    longer.dense(dense, 1, Activation::Linear);
+    assert_eq!(refusal(&longer), None);
+    // Each of them has a value of the same width at that place of its own.
+    let mistakes: [fn(&mut Functional, Tensor); 5] = [
+        |model, of_other| {
+            model.dense(of_other, 1, Activation::Linear);
+        },
+        |model, of_other| {
+            model.named("z", of_other, Layer::Flatten);
+        },
+        |model, of_other| {
+            model.add([of_other, of_other]);
+        },
+        |model, of_other| {
+            model.concatenate([of_other, of_other]);
+        },
+        |model, of_other| model.output("z", of_other),
+    ];
+    for mistake in mistakes {
+        let mut model = model.clone();
+        mistake(&mut model, of_other);
+        let refusal = refusal(&model).unwrap();
+        assert!(refusal.contains("of another model"), "{refusal}");
     }
 }
