@@ -85,3 +85,46 @@ fn a_value_of_another_model_is_refused_and_one_of_a_clone_is_not() {
         assert!(refusal.contains("of another model"), "{refusal}");
     }
 }
+
+#[test]
+fn probabilities_are_not_taken_for_logits() {
+    let cross_entropy = Loss::SparseCategoricalCrossentropy;
+    let refusal = |activation, loss, last: fn(&mut Functional, Tensor) -> Tensor| {
+        let mut model = Functional::new();
+        let x = model.input("x", 2);
+        let made = model.dense(x, 3, activation);
+        let y = last(&mut model, made);
+        model.output("y", y);
+        let compiled = model.compile(Sgd::default(), [("y", Objective::new(loss))]);
+        compiled.build(&Cpu::new()).err().map(|error| error.to_string())
+    };
+    let noisy: fn(&mut Functional, Tensor) -> Tensor =
+        |model, made| model.layer(made, Layer::GaussianNoise { standard_deviation: 0.1 });
+    let dropped: fn(&mut Functional, Tensor) -> Tensor = |model, made| {
+        let flat = model.layer(made, Layer::Flatten);
+        model.layer(flat, Layer::Dropout { rate: 0.1 })
+    };
+    // An ensemble's, far up. It doubles with each step, and each is looked at once.
+    let summed: fn(&mut Functional, Tensor) -> Tensor =
+        |model, made| (0..100).fold(made, |sum, _| model.add([sum, sum]));
+    let beside: fn(&mut Functional, Tensor) -> Tensor =
+        |model, made| model.concatenate([made, made]);
+    let linear: fn(&mut Functional, Tensor) -> Tensor =
+        |model, made| model.layer(made, Layer::Activation { activation: Activation::Linear });
+    for last in [noisy, dropped, summed, beside, linear] {
+        for activation in [Activation::Softmax, Activation::Sigmoid] {
+            for loss in [cross_entropy, Loss::BINARY_CROSSENTROPY] {
+                let refusal = refusal(activation, loss, last).unwrap();
+                assert!(refusal.contains(&format!("let {activation:?} come last")), "{refusal}");
+            }
+            assert_eq!(refusal(activation, Loss::MeanSquaredError, last), None);
+        }
+        assert_eq!(refusal(Activation::Linear, cross_entropy, last), None);
+    }
+    // These have weights of their own.
+    let weighed: fn(&mut Functional, Tensor) -> Tensor =
+        |model, made| model.dense(made, 3, Activation::Linear);
+    assert_eq!(refusal(Activation::Softmax, cross_entropy, weighed), None);
+    let own: fn(&mut Functional, Tensor) -> Tensor = |_, made| made;
+    assert_eq!(refusal(Activation::Softmax, cross_entropy, own), None);
+}

@@ -87,6 +87,32 @@ impl Graph {
             _ => Activation::Linear,
         }
     }
+
+    /// The softmax or sigmoid whose results the value of `place` consists of, dropped or with noise,
+    /// added up or one beside the other; none if it is its own.
+    pub fn passed_on(&self, place: usize) -> Option<Activation> {
+        let mut seen = HashSet::new();
+        let mut waiting = vec![place];
+        while let Some(place) = waiting.pop() {
+            let passes_on = self.steps.iter().find(|step| step.place == place).filter(|step| {
+                let NodeKind::Layer { layer, .. } = &step.kind else { return true };
+                matches!(
+                    layer,
+                    Layer::Dropout { .. }
+                        | Layer::GaussianNoise { .. }
+                        | Layer::Activation { activation: Activation::Linear }
+                )
+            });
+            let sources = passes_on.map_or(&[][..], |step| step.kind.sources());
+            for &source in sources.iter().filter(|&&source| seen.insert(source)) {
+                match self.activation_of(source) {
+                    made @ (Activation::Softmax | Activation::Sigmoid) => return Some(made),
+                    _ => waiting.push(source),
+                }
+            }
+        }
+        None
+    }
 }
 
 fn check(functional: &Functional) -> Result<()> {

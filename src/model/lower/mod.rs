@@ -74,7 +74,7 @@ pub(crate) fn lowered(compiled: &Compiled) -> Result<Lowered> {
     let mut judged = Vec::with_capacity(objectives.len());
     for &(name, place, objective) in &objectives {
         let (made, activation) = (of(place)?, graph.activation_of(place));
-        objective::check(objective, activation)?;
+        objective::check(objective, activation, graph.passed_on(place))?;
         let (element, columns) = match objective.loss {
             Loss::SparseCategoricalCrossentropy => (Element::U32, 1),
             _ => (Element::Real, made.value.width),

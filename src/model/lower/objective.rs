@@ -120,8 +120,13 @@ pub(super) fn check_regularizer(Regularizer { l1, l2 }: &Regularizer) -> Result<
 }
 
 /// Whether the loss and the activation of the last layer go together, and its constants are in
-/// their ranges.
-pub(super) fn check(objective: &Objective, activation: Activation) -> Result<()> {
+/// their ranges. `passed_on` is the softmax or sigmoid that made what the last layer, of no
+/// activation, passes on.
+pub(super) fn check(
+    objective: &Objective,
+    activation: Activation,
+    passed_on: Option<Activation>,
+) -> Result<()> {
     let Objective { loss, loss_weight, .. } = objective;
     if !(*loss_weight >= 0.0 && loss_weight.is_finite()) {
         let problem = format!("is {loss_weight}; give a finite number of at least 0");
@@ -132,6 +137,13 @@ pub(super) fn check(objective: &Objective, activation: Activation) -> Result<()>
         let problem = format!("the last layer's is {activation:?}; {loss:?} needs {needed}");
         Err(Error::argument("activation", problem))
     };
+    if let Some(made) = passed_on.filter(|_| wants_logits(loss)) {
+        let problem = format!(
+            "{loss:?} is computed of logits, and what comes last here passes on the results of \
+             {made:?}; let {made:?} come last"
+        );
+        return Err(Error::argument("activation", problem));
+    }
     match (loss, activation) {
         (
             Loss::SparseCategoricalCrossentropy | Loss::CategoricalCrossentropy { .. },
