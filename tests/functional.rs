@@ -3,7 +3,7 @@
 use minibatch::data::{Dataset, Features, Targets};
 use minibatch::model::{Input, Layer, Objective, Tensor};
 use minibatch::training::Backend;
-use minibatch::{Activation, Cpu, Fit, Functional, Gpu, Loss, Predict, Sgd};
+use minibatch::{Activation, Clip, Cpu, Fit, Functional, Gpu, Loss, Predict, Sgd};
 
 fn backends() -> [Backend; 2] {
     let gpu = Gpu::new().unwrap_or_else(|error| panic!("{error}"));
@@ -127,4 +127,19 @@ fn probabilities_are_not_taken_for_logits() {
     assert_eq!(refusal(Activation::Softmax, cross_entropy, weighed), None);
     let own: fn(&mut Functional, Tensor) -> Tensor = |_, made| made;
     assert_eq!(refusal(Activation::Softmax, cross_entropy, own), None);
+}
+
+#[test]
+fn an_input_may_be_called_as_what_the_optimizer_keeps() {
+    let clip = Clip::GlobalNorm(1.0);
+    for name in ["parameters", "gradients", "velocity", "squared_norm", "accumulated"] {
+        let mut model = Functional::new();
+        let x = model.input(name, 2);
+        let y = model.dense(x, 1, Activation::Linear);
+        model.output("y", y);
+        let objective = Objective::new(Loss::MeanSquaredError);
+        let compiled = model.compile(Sgd { clip, ..Sgd::default() }, [("y", objective)]);
+        let compiled = compiled.gradient_accumulation_steps(2);
+        assert!(compiled.build(&Cpu::new()).is_ok(), "{name}");
+    }
 }

@@ -272,11 +272,13 @@ fn check_counts(compiled: &Compiled) -> Result<()> {
 }
 
 fn arenas(builder: &mut ProgramBuilder, compiled: &Compiled) -> Result<Arenas> {
-    let (parameters, gradients) = (builder.arena("parameters")?, builder.arena("gradients")?);
-    let frozen = builder.arena("frozen_parameters")?;
+    // Names with a dot, which an input cannot have.
+    let mut arena = |name: &str| builder.arena(format!("all.{name}"));
+    let (parameters, gradients) = (arena("parameters")?, arena("gradients")?);
+    let frozen = arena("frozen_parameters")?;
     let state = update::state_of(compiled)
         .into_iter()
-        .map(|name| Ok((name, builder.arena(name)?)))
+        .map(|name| Ok((name, arena(name)?)))
         .collect::<Result<Vec<_>>>()?;
     Ok(Arenas { parameters, frozen, gradients, state })
 }
