@@ -1,7 +1,7 @@
 //! Graphs of layers on both executors.
 
 use minibatch::data::{Dataset, Features, Targets};
-use minibatch::model::{Input, Layer, Objective, Tensor};
+use minibatch::model::{Input, Layer, Normalization, Objective, Tensor};
 use minibatch::training::Backend;
 use minibatch::{Activation, Clip, Cpu, Fit, Functional, Gpu, Loss, Predict, Sgd};
 
@@ -141,5 +141,26 @@ fn an_input_may_be_called_as_what_the_optimizer_keeps() {
         let compiled = model.compile(Sgd { clip, ..Sgd::default() }, [("y", objective)]);
         let compiled = compiled.gradient_accumulation_steps(2);
         assert!(compiled.build(&Cpu::new()).is_ok(), "{name}");
+    }
+}
+
+#[test]
+fn pixels_are_normalized_as_the_model_sees_them() {
+    // Of the first value the mean is 100 and the variance 5000, of the second 25 and 100.
+    let bytes = vec![0, 15, 100, 35, 200, 15, 100, 35];
+    let samples = data(Features::U8(bytes.into()), 2, vec![0.0; 4]);
+    let root = 2f32.sqrt();
+    for backend in backends() {
+        let mut model = Functional::new();
+        let x = model.input("x", Input::pixels(&[2]));
+        let y = model.layer(x, Normalization::adapt(&samples, "x").unwrap());
+        model.output("y", y);
+        let objective = Objective::new(Loss::MeanSquaredError);
+        let mut model = model.compile(Sgd::default(), [("y", objective)]).build(backend).unwrap();
+        let normal = model.predict(&samples, Predict::new()).unwrap();
+        let expected = [-root, -1.0, 0.0, 1.0, root, -1.0, 0.0, 1.0];
+        for (actual, expected) in normal.iter().zip(expected) {
+            assert!((actual - expected).abs() < 1e-5, "{normal:?}");
+        }
     }
 }
