@@ -41,7 +41,9 @@ impl Model {
     /// poll the device, so callbacks of the host's may run meanwhile.
     ///
     /// Every other call that uses the device (`weight`, `take_scores`, `evaluate`, ...) submits
-    /// for itself, so it comes before what is recorded and not yet submitted.
+    /// for itself, so it comes before what is recorded and not yet submitted. If it makes room for
+    /// a larger batch than any before, the scores of what is not yet submitted are lost: submit
+    /// first, or let `prepare_steps` make that room.
     ///
     /// # Errors
     /// Those of `GpuExecutor::record`, and [`Error::Argument`] if the model is on the CPU, a label
