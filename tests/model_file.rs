@@ -91,7 +91,7 @@ fn places(value: &Value, at: &str) -> Vec<String> {
 fn others(value: &Value) -> Vec<Value> {
     let huge = u64::MAX;
     let mut others: Vec<Value> = [json!(null), json!(true), json!({}), json!("a.b")].into();
-    others.extend([json!("parameters"), json!([]), json!([1, 2]), json!([huge]), json!(["a"])]);
+    others.extend([json!("metrics"), json!([]), json!([1, 2]), json!([huge]), json!(["a"])]);
     others.extend([json!([1u64 << 40]), json!([1u64 << 32, 1u64 << 32])]);
     others.extend([0, 1, 2, 3000, 1 << 32, 1 << 40, 1 << 62, huge - 3, huge].map(|n| json!(n)));
     others.extend([-1.0, 1e-300, 0.5, 1e308, -1e308].map(|n| json!(n)));
