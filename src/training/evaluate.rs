@@ -12,8 +12,9 @@ impl Model {
     /// Mean loss and metrics over `data`, in its order.
     ///
     /// # Errors
-    /// [`Error::Argument`] and [`Error::Shape`] if the data does not fit or the batch size is 0,
-    /// [`Error::Device`] if the device fails.
+    /// [`Error::Argument`](crate::Error::Argument) and [`Error::Shape`](crate::Error::Shape) if the
+    /// data does not fit or the batch size is 0, [`Error::Device`](crate::Error::Device) if the
+    /// device fails.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn evaluate(&mut self, data: &Dataset, arguments: Evaluate<'_>) -> Result<Scores> {
         pollster::block_on(self.evaluate_async(data, arguments))
