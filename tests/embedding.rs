@@ -196,6 +196,48 @@ fn what_comes_between_recorded_steps_takes_nothing_from_their_scores() {
 }
 
 #[test]
+fn what_comes_before_a_recorded_step_is_submitted_takes_nothing_from_its_scores() {
+    let (device, queue) = host();
+    let data = synthetic_digits(BATCH_SIZE, 0).unwrap();
+    let gpu = Gpu::from_device(device.clone(), queue.clone());
+    let indices: Vec<u32> = (0..BATCH_SIZE as u32).collect();
+    let train = |interrupted: bool| {
+        let mut model = model(&gpu, &data);
+        pollster::block_on(model.prepare_steps(BATCH_SIZE)).unwrap();
+        let mut encoder = device.create_command_encoder(&Default::default());
+        model.record_step(&mut encoder, Batch { data: &data, indices: &indices }).unwrap();
+        if interrupted {
+            model.predict(&data, Predict::new()).unwrap();
+            model.evaluate(&data, Evaluate::new()).unwrap();
+        }
+        queue.submit([encoder.finish()]);
+        if interrupted {
+            model.predict(&data, Predict::new()).unwrap();
+            let mut predicts = LambdaCallback::new().on_batch_end(|model: &mut Model, _| {
+                model.predict(&data, Predict::new()).map(|_| Flow::Continue)
+            });
+            model.fit(&data, Fit::new().batch_size(5).callback(&mut predicts)).unwrap();
+        }
+        pollster::block_on(model.take_scores()).unwrap().unwrap()
+    };
+    assert_eq!(train(true), train(false));
+}
+
+#[test]
+fn what_a_recorded_step_has_left_is_read_by_name() {
+    let (device, queue) = host();
+    let data = synthetic_digits(BATCH_SIZE, 0).unwrap();
+    let mut model = model(&Gpu::from_device(device.clone(), queue.clone()), &data);
+    pollster::block_on(model.prepare_steps(BATCH_SIZE)).unwrap();
+    model.predict_on_batch(Batch { data: &data, indices: &[0] }).unwrap();
+    let mut encoder = device.create_command_encoder(&Default::default());
+    model.record_step(&mut encoder, Batch { data: &data, indices: &[0, 1, 2] }).unwrap();
+    queue.submit([encoder.finish()]);
+    let units = model.weight("dense_1.bias").unwrap().len();
+    assert_eq!(model.read("dense_1.output").unwrap().len(), 3 * units);
+}
+
+#[test]
 fn a_label_that_is_no_class_shows_as_a_non_finite_loss() {
     let gpu = Gpu::new().unwrap_or_else(|error| panic!("{error}"));
     let labels = vec![0, 9, 3_000_000_000];

@@ -454,7 +454,8 @@ fn only_parameters_are_read_and_set_by_name() {
     let data = synthetic_digits(10, 0).unwrap();
     for backend in backends() {
         let mut model = network(&data, 4, 0, backend);
-        for name in ["parameters", "targets", "metrics.loss", "dense_1.weight.moment_1", "none"] {
+        for name in ["all.parameters", "targets", "metrics.loss", "dense_1.weight.moment_1", "none"]
+        {
             let read = model.weight(name).unwrap_err().to_string();
             assert!(read.contains("no parameter is called"), "{read}");
             assert!(model.set_weight(name, &[0.0]).is_err(), "{name}");
@@ -471,7 +472,7 @@ fn no_parameter_reaches_into_another_ones_rows() {
             .compile(Adam::default(), Loss::SparseCategoricalCrossentropy, []);
         let program = lower(&compiled).unwrap();
         for arena in ["parameters", "gradients", "moment_1", "moment_2"] {
-            let arena = program.find(arena).unwrap();
+            let arena = program.find(&format!("all.{arena}")).unwrap();
             let mut free = 0;
             for (_, slice) in program.slices(arena) {
                 let Placement::Slice { offset, .. } = slice.placement else { panic!("no slice") };

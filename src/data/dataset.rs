@@ -103,7 +103,9 @@ impl Dataset {
             }
         }
         let classes = targets.iter().find_map(|target| match &target.targets {
-            Targets::Classes(labels) => labels.iter().max().map(|&label| label as usize + 1),
+            Targets::Classes(labels) => {
+                labels.iter().max().map(|&label| (label as usize).saturating_add(1))
+            }
             Targets::Values { .. } => None,
         });
         let classes = classes.unwrap_or(0);
@@ -139,12 +141,17 @@ impl Dataset {
     }
 
     /// The same samples, each with a weight for its target called `target`, in place of that of
-    /// [`with_sample_weights`](Self::with_sample_weights).
+    /// [`with_sample_weights`](Self::with_sample_weights). The name of an only target does not count.
     ///
     /// # Errors
     /// As `with_sample_weights`; [`Error::Argument`] if there is no such target.
     pub fn with_target_weights(self, target: &str, weights: Vec<f32>) -> Result<Dataset> {
-        if !self.targets.iter().any(|column| column.name == target) {
+        let targets = Arc::clone(&self.targets);
+        let target = match &*targets {
+            [only] => only.name.as_str(),
+            _ => target,
+        };
+        if !targets.iter().any(|column| column.name == target) {
             let names: Vec<&str> = self.targets.iter().map(|target| target.name.as_str()).collect();
             let problem = format!("is for {target:?}; the targets are {}", names.join(", "));
             return Err(Error::argument("sample_weight", problem));

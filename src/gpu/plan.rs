@@ -28,13 +28,14 @@ impl Dispatch {
     }
 }
 
-/// The dispatches of `ops`. A conversion that only dense operations read is none of its own: they
-/// load the bytes themselves.
+/// The dispatches of `ops`. A conversion that only dense operations read, and that is no output, is
+/// none of its own: they load the bytes themselves.
 ///
 /// # Errors
 /// [`Error::Argument`] if a size does not fit the kernels' 32-bit counts.
 pub(super) fn plan(program: &Program, ops: &[Op], class: KernelClass) -> Result<Vec<Dispatch>> {
-    let fused = fused_conversions(ops);
+    let mut fused = fused_conversions(ops);
+    fused.retain(|id, _| program.outputs().iter().all(|(_, output)| output != id));
     ops.iter()
         .filter(|op| !matches!(op, Op::Convert { output, .. } if fused.contains_key(output)))
         .map(|op| dispatch(program, op, class, &fused))

@@ -133,9 +133,12 @@ fn fill<'a>(
             let starts = (region.start as usize..).step_by(row_bytes);
             for (start, sample) in starts.zip(batch.samples()) {
                 let sample = sample?;
-                let weight = sample.weight(region.column).to_ne_bytes();
+                let weight;
                 let values: &[u8] = match buffer.role {
-                    Role::SampleWeight => &weight,
+                    Role::SampleWeight => {
+                        weight = sample.weight(region.column).to_ne_bytes();
+                        &weight
+                    }
                     Role::Target => sample.target(region.column),
                     _ => sample.input(region.column),
                 };

@@ -48,6 +48,9 @@ struct Version {
 
 const VERSION: u32 = 3;
 
+/// Learning rates and bias corrections are functions of the step in f64.
+const MOST_STEPS: u64 = 1 << 53;
+
 /// Names and shapes of what of a model outlasts a step: the parameters, `dense_1.weight`
 /// `[inputs, units]` and `dense_1.bias` `[units]`, moving statistics, and what the optimizer keeps
 /// for each parameter, `dense_1.weight.moment_1`.
@@ -123,6 +126,9 @@ pub fn load(path: &Path) -> Result<Saved> {
     }
     let header: Header = serde_json::from_str(header).map_err(damaged)?;
     let Header { compiled, steps, epochs, .. } = header;
+    if steps > MOST_STEPS {
+        return Err(bad(format!("has {steps} steps behind it; this program counts up to 2^53")));
+    }
     let program =
         lower(&compiled).map_err(|error| bad(format!("its architecture is damaged: {error}")))?;
     let mut read = Weights::new();

@@ -1,14 +1,38 @@
 //! A model as a graph of layers.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use serde::{Deserialize, Serialize};
 
 use super::{Compiled, Dense, Input, Layer, Objective};
 use crate::activation::Activation;
 use crate::optimizer::Optimizer;
 
-/// A value in a [`Functional`] model, `[batch, width]`: what goes into one of its layers.
+/// A value in a [`Functional`] model or a clone of it, `[batch, width]`: what goes into one of its
+/// layers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Tensor(usize);
+pub struct Tensor {
+    model: u64,
+    place: usize,
+}
+
+/// Tells models apart, so that none takes values of another. It is no part of what a model is: two
+/// of the same layers are equal.
+#[derive(Debug, Clone)]
+struct Identity(u64);
+
+impl Default for Identity {
+    fn default() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Identity(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+impl PartialEq for Identity {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
 
 /// Layers in any order from named inputs to named outputs, as
 /// [Keras' functional models](https://keras.io/guides/functional_api/). A
@@ -40,6 +64,8 @@ pub struct Tensor(usize);
 pub struct Functional {
     nodes: Vec<Node>,
     outputs: Vec<Output>,
+    #[serde(skip)]
+    identity: Identity,
 }
 
 /// One step of the graph.
@@ -131,12 +157,14 @@ impl Functional {
 
     /// Adds a layer on `value`, called by its kind and number: `dense_1`.
     pub fn layer(&mut self, value: Tensor, layer: impl Into<Layer>) -> Tensor {
-        self.push(None, NodeKind::Layer { layer: layer.into(), of: value.0 })
+        let of = self.place(value);
+        self.push(None, NodeKind::Layer { layer: layer.into(), of })
     }
 
     /// Adds a layer on `value` under a name of its own.
     pub fn named(&mut self, name: &str, value: Tensor, layer: impl Into<Layer>) -> Tensor {
-        self.push(Some(name), NodeKind::Layer { layer: layer.into(), of: value.0 })
+        let of = self.place(value);
+        self.push(Some(name), NodeKind::Layer { layer: layer.into(), of })
     }
 
     /// Adds a dense layer on `value`.
@@ -146,25 +174,32 @@ impl Functional {
 
     /// The sum of values of the same width, at least two.
     pub fn add(&mut self, values: impl IntoIterator<Item = Tensor>) -> Tensor {
-        let of = values.into_iter().map(|value| value.0).collect();
+        let of = values.into_iter().map(|value| self.place(value)).collect();
         self.push(None, NodeKind::Add { of })
     }
 
     /// The values one beside the other, at least two.
     pub fn concatenate(&mut self, values: impl IntoIterator<Item = Tensor>) -> Tensor {
-        let of = values.into_iter().map(|value| value.0).collect();
+        let of = values.into_iter().map(|value| self.place(value)).collect();
         self.push(None, NodeKind::Concatenate { of })
     }
 
     /// Makes `value` an output.
     pub fn output(&mut self, name: &str, value: Tensor) {
-        self.outputs.push(Output { name: name.to_owned(), of: value.0 });
+        let of = self.place(value);
+        self.outputs.push(Output { name: name.to_owned(), of });
     }
 
     fn push(&mut self, name: Option<&str>, kind: NodeKind) -> Tensor {
         let name = name.map_or_else(|| self.next_name(kind.kind()), str::to_owned);
         self.nodes.push(Node { name, kind });
-        Tensor(self.nodes.len() - 1)
+        Tensor { model: self.identity.0, place: self.nodes.len() - 1 }
+    }
+
+    /// Where `value` comes from; no place at all for a value of another model, which building
+    /// refuses.
+    fn place(&self, value: Tensor) -> usize {
+        if value.model == self.identity.0 { value.place } else { usize::MAX }
     }
 
     /// The first of `dense_1`, `dense_2`, ... that comes after all those that are taken: as in

@@ -141,8 +141,8 @@ pub struct Normalization {
 }
 
 impl Normalization {
-    /// Mean and variance of each value over the samples of `data`, as they go into a model whose
-    /// input takes them as they are: bytes as 0 to 255.
+    /// Mean and variance of each value over the samples of `data`. Bytes count as what
+    /// [`Input::pixels`](super::Input::pixels) makes of them before any layer sees them: 0 to 1.
     ///
     /// # Errors
     /// [`Error::Argument`] if there are several inputs; see [`adapt_input`](Self::adapt_input).
@@ -177,7 +177,8 @@ impl Normalization {
                 let bytes = data.sample(index)?.input(0);
                 match column.features {
                     Features::U8(_) => {
-                        bytes.iter().enumerate().for_each(|(i, &x)| visit(i, f64::from(x)));
+                        let scaled = bytes.iter().map(|&x| f64::from(x) / 255.0);
+                        scaled.enumerate().for_each(|(i, x)| visit(i, x));
                     }
                     Features::F32(_) => {
                         let words = bytes.chunks_exact(4).enumerate();

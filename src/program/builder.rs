@@ -4,6 +4,10 @@ use super::{Buffer, BufferId, Element, Op, Pass, Placement, Program, Role, Rows}
 use crate::error::{Error, Result};
 use crate::metric::{PointwiseMetric, Thresholds};
 
+/// Values a row, but of arenas: 4 GiB of f32, which no device binds at once. Sizes up to here are
+/// rounded up and added without a thought of overflow.
+const MOST_COLUMNS: usize = 1 << 30;
+
 /// Makes a [`Program`]. Each operation is checked when it is added.
 #[derive(Debug, Default)]
 pub struct ProgramBuilder {
@@ -19,7 +23,8 @@ impl ProgramBuilder {
     /// Adds a buffer in an allocation of its own.
     ///
     /// # Errors
-    /// [`Error::Argument`] if the name is taken or a dimension is 0.
+    /// [`Error::Argument`] if the name is taken, a dimension is 0, or there are more than 2^30
+    /// columns.
     pub fn buffer(
         &mut self,
         name: impl Into<String>,
@@ -119,6 +124,11 @@ impl ProgramBuilder {
                 "shape",
                 format!("{} has a dimension of 0; every dimension must be at least 1", buffer.name),
             ));
+        }
+        if buffer.columns > MOST_COLUMNS {
+            let Buffer { name, columns, .. } = &buffer;
+            let problem = format!("{name} would be rows of {columns} values; give at most 2^30");
+            return Err(Error::argument("shape", problem));
         }
         self.program.buffers.push(buffer);
         Ok(BufferId(self.program.buffers.len() - 1))

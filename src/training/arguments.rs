@@ -300,7 +300,9 @@ impl<'a> Evaluate<'a> {
         self
     }
 
-    /// A weight for each sample, by which its loss is multiplied; in place of those of the data.
+    /// A weight for each sample, by which its loss is multiplied; in place of those of
+    /// [`Dataset::with_sample_weights`]. Weights of
+    /// [`Dataset::with_target_weights`] stay.
     pub fn sample_weight(mut self, weights: impl Into<Vec<f32>>) -> Self {
         self.sample_weight = Some(weights.into());
         self

@@ -24,7 +24,7 @@ pub struct Model {
     pub(super) report: Arc<Report>,
     pub(super) executor: Executor,
     /// Samples of the last batch that ran.
-    last_rows: usize,
+    pub(super) last_rows: usize,
     /// Training steps made so far.
     pub(super) steps: u64,
     /// Epochs begun so far, or as many as `initial_epoch` has said: the next one's number in the

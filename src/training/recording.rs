@@ -13,9 +13,9 @@ use crate::program::{Metrics, Pass};
 #[derive(Debug, Default)]
 pub(super) struct Recorded {
     samples: usize,
-    /// What was read already; the rest is still on the device.
+    /// What was read already; the rest is still on the device, or in what the host has not
+    /// submitted yet.
     read: Metrics,
-    on_device: bool,
 }
 
 impl Model {
@@ -41,7 +41,9 @@ impl Model {
     /// poll the device, so callbacks of the host's may run meanwhile.
     ///
     /// Every other call that uses the device (`weight`, `take_scores`, `evaluate`, ...) submits
-    /// for itself, so it comes before what is recorded and not yet submitted.
+    /// for itself, so it comes before what is recorded and not yet submitted. If it makes room for
+    /// a larger batch than any before, the scores of what is not yet submitted are lost: submit
+    /// first, or let `prepare_steps` make that room.
     ///
     /// # Errors
     /// Those of `GpuExecutor::record`, and [`Error::Argument`] if the model is on the CPU, a label
@@ -64,7 +66,7 @@ impl Model {
         match recorded {
             Ok(()) => {
                 self.recorded.samples += batch.len();
-                self.recorded.on_device = true;
+                self.last_rows = batch.len();
             }
             Err(_) => self.steps -= 1,
         }
@@ -87,13 +89,13 @@ impl Model {
     }
 
     /// Takes what recorded steps have gathered off the device, for calls that clear it or use it
-    /// for scores of their own.
+    /// for scores of their own. More may come until the scores are taken: only the host knows when
+    /// it submits. Amidst fit or evaluate, what is on the device is theirs.
     pub(super) async fn keep_recorded(&mut self) -> Result<()> {
-        if self.recorded.on_device {
+        if self.recorded.samples > 0 && self.running == 0 {
             let metrics = self.executor.read_metrics().await?;
             self.executor.clear_metrics()?;
             self.recorded.read = self.recorded.read.plus(&metrics);
-            self.recorded.on_device = false;
         }
         Ok(())
     }

@@ -88,24 +88,35 @@ impl Graph {
         }
     }
 
-    /// The last activation on the way to the value of `place`, through layers that have none.
-    pub fn activation_behind(&self, place: usize) -> Activation {
-        let mut place = place;
-        loop {
-            let step = self.steps.iter().find(|step| step.place == place);
-            match step.map(|step| &step.kind) {
-                Some(NodeKind::Layer {
-                    layer: Layer::Dense(_) | Layer::Activation { .. }, ..
-                }) => {
-                    return self.activation_of(place);
+    /// The softmax or sigmoid whose results the value of `place` consists of, dropped or with noise,
+    /// added up or one beside the other; none if it is its own.
+    pub fn passed_on(&self, place: usize) -> Option<Activation> {
+        let mut seen = HashSet::new();
+        let mut waiting = vec![place];
+        while let Some(place) = waiting.pop() {
+            let passes_on = self.steps.iter().find(|step| step.place == place).filter(|step| {
+                let NodeKind::Layer { layer, .. } = &step.kind else { return true };
+                matches!(
+                    layer,
+                    Layer::Dropout { .. }
+                        | Layer::GaussianNoise { .. }
+                        | Layer::Activation { activation: Activation::Linear }
+                )
+            });
+            let sources = passes_on.map_or(&[][..], |step| step.kind.sources());
+            for &source in sources.iter().filter(|&&source| seen.insert(source)) {
+                match self.activation_of(source) {
+                    made @ (Activation::Softmax | Activation::Sigmoid) => return Some(made),
+                    _ => waiting.push(source),
                 }
-                // Steps come after those that they take values from.
-                Some(NodeKind::Layer { of, .. }) if *of < place => place = *of,
-                _ => return Activation::Linear,
             }
         }
+        None
     }
 }
+
+/// The first parts of the names of buffers that belong to no layer.
+const RESERVED: [&str; 4] = ["all", "targets", "sample_weights", "metrics"];
 
 fn check(functional: &Functional) -> Result<()> {
     let nodes = functional.nodes();
@@ -121,6 +132,12 @@ fn check(functional: &Functional) -> Result<()> {
     for (argument, name) in named {
         if name.is_empty() || name.contains('.') {
             return problem(argument, format!("has the name {name:?}; give one without a dot"));
+        }
+        if RESERVED.contains(&name.as_str()) {
+            return problem(
+                argument,
+                format!("one is called {name:?}, which is kept for training"),
+            );
         }
         if !names.insert(name) {
             return problem(argument, format!("two are called {name:?}; give each its own name"));

@@ -28,6 +28,8 @@ pub(crate) enum Initial {
     Drawn(Initializer, u32, usize, usize),
     /// With these values.
     Values(Vec<f64>),
+    /// With so many times the same value.
+    Same(f64, usize),
 }
 
 impl Initial {
@@ -38,6 +40,7 @@ impl Initial {
                 initializer.values(seed, stream, rows, units)
             }
             Initial::Values(values) => values,
+            Initial::Same(value, count) => vec![value; count],
         }
     }
 }
@@ -262,8 +265,9 @@ impl<'a> Nodes<'a> {
     ) -> Result<Value> {
         let BatchNormalization { momentum, epsilon, center, scale, trainable } = layer;
         let affine = self.affine(name, input.width, [scale, center], trainable)?;
-        let mean = self.state(name, "moving_mean", vec![0.0; input.width])?;
-        let variance = self.state(name, "moving_variance", vec![1.0; input.width])?;
+        let same = |value| Initial::Same(value, input.width);
+        let mean = self.state(name, "moving_mean", input.width, same(0.0))?;
+        let variance = self.state(name, "moving_variance", input.width, same(1.0))?;
         let batch = match trainable {
             true => Some(Batch {
                 mean: self.scratch(name, "mean", input.width)?,
@@ -302,10 +306,10 @@ impl<'a> Nodes<'a> {
                 expected: format!("{} of both, one a value of a sample", input.width),
             });
         }
-        let mean = self.state(name, "mean", mean.clone())?;
+        let mean = self.state(name, "mean", input.width, Initial::Values(mean.clone()))?;
         // Its root is at least 1e-7, as in Keras: a constant value becomes 0.
         let variance = variance.iter().map(|variance| variance.max(1e-14)).collect();
-        let variance = self.state(name, "variance", variance)?;
+        let variance = self.state(name, "variance", input.width, Initial::Values(variance))?;
         let affine = self.affine(name, input.width, [false, false], false)?;
         let output = self.next(name, input)?;
         // Nothing beside any other variance; a 0 that was set by name divides 0 to 0.
@@ -319,7 +323,7 @@ impl<'a> Nodes<'a> {
         let width = input.width;
         let constant = |nodes: &mut Self, suffix: &str, value: f64| -> Result<BufferId> {
             let id = nodes.scratch(name, suffix, width)?;
-            nodes.initial.push((id, Initial::Values(vec![value; width])));
+            nodes.initial.push((id, Initial::Same(value, width)));
             Ok(id)
         };
         let mean = self.scratch(name, "zeros", width)?;
@@ -361,7 +365,7 @@ impl<'a> Nodes<'a> {
         let (gamma, of_gamma, written_gamma) = part(scale, "gamma")?;
         let (beta, of_beta, written_beta) = part(center, "beta")?;
         if scale {
-            self.initial.push((gamma, Initial::Values(vec![1.0; width])));
+            self.initial.push((gamma, Initial::Same(1.0, width)));
         }
         Ok(Affine {
             gamma,
@@ -398,11 +402,16 @@ impl<'a> Nodes<'a> {
         Ok((parameter, Some(gradient)))
     }
 
-    fn state(&mut self, name: &str, suffix: &str, values: Vec<f64>) -> Result<BufferId> {
-        let (role, width) = (Role::State, values.len());
+    fn state(
+        &mut self,
+        name: &str,
+        suffix: &str,
+        width: usize,
+        initial: Initial,
+    ) -> Result<BufferId> {
         let name = format!("{name}.{suffix}");
-        let id = self.builder.buffer(name, role, Element::Real, Rows::One, width)?;
-        self.initial.push((id, Initial::Values(values)));
+        let id = self.builder.buffer(name, Role::State, Element::Real, Rows::One, width)?;
+        self.initial.push((id, initial));
         Ok(id)
     }
 

@@ -84,6 +84,9 @@ pub(super) fn gives_logits(judged: &Judged<'_>) -> bool {
         && judged.activation.elementwise() == Some(Elementwise::Linear)
 }
 
+/// Of a confusion matrix, which takes 1 GiB then.
+const MOST_CLASSES: usize = 1 << 14;
+
 /// Whether the metric has a meaning for this output.
 ///
 /// # Errors
@@ -129,6 +132,9 @@ pub(super) fn check(judged: &Judged<'_>, metric: Metric) -> Result<()> {
         }
         Metric::ConfusionMatrix if loss.accuracy() == Some(Accuracy::Output) && units > 1 => {
             refuse(format!("{metric:?} of {units} outputs that are right or wrong by themselves"))
+        }
+        Metric::ConfusionMatrix if units > MOST_CLASSES => {
+            refuse(format!("{metric:?} of {units} classes; it can be had of up to {MOST_CLASSES}"))
         }
         Metric::ConfusionMatrix if loss.accuracy().is_none() => {
             refuse(format!("{metric:?} has no meaning for {loss:?}: there are no classes"))

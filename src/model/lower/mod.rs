@@ -76,7 +76,7 @@ pub(crate) fn lowered(compiled: &Compiled) -> Result<Lowered> {
     let mut judged = Vec::with_capacity(objectives.len());
     for &(name, place, objective) in &objectives {
         let (made, activation) = (of(place)?, graph.activation_of(place));
-        objective::check(name, objective, activation, graph.activation_behind(place))?;
+        objective::check(name, objective, activation, graph.passed_on(place))?;
         let (element, columns) = match objective.loss {
             Loss::SparseCategoricalCrossentropy => (Element::U32, 1),
             _ => (Element::Real, made.value.width),
@@ -276,11 +276,13 @@ fn check_counts(compiled: &Compiled) -> Result<()> {
 }
 
 fn arenas(builder: &mut ProgramBuilder, compiled: &Compiled) -> Result<Arenas> {
-    let (parameters, gradients) = (builder.arena("parameters")?, builder.arena("gradients")?);
-    let frozen = builder.arena("frozen_parameters")?;
+    // Names with a dot, which an input cannot have.
+    let mut arena = |name: &str| builder.arena(format!("all.{name}"));
+    let (parameters, gradients) = (arena("parameters")?, arena("gradients")?);
+    let frozen = arena("frozen_parameters")?;
     let state = update::state_of(compiled)
         .into_iter()
-        .map(|name| Ok((name, builder.arena(name)?)))
+        .map(|name| Ok((name, arena(name)?)))
         .collect::<Result<Vec<_>>>()?;
     Ok(Arenas { parameters, frozen, gradients, state })
 }

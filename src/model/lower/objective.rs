@@ -119,13 +119,14 @@ pub(super) fn check_regularizer(Regularizer { l1, l2 }: &Regularizer) -> Result<
     Err(Error::argument("regularizer", problem))
 }
 
-/// Whether the loss of output `name` and the activation that makes it go together, and its constants
-/// are in their ranges. `behind` is the last activation before it, through layers that have none.
+/// Whether the loss of output `name` and the activation of its last layer go together, and its
+/// constants are in their ranges. `passed_on` is the softmax or sigmoid that made what the last layer, of no
+/// activation, passes on.
 pub(super) fn check(
     name: &str,
     objective: &Objective,
     activation: Activation,
-    behind: Activation,
+    passed_on: Option<Activation>,
 ) -> Result<()> {
     let Objective { loss, loss_weight, .. } = objective;
     if !(*loss_weight >= 0.0 && loss_weight.is_finite()) {
@@ -137,13 +138,10 @@ pub(super) fn check(
         let problem = format!("of {name:?} is {activation:?}; {loss:?} needs {needed}");
         Err(Error::argument("activation", problem))
     };
-    if wants_logits(loss)
-        && activation == Activation::Linear
-        && matches!(behind, Activation::Softmax | Activation::Sigmoid)
-    {
+    if let Some(made) = passed_on.filter(|_| wants_logits(loss)) {
         let problem = format!(
-            "of {name:?} is {behind:?} with another layer after it, whose values {loss:?} would \
-             take for logits; put that layer before it"
+            "of {name:?} is none: its last layer passes on the results of {made:?}, which {loss:?} \
+             would take for logits; let {made:?} come last"
         );
         return Err(Error::argument("activation", problem));
     }

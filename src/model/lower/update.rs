@@ -75,14 +75,14 @@ fn push_clip(
         }
         Clip::Norm(limit) => {
             for (i, &gradient) in gradients.iter().enumerate() {
-                let squared_norm = sum(builder, format!("squared_norm_{}", i + 1))?;
+                let squared_norm = sum(builder, format!("all.squared_norm_{}", i + 1))?;
                 let op = Op::SquaredNorm { gradient, sum: squared_norm, first: true };
                 builder.push(pass, op)?;
                 builder.push(pass, Op::ClipByNorm { squared_norm, gradient, limit })?;
             }
         }
         Clip::GlobalNorm(limit) => {
-            let squared_norm = sum(builder, "squared_norm".into())?;
+            let squared_norm = sum(builder, "all.squared_norm".into())?;
             for (i, &gradient) in gradients.iter().enumerate() {
                 let op = Op::SquaredNorm { gradient, sum: squared_norm, first: i == 0 };
                 builder.push(pass, op)?;

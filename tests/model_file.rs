@@ -1,0 +1,201 @@
+//! A model's file with anything at all in its metadata.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use minibatch::data::{Dataset, Features, Targets};
+use minibatch::model::{
+    BatchNormalization, Compiled, Dense, Initializer, Input, InputType, Layer, LayerNormalization,
+    Normalization, Objective, Regularizer,
+};
+use minibatch::program::{Element, Role};
+use minibatch::schedule::CosineDecay;
+use minibatch::{
+    Activation, Adam, Clip, Cpu, Error, Evaluate, Fit, Functional, Loss, Metric, Model, Predict,
+    Sgd,
+};
+use serde_json::{Value, json};
+
+/// A graph with something of everything, and one that has no tensor to be checked against.
+fn models() -> [Compiled; 2] {
+    let mut model = Functional::new();
+    let picture = model.input("picture", Input::pixels(&[2, 3]));
+    let place = model.input("place", 4);
+    let dense = Dense::new(4, Activation::LeakyRelu { negative_slope: 0.1 })
+        .weight_regularizer(Regularizer::l1_l2(0.1, 0.1))
+        .activity_regularizer(Regularizer::l2(0.1))
+        .weight_initializer(Initializer::RandomNormal { mean: 0.0, deviation: 0.1 });
+    let seen = model.layer(picture, dense);
+    let normal = Normalization { mean: vec![0.1; 4], variance: vec![0.5; 4] };
+    let known = model.layer(place, normal);
+    let sum = model.add([seen, known, seen]);
+    let sum = model.layer(sum, BatchNormalization::new());
+    let sum = model.layer(sum, Layer::Dropout { rate: 0.5 });
+    let joined = model.concatenate([sum, place]);
+    let joined = model.layer(joined, LayerNormalization::new());
+    let joined = model.layer(joined, Layer::GaussianNoise { standard_deviation: 0.1 });
+    let joined = model.layer(joined, Layer::Flatten);
+    let kind = model.dense(joined, 3, Activation::Softmax);
+    let good = model.dense(joined, 1, Activation::Sigmoid);
+    model.output("kind", kind);
+    model.output("good", good);
+    model.output("joined", joined);
+    let kind = Objective::new(Loss::SparseCategoricalCrossentropy)
+        .metrics([Metric::Accuracy, Metric::ConfusionMatrix])
+        .weighted_metrics([Metric::TopKCategoricalAccuracy { k: 2 }]);
+    let good = Objective::new(Loss::BinaryCrossentropy { label_smoothing: 0.1 }).metrics([
+        Metric::Auc { thresholds: 20 },
+        Metric::PRECISION,
+        Metric::ConfusionMatrix,
+    ]);
+    let clip = Clip::GlobalNorm(1.0);
+    let everything = model
+        .compile(Adam { clip, amsgrad: true, ..Adam::default() }, [("kind", kind), ("good", good)])
+        .schedule(CosineDecay::new(0.1, 10))
+        .gradient_accumulation_steps(2);
+
+    let mut model = Functional::new();
+    let input = model.input("input", 3);
+    let scaled = model.layer(input, Layer::Rescaling { scale: 2.0, offset: 0.0 });
+    let elu = Activation::Elu { alpha: 1.0 };
+    let active = model.layer(scaled, Layer::Activation { activation: elu });
+    let joined = model.concatenate([active, scaled]);
+    model.output("output", joined);
+    let classes = Objective::new(Loss::SparseCategoricalCrossentropy);
+    let classes = classes.metrics([Metric::ConfusionMatrix]);
+    [everything, model.compile(Sgd::default(), [("output", classes)])]
+}
+
+/// A file's header, and the bytes after it.
+fn parts(file: &[u8]) -> (Value, &[u8]) {
+    let length = u64::from_le_bytes(file[..8].try_into().unwrap()) as usize;
+    (serde_json::from_slice(&file[8..8 + length]).unwrap(), &file[8 + length..])
+}
+
+/// The JSON pointers to `value` and to all in it.
+fn places(value: &Value, at: &str) -> Vec<String> {
+    let inside: Vec<String> = match value {
+        Value::Array(items) => {
+            let items = items.iter().enumerate();
+            items.flat_map(|(i, item)| places(item, &format!("{at}/{i}"))).collect()
+        }
+        Value::Object(map) => {
+            map.iter().flat_map(|(key, value)| places(value, &format!("{at}/{key}"))).collect()
+        }
+        _ => Vec::new(),
+    };
+    [vec![at.to_owned()], inside].concat()
+}
+
+/// What stands in the place of `value`.
+fn others(value: &Value) -> Vec<Value> {
+    let huge = u64::MAX;
+    let mut others: Vec<Value> = [json!(null), json!(true), json!({}), json!("a.b")].into();
+    others.extend([json!("metrics"), json!([]), json!([1, 2]), json!([huge]), json!(["a"])]);
+    others.extend([json!([1u64 << 40]), json!([1u64 << 32, 1u64 << 32])]);
+    others.extend([0, 1, 2, 3000, 1 << 32, 1 << 40, 1 << 62, huge - 3, huge].map(|n| json!(n)));
+    others.extend([-1.0, 1e-300, 0.5, 1e308, -1e308].map(|n| json!(n)));
+    match value {
+        Value::Array(items) => {
+            others.push(items.iter().rev().cloned().collect());
+            others.push(items.iter().chain(items).cloned().collect());
+            others.push(items.iter().skip(1).cloned().collect());
+        }
+        Value::Object(map) => {
+            for missing in map.keys() {
+                let rest = map.iter().filter(|(key, _)| *key != missing);
+                others.push(rest.map(|(key, value)| (key.clone(), value.clone())).collect());
+            }
+        }
+        _ => {}
+    }
+    others
+}
+
+/// Samples for the model, if they are not too large to be tried.
+fn data(model: &Model) -> Option<Dataset> {
+    const SAMPLES: usize = 3;
+    let architecture = model.architecture();
+    let mut inputs: Vec<(&str, Features, &[usize])> = Vec::new();
+    for (name, input) in architecture.inputs() {
+        let count = SAMPLES * input.width().filter(|&width| width < 1 << 16)?;
+        let features = match input.values {
+            InputType::U8 { .. } => Features::U8(vec![3; count].into()),
+            InputType::F32 => Features::F32(vec![0.3; count].into()),
+        };
+        inputs.push((name, features, &input.shape));
+    }
+    let targets = model.program().of_role(Role::Target).map(|(_, target)| {
+        let values = match target.element {
+            Element::U32 => vec![0; SAMPLES].into(),
+            _ => Targets::values(vec![0.5; SAMPLES * target.columns], target.columns),
+        };
+        (target.name.trim_start_matches("targets."), values)
+    });
+    Some(Dataset::named(inputs, targets).unwrap())
+}
+
+/// Loads the model and, if there is one, does with it what models are for.
+fn load_and_use(path: &Path) -> Result<(), Error> {
+    let mut model = Model::load(path, &Cpu::new())?;
+    let _ = model.architecture().summary();
+    if let Some(data) = data(&model) {
+        model.evaluate(&data, Evaluate::new())?;
+        model.predict_outputs(&data, Predict::new())?;
+        model.fit(&data, Fit::new().batch_size(2))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn whatever_the_metadata_says_is_an_error_or_a_model() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("model.safetensors");
+    let (mut worked, mut refused) = (0, 0);
+    for compiled in models() {
+        compiled.build(&Cpu::new()).unwrap().save(&path).unwrap();
+        load_and_use(&path).unwrap();
+        let good = std::fs::read(&path).unwrap();
+        let (mut header, tensors) = parts(&good);
+        let metadata = header["__metadata__"]["minibatch"].as_str().unwrap();
+        let metadata: Value = serde_json::from_str(metadata).unwrap();
+        for place in places(&metadata, "") {
+            for other in others(metadata.pointer(&place).unwrap()) {
+                let mut changed = metadata.clone();
+                *changed.pointer_mut(&place).unwrap() = other.clone();
+                header["__metadata__"]["minibatch"] = json!(changed.to_string());
+                let text = header.to_string();
+                let length = (text.len() as u64).to_le_bytes();
+                std::fs::write(&path, [&length, text.as_bytes(), tensors].concat()).unwrap();
+                match catch_unwind(AssertUnwindSafe(|| load_and_use(&path))) {
+                    Ok(Ok(())) => worked += 1,
+                    Ok(Err(_)) => refused += 1,
+                    Err(_) => panic!("{place:?} with {other} panics"),
+                }
+            }
+        }
+    }
+    assert!(worked > 100 && refused > 1000, "{worked} worked, {refused} were refused");
+}
+
+#[test]
+fn a_model_larger_than_memory_is_refused_before_it_is_built() {
+    for width in [1 << 31, usize::MAX - 2] {
+        let compiled = |layer: Layer| {
+            let mut model = Functional::new();
+            let input = model.input("input", width);
+            let output = model.layer(input, layer);
+            model.output("output", output);
+            model.compile(Sgd::default(), [("output", Objective::new(Loss::MeanSquaredError))])
+        };
+        for layer in [
+            Layer::BatchNormalization(BatchNormalization::new()),
+            Layer::LayerNormalization(LayerNormalization::new()),
+            Layer::Rescaling { scale: 2.0, offset: 0.0 },
+            Layer::Dense(Dense::new(1, Activation::Linear)),
+        ] {
+            let error = compiled(layer).build(&Cpu::new()).unwrap_err().to_string();
+            assert!(error.contains(&width.to_string()), "{error}");
+        }
+    }
+}
