@@ -806,7 +806,7 @@ fn objectives_that_cannot_be_are_refused_by_name() {
     let dropped = Sequential::new(3).dense(4, Activation::Softmax).dropout(0.5);
     assert_says(
         &refusal(dropped.compile(Sgd::default(), Loss::SparseCategoricalCrossentropy, [])),
-        &["is Softmax with another layer after it"],
+        &["activation: of \"output\"", "passes on the results of Softmax"],
     );
     for (name, objective, parts) in [
         (
