@@ -11,6 +11,7 @@ mod kernel;
 mod pipeline;
 mod plan;
 mod readback;
+mod source;
 mod staging;
 mod table;
 mod upload;

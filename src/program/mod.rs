@@ -1,10 +1,12 @@
 //! A training step as data: operations over a table of named buffers. Nothing here knows a GPU;
 //! the CPU and the GPU executor run the same [`Program`].
 
+mod access;
 mod buffer;
 mod builder;
 mod metrics;
 mod op;
+mod shapes;
 mod step;
 
 pub use buffer::{Buffer, BufferId, Element, Placement, Role, Rows};
