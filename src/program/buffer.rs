@@ -173,8 +173,9 @@ impl Buffer {
     /// [`Error::Shape`] if it has another width or type, or is not there.
     pub fn check_target(&self, data: &Dataset, column: usize) -> Result<()> {
         let describe = |width: Option<usize>| match width {
-            None => "class indices".to_owned(),
-            Some(width) => format!("{width} floats a sample"),
+            None => "class indices (a Vec<u32>)".to_owned(),
+            Some(1) => "1 float a sample (Targets::values)".to_owned(),
+            Some(width) => format!("{width} floats a sample (Targets::values)"),
         };
         let wrong = |actual: String| Error::Shape {
             what: "the targets do not fit the model's loss and outputs".into(),
