@@ -26,10 +26,16 @@ fn host() -> (wgpu::Device, wgpu::Queue) {
 }
 
 fn model(gpu: &Gpu, data: &Dataset) -> Model {
+    accumulating(gpu, data, 1)
+}
+
+/// A model that makes one update of so many steps.
+fn accumulating(gpu: &Gpu, data: &Dataset, steps: usize) -> Model {
     Sequential::new(Input::pixels(data.sample_shape()))
         .dense(32, Activation::Relu)
         .dense(10, Activation::Softmax)
         .compile(Adam::default(), Loss::SparseCategoricalCrossentropy, [Metric::Accuracy])
+        .gradient_accumulation_steps(steps)
         .build(gpu)
         .unwrap()
 }
@@ -49,26 +55,29 @@ fn steps_in_the_hosts_encoder_are_those_of_fit() {
     let (device, queue) = host();
     let data = synthetic_digits(100, 0).unwrap();
     let gpu = Gpu::from_device(device.clone(), queue.clone());
-    let mut fitted = model(&gpu, &data);
-    let history = fitted.fit(&data, Fit::new().batch_size(BATCH_SIZE).epochs(2)).unwrap();
+    // Ten steps: some are left over where three make an update.
+    for accumulated in [1, 3] {
+        let mut fitted = accumulating(&gpu, &data, accumulated);
+        let history = fitted.fit(&data, Fit::new().batch_size(BATCH_SIZE).epochs(2)).unwrap();
 
-    let mut guest = model(&gpu, &data);
-    pollster::block_on(guest.prepare_steps(BATCH_SIZE)).unwrap();
-    let mut scores = Vec::new();
-    for epoch in 0..2 {
-        let order = BatchOrder::new(data.len(), BATCH_SIZE, Shuffle::Full, 0, epoch);
-        for index in 0..order.len() {
-            let mut encoder = device.create_command_encoder(&Default::default());
-            let batch = Batch { data: &data, indices: order.batch(index) };
-            guest.record_step(&mut encoder, batch).unwrap();
-            queue.submit([encoder.finish()]);
-            device.poll(wgpu::PollType::wait_indefinitely()).unwrap();
+        let mut guest = accumulating(&gpu, &data, accumulated);
+        pollster::block_on(guest.prepare_steps(BATCH_SIZE)).unwrap();
+        let mut scores = Vec::new();
+        for epoch in 0..2 {
+            let order = BatchOrder::new(data.len(), BATCH_SIZE, Shuffle::Full, 0, epoch);
+            for index in 0..order.len() {
+                let mut encoder = device.create_command_encoder(&Default::default());
+                let batch = Batch { data: &data, indices: order.batch(index) };
+                guest.record_step(&mut encoder, batch).unwrap();
+                queue.submit([encoder.finish()]);
+                device.poll(wgpu::PollType::wait_indefinitely()).unwrap();
+            }
+            scores.extend(pollster::block_on(guest.take_scores()).unwrap());
         }
-        scores.extend(pollster::block_on(guest.take_scores()).unwrap());
+        assert_eq!(weights(&mut fitted), weights(&mut guest), "{accumulated} steps an update");
+        let fitted: Vec<_> = history.epochs.iter().map(|epoch| epoch.training.clone()).collect();
+        assert_eq!(fitted, scores);
     }
-    assert_eq!(weights(&mut fitted), weights(&mut guest));
-    let fitted: Vec<_> = history.epochs.iter().map(|epoch| epoch.training.clone()).collect();
-    assert_eq!(fitted, scores);
 }
 
 #[test]
