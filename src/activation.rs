@@ -36,7 +36,7 @@ pub enum Activation {
     Tanh,
     /// `log(1 + exp(x))`.
     Softplus,
-    /// `exp(x) / sum(exp(x))` over the units of a sample. Last layer only.
+    /// `exp(x) / sum(exp(x))` over the units of a sample.
     Softmax,
 }
 

@@ -116,10 +116,14 @@ pub enum Error {
         batch: Option<(u32, u64)>,
     },
 
+    /// What a callback of the caller's has returned; see [`Error::callback`].
+    #[error("{0}")]
+    Callback(#[source] Box<dyn std::error::Error + Send + Sync>),
+
     /// An operation made a value that is NaN or infinite, in a model compiled with `run_eagerly`.
     #[error(
-        "{op} wrote {value} to {buffer}[{row}, {column}] in step {step}; read what it reads by \
-         name to see why"
+        "{op} wrote {value} to {buffer}[{row}, {column}] in step {step}; Model::read shows \
+         by name what else that step has made"
     )]
     NonFiniteValue {
         /// The operation.
@@ -230,6 +234,12 @@ pub enum IdxProblem {
 }
 
 impl Error {
+    /// An error of a callback's own, from a message or from any other error: what the hook returns
+    /// ends the call and is returned by it.
+    pub fn callback(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Error::Callback(error.into())
+    }
+
     /// An [`Error::Argument`].
     pub(crate) fn argument(argument: &'static str, problem: impl Into<String>) -> Self {
         Error::Argument { argument, problem: problem.into() }

@@ -118,7 +118,8 @@ pub struct Adam {
     pub epsilon_rule: EpsilonRule,
     /// Divides by the largest second moment so far (Reddi and others, 2018); off by default.
     pub amsgrad: bool,
-    /// See the top of this page; 0 by default.
+    /// Before each update, `w -= learning_rate · weight_decay · w`, decoupled from the gradient
+    /// (Loshchilov and Hutter, 2019); 0 by default.
     pub weight_decay: f64,
     /// What is done to large gradients; nothing by default.
     pub clip: Clip,
@@ -172,7 +173,8 @@ pub struct Sgd {
     pub momentum: f64,
     /// Whether the gradient counts as it will be after the momentum's step; off by default.
     pub nesterov: bool,
-    /// See the top of this page; 0 by default.
+    /// Before each update, `w -= learning_rate · weight_decay · w`, decoupled from the gradient
+    /// (Loshchilov and Hutter, 2019); 0 by default.
     pub weight_decay: f64,
     /// What is done to large gradients; nothing by default.
     pub clip: Clip,
@@ -224,7 +226,8 @@ pub struct RmsProp {
     pub epsilon: f64,
     /// Whether the gradient's variance stands in place of its mean square; off by default.
     pub centered: bool,
-    /// See the top of this page; 0 by default.
+    /// Before each update, `w -= learning_rate · weight_decay · w`, decoupled from the gradient
+    /// (Loshchilov and Hutter, 2019); 0 by default.
     pub weight_decay: f64,
     /// What is done to large gradients; nothing by default.
     pub clip: Clip,
@@ -271,7 +274,8 @@ pub struct Adagrad {
     pub initial_accumulator_value: f64,
     /// Keeps the division finite; 1e-7 by default.
     pub epsilon: f64,
-    /// See the top of this page; 0 by default.
+    /// Before each update, `w -= learning_rate · weight_decay · w`, decoupled from the gradient
+    /// (Loshchilov and Hutter, 2019); 0 by default.
     pub weight_decay: f64,
     /// What is done to large gradients; nothing by default.
     pub clip: Clip,

@@ -572,7 +572,7 @@ fn the_learning_rate_is_that_of_the_update() {
             assert!((4.0 * a - b).abs() <= 1e-6 * b.abs() && b != 0.0, "{a} {b}");
         }
         let mut model = model(&backend);
-        for rate in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        for rate in [-0.5, -1.0, f64::NAN, f64::INFINITY] {
             let error = model.set_learning_rate(rate).unwrap_err().to_string();
             assert!(error.contains("learning_rate: is"), "{error}");
         }
@@ -1099,4 +1099,24 @@ fn mnist_stops_restores_the_best_and_reloads_it() {
         let scores = evaluate(&mut reloaded, &held_out);
         assert_eq!(history.epochs[best - 1].validation, Some(scores));
     }
+}
+
+#[test]
+fn a_callback_may_return_an_error_of_its_own() {
+    let mut model = model(&Backend::from(&Cpu::new()));
+    let mut stops =
+        LambdaCallback::new().on_epoch_end(|_, _| Err(Error::callback("the battery is low")));
+    let error = model.fit(&digits(10), Fit::new().callback(&mut stops)).unwrap_err();
+    assert!(matches!(error, Error::Callback(_)));
+    assert_eq!(error.to_string(), "the battery is low");
+}
+
+#[test]
+fn a_warm_up_may_begin_with_a_rate_of_0() {
+    let mut model = model(&Backend::from(&Cpu::new()));
+    let before = bits(&mut model);
+    let mut rates = LearningRateScheduler::new(|epoch, _| 1e-3 * f64::from(epoch));
+    let history = model.fit(&digits(10), Fit::new().epochs(1).callback(&mut rates)).unwrap();
+    assert_eq!(history.epochs[0].learning_rate, 0.0);
+    assert_eq!(bits(&mut model), before);
 }

@@ -266,7 +266,7 @@ fn models_that_cannot_be_are_refused() {
         ("dimension of 0", build(softmax(0), adam)),
         ("at least 1", build(Sequential::new(0).dense(2, Activation::Softmax), adam)),
         ("2^32", build(softmax(usize::MAX / 2), adam)),
-        ("learning_rate: is 0", build(softmax(2), Adam::new(0.0))),
+        ("learning_rate: is -1", build(softmax(2), Adam::new(-1.0))),
         ("learning_rate: is NaN", build(softmax(2), Adam::new(f64::NAN))),
         ("beta_1: is 1", build(softmax(2), Adam { beta_1: 1.0, ..adam })),
         ("beta_2: is -1", build(softmax(2), Adam { beta_2: -1.0, ..adam })),
@@ -741,4 +741,20 @@ fn mnist() {
         let bound = if a.epoch == 1 { 0.005 } else { 0.03 };
         assert!(difference < bound, "epoch {}: the losses differ by {difference}", a.epoch);
     }
+}
+
+#[test]
+fn what_is_wrong_with_held_out_data_is_told_by_its_own_numbers() {
+    let data = synthetic_digits(100, 0).unwrap();
+    let mut labels = data.labels().to_vec();
+    labels[90] = 10;
+    let features = data.inputs()[0].features.clone();
+    let wrong = Dataset::new(features, data.sample_shape(), labels).unwrap();
+    let held_out = wrong.slice(80..100).unwrap();
+    let mut model = network(&data, 8, 0, &Cpu::new());
+    let split = model.fit(&wrong, Fit::new().validation_split(0.2)).unwrap_err().to_string();
+    assert!(split.contains("sample 90 has label 10"), "{split}");
+    let given = model.fit(&data, Fit::new().validation_data(&held_out)).unwrap_err().to_string();
+    assert!(given.contains("validation_data"), "{given}");
+    assert!(given.contains("sample 10 has label 10"), "{given}");
 }

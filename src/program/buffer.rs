@@ -178,7 +178,7 @@ impl Buffer {
             Some(width) => format!("{width} floats a sample (Targets::values)"),
         };
         let wrong = |actual: String| Error::Shape {
-            what: "the targets do not fit the model's loss and outputs".into(),
+            what: format!("the targets do not fit the model's loss and outputs ({})", self.name),
             actual,
             expected: describe((self.element == Element::Real).then_some(self.columns)),
         };
@@ -207,7 +207,7 @@ impl Buffer {
             format!("samples of {width} {element}")
         };
         let wrong = |actual: String| Error::Shape {
-            what: "the data does not fit the model's input".into(),
+            what: format!("the data does not fit the model's input ({})", self.name),
             actual,
             expected: describe(self.columns, self.element),
         };

@@ -66,7 +66,7 @@ pub struct StepEnd {
 ///
 /// The validation of `fit` is an evaluation and calls the test hooks of `fit`'s callbacks. Several
 /// callbacks are called in the order in which they were added. An error of any hook ends the call
-/// and is returned by it; no further hook is called then, `train_end` neither.
+/// and is returned by it ([`Error::callback`](crate::Error::callback) makes one); no further hook is called then, `train_end` neither.
 ///
 /// The model in a hook is the one at work: its weights and learning rate can be read and set, it
 /// can be saved, evaluated and shown samples, and training goes on with what it then is. Whatever

@@ -185,9 +185,20 @@ impl Model {
         let data = fit.target_weight.iter().try_fold(data, |data, (target, weights)| {
             data.with_target_weights(target, weights.clone())
         })?;
+        // Before it is cut, so that samples have the numbers that the caller knows.
+        self.check_data(&data)?;
         let (train, validation) = match (fit.validation_split, fit.validation_data) {
             (0.0, None) => (data, None),
-            (0.0, Some(validation)) => (data, Some(self.arranged(validation, true)?)),
+            (0.0, Some(validation)) => {
+                let validation = self.arranged(validation, true).and_then(|validation| {
+                    self.check_data(&validation)?;
+                    Ok(validation)
+                });
+                let of_validation = |error: Error| {
+                    Error::argument("validation_data", format!("does not fit: {error}"))
+                };
+                (data, Some(validation.map_err(of_validation)?))
+            }
             (fraction, None) => {
                 let (train, validation) = data.split_last(fraction)?;
                 (train, Some(validation))
@@ -203,9 +214,6 @@ impl Model {
             [] => train,
             weights => train.with_class_weights(weights)?,
         };
-        for part in [Some(&train), validation.as_ref()].into_iter().flatten() {
-            self.check_data(part)?;
-        }
         steps("steps_per_epoch", fit.steps_per_epoch, train.len(), fit.batch_size)?;
         let validation = match validation {
             Some(data) => Some(Validation::new(data, fit)?),

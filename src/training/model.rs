@@ -172,7 +172,7 @@ impl Model {
             let expected = &*input.shape;
             if actual != expected && actual.len() > 1 && expected.len() > 1 {
                 return Err(Error::Shape {
-                    what: "the data does not fit the model's input".into(),
+                    what: format!("the data does not fit the model's input ({})", buffer.name),
                     actual: format!("samples of shape {actual:?}"),
                     expected: format!("{expected:?}"),
                 });

@@ -158,7 +158,10 @@ pub(crate) fn check_optimizer(optimizer: &Optimizer) -> Result<()> {
         let representable = value >= f64::from(f32::MIN_POSITIVE) && value.is_finite();
         check("epsilon", value, representable, "at least 1.2e-38, the smallest normal f32")
     };
-    positive("learning_rate", optimizer.learning_rate())?;
+    // 0 is where a warm-up begins.
+    let rate = optimizer.learning_rate();
+    let fits = rate >= 0.0 && rate.is_finite();
+    check("learning_rate", rate, fits, "a finite number of at least 0")?;
     if let Clip::Value(limit) | Clip::Norm(limit) | Clip::GlobalNorm(limit) = optimizer.clip() {
         positive("clip", limit)?;
     }
