@@ -1,7 +1,7 @@
 //! From metrics to operations on an output's predictions.
 
 use super::objective::Judged;
-use crate::activation::{Activation, Elementwise};
+use crate::activation::Elementwise;
 use crate::error::{Error, Result};
 use crate::loss::{Accuracy, Loss};
 use crate::metric::{Metric, PointwiseMetric, Thresholds};
@@ -258,6 +258,3 @@ pub(super) fn lower(
     };
     Ok((ReportedMetric { name, metric, sums: Sums::Own(sums) }, ops))
 }
-
-/// The activation that makes probabilities of a binary cross-entropy's logits.
-pub(super) const PROBABILITIES: Activation = Activation::Sigmoid;

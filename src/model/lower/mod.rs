@@ -17,7 +17,7 @@ pub(crate) use update::check_optimizer;
 use super::compiled::Compiled;
 use super::report::{OutputReport, Report};
 use super::{Objective, Regularizer};
-use crate::activation::Elementwise;
+use crate::activation::{Activation, Elementwise};
 use crate::error::{Error, Result};
 use crate::loss::Loss;
 use crate::program::{BufferId, Element, Op, Pass, Program, ProgramBuilder, Role, Rows};
@@ -96,7 +96,7 @@ pub(crate) fn lowered(compiled: &Compiled) -> Result<Lowered> {
         let mut probabilities = value.buffer;
         if looks(Source::Probabilities) && metric::gives_logits(of) {
             let name = format!("{}.probabilities", of.name);
-            probabilities = nodes.activation(&name, value, metric::PROBABILITIES)?.buffer;
+            probabilities = nodes.activation(&name, value, Activation::Sigmoid)?.buffer;
         }
         wanted.extend(looks(Source::Predictions).then_some(value.buffer));
         wanted.extend(looks(Source::Probabilities).then_some(probabilities));
