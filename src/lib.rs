@@ -41,7 +41,6 @@
 //! [`Gpu::from_device`] takes your device and queue. [`Model::record_step`] records one training
 //! step into your encoder, and neither submits nor waits; `examples/embed.rs` shows the whole way.
 
-mod activation;
 mod atomic_write;
 pub mod cpu;
 pub mod data;
@@ -50,15 +49,17 @@ pub mod gpu;
 mod loss;
 pub mod metric;
 pub mod model;
+pub mod number;
+pub mod operation;
 mod optimizer;
 pub mod parity;
 
 pub mod program;
 pub mod random;
 pub mod schedule;
+pub mod table;
 pub mod training;
 
-pub use activation::{Activation, Elementwise};
 pub use atomic_write::atomic_write;
 pub use cpu::Cpu;
 pub use error::{Error, IdxProblem, Result};
@@ -66,6 +67,7 @@ pub use gpu::Gpu;
 pub use loss::{Accuracy, Loss, PointwiseLoss};
 pub use metric::{Metric, PointwiseMetric, Thresholds};
 pub use model::{Functional, Sequential};
+pub use operation::activation::{Activation, Elementwise};
 pub use optimizer::{Adagrad, Adam, Clip, EpsilonRule, Optimizer, RmsProp, Sgd};
 pub use schedule::Schedule;
 #[cfg(not(target_arch = "wasm32"))]

@@ -1,11 +1,12 @@
 //! The mean of the gradients of several batches, on both executors.
 
+use minibatch::operation::{self, Op};
 use std::sync::Arc;
 
 use minibatch::Gpu;
 use minibatch::cpu::CpuExecutor;
 use minibatch::gpu::GpuExecutor;
-use minibatch::program::{Op, Pass, ProgramBuilder, Role, Rows, Step};
+use minibatch::program::{Pass, ProgramBuilder, Role, Rows, Step};
 
 #[test]
 fn the_mean_of_four_batches_is_taken_and_the_next_four_begin_at_zero() {
@@ -15,8 +16,12 @@ fn the_mean_of_four_batches_is_taken_and_the_next_four_begin_at_zero() {
     let role = Role::ParameterGradient;
     let gradient = builder.slice(gradients, "gradient", role, Rows::Fixed(2), 3).unwrap();
     let sum = builder.slice(accumulated, "sum", role, Rows::Fixed(2), 3).unwrap();
-    builder.push(Pass::Predict, Op::Accumulate { gradients, accumulated }).unwrap();
-    builder.push(Pass::Train, Op::TakeMean { accumulated, gradients, steps: 4 }).unwrap();
+    builder
+        .push(Pass::Predict, Op::Accumulate(operation::Accumulate { gradients, accumulated }))
+        .unwrap();
+    builder
+        .push(Pass::Train, Op::TakeMean(operation::TakeMean { accumulated, gradients, steps: 4 }))
+        .unwrap();
     let program = Arc::new(builder.build());
     let mut cpu = CpuExecutor::<f32>::new(Arc::clone(&program));
     let gpu = Gpu::new().unwrap();
@@ -50,12 +55,21 @@ fn gradients_that_are_not_of_one_model_and_a_mean_of_nothing_are_refused() {
     builder.slice(accumulated, "sum", Role::ParameterGradient, Rows::One, 8).unwrap();
     for (op, reason) in [
         (
-            Op::Accumulate { gradients, accumulated },
+            Op::Accumulate(operation::Accumulate { gradients, accumulated }),
             "accumulated in accumulate: got Real [One, 64]",
         ),
-        (Op::Accumulate { gradients, accumulated: gradients }, "reads and writes gradients"),
-        (Op::TakeMean { accumulated, gradients, steps: 2 }, "accumulated in take_mean"),
-        (Op::TakeMean { accumulated, gradients, steps: 0 }, "steps: are 0; give at least 1"),
+        (
+            Op::Accumulate(operation::Accumulate { gradients, accumulated: gradients }),
+            "reads and writes gradients",
+        ),
+        (
+            Op::TakeMean(operation::TakeMean { accumulated, gradients, steps: 2 }),
+            "accumulated in take_mean",
+        ),
+        (
+            Op::TakeMean(operation::TakeMean { accumulated, gradients, steps: 0 }),
+            "steps: are 0; give at least 1",
+        ),
     ] {
         let error = builder.push(Pass::Train, op).unwrap_err().to_string();
         assert!(error.contains(reason), "{op:?}: {error}");

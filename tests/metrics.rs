@@ -14,12 +14,13 @@
 //! label = (j * 7 + 3) % 9
 //! ```
 
+use minibatch::operation::{self, Op};
 use std::sync::Arc;
 
 use minibatch::cpu::CpuExecutor;
 use minibatch::gpu::GpuExecutor;
 use minibatch::metric::{auc, precision, recall};
-use minibatch::program::{BufferId, Element, Op, Pass, ProgramBuilder, Role, Rows, Step};
+use minibatch::program::{BufferId, Element, Pass, ProgramBuilder, Role, Rows, Step};
 use minibatch::{Error, Gpu, PointwiseMetric, Thresholds};
 
 /// Predictions `[rows, units]`, targets (of their own, or labels) and weights of the samples.
@@ -104,29 +105,33 @@ fn sums_of(samples: &Samples, columns: usize, op: impl Fn([BufferId; 4]) -> Op) 
 
 fn histogram(samples: &Samples, thresholds: Thresholds, weighted: bool) -> [Vec<f64>; 2] {
     sums_of(samples, 2 * thresholds.buckets(), |[predictions, targets, sample_weights, sums]| {
-        Op::BinaryHistogram { predictions, targets, sample_weights, sums, thresholds, weighted }
+        Op::BinaryHistogram(operation::BinaryHistogram {
+            predictions,
+            targets,
+            sample_weights,
+            sums,
+            thresholds,
+            weighted,
+        })
     })
 }
 
 fn pointwise(samples: &Samples, function: PointwiseMetric, weighted: bool) -> [Vec<f64>; 2] {
-    sums_of(samples, 2, |[predictions, targets, sample_weights, sums]| Op::PointwiseMetric {
-        predictions,
-        targets,
-        sample_weights,
-        sums,
-        function,
-        weighted,
+    sums_of(samples, 2, |[predictions, targets, sample_weights, sums]| {
+        Op::PointwiseMetric(operation::PointwiseMetric {
+            predictions,
+            targets,
+            sample_weights,
+            sums,
+            function,
+            weighted,
+        })
     })
 }
 
 fn top_k(samples: &Samples, k: usize, weighted: bool) -> [Vec<f64>; 2] {
-    sums_of(samples, 2, |[predictions, labels, sample_weights, sums]| Op::TopK {
-        predictions,
-        labels,
-        sample_weights,
-        sums,
-        k,
-        weighted,
+    sums_of(samples, 2, |[predictions, labels, sample_weights, sums]| {
+        Op::TopK(operation::TopK { predictions, labels, sample_weights, sums, k, weighted })
     })
 }
 
@@ -284,14 +289,14 @@ fn a_confusion_matrix_counts_labels_by_row_and_predictions_by_column() {
     let weights = builder.buffer("weights", Role::SampleWeight, Element::Real, batch, 1).unwrap();
     let fixed = Rows::Fixed(3);
     let matrix = builder.buffer("matrix", Role::Metric, Element::Real, fixed, 3).unwrap();
-    builder.push(Pass::Predict, Op::Argmax { input, index }).unwrap();
-    let op = Op::ConfusionMatrix {
+    builder.push(Pass::Predict, Op::Argmax(operation::Argmax { input, index })).unwrap();
+    let op = Op::ConfusionMatrix(operation::ConfusionMatrix {
         labels,
         predicted: index,
         sample_weights: weights,
         matrix,
         weighted: true,
-    };
+    });
     builder.push(Pass::Predict, op).unwrap();
     let program = Arc::new(builder.build());
     let gpu = Gpu::new().unwrap();
@@ -334,30 +339,42 @@ fn what_cannot_be_measured_is_refused_with_the_reason() {
     let sums = reals("sums", Role::Metric, 2);
     let padded = reals("padded", Role::Activation, 2);
     let matrix = builder.buffer("matrix", Role::Metric, Element::Real, Rows::Fixed(5), 4).unwrap();
-    let top_k =
-        |sums, k| Op::TopK { predictions: input, labels, sample_weights, sums, k, weighted: true };
-    let histogram = |thresholds| Op::BinaryHistogram {
-        predictions: input,
-        targets,
-        sample_weights,
-        sums,
-        thresholds,
-        weighted: true,
+    let top_k = |sums, k| {
+        Op::TopK(operation::TopK {
+            predictions: input,
+            labels,
+            sample_weights,
+            sums,
+            k,
+            weighted: true,
+        })
     };
-    let accuracy = Op::PointwiseMetric {
+    let histogram = |thresholds| {
+        Op::BinaryHistogram(operation::BinaryHistogram {
+            predictions: input,
+            targets,
+            sample_weights,
+            sums,
+            thresholds,
+            weighted: true,
+        })
+    };
+    let accuracy = Op::PointwiseMetric(operation::PointwiseMetric {
         predictions: input,
         targets,
         sample_weights,
         sums,
         function: PointwiseMetric::BinaryAccuracy { threshold: f64::NAN },
         weighted: true,
-    };
-    let confusion = |labels, matrix| Op::ConfusionMatrix {
-        labels,
-        predicted: index,
-        sample_weights,
-        matrix,
-        weighted: true,
+    });
+    let confusion = |labels, matrix| {
+        Op::ConfusionMatrix(operation::ConfusionMatrix {
+            labels,
+            predicted: index,
+            sample_weights,
+            matrix,
+            weighted: true,
+        })
     };
     for (op, reason) in [
         (top_k(sums, 0), "k: is 0; give at least 1"),
@@ -366,7 +383,10 @@ fn what_cannot_be_measured_is_refused_with_the_reason() {
         (histogram(Thresholds::One(f64::NAN)), "threshold: is NaN"),
         (histogram(Thresholds::Even(3)), "expected Real [Batch, 4]"),
         (accuracy, "threshold: is NaN"),
-        (Op::Argmax { input, index: sums }, "sums in argmax: got Real [Batch, 2]"),
+        (
+            Op::Argmax(operation::Argmax { input, index: sums }),
+            "sums in argmax: got Real [Batch, 2]",
+        ),
         (confusion(labels, matrix), "expected Real [Fixed(4), 4]"),
         (confusion(targets, matrix), "targets in confusion_matrix"),
     ] {

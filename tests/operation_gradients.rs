@@ -1,10 +1,11 @@
 //! What backward operations compute, against finite differences of their forward ones, in f64.
 
+use minibatch::operation::{self, Op};
 use std::sync::Arc;
 
 use minibatch::Elementwise;
 use minibatch::cpu::CpuExecutor;
-use minibatch::program::{BufferId, Element, Op, Pass, ProgramBuilder, Role, Rows, Step};
+use minibatch::program::{BufferId, Element, Pass, ProgramBuilder, Role, Rows, Step};
 use minibatch::random::{Random, Stream};
 
 const ROWS: usize = 5;
@@ -124,18 +125,19 @@ impl Gradients {
 
 /// The activations that backward operations take along.
 fn fused() -> impl Iterator<Item = Elementwise> {
-    Elementwise::ALL.into_iter().filter(|activation| activation.is_fused())
+    Elementwise::ALL.iter().copied().filter(|activation| activation.is_fused())
 }
 
 #[test]
 fn the_gradient_of_softmax_is_its_slope() {
     let mut softmax = Gradients::new();
-    softmax.forward = vec![Op::Softmax { input: softmax.input(), output: softmax.output }];
-    softmax.backward = vec![Op::SoftmaxBackward {
+    softmax.forward =
+        vec![Op::Softmax(operation::Softmax { input: softmax.input(), output: softmax.output })];
+    softmax.backward = vec![Op::SoftmaxBackward(operation::SoftmaxBackward {
         output_gradient: softmax.output_gradient,
         value: softmax.output,
         input_gradient: softmax.input_gradient(),
-    }];
+    })];
     softmax.assert_are_slopes("softmax");
 }
 
@@ -149,9 +151,9 @@ fn gradients_of_batch_normalization_are_slopes() {
         let [beta, beta_gradient] = layer.parameter("beta");
         let (output, output_gradient, gamma_offset) = (layer.output, layer.output_gradient, 0.25);
         layer.forward = vec![
-            Op::Activate { input: layer.input(), output: input, activation },
-            Op::BatchMoments { input, mean, variance },
-            Op::BatchNormalize {
+            Op::Activate(operation::Activate { input: layer.input(), output: input, activation }),
+            Op::BatchMoments(operation::BatchMoments { input, mean, variance }),
+            Op::BatchNormalize(operation::BatchNormalize {
                 input,
                 mean,
                 variance,
@@ -160,10 +162,10 @@ fn gradients_of_batch_normalization_are_slopes() {
                 output,
                 epsilon: EPSILON,
                 gamma_offset,
-            },
+            }),
         ];
         layer.backward = vec![
-            Op::BatchNormalizeBackward {
+            Op::BatchNormalizeBackward(operation::BatchNormalizeBackward {
                 output_gradient,
                 input,
                 mean,
@@ -171,8 +173,8 @@ fn gradients_of_batch_normalization_are_slopes() {
                 gamma_gradient,
                 beta_gradient,
                 epsilon: EPSILON,
-            },
-            Op::BatchNormalizeBackwardInput {
+            }),
+            Op::BatchNormalizeBackwardInput(operation::BatchNormalizeBackwardInput {
                 output_gradient,
                 input,
                 mean,
@@ -184,7 +186,7 @@ fn gradients_of_batch_normalization_are_slopes() {
                 epsilon: EPSILON,
                 gamma_offset,
                 activation,
-            },
+            }),
         ];
         layer.assert_are_slopes(&format!("batch normalization after {activation:?}"));
     }
@@ -199,8 +201,8 @@ fn the_gradient_of_normalization_by_constants_is_its_slope() {
     let (output, output_gradient, input) = (layer.output, layer.output_gradient, layer.input());
     // Moments that do not depend on the input: those of rows of zeros, and epsilon.
     layer.forward = vec![
-        Op::BatchMoments { input: samples, mean, variance },
-        Op::BatchNormalize {
+        Op::BatchMoments(operation::BatchMoments { input: samples, mean, variance }),
+        Op::BatchNormalize(operation::BatchNormalize {
             input,
             mean,
             variance,
@@ -209,21 +211,22 @@ fn the_gradient_of_normalization_by_constants_is_its_slope() {
             output,
             epsilon: 0.5,
             gamma_offset: 1.0,
-        },
+        }),
     ];
-    layer.backward = vec![Op::BatchNormalizeBackwardInput {
-        output_gradient,
-        input,
-        mean,
-        variance,
-        gamma: zeros,
-        gamma_gradient: zeros,
-        beta_gradient: zeros,
-        input_gradient: layer.input_gradient(),
-        epsilon: 0.5,
-        gamma_offset: 1.0,
-        activation: Elementwise::Linear,
-    }];
+    layer.backward =
+        vec![Op::BatchNormalizeBackwardInput(operation::BatchNormalizeBackwardInput {
+            output_gradient,
+            input,
+            mean,
+            variance,
+            gamma: zeros,
+            gamma_gradient: zeros,
+            beta_gradient: zeros,
+            input_gradient: layer.input_gradient(),
+            epsilon: 0.5,
+            gamma_offset: 1.0,
+            activation: Elementwise::Linear,
+        })];
     layer.assert_are_slopes("a frozen batch normalization");
 }
 
@@ -237,8 +240,8 @@ fn gradients_of_layer_normalization_are_slopes() {
         let [beta, beta_gradient] = layer.parameter("beta");
         let (output, output_gradient, gamma_offset) = (layer.output, layer.output_gradient, 0.25);
         layer.forward = vec![
-            Op::Activate { input: layer.input(), output: input, activation },
-            Op::LayerNormalize {
+            Op::Activate(operation::Activate { input: layer.input(), output: input, activation }),
+            Op::LayerNormalize(operation::LayerNormalize {
                 input,
                 gamma,
                 beta,
@@ -246,17 +249,17 @@ fn gradients_of_layer_normalization_are_slopes() {
                 moments,
                 epsilon: EPSILON,
                 gamma_offset,
-            },
+            }),
         ];
         layer.backward = vec![
-            Op::LayerNormalizeBackward {
+            Op::LayerNormalizeBackward(operation::LayerNormalizeBackward {
                 output_gradient,
                 input,
                 moments,
                 gamma_gradient,
                 beta_gradient,
-            },
-            Op::LayerNormalizeBackwardInput {
+            }),
+            Op::LayerNormalizeBackwardInput(operation::LayerNormalizeBackwardInput {
                 output_gradient,
                 input,
                 moments,
@@ -264,7 +267,7 @@ fn gradients_of_layer_normalization_are_slopes() {
                 input_gradient: layer.input_gradient(),
                 gamma_offset,
                 activation,
-            },
+            }),
         ];
         layer.assert_are_slopes(&format!("layer normalization after {activation:?}"));
     }
@@ -279,11 +282,16 @@ fn the_gradient_of_an_activity_penalty_is_its_slope() {
         layer.output = layer.builder.buffer("loss", role, Element::Real, rows, 1).unwrap();
         let (loss, input_gradient, l1, l2) = (layer.output, layer.input_gradient(), 0.375, 0.0625);
         layer.forward = vec![
-            Op::Activate { input: layer.input(), output: value, activation },
-            Op::ActivityPenalty { value, loss, l1, l2 },
+            Op::Activate(operation::Activate { input: layer.input(), output: value, activation }),
+            Op::ActivityPenalty(operation::ActivityPenalty { value, loss, l1, l2 }),
         ];
-        layer.backward =
-            vec![Op::ActivityPenaltyGradient { value, input_gradient, activation, l1, l2 }];
+        layer.backward = vec![Op::ActivityPenaltyGradient(operation::ActivityPenaltyGradient {
+            value,
+            input_gradient,
+            activation,
+            l1,
+            l2,
+        })];
         layer.assert_are_slopes(&format!("a penalty of {activation:?}"));
     }
 }

@@ -1,11 +1,12 @@
 //! A diverged network must show itself: where the CPU's result is no number, that of the GPU is
 //! none, and the other way round.
 
+use minibatch::operation::{self, Op};
 use std::sync::Arc;
 
 use minibatch::cpu::CpuExecutor;
 use minibatch::gpu::GpuExecutor;
-use minibatch::program::{BufferId, Element, Op, Pass, ProgramBuilder, Role, Rows, Step};
+use minibatch::program::{BufferId, Element, Pass, ProgramBuilder, Role, Rows, Step};
 use minibatch::{Elementwise, Gpu};
 
 const ROWS: usize = 3;
@@ -65,25 +66,36 @@ fn assert_shows(op: impl Fn(&mut ProgramBuilder, &dyn Fn(&str) -> BufferId) -> O
 fn merges_and_noise_keep_a_nan() {
     let [a, b] = ["input", "value"];
     for broken in [a, b] {
-        assert_shows(|_, id| Op::Add { first: id(a), second: id(b), output: id("output") }, broken);
         assert_shows(
-            |_, id| Op::Concatenate { first: id(a), second: id(b), output: id("wide") },
+            |_, id| Op::Add(operation::Add { first: id(a), second: id(b), output: id("output") }),
+            broken,
+        );
+        assert_shows(
+            |_, id| {
+                Op::Concatenate(operation::Concatenate {
+                    first: id(a),
+                    second: id(b),
+                    output: id("wide"),
+                })
+            },
             broken,
         );
     }
     assert_shows(
         |builder, id| {
             let output = builder.activation("part", 3).unwrap();
-            Op::Slice { input: id("input"), output, offset: 1 }
+            Op::Slice(operation::Slice { input: id("input"), output, offset: 1 })
         },
         "input",
     );
     assert_shows(
-        |_, id| Op::GaussianNoise {
-            input: id("input"),
-            output: id("output"),
-            standard_deviation: 0.5,
-            layer: 1,
+        |_, id| {
+            Op::GaussianNoise(operation::GaussianNoise {
+                input: id("input"),
+                output: id("output"),
+                standard_deviation: 0.5,
+                layer: 1,
+            })
         },
         "input",
     );
@@ -94,90 +106,110 @@ fn normalizations_keep_a_nan() {
     let (epsilon, gamma_offset) = (1e-3, 0.0);
     let activation = Elementwise::Linear;
     assert_shows(
-        |_, id| Op::BatchMoments { input: id("input"), mean: id("mean"), variance: id("variance") },
-        "input",
-    );
-    assert_shows(
-        |_, id| Op::BatchNormalize {
-            input: id("input"),
-            mean: id("mean"),
-            variance: id("variance"),
-            gamma: id("gamma"),
-            beta: id("beta"),
-            output: id("output"),
-            epsilon,
-            gamma_offset,
+        |_, id| {
+            Op::BatchMoments(operation::BatchMoments {
+                input: id("input"),
+                mean: id("mean"),
+                variance: id("variance"),
+            })
         },
         "input",
     );
     assert_shows(
-        |_, id| Op::LayerNormalize {
-            input: id("input"),
-            gamma: id("gamma"),
-            beta: id("beta"),
-            output: id("output"),
-            moments: id("moments"),
-            epsilon,
-            gamma_offset,
+        |_, id| {
+            Op::BatchNormalize(operation::BatchNormalize {
+                input: id("input"),
+                mean: id("mean"),
+                variance: id("variance"),
+                gamma: id("gamma"),
+                beta: id("beta"),
+                output: id("output"),
+                epsilon,
+                gamma_offset,
+            })
         },
         "input",
     );
     assert_shows(
-        |_, id| Op::BatchNormalizeBackward {
-            output_gradient: id("output_gradient"),
-            input: id("input"),
-            mean: id("mean"),
-            variance: id("variance"),
-            gamma_gradient: id("gamma_gradient"),
-            beta_gradient: id("beta_gradient"),
-            epsilon,
+        |_, id| {
+            Op::LayerNormalize(operation::LayerNormalize {
+                input: id("input"),
+                gamma: id("gamma"),
+                beta: id("beta"),
+                output: id("output"),
+                moments: id("moments"),
+                epsilon,
+                gamma_offset,
+            })
+        },
+        "input",
+    );
+    assert_shows(
+        |_, id| {
+            Op::BatchNormalizeBackward(operation::BatchNormalizeBackward {
+                output_gradient: id("output_gradient"),
+                input: id("input"),
+                mean: id("mean"),
+                variance: id("variance"),
+                gamma_gradient: id("gamma_gradient"),
+                beta_gradient: id("beta_gradient"),
+                epsilon,
+            })
         },
         "output_gradient",
     );
     assert_shows(
-        |_, id| Op::LayerNormalizeBackward {
-            output_gradient: id("output_gradient"),
-            input: id("input"),
-            moments: id("moments"),
-            gamma_gradient: id("gamma_gradient"),
-            beta_gradient: id("beta_gradient"),
+        |_, id| {
+            Op::LayerNormalizeBackward(operation::LayerNormalizeBackward {
+                output_gradient: id("output_gradient"),
+                input: id("input"),
+                moments: id("moments"),
+                gamma_gradient: id("gamma_gradient"),
+                beta_gradient: id("beta_gradient"),
+            })
         },
         "output_gradient",
     );
     for broken in ["output_gradient", "input"] {
         assert_shows(
-            |_, id| Op::BatchNormalizeBackwardInput {
-                output_gradient: id("output_gradient"),
-                input: id("input"),
-                mean: id("mean"),
-                variance: id("variance"),
-                gamma: id("gamma"),
-                gamma_gradient: id("gamma_gradient"),
-                beta_gradient: id("beta_gradient"),
-                input_gradient: id("input_gradient"),
-                epsilon,
-                gamma_offset,
-                activation,
+            |_, id| {
+                Op::BatchNormalizeBackwardInput(operation::BatchNormalizeBackwardInput {
+                    output_gradient: id("output_gradient"),
+                    input: id("input"),
+                    mean: id("mean"),
+                    variance: id("variance"),
+                    gamma: id("gamma"),
+                    gamma_gradient: id("gamma_gradient"),
+                    beta_gradient: id("beta_gradient"),
+                    input_gradient: id("input_gradient"),
+                    epsilon,
+                    gamma_offset,
+                    activation,
+                })
             },
             broken,
         );
         assert_shows(
-            |_, id| Op::LayerNormalizeBackwardInput {
-                output_gradient: id("output_gradient"),
-                input: id("input"),
-                moments: id("moments"),
-                gamma: id("gamma"),
-                input_gradient: id("input_gradient"),
-                gamma_offset,
-                activation,
+            |_, id| {
+                Op::LayerNormalizeBackwardInput(operation::LayerNormalizeBackwardInput {
+                    output_gradient: id("output_gradient"),
+                    input: id("input"),
+                    moments: id("moments"),
+                    gamma: id("gamma"),
+                    input_gradient: id("input_gradient"),
+                    gamma_offset,
+                    activation,
+                })
             },
             broken,
         );
         assert_shows(
-            |_, id| Op::SoftmaxBackward {
-                output_gradient: id("output_gradient"),
-                value: id("input"),
-                input_gradient: id("input_gradient"),
+            |_, id| {
+                Op::SoftmaxBackward(operation::SoftmaxBackward {
+                    output_gradient: id("output_gradient"),
+                    value: id("input"),
+                    input_gradient: id("input_gradient"),
+                })
             },
             broken,
         );
@@ -188,16 +220,25 @@ fn normalizations_keep_a_nan() {
 fn activity_penalties_keep_a_nan() {
     for [l1, l2] in [[0.5, 0.25], [0.5, 0.0], [0.0, 0.25]] {
         assert_shows(
-            |_, id| Op::ActivityPenalty { value: id("value"), loss: id("loss"), l1, l2 },
+            |_, id| {
+                Op::ActivityPenalty(operation::ActivityPenalty {
+                    value: id("value"),
+                    loss: id("loss"),
+                    l1,
+                    l2,
+                })
+            },
             "value",
         );
         assert_shows(
-            |_, id| Op::ActivityPenaltyGradient {
-                value: id("value"),
-                input_gradient: id("input_gradient"),
-                activation: Elementwise::Linear,
-                l1,
-                l2,
+            |_, id| {
+                Op::ActivityPenaltyGradient(operation::ActivityPenaltyGradient {
+                    value: id("value"),
+                    input_gradient: id("input_gradient"),
+                    activation: Elementwise::Linear,
+                    l1,
+                    l2,
+                })
             },
             "value",
         );

@@ -1,6 +1,6 @@
 //! CPU twin of `accumulate.wgsl`.
 
-use super::real::Real;
+use crate::number::Real;
 
 /// `accumulated += gradients`, element by element.
 pub fn accumulate<T: Real>(gradients: &[T], accumulated: &mut [T]) {

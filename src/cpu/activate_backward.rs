@@ -1,8 +1,7 @@
 //! CPU twin of `activate_backward.wgsl`.
 
-use super::activation::derivative;
-use super::real::Real;
-use crate::activation::Elementwise;
+use crate::number::Real;
+use crate::operation::activation::Elementwise;
 
 /// `input_gradient = output_gradient · activation'` for each of the rows of `units` values,
 /// `stride` apart; `value` is what the derivative is told from.
@@ -17,7 +16,7 @@ pub fn activate_backward<T: Real>(
     let rows = read.zip(input_gradient.chunks_exact_mut(stride)).take(rows);
     for ((gradient, value), to) in rows {
         for ((to, &gradient), &value) in to[..units].iter_mut().zip(gradient).zip(value) {
-            *to = (gradient * derivative(value, activation)).flushed();
+            *to = (gradient * activation.derivative(value)).flushed();
         }
     }
 }

@@ -1,8 +1,7 @@
 //! CPU twin of `activity_penalty.wgsl` and `activity_penalty_gradient.wgsl`.
 
-use super::activation::derivative;
-use super::real::Real;
-use crate::activation::Elementwise;
+use crate::number::Real;
+use crate::operation::activation::Elementwise;
 
 /// Adds `l1 · sum |value| + l2 · sum value²` to the loss of each of the rows of `units`
 /// values, `stride` apart.
@@ -40,7 +39,7 @@ pub fn activity_penalty_gradient<T: Real>(
                 _ => T::ZERO,
             };
             let slope = (l1 * sign + (l2 + l2) * x) * inverse_rows;
-            *to = (slope * derivative(x, activation)).flushed();
+            *to = (slope * activation.derivative(x)).flushed();
         }
     }
 }

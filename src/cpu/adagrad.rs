@@ -1,6 +1,6 @@
 //! CPU twin of `adagrad.wgsl`.
 
-use super::real::Real;
+use crate::number::Real;
 
 /// The scalars of an update.
 #[derive(Debug, Clone, Copy)]

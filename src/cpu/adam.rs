@@ -1,6 +1,6 @@
 //! CPU twin of `adam.wgsl`.
 
-use super::real::Real;
+use crate::number::Real;
 
 /// The scalars of an Adam update.
 #[derive(Debug, Clone, Copy)]

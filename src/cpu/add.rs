@@ -1,6 +1,6 @@
 //! CPU twin of `add.wgsl`.
 
-use super::real::Real;
+use crate::number::Real;
 
 /// `output = first + second` for each of the rows of `units` values, `stride` apart.
 pub fn add<T: Real>(

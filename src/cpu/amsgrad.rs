@@ -1,7 +1,7 @@
 //! CPU twin of `amsgrad.wgsl`.
 
 use super::adam::Adam;
-use super::real::Real;
+use crate::number::Real;
 
 /// Updates `parameters`, both moments and the largest second moment by `gradients`, element by
 /// element.

@@ -1,7 +1,7 @@
 //! CPU twin of `argmax.wgsl`.
 
 use super::loss::largest;
-use super::real::Real;
+use crate::number::Real;
 
 /// `index[B]` = the place of the largest of each row of `input[B,U]`; the size is
 /// `[rows, units, stride]`.

@@ -1,6 +1,6 @@
 //! CPU twin of `batch_moments.wgsl`.
 
-use super::real::Real;
+use crate::number::Real;
 
 /// Mean and variance of each of `units` columns over the rows, `stride` apart. The mean comes
 /// first: squares that are summed before it is taken off would lose what they differ by.

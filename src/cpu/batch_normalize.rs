@@ -1,9 +1,8 @@
 //! CPU twin of `batch_normalize.wgsl`, `batch_normalize_backward.wgsl` and
 //! `batch_normalize_backward_input.wgsl`.
 
-use super::activation::derivative;
-use super::real::Real;
-use crate::activation::Elementwise;
+use crate::number::Real;
+use crate::operation::activation::Elementwise;
 
 /// What makes normalized values of each column.
 #[derive(Debug, Clone, Copy)]
@@ -105,7 +104,7 @@ pub fn batch_normalize_backward_input<T: Real>(
             let normalized = moments.normalized(input[i], i);
             let taken = (beta_gradient[i] + normalized * gamma_gradient[i]) * inverse_rows;
             let scale = gamma.at(i) / moments.deviation(i);
-            let slope = derivative(input[i], activation);
+            let slope = activation.derivative(input[i]);
             to[i] = (scale * (gradient[i] - taken) * slope).flushed();
         }
     }

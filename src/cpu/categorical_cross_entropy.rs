@@ -1,8 +1,8 @@
 //! CPU twin of `categorical_cross_entropy.wgsl`.
 
 use super::loss::{Outputs, RowLoss, Rows, each_row, largest};
-use super::real::Real;
 use super::softmax::softmax_row;
+use crate::number::Real;
 
 /// Loss, metrics and gradient of each row of logits against `targets[B,U]`, smoothed.
 pub fn categorical_cross_entropy<T: Real>(

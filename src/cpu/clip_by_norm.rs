@@ -1,6 +1,6 @@
 //! CPU twin of `clip_by_norm.wgsl`.
 
-use super::real::Real;
+use crate::number::Real;
 
 /// `gradient *= limit / max(norm, limit)`.
 pub fn clip_by_norm<T: Real>(squared_norm: T, gradient: &mut [T], limit: T) {

@@ -1,6 +1,6 @@
 //! CPU twin of `clip_by_value.wgsl`.
 
-use super::real::Real;
+use crate::number::Real;
 
 /// Moves each value into `[-limit, limit]`.
 pub fn clip_by_value<T: Real>(gradient: &mut [T], limit: T) {

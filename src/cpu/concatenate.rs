@@ -1,6 +1,6 @@
 //! CPU twin of `concatenate.wgsl`.
 
-use super::real::Real;
+use crate::number::Real;
 
 /// Each row of `output` is one of `first` and, beside it, one of `second`; each buffer is given
 /// with its columns and its stride.

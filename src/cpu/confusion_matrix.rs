@@ -1,7 +1,7 @@
 //! CPU twin of `confusion_matrix.wgsl`.
 
 use super::metric::row_weight;
-use super::real::Real;
+use crate::number::Real;
 
 /// `matrix[labels[B], predicted[B]] += weight` for each sample; what is none of the classes counts
 /// nowhere.

@@ -1,6 +1,6 @@
 //! CPU twin of `convert.wgsl`.
 
-use super::real::Real;
+use crate::number::Real;
 
 /// `output = input · scale`, element by element.
 pub fn convert<T: Real>(input: &[u8], output: &mut [T], scale: T) {

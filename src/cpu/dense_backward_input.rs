@@ -1,9 +1,8 @@
 //! CPU twin of `dense_backward_input_*.wgsl`.
 
-use super::activation::derivative;
-use super::real::{Matrix, Real};
 use super::shape::Dense;
-use crate::activation::Elementwise;
+use crate::number::{Matrix, Real};
+use crate::operation::activation::Elementwise;
 
 /// `input_gradient[B,I] = (output_gradient[B,U] · weightᵀ) ⊙ activation'(input[B,I])`, where
 /// `input` is the activation's result.
@@ -32,6 +31,6 @@ pub fn dense_backward_input<T: Real>(
         return;
     }
     for (gradient, &y) in gradients {
-        *gradient = (*gradient * derivative(y, activation)).flushed();
+        *gradient = (*gradient * activation.derivative(y)).flushed();
     }
 }

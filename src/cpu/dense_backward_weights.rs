@@ -1,7 +1,7 @@
 //! CPU twin of `dense_backward_weights_*.wgsl`.
 
-use super::real::{Matrix, Real};
 use super::shape::Dense;
+use crate::number::{Matrix, Real};
 
 /// `weight_gradient[I,U] = inputᵀ · output_gradient`, `bias_gradient[U] = column sums of
 /// output_gradient[B,U]`.

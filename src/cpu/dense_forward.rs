@@ -1,9 +1,9 @@
 //! CPU twin of `dense_forward_*.wgsl`.
 
 use super::activate::activate_row;
-use super::real::{Matrix, Real};
 use super::shape::Dense;
-use crate::activation::Elementwise;
+use crate::number::{Matrix, Real};
+use crate::operation::activation::Elementwise;
 
 /// `output[B,U] = activation(input[B,I] · weight[I,U] + bias[U])`.
 pub fn dense_forward<T: Real>(

@@ -1,8 +1,7 @@
 //! CPU twin of `dropout.wgsl` and `dropout_backward.wgsl`.
 
-use super::activation::derivative;
-use super::real::Real;
-use crate::activation::Elementwise;
+use crate::number::Real;
+use crate::operation::activation::Elementwise;
 use crate::random::noise;
 
 /// Which values are kept, and by what they are multiplied.
@@ -51,7 +50,7 @@ pub fn dropout_backward<T: Real>(
 ) {
     for row in 0..rows {
         for i in row * stride..row * stride + units {
-            let slope = derivative(input[i], activation) * dropout.factor(i);
+            let slope = activation.derivative(input[i]) * dropout.factor(i);
             input_gradient[i] = (output_gradient[i] * slope).flushed();
         }
     }

@@ -1,29 +1,19 @@
 //! The memory of a program on the CPU, and what goes in and out of it.
 
-use std::cell::{Ref, RefCell, RefMut};
 use std::sync::Arc;
 
-use super::real::Real;
 use crate::data::{Batch, Sample};
 use crate::error::Result;
-use crate::program::{Buffer, BufferId, Element, Metrics, Pass, Program, Role, Rows, Step};
-
-/// The memory of one buffer. Arenas have none: their slices are allocated one by one.
-#[derive(Debug, Clone)]
-enum Storage<T> {
-    Arena,
-    Real(Vec<T>),
-    U8(Vec<u8>),
-    U32(Vec<u32>),
-}
+use crate::number::Real;
+use crate::operation::{Op, Run};
+use crate::program::{BufferId, Metrics, Pass, Program, Role, Rows, Step};
+use crate::table::Memory;
 
 /// Runs a program, computing in `T`.
 pub struct CpuExecutor<T> {
-    pub(super) program: Arc<Program>,
+    program: Arc<Program>,
     batch_capacity: usize,
-    // Operations borrow several buffers of the table at once, some of them mutably; the program's
-    // builder has checked that no operation reads what it writes.
-    storage: Vec<RefCell<Storage<T>>>,
+    memory: Memory<T>,
 }
 
 impl<T> std::fmt::Debug for CpuExecutor<T> {
@@ -37,8 +27,8 @@ impl<T> std::fmt::Debug for CpuExecutor<T> {
 impl<T: Real> CpuExecutor<T> {
     /// Allocates what does not depend on the batch; all zeros.
     pub fn new(program: Arc<Program>) -> Self {
-        let storage = program.buffers().map(|(_, buffer)| RefCell::new(allocate(buffer, 0)));
-        CpuExecutor { storage: storage.collect(), batch_capacity: 0, program }
+        let memory = Memory::new(program.table(), 0);
+        CpuExecutor { memory, batch_capacity: 0, program }
     }
 
     /// Makes room for batches of up to `rows` samples.
@@ -47,14 +37,12 @@ impl<T: Real> CpuExecutor<T> {
             return;
         }
         self.batch_capacity = rows;
-        for ((_, buffer), storage) in self.program.buffers().zip(&mut self.storage) {
-            match storage.get_mut() {
-                Storage::Arena => {}
-                Storage::Real(values) => values.resize(buffer.allocated(rows), T::ZERO),
-                Storage::U8(values) => values.resize(buffer.allocated(rows), 0),
-                Storage::U32(values) => values.resize(buffer.allocated(rows), 0),
-            }
-        }
+        self.memory.reserve(self.program.table(), rows);
+    }
+
+    /// Runs one operation on what its buffers hold.
+    pub fn execute(&self, op: &Op, step: &Step) {
+        op.run(&Run { table: self.program.table(), memory: &self.memory, step });
     }
 
     /// Runs `pass` on `batch`.
@@ -66,7 +54,7 @@ impl<T: Real> CpuExecutor<T> {
         self.reserve(batch.len());
         self.load(pass, batch)?;
         let program = Arc::clone(&self.program);
-        for op in step.passes(pass).iter().flat_map(|&pass| program.ops(pass)) {
+        for op in pass.lists(step).iter().flat_map(|&pass| program.ops(pass)) {
             self.execute(op, step);
         }
         Ok(())
@@ -81,7 +69,7 @@ impl<T: Real> CpuExecutor<T> {
         self.reserve(batch.len());
         self.load(pass, batch)?;
         let program = Arc::clone(&self.program);
-        for op in step.passes(pass).iter().flat_map(|&pass| program.ops(pass)) {
+        for op in pass.lists(step).iter().flat_map(|&pass| program.ops(pass)) {
             self.execute(op, step);
             for id in program.parts(&op.writes()) {
                 let values = self.read(id, batch.len());
@@ -92,7 +80,8 @@ impl<T: Real> CpuExecutor<T> {
     }
 
     fn load(&mut self, pass: Pass, batch: Batch<'_>) -> Result<()> {
-        for (column, (id, buffer)) in self.program.of_role(Role::Input).enumerate() {
+        let program = Arc::clone(&self.program);
+        for (column, (id, buffer)) in program.of_role(Role::Input).enumerate() {
             buffer.check_input(batch.data, column)?;
             self.fill(id, batch, |sample| sample.input(column))?;
         }
@@ -100,12 +89,12 @@ impl<T: Real> CpuExecutor<T> {
         if pass == Pass::Predict {
             return Ok(());
         }
-        for (column, (id, buffer)) in self.program.of_role(Role::Target).enumerate() {
+        for (column, (id, buffer)) in program.of_role(Role::Target).enumerate() {
             buffer.check_target(batch.data, column)?;
             self.fill(id, batch, |sample| sample.target(column))?;
         }
-        for (column, (id, _)) in self.program.of_role(Role::SampleWeight).enumerate() {
-            let mut weights = self.real_mut(id);
+        for (column, (id, _)) in program.of_role(Role::SampleWeight).enumerate() {
+            let mut weights = self.memory.real_mut(id);
             for (to, sample) in weights.iter_mut().zip(batch.samples()) {
                 *to = T::from_f32(sample?.weight(column));
             }
@@ -115,92 +104,20 @@ impl<T: Real> CpuExecutor<T> {
 
     /// Fills the rows of `id` with the bytes that `part` takes of each sample.
     fn fill(
-        &self,
+        &mut self,
         id: BufferId,
         batch: Batch<'_>,
         part: impl for<'a> Fn(Sample<'a>) -> &'a [u8],
     ) -> Result<()> {
-        let stride = self.program.buffer(id).stride();
-        let words = |bytes| <[u8]>::chunks_exact(bytes, 4);
-        match &mut *self.storage[id.index()].borrow_mut() {
-            Storage::U8(rows) => {
-                for (row, sample) in rows.chunks_exact_mut(stride).zip(batch.samples()) {
-                    let values = part(sample?);
-                    if let Some(to) = row.get_mut(..values.len()) {
-                        to.copy_from_slice(values);
-                    }
-                }
-            }
-            Storage::Real(rows) => {
-                for (row, sample) in rows.chunks_exact_mut(stride).zip(batch.samples()) {
-                    for (to, from) in row.iter_mut().zip(words(part(sample?))) {
-                        *to = T::from_f32(bytemuck::pod_read_unaligned(from));
-                    }
-                }
-            }
-            Storage::U32(rows) => {
-                for (row, sample) in rows.chunks_exact_mut(stride).zip(batch.samples()) {
-                    for (to, from) in row.iter_mut().zip(words(part(sample?))) {
-                        *to = bytemuck::pod_read_unaligned(from);
-                    }
-                }
-            }
-            Storage::Arena => {}
+        for (row, sample) in batch.samples().enumerate() {
+            self.memory.fill_row(self.program.table(), id, row, part(sample?));
         }
         Ok(())
     }
 
-    pub(super) fn real(&self, id: BufferId) -> Ref<'_, [T]> {
-        Ref::map(self.storage[id.index()].borrow(), |storage| match storage {
-            Storage::Real(values) => values.as_slice(),
-            _ => &[],
-        })
-    }
-
-    pub(super) fn real_mut(&self, id: BufferId) -> RefMut<'_, [T]> {
-        RefMut::map(self.storage[id.index()].borrow_mut(), |storage| match storage {
-            Storage::Real(values) => values.as_mut_slice(),
-            _ => &mut [],
-        })
-    }
-
-    pub(super) fn u8(&self, id: BufferId) -> Ref<'_, [u8]> {
-        Ref::map(self.storage[id.index()].borrow(), |storage| match storage {
-            Storage::U8(values) => values.as_slice(),
-            _ => &[],
-        })
-    }
-
-    pub(super) fn u32(&self, id: BufferId) -> Ref<'_, [u32]> {
-        Ref::map(self.storage[id.index()].borrow(), |storage| match storage {
-            Storage::U32(values) => values.as_slice(),
-            _ => &[],
-        })
-    }
-
-    pub(super) fn u32_mut(&self, id: BufferId) -> RefMut<'_, [u32]> {
-        RefMut::map(self.storage[id.index()].borrow_mut(), |storage| match storage {
-            Storage::U32(values) => values.as_mut_slice(),
-            _ => &mut [],
-        })
-    }
-
     /// The values of `id`, `[rows, columns]` without padding; `live_rows` rows of a batch.
     pub fn read(&self, id: BufferId, live_rows: usize) -> Vec<f64> {
-        let buffer = self.program.buffer(id);
-        let rows = buffer.live_rows(live_rows);
-        let to_f64: Vec<f64> = match &*self.storage[id.index()].borrow() {
-            Storage::Arena => Vec::new(),
-            Storage::Real(values) => values.iter().map(|x| x.to_f64()).collect(),
-            Storage::U8(values) => values.iter().map(|&x| f64::from(x)).collect(),
-            Storage::U32(values) => values.iter().map(|&x| f64::from(x)).collect(),
-        };
-        to_f64
-            .chunks(buffer.stride())
-            .take(rows)
-            .flat_map(|r| &r[..buffer.columns])
-            .copied()
-            .collect()
+        self.memory.read(self.program.table(), id, live_rows)
     }
 
     /// Sets the values of `id`, `[rows, columns]` without padding.
@@ -213,26 +130,13 @@ impl<T: Real> CpuExecutor<T> {
         if self.program.buffer(id).rows == Rows::Batch {
             self.reserve(rows);
         }
-        let buffer = self.program.buffer(id);
-        let (columns, stride) = (buffer.columns, buffer.stride());
-        let from = values.chunks_exact(columns);
-        match self.storage[id.index()].get_mut() {
-            Storage::Arena => {}
-            Storage::Real(to) => fill_rows(to.chunks_exact_mut(stride).zip(from), T::from_f64),
-            Storage::U8(to) => fill_rows(to.chunks_exact_mut(stride).zip(from), |x| x as u8),
-            Storage::U32(to) => fill_rows(to.chunks_exact_mut(stride).zip(from), |x| x as u32),
-        }
-        Ok(())
+        self.memory.write(self.program.table(), id, values)
     }
 
     /// What the steps since the last [`clear_metrics`](Self::clear_metrics) have added up to.
     pub fn read_metrics(&self) -> Metrics {
         let gathered = Metrics::gather(&self.program, |id, _| {
-            Ok::<_, std::convert::Infallible>(match &*self.storage[id.index()].borrow() {
-                Storage::Real(values) => values.iter().map(|x| x.to_f64()).collect(),
-                Storage::U32(values) => values.iter().map(|&x| f64::from(x)).collect(),
-                Storage::Arena | Storage::U8(_) => Vec::new(),
-            })
+            Ok::<_, std::convert::Infallible>(self.memory.elements(id))
         });
         gathered.unwrap_or_default()
     }
@@ -240,32 +144,7 @@ impl<T: Real> CpuExecutor<T> {
     /// Sets all metrics to 0.
     pub fn clear_metrics(&mut self) {
         for (id, _) in self.program.of_role(Role::Metric) {
-            match self.storage[id.index()].get_mut() {
-                Storage::Real(values) => values.fill(T::ZERO),
-                Storage::U32(values) => values.fill(0),
-                Storage::Arena | Storage::U8(_) => {}
-            }
+            self.memory.clear(id);
         }
-    }
-}
-
-fn fill_rows<'a, E: 'a>(
-    rows: impl Iterator<Item = (&'a mut [E], &'a [f64])>,
-    convert: impl Fn(f64) -> E,
-) {
-    for (to, from) in rows {
-        for (to, &from) in to.iter_mut().zip(from) {
-            *to = convert(from);
-        }
-    }
-}
-
-fn allocate<T: Real>(buffer: &Buffer, batch: usize) -> Storage<T> {
-    let elements = buffer.allocated(batch);
-    match (buffer.role, buffer.element) {
-        (Role::Arena, _) => Storage::Arena,
-        (_, Element::Real) => Storage::Real(vec![T::ZERO; elements]),
-        (_, Element::U8) => Storage::U8(vec![0; elements]),
-        (_, Element::U32) => Storage::U32(vec![0; elements]),
     }
 }

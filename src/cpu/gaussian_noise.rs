@@ -1,6 +1,6 @@
 //! CPU twin of `gaussian_noise.wgsl` and `shared/normal.wgsl`.
 
-use super::real::Real;
+use crate::number::Real;
 use crate::random::noise;
 
 /// Giles' polynomials of `-log(1 - x²) - 2.5` and, in the tails, of its root less 3; the first

@@ -1,10 +1,9 @@
 //! CPU twin of `layer_normalize.wgsl`, `layer_normalize_backward.wgsl` and
 //! `layer_normalize_backward_input.wgsl`.
 
-use super::activation::derivative;
 use super::batch_normalize::Gamma;
-use super::real::Real;
-use crate::activation::Elementwise;
+use crate::number::Real;
+use crate::operation::activation::Elementwise;
 
 /// `[B,2]`: each row's mean, and 1 by its deviation.
 #[derive(Debug)]
@@ -91,7 +90,7 @@ pub fn layer_normalize_backward_input<T: Real>(
         let mean_product = sum((0..units).map(|i| g(i) * normalized(i))) / count;
         for (i, to) in to[..units].iter_mut().enumerate() {
             let inner = g(i) - mean_g - normalized(i) * mean_product;
-            *to = (inverse * inner * derivative(input[i], activation)).flushed();
+            *to = (inverse * inner * activation.derivative(input[i])).flushed();
         }
     }
 }

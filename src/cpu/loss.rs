@@ -1,6 +1,6 @@
 //! What the twins of the loss kernels share.
 
-use super::real::Real;
+use crate::number::Real;
 
 /// What a loss reads of each row beside its targets.
 #[derive(Debug, Clone, Copy)]

@@ -4,7 +4,6 @@
 mod accumulate;
 mod activate;
 mod activate_backward;
-pub(crate) mod activation;
 mod activity_penalty;
 mod adagrad;
 mod adam;
@@ -30,12 +29,11 @@ mod layer_normalize;
 mod loss;
 mod metric;
 mod moving_average;
-mod operations;
+pub(crate) mod operations;
 mod penalty;
 mod penalty_gradient;
 mod pointwise_loss;
 mod pointwise_metric;
-mod real;
 mod rms_prop;
 mod sgd;
 mod shape;
@@ -47,8 +45,8 @@ mod squared_norm;
 mod take_mean;
 mod top_k;
 
+pub use crate::number::{Matrix, Real};
 pub use executor::CpuExecutor;
-pub use real::{Matrix, Real};
 
 /// The CPU as the place where a model is built.
 #[derive(Debug, Clone, Copy, Default)]

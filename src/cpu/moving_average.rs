@@ -1,6 +1,6 @@
 //! CPU twin of `moving_average.wgsl`.
 
-use super::real::Real;
+use crate::number::Real;
 
 /// `average = average · kept + value · added`, element by element.
 pub fn moving_average<T: Real>(value: &[T], average: &mut [T], [kept, added]: [T; 2]) {

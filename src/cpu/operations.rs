@@ -1,7 +1,5 @@
 //! From an operation to the function that computes it.
 
-use super::executor::CpuExecutor;
-use super::real::Real;
 use super::shape::Dense;
 use super::{
     accumulate, activate, activate_backward, activity_penalty, adagrad, adam, add, amsgrad, argmax,
@@ -11,20 +9,30 @@ use super::{
     moving_average, penalty, penalty_gradient, pointwise_loss, pointwise_metric, rms_prop, sgd,
     slice, softmax, softmax_backward, softmax_cross_entropy, squared_norm, take_mean, top_k,
 };
-use crate::program::{AdamRule, BufferId, Op, Step, dropout_threshold};
+use crate::number::Real;
+use crate::operation::Run;
+use crate::operation::{self, Op};
+use crate::program::{AdamRule, BufferId, Step, dropout_threshold};
 
-impl<T: Real> CpuExecutor<T> {
+impl<T: Real> Run<'_, T> {
     /// Runs one operation on what its buffers hold.
-    pub fn execute(&self, op: &Op, step: &Step) {
+    fn legacy(&self, op: &Op) {
+        let step = self.step;
         let rows = step.live_rows;
         let real = |scalar: f64| T::from_f64(scalar);
         match *op {
-            Op::Convert { input, output, scale } => {
-                let live = rows * self.program.buffer(input).stride();
+            Op::Convert(operation::Convert { input, output, scale }) => {
+                let live = rows * self.table.buffer(input).stride();
                 let mut output = self.real_mut(output);
                 convert::convert(&self.u8(input)[..live], &mut output[..live], real(scale));
             }
-            Op::DenseForward { input, weight, bias, output, activation } => {
+            Op::DenseForward(operation::DenseForward {
+                input,
+                weight,
+                bias,
+                output,
+                activation,
+            }) => {
                 dense_forward::dense_forward(
                     &self.real(input),
                     &self.real(weight),
@@ -34,7 +42,7 @@ impl<T: Real> CpuExecutor<T> {
                     activation,
                 );
             }
-            Op::Activate { input, output, activation } => {
+            Op::Activate(operation::Activate { input, output, activation }) => {
                 activate::activate(
                     &self.real(input),
                     &mut self.real_mut(output),
@@ -42,7 +50,12 @@ impl<T: Real> CpuExecutor<T> {
                     activation,
                 );
             }
-            Op::ActivateBackward { output_gradient, value, input_gradient, activation } => {
+            Op::ActivateBackward(operation::ActivateBackward {
+                output_gradient,
+                value,
+                input_gradient,
+                activation,
+            }) => {
                 activate_backward::activate_backward(
                     &self.real(output_gradient),
                     &self.real(value),
@@ -51,7 +64,7 @@ impl<T: Real> CpuExecutor<T> {
                     activation,
                 );
             }
-            Op::Dropout { input, output, rate, layer } => {
+            Op::Dropout(operation::Dropout { input, output, rate, layer }) => {
                 dropout::dropout(
                     &self.real(input),
                     &mut self.real_mut(output),
@@ -59,14 +72,14 @@ impl<T: Real> CpuExecutor<T> {
                     dropped(rate, layer, step),
                 );
             }
-            Op::DropoutBackward {
+            Op::DropoutBackward(operation::DropoutBackward {
                 output_gradient,
                 input,
                 input_gradient,
                 activation,
                 rate,
                 layer,
-            } => {
+            }) => {
                 dropout::dropout_backward(
                     &self.real(output_gradient),
                     &self.real(input),
@@ -76,12 +89,16 @@ impl<T: Real> CpuExecutor<T> {
                     dropped(rate, layer, step),
                 );
             }
-            Op::Softmax { input, output } => {
-                let buffer = self.program.buffer(input);
+            Op::Softmax(operation::Softmax { input, output }) => {
+                let buffer = self.table.buffer(input);
                 let (input, mut output) = (self.real(input), self.real_mut(output));
                 softmax::softmax(&input, &mut output, rows, buffer.columns, buffer.stride());
             }
-            Op::SoftmaxBackward { output_gradient, value, input_gradient } => {
+            Op::SoftmaxBackward(operation::SoftmaxBackward {
+                output_gradient,
+                value,
+                input_gradient,
+            }) => {
                 softmax_backward::softmax_backward(
                     &self.real(output_gradient),
                     &self.real(value),
@@ -89,7 +106,7 @@ impl<T: Real> CpuExecutor<T> {
                     self.elements(rows, value),
                 );
             }
-            Op::Add { first, second, output } => {
+            Op::Add(operation::Add { first, second, output }) => {
                 add::add(
                     &self.real(first),
                     &self.real(second),
@@ -97,26 +114,31 @@ impl<T: Real> CpuExecutor<T> {
                     self.elements(rows, first),
                 );
             }
-            Op::Concatenate { first, second, output } => {
+            Op::Concatenate(operation::Concatenate { first, second, output }) => {
                 let [_, first_units, first_stride] = self.elements(rows, first);
                 let [_, second_units, second_stride] = self.elements(rows, second);
                 concatenate::concatenate(
                     (&self.real(first), [first_units, first_stride]),
                     (&self.real(second), [second_units, second_stride]),
-                    (&mut self.real_mut(output), self.program.buffer(output).stride()),
+                    (&mut self.real_mut(output), self.table.buffer(output).stride()),
                     rows,
                 );
             }
-            Op::Slice { input, output, offset } => {
+            Op::Slice(operation::Slice { input, output, offset }) => {
                 let [_, units, stride] = self.elements(rows, output);
                 slice::slice(
-                    (&self.real(input), self.program.buffer(input).stride()),
+                    (&self.real(input), self.table.buffer(input).stride()),
                     (&mut self.real_mut(output), stride),
                     [rows, units],
                     offset,
                 );
             }
-            Op::GaussianNoise { input, output, standard_deviation, layer } => {
+            Op::GaussianNoise(operation::GaussianNoise {
+                input,
+                output,
+                standard_deviation,
+                layer,
+            }) => {
                 gaussian_noise::gaussian_noise(
                     &self.real(input),
                     &mut self.real_mut(output),
@@ -125,7 +147,7 @@ impl<T: Real> CpuExecutor<T> {
                     (step.noise, layer),
                 );
             }
-            Op::BatchMoments { input, mean, variance } => {
+            Op::BatchMoments(operation::BatchMoments { input, mean, variance }) => {
                 batch_moments::batch_moments(
                     &self.real(input),
                     &mut self.real_mut(mean),
@@ -133,14 +155,14 @@ impl<T: Real> CpuExecutor<T> {
                     self.elements(rows, input),
                 );
             }
-            Op::MovingAverage { value, average, momentum } => {
+            Op::MovingAverage(operation::MovingAverage { value, average, momentum }) => {
                 moving_average::moving_average(
                     &self.real(value),
                     &mut self.real_mut(average),
                     [real(momentum), real(1.0 - momentum)],
                 );
             }
-            Op::BatchNormalize {
+            Op::BatchNormalize(operation::BatchNormalize {
                 input,
                 mean,
                 variance,
@@ -149,7 +171,7 @@ impl<T: Real> CpuExecutor<T> {
                 output,
                 epsilon,
                 gamma_offset,
-            } => {
+            }) => {
                 batch_normalize::batch_normalize(
                     &self.real(input),
                     batch_normalize::Moments {
@@ -163,7 +185,7 @@ impl<T: Real> CpuExecutor<T> {
                     self.elements(rows, input),
                 );
             }
-            Op::BatchNormalizeBackward {
+            Op::BatchNormalizeBackward(operation::BatchNormalizeBackward {
                 output_gradient,
                 input,
                 mean,
@@ -171,7 +193,7 @@ impl<T: Real> CpuExecutor<T> {
                 gamma_gradient,
                 beta_gradient,
                 epsilon,
-            } => {
+            }) => {
                 batch_normalize::batch_normalize_backward(
                     &self.real(output_gradient),
                     &self.real(input),
@@ -184,7 +206,7 @@ impl<T: Real> CpuExecutor<T> {
                     self.elements(rows, input),
                 );
             }
-            Op::BatchNormalizeBackwardInput {
+            Op::BatchNormalizeBackwardInput(operation::BatchNormalizeBackwardInput {
                 output_gradient,
                 input,
                 mean,
@@ -196,7 +218,7 @@ impl<T: Real> CpuExecutor<T> {
                 epsilon,
                 gamma_offset,
                 activation,
-            } => {
+            }) => {
                 batch_normalize::batch_normalize_backward_input(
                     &self.real(output_gradient),
                     &self.real(input),
@@ -212,7 +234,15 @@ impl<T: Real> CpuExecutor<T> {
                     activation,
                 );
             }
-            Op::LayerNormalize { input, gamma, beta, output, moments, epsilon, gamma_offset } => {
+            Op::LayerNormalize(operation::LayerNormalize {
+                input,
+                gamma,
+                beta,
+                output,
+                moments,
+                epsilon,
+                gamma_offset,
+            }) => {
                 layer_normalize::layer_normalize(
                     &self.real(input),
                     batch_normalize::Gamma { gamma: &self.real(gamma), offset: real(gamma_offset) },
@@ -220,31 +250,31 @@ impl<T: Real> CpuExecutor<T> {
                     &mut self.real_mut(output),
                     layer_normalize::Moments {
                         rows: &mut self.real_mut(moments),
-                        stride: self.program.buffer(moments).stride(),
+                        stride: self.table.buffer(moments).stride(),
                     },
                     self.elements(rows, input),
                     real(epsilon),
                 );
             }
-            Op::LayerNormalizeBackward {
+            Op::LayerNormalizeBackward(operation::LayerNormalizeBackward {
                 output_gradient,
                 input,
                 moments,
                 gamma_gradient,
                 beta_gradient,
-            } => {
+            }) => {
                 layer_normalize::layer_normalize_backward(
                     &self.real(output_gradient),
                     &self.real(input),
                     layer_normalize::Moments {
                         rows: &self.real(moments),
-                        stride: self.program.buffer(moments).stride(),
+                        stride: self.table.buffer(moments).stride(),
                     },
                     [&mut self.real_mut(gamma_gradient), &mut self.real_mut(beta_gradient)],
                     self.elements(rows, input),
                 );
             }
-            Op::LayerNormalizeBackwardInput {
+            Op::LayerNormalizeBackwardInput(operation::LayerNormalizeBackwardInput {
                 output_gradient,
                 input,
                 moments,
@@ -252,13 +282,13 @@ impl<T: Real> CpuExecutor<T> {
                 input_gradient,
                 gamma_offset,
                 activation,
-            } => {
+            }) => {
                 layer_normalize::layer_normalize_backward_input(
                     &self.real(output_gradient),
                     &self.real(input),
                     layer_normalize::Moments {
                         rows: &self.real(moments),
-                        stride: self.program.buffer(moments).stride(),
+                        stride: self.table.buffer(moments).stride(),
                     },
                     batch_normalize::Gamma { gamma: &self.real(gamma), offset: real(gamma_offset) },
                     &mut self.real_mut(input_gradient),
@@ -266,7 +296,7 @@ impl<T: Real> CpuExecutor<T> {
                     activation,
                 );
             }
-            Op::ActivityPenalty { value, loss, l1, l2 } => {
+            Op::ActivityPenalty(operation::ActivityPenalty { value, loss, l1, l2 }) => {
                 activity_penalty::activity_penalty(
                     &self.real(value),
                     &mut self.real_mut(loss),
@@ -274,7 +304,13 @@ impl<T: Real> CpuExecutor<T> {
                     [real(l1), real(l2)],
                 );
             }
-            Op::ActivityPenaltyGradient { value, input_gradient, activation, l1, l2 } => {
+            Op::ActivityPenaltyGradient(operation::ActivityPenaltyGradient {
+                value,
+                input_gradient,
+                activation,
+                l1,
+                l2,
+            }) => {
                 activity_penalty::activity_penalty_gradient(
                     &self.real(value),
                     &mut self.real_mut(input_gradient),
@@ -283,7 +319,7 @@ impl<T: Real> CpuExecutor<T> {
                     activation,
                 );
             }
-            Op::SoftmaxCrossEntropy {
+            Op::SoftmaxCrossEntropy(operation::SoftmaxCrossEntropy {
                 logits,
                 labels,
                 sample_weights,
@@ -291,9 +327,9 @@ impl<T: Real> CpuExecutor<T> {
                 counts,
                 gradient,
                 scale,
-            } => {
+            }) => {
                 softmax_cross_entropy::softmax_cross_entropy(
-                    self.rows(
+                    self.loss_rows(
                         &self.real(logits),
                         &self.real(sample_weights),
                         logits,
@@ -307,7 +343,7 @@ impl<T: Real> CpuExecutor<T> {
                     },
                 );
             }
-            Op::CategoricalCrossEntropy {
+            Op::CategoricalCrossEntropy(operation::CategoricalCrossEntropy {
                 logits,
                 targets,
                 sample_weights,
@@ -316,9 +352,9 @@ impl<T: Real> CpuExecutor<T> {
                 gradient,
                 scale,
                 label_smoothing,
-            } => {
+            }) => {
                 categorical_cross_entropy::categorical_cross_entropy(
-                    self.rows(
+                    self.loss_rows(
                         &self.real(logits),
                         &self.real(sample_weights),
                         logits,
@@ -333,7 +369,7 @@ impl<T: Real> CpuExecutor<T> {
                     real(label_smoothing),
                 );
             }
-            Op::PointwiseLoss {
+            Op::PointwiseLoss(operation::PointwiseLoss {
                 outputs,
                 targets,
                 sample_weights,
@@ -343,9 +379,9 @@ impl<T: Real> CpuExecutor<T> {
                 scale,
                 function,
                 activation,
-            } => {
+            }) => {
                 pointwise_loss::pointwise_loss(
-                    self.rows(
+                    self.loss_rows(
                         &self.real(outputs),
                         &self.real(sample_weights),
                         outputs,
@@ -361,11 +397,18 @@ impl<T: Real> CpuExecutor<T> {
                     activation,
                 );
             }
-            Op::Argmax { input, index } => {
+            Op::Argmax(operation::Argmax { input, index }) => {
                 let size = self.elements(rows, input);
                 argmax::argmax(&self.real(input), &mut self.u32_mut(index), size);
             }
-            Op::TopK { predictions, labels, sample_weights, sums, k, weighted } => {
+            Op::TopK(operation::TopK {
+                predictions,
+                labels,
+                sample_weights,
+                sums,
+                k,
+                weighted,
+            }) => {
                 let weights = self.real(sample_weights);
                 top_k::top_k(
                     &self.real(predictions),
@@ -376,14 +419,14 @@ impl<T: Real> CpuExecutor<T> {
                     k,
                 );
             }
-            Op::PointwiseMetric {
+            Op::PointwiseMetric(operation::PointwiseMetric {
                 predictions,
                 targets,
                 sample_weights,
                 sums,
                 function,
                 weighted,
-            } => {
+            }) => {
                 let weights = self.real(sample_weights);
                 pointwise_metric::pointwise_metric(
                     &self.real(predictions),
@@ -394,14 +437,14 @@ impl<T: Real> CpuExecutor<T> {
                     function,
                 );
             }
-            Op::BinaryHistogram {
+            Op::BinaryHistogram(operation::BinaryHistogram {
                 predictions,
                 targets,
                 sample_weights,
                 sums,
                 thresholds,
                 weighted,
-            } => {
+            }) => {
                 let weights = self.real(sample_weights);
                 binary_histogram::binary_histogram(
                     &self.real(predictions),
@@ -412,31 +455,37 @@ impl<T: Real> CpuExecutor<T> {
                     thresholds,
                 );
             }
-            Op::ConfusionMatrix { labels, predicted, sample_weights, matrix, weighted } => {
+            Op::ConfusionMatrix(operation::ConfusionMatrix {
+                labels,
+                predicted,
+                sample_weights,
+                matrix,
+                weighted,
+            }) => {
                 let weights = self.real(sample_weights);
                 confusion_matrix::confusion_matrix(
                     &self.u32(labels)[..rows],
                     &self.u32(predicted)[..rows],
                     weighted.then_some(&*weights),
                     &mut self.real_mut(matrix),
-                    self.program.buffer(matrix).columns,
+                    self.table.buffer(matrix).columns,
                 );
             }
-            Op::SquaredNorm { gradient, sum, first } => {
+            Op::SquaredNorm(operation::SquaredNorm { gradient, sum, first }) => {
                 if let Some(sum) = self.real_mut(sum).first_mut() {
                     squared_norm::squared_norm(&self.real(gradient), sum, first);
                 }
             }
-            Op::ClipByNorm { squared_norm, gradient, limit } => {
+            Op::ClipByNorm(operation::ClipByNorm { squared_norm, gradient, limit }) => {
                 if let Some(&squared) = self.real(squared_norm).first() {
                     let gradient = &mut self.real_mut(gradient);
                     clip_by_norm::clip_by_norm(squared, gradient, real(limit));
                 }
             }
-            Op::ClipByValue { gradient, limit } => {
+            Op::ClipByValue(operation::ClipByValue { gradient, limit }) => {
                 clip_by_value::clip_by_value(&mut self.real_mut(gradient), real(limit));
             }
-            Op::Penalty { weight, penalty, l1, l2 } => {
+            Op::Penalty(operation::Penalty { weight, penalty, l1, l2 }) => {
                 penalty::penalty(
                     &self.real(weight),
                     &mut self.real_mut(penalty),
@@ -444,14 +493,19 @@ impl<T: Real> CpuExecutor<T> {
                     real(rows as f64),
                 );
             }
-            Op::PenaltyGradient { weight, weight_gradient, l1, l2 } => {
+            Op::PenaltyGradient(operation::PenaltyGradient { weight, weight_gradient, l1, l2 }) => {
                 penalty_gradient::penalty_gradient(
                     &self.real(weight),
                     &mut self.real_mut(weight_gradient),
                     [real(l1), real(l2)],
                 );
             }
-            Op::DenseBackwardWeights { input, output_gradient, weight_gradient, bias_gradient } => {
+            Op::DenseBackwardWeights(operation::DenseBackwardWeights {
+                input,
+                output_gradient,
+                weight_gradient,
+                bias_gradient,
+            }) => {
                 dense_backward_weights::dense_backward_weights(
                     &self.real(input),
                     &self.real(output_gradient),
@@ -460,13 +514,13 @@ impl<T: Real> CpuExecutor<T> {
                     self.dense(rows, input, output_gradient),
                 );
             }
-            Op::DenseBackwardInput {
+            Op::DenseBackwardInput(operation::DenseBackwardInput {
                 output_gradient,
                 weight,
                 input,
                 input_gradient,
                 activation,
-            } => {
+            }) => {
                 dense_backward_input::dense_backward_input(
                     &self.real(output_gradient),
                     &self.real(weight),
@@ -476,13 +530,13 @@ impl<T: Real> CpuExecutor<T> {
                     activation,
                 );
             }
-            Op::Accumulate { gradients, accumulated } => {
-                self.update(gradients, [accumulated], |gradients, [accumulated]| {
+            Op::Accumulate(operation::Accumulate { gradients, accumulated }) => {
+                self.each_slice(gradients, [accumulated], |gradients, [accumulated]| {
                     accumulate::accumulate(gradients, accumulated);
                 });
             }
-            Op::TakeMean { accumulated, gradients, steps } => {
-                let slices = self.program.slices(accumulated).zip(self.program.slices(gradients));
+            Op::TakeMean(operation::TakeMean { accumulated, gradients, steps }) => {
+                let slices = self.table.slices(accumulated).zip(self.table.slices(gradients));
                 for ((accumulated, _), (gradients, _)) in slices {
                     take_mean::take_mean(
                         &mut self.real_mut(accumulated),
@@ -491,31 +545,38 @@ impl<T: Real> CpuExecutor<T> {
                     );
                 }
             }
-            Op::Adam { gradients, parameters, moment_1, moment_2, rule } => {
+            Op::Adam(operation::Adam { gradients, parameters, moment_1, moment_2, rule }) => {
                 let scalars = self.adam(rule, step);
-                self.update(gradients, [parameters, moment_1, moment_2], |g, changed| {
+                self.each_slice(gradients, [parameters, moment_1, moment_2], |g, changed| {
                     adam::adam(g, changed, scalars);
                 });
             }
-            Op::AmsGrad { gradients, parameters, moment_1, moment_2, largest_moment_2, rule } => {
+            Op::AmsGrad(operation::AmsGrad {
+                gradients,
+                parameters,
+                moment_1,
+                moment_2,
+                largest_moment_2,
+                rule,
+            }) => {
                 let scalars = self.adam(rule, step);
                 let changed = [parameters, moment_1, moment_2, largest_moment_2];
-                self.update(gradients, changed, |g, changed| {
+                self.each_slice(gradients, changed, |g, changed| {
                     amsgrad::amsgrad(g, changed, scalars);
                 });
             }
-            Op::Sgd { gradients, parameters, velocity, momentum, nesterov } => {
+            Op::Sgd(operation::Sgd { gradients, parameters, velocity, momentum, nesterov }) => {
                 let scalars = sgd::Sgd {
                     step_size: real(step.step_size),
                     momentum: real(momentum),
                     nesterov,
                     decay: real(step.decay),
                 };
-                self.update(gradients, [parameters, velocity], |g, changed| {
+                self.each_slice(gradients, [parameters, velocity], |g, changed| {
                     sgd::sgd(g, changed, scalars);
                 });
             }
-            Op::RmsProp {
+            Op::RmsProp(operation::RmsProp {
                 gradients,
                 parameters,
                 mean_square,
@@ -525,7 +586,7 @@ impl<T: Real> CpuExecutor<T> {
                 momentum,
                 epsilon,
                 centered,
-            } => {
+            }) => {
                 let scalars = rms_prop::RmsProp {
                     step_size: real(step.step_size),
                     one_minus_rho: real(1.0 - rho),
@@ -535,31 +596,31 @@ impl<T: Real> CpuExecutor<T> {
                     decay: real(step.decay),
                 };
                 let changed = [parameters, mean_square, mean_gradient, velocity];
-                self.update(gradients, changed, |g, changed| {
+                self.each_slice(gradients, changed, |g, changed| {
                     rms_prop::rms_prop(g, changed, scalars);
                 });
             }
-            Op::Adagrad { gradients, parameters, accumulator, epsilon } => {
+            Op::Adagrad(operation::Adagrad { gradients, parameters, accumulator, epsilon }) => {
                 let scalars = adagrad::Adagrad {
                     step_size: real(step.step_size),
                     epsilon: real(epsilon),
                     decay: real(step.decay),
                 };
-                self.update(gradients, [parameters, accumulator], |g, changed| {
+                self.each_slice(gradients, [parameters, accumulator], |g, changed| {
                     adagrad::adagrad(g, changed, scalars);
                 });
             }
         }
     }
 
-    fn rows<'a>(
+    fn loss_rows<'a>(
         &self,
         outputs: &'a [T],
         sample_weights: &'a [T],
         id: BufferId,
         (scale, step): (f64, &Step),
     ) -> loss::Rows<'a, T> {
-        let buffer = self.program.buffer(id);
+        let buffer = self.table.buffer(id);
         loss::Rows {
             outputs,
             sample_weights,
@@ -582,33 +643,14 @@ impl<T: Real> CpuExecutor<T> {
         }
     }
 
-    /// Runs `each` on one slice of the arenas after the other: the gradients, and what the update
-    /// changes.
-    fn update<const N: usize>(
-        &self,
-        gradients: BufferId,
-        changed: [BufferId; N],
-        mut each: impl FnMut(&[T], [&mut [T]; N]),
-    ) {
-        for (i, (gradient, _)) in self.program.slices(gradients).enumerate() {
-            let slice = |arena| self.program.slices(arena).nth(i);
-            let mut changed = changed.map(|arena| slice(arena).map(|(id, _)| self.real_mut(id)));
-            let changed = changed.each_mut().map(|slice| match slice {
-                Some(values) => &mut **values,
-                None => &mut [],
-            });
-            each(&self.real(gradient), changed);
-        }
-    }
-
     /// Rows, columns and stride.
     fn elements(&self, rows: usize, id: BufferId) -> [usize; 3] {
-        let buffer = self.program.buffer(id);
+        let buffer = self.table.buffer(id);
         [rows, buffer.columns, buffer.stride()]
     }
 
     fn dense(&self, rows: usize, input: BufferId, output: BufferId) -> Dense {
-        let (input, output) = (self.program.buffer(input), self.program.buffer(output));
+        let (input, output) = (self.table.buffer(input), self.table.buffer(output));
         Dense {
             rows,
             inputs: input.columns,
@@ -617,6 +659,11 @@ impl<T: Real> CpuExecutor<T> {
             unit_stride: output.stride(),
         }
     }
+}
+
+/// Runs an operation of which only this file knows the function.
+pub(crate) fn run<T: Real>(op: &Op, on: &Run<'_, T>) {
+    on.legacy(op);
 }
 
 fn dropped<T: Real>(rate: f64, layer: u32, step: &Step) -> dropout::Dropout<T> {

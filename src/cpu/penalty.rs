@@ -1,6 +1,6 @@
 //! CPU twin of `penalty.wgsl`.
 
-use super::real::Real;
+use crate::number::Real;
 
 /// Adds `(l1 · sum |w| + l2 · sum w²) · live_rows` to the slot of `penalty` whose number is in its
 /// last element, and counts on: nearly equal numbers added up one by one would all be rounded

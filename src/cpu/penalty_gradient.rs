@@ -1,6 +1,6 @@
 //! CPU twin of `penalty_gradient.wgsl`.
 
-use super::real::Real;
+use crate::number::Real;
 
 /// Adds `l1 · sign(w) + 2 · l2 · w` to `gradient`, element by element.
 pub fn penalty_gradient<T: Real>(weights: &[T], gradient: &mut [T], [l1, l2]: [T; 2]) {

@@ -1,10 +1,9 @@
 //! CPU twin of `pointwise_loss.wgsl`.
 
-use super::activation::derivative;
 use super::loss::{Outputs, RowLoss, Rows, each_row};
-use super::real::Real;
-use crate::activation::Elementwise;
 use crate::loss::PointwiseLoss;
+use crate::number::Real;
+use crate::operation::activation::Elementwise;
 
 /// Loss, metrics and gradient (before `activation`) of each row of outputs against
 /// `targets[B,U]`.
@@ -23,7 +22,7 @@ pub fn pointwise_loss<T: Real>(
         for ((&y, &target), gradient) in outputs.iter().zip(targets).zip(gradient) {
             let (loss, slope) = loss_and_slope(function, y, target);
             sum += loss;
-            *gradient = slope * derivative(y, activation) * inverse_units;
+            *gradient = slope * activation.derivative(y) * inverse_units;
             if let PointwiseLoss::BinaryCrossentropy { .. } = function {
                 // A logit above 0 is a probability above 1/2.
                 let predicted = if y > T::ZERO { T::ONE } else { T::ZERO };

@@ -1,6 +1,6 @@
 //! CPU twin of `sgd.wgsl`.
 
-use super::real::Real;
+use crate::number::Real;
 
 /// The scalars of an update.
 #[derive(Debug, Clone, Copy)]

@@ -1,6 +1,6 @@
 //! CPU twin of `slice.wgsl`.
 
-use super::real::Real;
+use crate::number::Real;
 
 /// Each row of `output` is the `units` values from `offset` on of one of `input`; each buffer is
 /// given with its stride.

@@ -1,6 +1,6 @@
 //! CPU twin of `softmax.wgsl`.
 
-use super::real::Real;
+use crate::number::Real;
 
 /// `output = softmax(input)` for each of the rows of `units` values, `stride` apart.
 pub fn softmax<T: Real>(input: &[T], output: &mut [T], rows: usize, units: usize, stride: usize) {

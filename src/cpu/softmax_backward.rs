@@ -1,6 +1,6 @@
 //! CPU twin of `softmax_backward.wgsl`.
 
-use super::real::Real;
+use crate::number::Real;
 
 /// `input_gradient = value · (output_gradient - sum of output_gradient · value)` for each of the
 /// rows of `units` values, `stride` apart; `value` is the softmax.

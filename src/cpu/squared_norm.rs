@@ -1,6 +1,6 @@
 //! CPU twin of `squared_norm.wgsl`.
 
-use super::real::Real;
+use crate::number::Real;
 
 /// `sum = the sum of squares of gradient`, added to what was there before unless it is the first.
 pub fn squared_norm<T: Real>(gradient: &[T], sum: &mut T, first: bool) {

@@ -1,6 +1,6 @@
 //! CPU twin of `take_mean.wgsl`.
 
-use super::real::Real;
+use crate::number::Real;
 
 /// `gradients = accumulated / steps`, then `accumulated = 0`, element by element.
 pub fn take_mean<T: Real>(accumulated: &mut [T], gradients: &mut [T], steps: T) {

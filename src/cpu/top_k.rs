@@ -2,7 +2,7 @@
 
 use super::loss::largest;
 use super::metric::row_weight;
-use super::real::Real;
+use crate::number::Real;
 
 /// `sums[B,2] += (weight · hit, weight)`, where a hit has fewer than `k` of the row of
 /// `predictions[B,U]` greater than that of its label; the size is `[rows, units, stride]`.

@@ -3,8 +3,8 @@
 
 use wgpu::{Adapter, AdapterInfo, DeviceType, Features, Instance, InstanceDescriptor};
 
-use super::kernel::KernelClass;
 use crate::error::{Error, Result};
+use crate::operation::KernelClass;
 
 /// What wgpu tells of the adapters of this machine, best first: discrete, integrated, virtual,
 /// then software.

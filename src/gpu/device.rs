@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use wgpu::{AdapterInfo, Device, ErrorFilter, Limits, Queue, SubmissionIndex};
 
 use super::adapter;
-use super::kernel::{Kernel, KernelClass};
 use crate::error::{Error, Result};
+use crate::operation::{Kernel, KernelClass};
 
 /// Replaces the WGSL text of a kernel before it is compiled.
-pub type ShaderEdit = dyn Fn(Kernel, String) -> String + Send + Sync;
+pub type ShaderEdit = dyn Fn(&Kernel, String) -> String + Send + Sync;
 
 /// A GPU to build models on. Clones share the device.
 #[derive(Clone)]

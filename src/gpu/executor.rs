@@ -7,13 +7,14 @@ use std::sync::Arc;
 use wgpu::{BufferUsages, CommandEncoder, CommandEncoderDescriptor};
 
 use super::device::Gpu;
-use super::kernel::{Access, Kernel};
-use super::plan::{Dispatch, plan, size};
+use super::plan::plan;
 use super::readback::Readback;
 use super::table::{Table, byte_size, element_size};
 use super::upload::Upload;
 use crate::data::Batch;
 use crate::error::{Error, Result};
+use crate::operation::kernel::size;
+use crate::operation::{Dispatch, Kernel};
 use crate::program::{BufferId, Element, Metrics, Pass, Program, Role, Rows, Step};
 
 /// A dispatch with its pipeline and buffers bound.
@@ -106,7 +107,7 @@ impl GpuExecutor {
         let dispatches = plan(&self.program, self.program.ops(pass), self.gpu.kernel_class())?;
         let mut bound = Vec::with_capacity(dispatches.len());
         for dispatch in dispatches {
-            let pipeline = self.gpu.pipeline(dispatch.kernel).await?;
+            let pipeline = self.gpu.pipeline(&dispatch.kernel).await?;
             let bindings =
                 self.gpu.scoped(|| self.bind(&dispatch, &pipeline, table, upload)).await?;
             bound.push(Bound { dispatch, pipeline, bindings });
@@ -123,7 +124,7 @@ impl GpuExecutor {
     ) -> Result<wgpu::BindGroup> {
         let constants = self.gpu.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("minibatch.constants"),
-            size: std::mem::size_of_val(&dispatch.constants) as u64,
+            size: dispatch.constants.len() as u64,
             usage: BufferUsages::UNIFORM,
             mapped_at_creation: true,
         });
@@ -131,9 +132,9 @@ impl GpuExecutor {
             .get_mapped_range_mut(..)
             .map_err(|error| Error::Device(error.to_string()))?
             .slice(..)
-            .copy_from_slice(bytemuck::cast_slice(&dispatch.constants));
+            .copy_from_slice(&dispatch.constants);
         constants.unmap();
-        let label = format!("minibatch.{}", dispatch.kernel.name());
+        let label = format!("minibatch.{}", dispatch.kernel.name);
         let mut resources = vec![upload.step().as_entire_binding(), constants.as_entire_binding()];
         for &id in &dispatch.buffers {
             resources.push(table.binding(id)?);
@@ -199,10 +200,10 @@ impl GpuExecutor {
                 let mut encoder = encoder(gpu, "minibatch.eager");
                 let one = dispatches(passes, pass, step).skip(number).take(1);
                 for Bound { dispatch, .. } in one.clone() {
-                    name = dispatch.kernel.name();
-                    let bindings = dispatch.kernel.bindings().iter().zip(&dispatch.buffers);
+                    name = dispatch.kernel.name;
+                    let bindings = dispatch.kernel.bindings.iter().zip(&dispatch.buffers);
                     written.extend(
-                        bindings.filter(|(access, _)| **access == Access::Write).map(|(_, &id)| id),
+                        bindings.filter(|(access, _)| !access.is_read()).map(|(_, &id)| id),
                     );
                 }
                 record_pass(&mut encoder, one, batch.len())?;
@@ -282,7 +283,7 @@ impl GpuExecutor {
     /// The kernels that `pass` dispatches, in order, once it is prepared.
     pub fn kernels(&self, pass: Pass) -> Vec<Kernel> {
         let bound = self.passes.get(&pass).into_iter().flatten();
-        bound.map(|bound| bound.dispatch.kernel).collect()
+        bound.map(|bound| bound.dispatch.kernel.clone()).collect()
     }
 
     /// Everything that could be wrong with a batch, before anything is touched.
@@ -442,7 +443,7 @@ fn dispatches<'a>(
     pass: Pass,
     step: &Step,
 ) -> impl Iterator<Item = &'a Bound> + Clone {
-    step.passes(pass).iter().filter_map(|pass| passes.get(pass)).flatten()
+    pass.lists(step).iter().filter_map(|pass| passes.get(pass)).flatten()
 }
 
 fn record_pass<'a>(
@@ -456,7 +457,7 @@ fn record_pass<'a>(
         timestamp_writes: None,
     });
     for Bound { dispatch, pipeline, bindings } in bound {
-        let [x, y, z] = dispatch.workgroups(rows);
+        let [x, y, z] = dispatch.grid.workgroups(rows);
         pass.set_pipeline(pipeline);
         pass.set_bind_group(0, bindings, &[]);
         pass.dispatch_workgroups(x, y, z);

@@ -1,24 +1,9 @@
 //! The kernels: every form of them, what each binds, and how many workgroups it takes. What depends
 //! on WGSL's text stands in `source.rs` and in `shaders/`.
 
-use crate::activation::Elementwise;
-
-/// How matrix kernels are built; [`kernel_class`](super::kernel_class) chooses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum KernelClass {
-    /// Tiles in workgroup memory: for GPUs.
-    Tiled,
-    /// Tiles in registers, no barriers: for software adapters, where a barrier is slow.
-    Register,
-    /// The same with operands shared by subgroup broadcasts: for software adapters whose
-    /// subgroups are [`SUBGROUP_SIZE`](Self::SUBGROUP_SIZE) wide.
-    Subgroup,
-}
-
-impl KernelClass {
-    /// The one size of subgroup that the subgroup kernels are written for: lavapipe's.
-    pub const SUBGROUP_SIZE: u32 = 8;
-}
+use crate::operation::activation::Elementwise;
+use crate::operation::kernel::{Extent, Grid};
+use crate::operation::{Access, KernelClass};
 
 /// What the first layer's input consists of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -40,15 +25,6 @@ pub enum LossKind {
     Huber = 3,
 }
 
-impl LossKind {
-    const ALL: [LossKind; 4] = [
-        LossKind::BinaryCrossentropy,
-        LossKind::MeanSquaredError,
-        LossKind::MeanAbsoluteError,
-        LossKind::Huber,
-    ];
-}
-
 /// Which of the metrics that compare each output with a target of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "each variant is the metric of its name")]
@@ -59,22 +35,8 @@ pub enum MetricKind {
     BinaryAccuracy = 2,
 }
 
-impl MetricKind {
-    const ALL: [MetricKind; 3] =
-        [MetricKind::SquaredError, MetricKind::AbsoluteError, MetricKind::BinaryAccuracy];
-}
-
-/// Whether a kernel writes a binding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
-    /// `var<storage, read>`.
-    Read,
-    /// `var<storage, read_write>`.
-    Write,
-}
-
 /// A compute kernel, one specialisation of a WGSL file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 #[allow(missing_docs, reason = "each variant is the operation of its name")]
 pub enum Kernel {
     Convert,
@@ -123,84 +85,7 @@ pub enum Kernel {
     Adagrad,
 }
 
-const CLASSES: [KernelClass; 3] =
-    [KernelClass::Tiled, KernelClass::Register, KernelClass::Subgroup];
-const INPUTS: [InputKind; 2] = [InputKind::F32, InputKind::U8];
-
 impl Kernel {
-    /// Every specialisation that exists.
-    pub fn all() -> Vec<Kernel> {
-        let mut all = vec![
-            Kernel::Convert,
-            Kernel::Softmax,
-            Kernel::SoftmaxBackward,
-            Kernel::Add,
-            Kernel::Concatenate,
-            Kernel::Slice,
-            Kernel::GaussianNoise,
-            Kernel::BatchMoments,
-            Kernel::MovingAverage,
-            Kernel::BatchNormalize,
-            Kernel::BatchNormalizeBackward,
-            Kernel::LayerNormalize,
-            Kernel::LayerNormalizeBackward,
-            Kernel::ActivityPenalty,
-            Kernel::SoftmaxCrossEntropy,
-            Kernel::CategoricalCrossEntropy,
-            Kernel::Argmax,
-            Kernel::TopK,
-            Kernel::BinaryHistogram { even: false },
-            Kernel::BinaryHistogram { even: true },
-            Kernel::ConfusionMatrix,
-            Kernel::Penalty,
-            Kernel::PenaltyGradient,
-            Kernel::SquaredNorm,
-            Kernel::ClipByNorm,
-            Kernel::ClipByValue,
-            Kernel::Accumulate,
-            Kernel::TakeMean,
-            Kernel::Adam,
-            Kernel::AmsGrad,
-            Kernel::Sgd { nesterov: false },
-            Kernel::Sgd { nesterov: true },
-            Kernel::RmsProp { centered: false },
-            Kernel::RmsProp { centered: true },
-            Kernel::Adagrad,
-        ];
-        let fused = || Elementwise::ALL.into_iter().filter(|activation| activation.is_fused());
-        for activation in Elementwise::ALL {
-            all.extend([Kernel::Activate { activation }, Kernel::ActivateBackward { activation }]);
-        }
-        all.push(Kernel::Dropout);
-        for activation in fused() {
-            all.extend([
-                Kernel::DropoutBackward { activation },
-                Kernel::BatchNormalizeBackwardInput { activation },
-                Kernel::LayerNormalizeBackwardInput { activation },
-                Kernel::ActivityPenaltyGradient { activation },
-            ]);
-        }
-        for loss in LossKind::ALL {
-            // A binary cross-entropy takes logits only.
-            let of = fused()
-                .filter(|&f| loss != LossKind::BinaryCrossentropy || f == Elementwise::Linear);
-            all.extend(of.map(|activation| Kernel::PointwiseLoss { loss, activation }));
-        }
-        all.extend(MetricKind::ALL.map(|metric| Kernel::PointwiseMetric { metric }));
-        for class in CLASSES {
-            for input in INPUTS {
-                all.push(Kernel::DenseBackwardWeights { class, input });
-                all.extend(fused().map(|activation| Kernel::DenseForward {
-                    class,
-                    input,
-                    activation,
-                }));
-            }
-            all.extend(fused().map(|activation| Kernel::DenseBackwardInput { class, activation }));
-        }
-        all
-    }
-
     /// The operation's name; the kernel's label is `minibatch.<name>`.
     pub fn name(self) -> &'static str {
         match self {
@@ -305,23 +190,11 @@ impl Kernel {
         }
     }
 
-    /// Workgroups for `rows` live rows of a layer of `[inputs, units]`; for what runs over parameters,
+    /// How many workgroups it takes for a layer of `[inputs, units]`; for what runs over parameters,
     /// `inputs` is their number.
-    pub fn workgroups(self, rows: u32, inputs: u32, units: u32) -> [u32; 3] {
-        // What a matrix kernel makes is cut in square tiles.
-        let matrix = |class, height: u32, width: u32| match class {
-            KernelClass::Tiled => [height.div_ceil(64), width.div_ceil(64), 1],
-            // Eight invocations a group, a tile of 8x8 each.
-            KernelClass::Register => {
-                fold((u64::from(height.div_ceil(8)) * u64::from(width.div_ceil(8))).div_ceil(8))
-            }
-            // One tile of 32x32 a group.
-            KernelClass::Subgroup => {
-                fold(u64::from(height.div_ceil(32)) * u64::from(width.div_ceil(32)))
-            }
-        };
+    pub fn grid(self, inputs: u32, units: u32) -> Grid {
         match self {
-            Kernel::Convert => fold((u64::from(rows) * u64::from(inputs.div_ceil(4))).div_ceil(64)),
+            Kernel::Convert => Grid::elements(inputs),
             Kernel::Activate { .. }
             | Kernel::ActivateBackward { .. }
             | Kernel::Dropout
@@ -332,18 +205,15 @@ impl Kernel {
             | Kernel::GaussianNoise
             | Kernel::BatchNormalize
             | Kernel::BatchNormalizeBackwardInput { .. }
-            | Kernel::ActivityPenaltyGradient { .. } => {
-                fold((u64::from(rows) * u64::from(units.div_ceil(4))).div_ceil(64))
-            }
+            | Kernel::ActivityPenaltyGradient { .. } => Grid::elements(units),
             // Four quads of columns a group.
             Kernel::BatchMoments
             | Kernel::BatchNormalizeBackward
-            | Kernel::LayerNormalizeBackward => fold(u64::from(units.div_ceil(16))),
-            // Four rows a group.
+            | Kernel::LayerNormalizeBackward => Grid::folded_columns(units, 16),
             Kernel::LayerNormalize
             | Kernel::LayerNormalizeBackwardInput { .. }
-            | Kernel::ActivityPenalty => fold(u64::from(rows.div_ceil(4))),
-            Kernel::Penalty | Kernel::SquaredNorm => [1, 1, 1],
+            | Kernel::ActivityPenalty => Grid::folded_rows(4),
+            Kernel::Penalty | Kernel::SquaredNorm => Grid::parameters(1),
             Kernel::MovingAverage
             | Kernel::PenaltyGradient
             | Kernel::ClipByNorm
@@ -354,7 +224,7 @@ impl Kernel {
             | Kernel::AmsGrad
             | Kernel::Sgd { .. }
             | Kernel::RmsProp { .. }
-            | Kernel::Adagrad => fold(u64::from(inputs.div_ceil(4)).div_ceil(64)),
+            | Kernel::Adagrad => Grid::parameters(inputs),
             Kernel::Softmax
             | Kernel::SoftmaxBackward
             | Kernel::SoftmaxCrossEntropy
@@ -363,19 +233,18 @@ impl Kernel {
             | Kernel::Argmax
             | Kernel::TopK
             | Kernel::PointwiseMetric { .. }
-            | Kernel::BinaryHistogram { .. } => [rows.div_ceil(32), 1, 1],
+            | Kernel::BinaryHistogram { .. } => Grid::rows(32),
             // One invocation a class.
-            Kernel::ConfusionMatrix => [units.div_ceil(32), 1, 1],
-            Kernel::DenseForward { class, .. } => matrix(class, rows, units),
-            Kernel::DenseBackwardWeights { class, .. } => matrix(class, inputs, units),
-            Kernel::DenseBackwardInput { class, .. } => matrix(class, rows, inputs),
+            Kernel::ConfusionMatrix => Grid::columns(units, 32),
+            Kernel::DenseForward { class, .. } => {
+                Grid::matrix(class, Extent::Rows, Extent::Fixed(units))
+            }
+            Kernel::DenseBackwardWeights { class, .. } => {
+                Grid::matrix(class, Extent::Fixed(inputs), Extent::Fixed(units))
+            }
+            Kernel::DenseBackwardInput { class, .. } => {
+                Grid::matrix(class, Extent::Rows, Extent::Fixed(inputs))
+            }
         }
     }
-}
-
-/// So many workgroups over x and, beyond what one dimension may hold, over y.
-fn fold(workgroups: u64) -> [u32; 3] {
-    const MOST: u64 = 65_535;
-    let y = workgroups.div_ceil(MOST).max(1);
-    [workgroups.div_ceil(y) as u32, y as u32, 1]
 }

@@ -3,22 +3,22 @@
 use std::sync::PoisonError;
 
 use super::device::Gpu;
-use super::kernel::{Access, Kernel};
 use crate::error::Result;
+use crate::operation::Kernel;
 
 impl Gpu {
     /// The pipeline of a kernel, compiled when it is first asked for.
-    pub(super) async fn pipeline(&self, kernel: Kernel) -> Result<wgpu::ComputePipeline> {
+    pub(super) async fn pipeline(&self, kernel: &Kernel) -> Result<wgpu::ComputePipeline> {
         let compiled = || self.pipelines.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(pipeline) = compiled().get(&kernel) {
+        if let Some(pipeline) = compiled().get(kernel) {
             return Ok(pipeline.clone());
         }
         let pipeline = self.scoped(|| Ok(self.compile(kernel))).await?;
-        Ok(compiled().entry(kernel).or_insert(pipeline).clone())
+        Ok(compiled().entry(kernel.clone()).or_insert(pipeline).clone())
     }
 
-    fn compile(&self, kernel: Kernel) -> wgpu::ComputePipeline {
-        let label = format!("minibatch.{}", kernel.name());
+    fn compile(&self, kernel: &Kernel) -> wgpu::ComputePipeline {
+        let label = format!("minibatch.{}", kernel.name);
         let mut source = kernel.source();
         if let Some(edit) = &self.edit {
             source = edit(kernel, source);
@@ -47,14 +47,14 @@ impl Gpu {
             module: &module,
             entry_point: Some("main"),
             compilation_options: wgpu::PipelineCompilationOptions {
-                constants: &kernel.constants(),
+                constants: &kernel.overrides().collect::<Vec<_>>(),
                 zero_initialize_workgroup_memory: self.checked,
             },
             cache: None,
         })
     }
 
-    fn bind_group_layout(&self, kernel: Kernel) -> wgpu::BindGroupLayout {
+    fn bind_group_layout(&self, kernel: &Kernel) -> wgpu::BindGroupLayout {
         let buffer = |ty| wgpu::BindingType::Buffer {
             ty,
             has_dynamic_offset: false,
@@ -62,9 +62,9 @@ impl Gpu {
         };
         let uniforms = [wgpu::BufferBindingType::Uniform; 2];
         let storage = kernel
-            .bindings()
+            .bindings
             .iter()
-            .map(|access| wgpu::BufferBindingType::Storage { read_only: *access == Access::Read });
+            .map(|access| wgpu::BufferBindingType::Storage { read_only: access.is_read() });
         // Kernels that take everything from one uniform do not declare the other; an entry that
         // the shader does not use is allowed.
         let entries: Vec<_> = (0u32..)
@@ -76,7 +76,7 @@ impl Gpu {
                 count: None,
             })
             .collect();
-        let label = format!("minibatch.{}", kernel.name());
+        let label = format!("minibatch.{}", kernel.name);
         self.device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
             label: Some(&label),
             entries: &entries,

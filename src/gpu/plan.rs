@@ -1,78 +1,92 @@
 //! From a program's operations to the dispatches of one compute pass.
 
+use crate::operation::{self, Op};
 use std::collections::HashMap;
 
-use super::kernel::{InputKind, Kernel, KernelClass, LossKind, MetricKind};
+use super::kernel::{InputKind, Kernel as OldKernel, LossKind, MetricKind};
 use crate::error::{Error, Result};
 use crate::loss::PointwiseLoss;
 use crate::metric::{PointwiseMetric, Thresholds};
-use crate::program::{AdamRule, BufferId, Op, Program, dropout_threshold};
+use crate::operation::kernel::Target;
+use crate::operation::{Access, Dispatch, Kernel, KernelClass};
+use crate::program::{AdamRule, BufferId, Program, dropout_threshold};
+use crate::table::Table;
 
-/// One dispatch: a kernel, its constants and its storage buffers in binding order.
-#[derive(Debug, Clone)]
-pub(super) struct Dispatch {
-    pub kernel: Kernel,
-    /// The uniform at binding 1.
-    pub constants: [u32; 8],
-    pub buffers: Vec<BufferId>,
-    /// Columns of the input; for an update, the number of parameters.
-    pub inputs: u32,
-    /// Columns of the output.
-    pub units: u32,
-}
-
-impl Dispatch {
-    /// Workgroups for a batch of `live_rows`.
-    pub fn workgroups(&self, live_rows: u32) -> [u32; 3] {
-        self.kernel.workgroups(live_rows, self.inputs, self.units)
-    }
-}
-
-/// The dispatches of `ops`. A conversion that only dense operations read, and that is no output, is
-/// none of its own: they load the bytes themselves.
+/// The dispatches of `ops`. A conversion that only operations read which load bytes by themselves,
+/// and that is no output, is none of its own.
 ///
 /// # Errors
 /// [`Error::Argument`] if a size does not fit the kernels' 32-bit counts.
-pub(super) fn plan(program: &Program, ops: &[Op], class: KernelClass) -> Result<Vec<Dispatch>> {
-    let mut fused = fused_conversions(ops);
-    fused.retain(|id, _| program.outputs().iter().all(|(_, output)| output != id));
-    ops.iter()
-        .filter(|op| !matches!(op, Op::Convert { output, .. } if fused.contains_key(output)))
-        .map(|op| dispatch(program, op, class, &fused))
-        .collect()
+pub(crate) fn plan(program: &Program, ops: &[Op], class: KernelClass) -> Result<Vec<Dispatch>> {
+    let mut conversions = conversions(ops);
+    conversions.retain(|id, _| program.outputs().iter().all(|(_, output)| output != id));
+    let target = Target { table: program.table(), class, conversions: &conversions };
+    let converted = |op: &&Op| match op {
+        Op::Convert(convert) => !conversions.contains_key(&convert.output),
+        _ => true,
+    };
+    ops.iter().filter(converted).map(|op| op.dispatch(&target)).collect()
 }
 
 /// Conversions that need no dispatch, by their output: `(input, scale)`.
-fn fused_conversions(ops: &[Op]) -> HashMap<BufferId, (BufferId, f64)> {
-    let conversions = ops.iter().filter_map(|op| match *op {
-        Op::Convert { input, output, scale } => Some((output, (input, scale))),
-        _ => None,
-    });
-    conversions
-        .filter(|(output, _)| {
-            ops.iter().filter(|op| op.reads().contains(output)).all(|op| match op {
-                Op::DenseForward { input, .. } | Op::DenseBackwardWeights { input, .. } => {
-                    input == output
-                }
-                _ => false,
-            }) && ops.iter().any(|op| op.reads().contains(output))
-        })
-        .collect()
+fn conversions(ops: &[Op]) -> HashMap<BufferId, (BufferId, f64)> {
+    let mut found = HashMap::new();
+    for op in ops {
+        if let &Op::Convert(operation::Convert { input, output, scale }) = op {
+            let mut uses = Vec::new();
+            for op in ops {
+                op.each(&mut |access, id| {
+                    uses.extend((id == output && access != Access::Write).then_some(access))
+                });
+            }
+            if !uses.is_empty() && uses.iter().all(|&access| access == Access::Load) {
+                found.insert(output, (input, scale));
+            }
+        }
+    }
+    found
+}
+
+/// What a dispatch was before each operation said it of itself.
+struct Old {
+    kernel: OldKernel,
+    constants: [u32; 8],
+    buffers: Vec<BufferId>,
+    inputs: u32,
+    units: u32,
+}
+
+pub(crate) fn legacy(target: &Target<'_>, op: &Op) -> Result<Dispatch> {
+    let Old { kernel, constants, buffers, inputs, units } =
+        dispatch(target.table, op, target.class, target.conversions)?;
+    let grid = kernel.grid(inputs, units);
+    let shared_out = matches!(kernel, OldKernel::Penalty | OldKernel::SquaredNorm);
+    let bindings = kernel.bindings().to_vec();
+    let text = vec![kernel.source().into()];
+    let new = Kernel::legacy(kernel.name(), bindings, text);
+    let dispatch = Dispatch {
+        kernel: new,
+        constants: bytemuck::bytes_of(&constants).to_vec(),
+        buffers,
+        grid,
+        terms: if shared_out { inputs / 64 } else { 0 },
+    };
+    Ok(dispatch.overrides(kernel.constants()))
 }
 
 fn dispatch(
-    program: &Program,
+    program: &Table,
     op: &Op,
     class: KernelClass,
     fused: &HashMap<BufferId, (BufferId, f64)>,
-) -> Result<Dispatch> {
+) -> Result<Old> {
     let columns = |id: BufferId| size(program.buffer(id).columns);
     let load = |id: BufferId| match fused.get(&id) {
         Some(&(bytes, scale)) => (bytes, InputKind::U8, scale as f32),
         None => (id, InputKind::F32, 1.0),
     };
     let shape = |inputs: u32, units: u32, scale: f32| padded([inputs, units, scale.to_bits(), 0]);
-    let loss = |kernel: Kernel, units: u32, [scale, parameter]: [f64; 2]| Dispatch {
+    let loss = |kernel: OldKernel, units: u32, [scale, parameter]: [f64; 2]| Old {
         kernel,
         constants: padded([0, units, (scale as f32).to_bits(), (parameter as f32).to_bits()]),
         buffers: [op.reads(), op.writes()].concat(),
@@ -80,14 +94,14 @@ fn dispatch(
         units,
     };
     let metric =
-        |kernel: Kernel, units: u32, weighted: bool, [count, threshold]: [u32; 2]| Dispatch {
+        |kernel: OldKernel, units: u32, weighted: bool, [count, threshold]: [u32; 2]| Old {
             kernel,
             constants: padded([units, u32::from(weighted), count, threshold]),
             buffers: [op.reads(), op.writes()].concat(),
             inputs: 0,
             units,
         };
-    let elements = |kernel: Kernel, units: u32, [scale, layer, threshold]: [u32; 3]| Dispatch {
+    let elements = |kernel: OldKernel, units: u32, [scale, layer, threshold]: [u32; 3]| Old {
         kernel,
         constants: [0, units, scale, 0, layer, threshold, 0, 0],
         buffers: [op.reads(), op.writes()].concat(),
@@ -95,7 +109,7 @@ fn dispatch(
         units,
     };
     // Over rows of `units`, with two constants of the operation's own.
-    let rows = |kernel: Kernel, inputs: u32, units: u32, [a, b]: [u32; 2]| Dispatch {
+    let rows = |kernel: OldKernel, inputs: u32, units: u32, [a, b]: [u32; 2]| Old {
         kernel,
         constants: padded([inputs, units, a, b]),
         buffers: [op.reads(), op.writes()].concat(),
@@ -107,115 +121,147 @@ fn dispatch(
     };
     let bits = |value: f64| (value as f32).to_bits();
     // Over the values of one parameter, or of its gradient.
-    let of_parameter = |kernel: Kernel, id: BufferId, [a, b]: [u32; 2]| -> Result<Dispatch> {
+    let of_parameter = |kernel: OldKernel, id: BufferId, [a, b]: [u32; 2]| -> Result<Old> {
         let length = size(program.buffer(id).allocated(0))?;
         let constants = padded([length, a, b, 0]);
         let buffers = [op.reads(), op.writes()].concat();
-        Ok(Dispatch { kernel, constants, buffers, inputs: length, units: 0 })
+        Ok(Old { kernel, constants, buffers, inputs: length, units: 0 })
     };
     let adam = |rule: AdamRule| [1.0 - rule.beta_1, 1.0 - rule.beta_2, rule.epsilon];
     // The arenas lie in binding order, what is only read first; all are of one length.
-    let update = |kernel: Kernel, constants: [f64; 3]| -> Result<Dispatch> {
+    let update = |kernel: OldKernel, constants: [f64; 3]| -> Result<Old> {
         let buffers = [op.reads(), op.writes()].concat();
         let length = buffers.first().map_or(Ok(0), |&arena| columns(arena))?;
         let [a, b, c] = constants.map(|constant| (constant as f32).to_bits());
         let constants = padded([length, a, b, c]);
-        Ok(Dispatch { kernel, constants, buffers, inputs: length, units: 0 })
+        Ok(Old { kernel, constants, buffers, inputs: length, units: 0 })
     };
     Ok(match *op {
-        Op::Convert { input, output, scale } => Dispatch {
-            kernel: Kernel::Convert,
+        Op::Convert(operation::Convert { input, output, scale }) => Old {
+            kernel: OldKernel::Convert,
             constants: padded([columns(input)?, 0, (scale as f32).to_bits(), 0]),
             buffers: vec![input, output],
             inputs: columns(input)?,
             units: 0,
         },
-        Op::DenseForward { input, weight, bias, output, activation } => {
+        Op::DenseForward(operation::DenseForward { input, weight, bias, output, activation }) => {
             let (inputs, units) = (columns(input)?, columns(output)?);
             let (input, kind, scale) = load(input);
-            Dispatch {
-                kernel: Kernel::DenseForward { class, input: kind, activation },
+            Old {
+                kernel: OldKernel::DenseForward { class, input: kind, activation },
                 constants: shape(inputs, units, scale),
                 buffers: vec![input, weight, bias, output],
                 inputs,
                 units,
             }
         }
-        Op::Activate { input, activation, .. } => {
-            elements(Kernel::Activate { activation }, columns(input)?, [0; 3])
+        Op::Activate(operation::Activate { input, activation, .. }) => {
+            elements(OldKernel::Activate { activation }, columns(input)?, [0; 3])
         }
-        Op::ActivateBackward { value, activation, .. } => {
-            elements(Kernel::ActivateBackward { activation }, columns(value)?, [0; 3])
+        Op::ActivateBackward(operation::ActivateBackward { value, activation, .. }) => {
+            elements(OldKernel::ActivateBackward { activation }, columns(value)?, [0; 3])
         }
-        Op::Dropout { input, rate, layer, .. } => {
-            elements(Kernel::Dropout, columns(input)?, dropped(rate, layer))
+        Op::Dropout(operation::Dropout { input, rate, layer, .. }) => {
+            elements(OldKernel::Dropout, columns(input)?, dropped(rate, layer))
         }
-        Op::DropoutBackward { input, activation, rate, layer, .. } => {
-            let kernel = Kernel::DropoutBackward { activation };
+        Op::DropoutBackward(operation::DropoutBackward {
+            input, activation, rate, layer, ..
+        }) => {
+            let kernel = OldKernel::DropoutBackward { activation };
             elements(kernel, columns(input)?, dropped(rate, layer))
         }
-        Op::Softmax { input, output } => Dispatch {
-            kernel: Kernel::Softmax,
+        Op::Softmax(operation::Softmax { input, output }) => Old {
+            kernel: OldKernel::Softmax,
             constants: shape(0, columns(input)?, 1.0),
             buffers: vec![input, output],
             inputs: 0,
             units: columns(input)?,
         },
-        Op::SoftmaxBackward { value, .. } => {
-            rows(Kernel::SoftmaxBackward, 0, columns(value)?, [0; 2])
+        Op::SoftmaxBackward(operation::SoftmaxBackward { value, .. }) => {
+            rows(OldKernel::SoftmaxBackward, 0, columns(value)?, [0; 2])
         }
-        Op::Add { first, .. } => rows(Kernel::Add, 0, columns(first)?, [0; 2]),
-        Op::Concatenate { first, output, .. } => {
-            rows(Kernel::Concatenate, columns(first)?, columns(output)?, [0; 2])
+        Op::Add(operation::Add { first, .. }) => rows(OldKernel::Add, 0, columns(first)?, [0; 2]),
+        Op::Concatenate(operation::Concatenate { first, output, .. }) => {
+            rows(OldKernel::Concatenate, columns(first)?, columns(output)?, [0; 2])
         }
-        Op::Slice { input, output, offset } => {
-            rows(Kernel::Slice, columns(input)?, columns(output)?, [size(offset)?, 0])
+        Op::Slice(operation::Slice { input, output, offset }) => {
+            rows(OldKernel::Slice, columns(input)?, columns(output)?, [size(offset)?, 0])
         }
-        Op::GaussianNoise { input, standard_deviation, layer, .. } => {
+        Op::GaussianNoise(operation::GaussianNoise {
+            input, standard_deviation, layer, ..
+        }) => {
             let constants = [bits(standard_deviation), layer, 0];
-            elements(Kernel::GaussianNoise, columns(input)?, constants)
+            elements(OldKernel::GaussianNoise, columns(input)?, constants)
         }
-        Op::BatchMoments { input, .. } => rows(Kernel::BatchMoments, 0, columns(input)?, [0; 2]),
-        Op::MovingAverage { value, momentum, .. } => {
+        Op::BatchMoments(operation::BatchMoments { input, .. }) => {
+            rows(OldKernel::BatchMoments, 0, columns(input)?, [0; 2])
+        }
+        Op::MovingAverage(operation::MovingAverage { value, momentum, .. }) => {
             let constants = [bits(momentum), bits(1.0 - momentum)];
-            of_parameter(Kernel::MovingAverage, value, constants)?
+            of_parameter(OldKernel::MovingAverage, value, constants)?
         }
-        Op::BatchNormalize { input, epsilon, gamma_offset, .. } => {
+        Op::BatchNormalize(operation::BatchNormalize { input, epsilon, gamma_offset, .. }) => {
             let constants = [bits(epsilon), bits(gamma_offset)];
-            rows(Kernel::BatchNormalize, 0, columns(input)?, constants)
+            rows(OldKernel::BatchNormalize, 0, columns(input)?, constants)
         }
-        Op::BatchNormalizeBackward { input, epsilon, .. } => {
-            rows(Kernel::BatchNormalizeBackward, 0, columns(input)?, [bits(epsilon), 0])
-        }
-        Op::BatchNormalizeBackwardInput { input, epsilon, gamma_offset, activation, .. } => {
-            let kernel = Kernel::BatchNormalizeBackwardInput { activation };
+        Op::BatchNormalizeBackward(operation::BatchNormalizeBackward {
+            input, epsilon, ..
+        }) => rows(OldKernel::BatchNormalizeBackward, 0, columns(input)?, [bits(epsilon), 0]),
+        Op::BatchNormalizeBackwardInput(operation::BatchNormalizeBackwardInput {
+            input,
+            epsilon,
+            gamma_offset,
+            activation,
+            ..
+        }) => {
+            let kernel = OldKernel::BatchNormalizeBackwardInput { activation };
             rows(kernel, 0, columns(input)?, [bits(epsilon), bits(gamma_offset)])
         }
-        Op::LayerNormalize { input, epsilon, gamma_offset, .. } => {
+        Op::LayerNormalize(operation::LayerNormalize { input, epsilon, gamma_offset, .. }) => {
             let constants = [bits(epsilon), bits(gamma_offset)];
-            rows(Kernel::LayerNormalize, 0, columns(input)?, constants)
+            rows(OldKernel::LayerNormalize, 0, columns(input)?, constants)
         }
-        Op::LayerNormalizeBackward { input, .. } => {
-            rows(Kernel::LayerNormalizeBackward, 0, columns(input)?, [0; 2])
+        Op::LayerNormalizeBackward(operation::LayerNormalizeBackward { input, .. }) => {
+            rows(OldKernel::LayerNormalizeBackward, 0, columns(input)?, [0; 2])
         }
-        Op::LayerNormalizeBackwardInput { input, gamma_offset, activation, .. } => {
-            let kernel = Kernel::LayerNormalizeBackwardInput { activation };
+        Op::LayerNormalizeBackwardInput(operation::LayerNormalizeBackwardInput {
+            input,
+            gamma_offset,
+            activation,
+            ..
+        }) => {
+            let kernel = OldKernel::LayerNormalizeBackwardInput { activation };
             rows(kernel, 0, columns(input)?, [0, bits(gamma_offset)])
         }
-        Op::ActivityPenalty { value, l1, l2, .. } => {
-            rows(Kernel::ActivityPenalty, 0, columns(value)?, [bits(l1), bits(l2)])
+        Op::ActivityPenalty(operation::ActivityPenalty { value, l1, l2, .. }) => {
+            rows(OldKernel::ActivityPenalty, 0, columns(value)?, [bits(l1), bits(l2)])
         }
-        Op::ActivityPenaltyGradient { value, activation, l1, l2, .. } => {
-            let kernel = Kernel::ActivityPenaltyGradient { activation };
+        Op::ActivityPenaltyGradient(operation::ActivityPenaltyGradient {
+            value,
+            activation,
+            l1,
+            l2,
+            ..
+        }) => {
+            let kernel = OldKernel::ActivityPenaltyGradient { activation };
             rows(kernel, 0, columns(value)?, [bits(l1), bits(l2)])
         }
-        Op::SoftmaxCrossEntropy { logits, scale, .. } => {
-            loss(Kernel::SoftmaxCrossEntropy, columns(logits)?, [scale, 0.0])
+        Op::SoftmaxCrossEntropy(operation::SoftmaxCrossEntropy { logits, scale, .. }) => {
+            loss(OldKernel::SoftmaxCrossEntropy, columns(logits)?, [scale, 0.0])
         }
-        Op::CategoricalCrossEntropy { logits, scale, label_smoothing, .. } => {
-            loss(Kernel::CategoricalCrossEntropy, columns(logits)?, [scale, label_smoothing])
-        }
-        Op::PointwiseLoss { outputs, scale, function, activation, .. } => {
+        Op::CategoricalCrossEntropy(operation::CategoricalCrossEntropy {
+            logits,
+            scale,
+            label_smoothing,
+            ..
+        }) => loss(OldKernel::CategoricalCrossEntropy, columns(logits)?, [scale, label_smoothing]),
+        Op::PointwiseLoss(operation::PointwiseLoss {
+            outputs,
+            scale,
+            function,
+            activation,
+            ..
+        }) => {
             let (kind, parameter) = match function {
                 PointwiseLoss::BinaryCrossentropy { label_smoothing } => {
                     (LossKind::BinaryCrossentropy, label_smoothing)
@@ -224,14 +270,18 @@ fn dispatch(
                 PointwiseLoss::MeanAbsoluteError => (LossKind::MeanAbsoluteError, 0.0),
                 PointwiseLoss::Huber { delta } => (LossKind::Huber, delta),
             };
-            let kernel = Kernel::PointwiseLoss { loss: kind, activation };
+            let kernel = OldKernel::PointwiseLoss { loss: kind, activation };
             loss(kernel, columns(outputs)?, [scale, parameter])
         }
-        Op::Argmax { input, .. } => loss(Kernel::Argmax, columns(input)?, [1.0, 0.0]),
-        Op::TopK { predictions, k, weighted, .. } => {
-            metric(Kernel::TopK, columns(predictions)?, weighted, [size(k)?, 0])
+        Op::Argmax(operation::Argmax { input, .. }) => {
+            loss(OldKernel::Argmax, columns(input)?, [1.0, 0.0])
         }
-        Op::PointwiseMetric { predictions, function, weighted, .. } => {
+        Op::TopK(operation::TopK { predictions, k, weighted, .. }) => {
+            metric(OldKernel::TopK, columns(predictions)?, weighted, [size(k)?, 0])
+        }
+        Op::PointwiseMetric(operation::PointwiseMetric {
+            predictions, function, weighted, ..
+        }) => {
             let (kind, threshold) = match function {
                 PointwiseMetric::SquaredError => (MetricKind::SquaredError, 0.0),
                 PointwiseMetric::AbsoluteError => (MetricKind::AbsoluteError, 0.0),
@@ -239,68 +289,88 @@ fn dispatch(
                     (MetricKind::BinaryAccuracy, threshold)
                 }
             };
-            let kernel = Kernel::PointwiseMetric { metric: kind };
+            let kernel = OldKernel::PointwiseMetric { metric: kind };
             metric(kernel, columns(predictions)?, weighted, [0, bits(threshold)])
         }
-        Op::BinaryHistogram { predictions, thresholds, weighted, .. } => {
+        Op::BinaryHistogram(operation::BinaryHistogram {
+            predictions,
+            thresholds,
+            weighted,
+            ..
+        }) => {
             let (even, threshold) = match thresholds {
                 Thresholds::One(threshold) => (false, threshold),
                 Thresholds::Even(_) => (true, 0.0),
             };
             let constants = [size(thresholds.buckets())?, bits(threshold)];
-            let kernel = Kernel::BinaryHistogram { even };
+            let kernel = OldKernel::BinaryHistogram { even };
             metric(kernel, columns(predictions)?, weighted, constants)
         }
-        Op::ConfusionMatrix { matrix, weighted, .. } => {
-            metric(Kernel::ConfusionMatrix, columns(matrix)?, weighted, [0, 0])
+        Op::ConfusionMatrix(operation::ConfusionMatrix { matrix, weighted, .. }) => {
+            metric(OldKernel::ConfusionMatrix, columns(matrix)?, weighted, [0, 0])
         }
-        Op::SquaredNorm { gradient, first, .. } => {
-            of_parameter(Kernel::SquaredNorm, gradient, [u32::from(first), 0])?
+        Op::SquaredNorm(operation::SquaredNorm { gradient, first, .. }) => {
+            of_parameter(OldKernel::SquaredNorm, gradient, [u32::from(first), 0])?
         }
-        Op::ClipByNorm { gradient, limit, .. } => {
-            of_parameter(Kernel::ClipByNorm, gradient, [bits(limit), 0])?
+        Op::ClipByNorm(operation::ClipByNorm { gradient, limit, .. }) => {
+            of_parameter(OldKernel::ClipByNorm, gradient, [bits(limit), 0])?
         }
-        Op::ClipByValue { gradient, limit } => {
-            of_parameter(Kernel::ClipByValue, gradient, [bits(limit), 0])?
+        Op::ClipByValue(operation::ClipByValue { gradient, limit }) => {
+            of_parameter(OldKernel::ClipByValue, gradient, [bits(limit), 0])?
         }
-        Op::Penalty { weight, l1, l2, .. } => {
-            of_parameter(Kernel::Penalty, weight, [bits(l1), bits(l2)])?
+        Op::Penalty(operation::Penalty { weight, l1, l2, .. }) => {
+            of_parameter(OldKernel::Penalty, weight, [bits(l1), bits(l2)])?
         }
-        Op::PenaltyGradient { weight, l1, l2, .. } => {
-            of_parameter(Kernel::PenaltyGradient, weight, [bits(l1), bits(l2)])?
+        Op::PenaltyGradient(operation::PenaltyGradient { weight, l1, l2, .. }) => {
+            of_parameter(OldKernel::PenaltyGradient, weight, [bits(l1), bits(l2)])?
         }
-        Op::DenseBackwardWeights { input, output_gradient, weight_gradient, bias_gradient } => {
+        Op::DenseBackwardWeights(operation::DenseBackwardWeights {
+            input,
+            output_gradient,
+            weight_gradient,
+            bias_gradient,
+        }) => {
             let (inputs, units) = (columns(input)?, columns(output_gradient)?);
             let (input, kind, scale) = load(input);
-            Dispatch {
-                kernel: Kernel::DenseBackwardWeights { class, input: kind },
+            Old {
+                kernel: OldKernel::DenseBackwardWeights { class, input: kind },
                 constants: shape(inputs, units, scale),
                 buffers: vec![input, output_gradient, weight_gradient, bias_gradient],
                 inputs,
                 units,
             }
         }
-        Op::DenseBackwardInput { output_gradient, weight, input, input_gradient, activation } => {
+        Op::DenseBackwardInput(operation::DenseBackwardInput {
+            output_gradient,
+            weight,
+            input,
+            input_gradient,
+            activation,
+        }) => {
             let (inputs, units) = (columns(input)?, columns(output_gradient)?);
-            Dispatch {
-                kernel: Kernel::DenseBackwardInput { class, activation },
+            Old {
+                kernel: OldKernel::DenseBackwardInput { class, activation },
                 constants: shape(inputs, units, 1.0),
                 buffers: vec![output_gradient, weight, input, input_gradient],
                 inputs,
                 units,
             }
         }
-        Op::Accumulate { .. } => update(Kernel::Accumulate, [0.0; 3])?,
-        Op::TakeMean { steps, .. } => update(Kernel::TakeMean, [steps as f64, 0.0, 0.0])?,
-        Op::Adam { rule, .. } => update(Kernel::Adam, adam(rule))?,
-        Op::AmsGrad { rule, .. } => update(Kernel::AmsGrad, adam(rule))?,
-        Op::Sgd { momentum, nesterov, .. } => {
-            update(Kernel::Sgd { nesterov }, [momentum, 0.0, 0.0])?
+        Op::Accumulate(operation::Accumulate { .. }) => update(OldKernel::Accumulate, [0.0; 3])?,
+        Op::TakeMean(operation::TakeMean { steps, .. }) => {
+            update(OldKernel::TakeMean, [steps as f64, 0.0, 0.0])?
         }
-        Op::RmsProp { rho, momentum, epsilon, centered, .. } => {
-            update(Kernel::RmsProp { centered }, [1.0 - rho, momentum, epsilon])?
+        Op::Adam(operation::Adam { rule, .. }) => update(OldKernel::Adam, adam(rule))?,
+        Op::AmsGrad(operation::AmsGrad { rule, .. }) => update(OldKernel::AmsGrad, adam(rule))?,
+        Op::Sgd(operation::Sgd { momentum, nesterov, .. }) => {
+            update(OldKernel::Sgd { nesterov }, [momentum, 0.0, 0.0])?
         }
-        Op::Adagrad { epsilon, .. } => update(Kernel::Adagrad, [epsilon, 0.0, 0.0])?,
+        Op::RmsProp(operation::RmsProp { rho, momentum, epsilon, centered, .. }) => {
+            update(OldKernel::RmsProp { centered }, [1.0 - rho, momentum, epsilon])?
+        }
+        Op::Adagrad(operation::Adagrad { epsilon, .. }) => {
+            update(OldKernel::Adagrad, [epsilon, 0.0, 0.0])?
+        }
     })
 }
 

@@ -1,7 +1,8 @@
 //! The WGSL text of each kernel, and the constants that specialise it.
 
-use super::kernel::{InputKind, Kernel, KernelClass};
-use crate::activation::{Elementwise, Scalar};
+use super::kernel::{InputKind, Kernel};
+use crate::operation::KernelClass;
+use crate::operation::activation::Elementwise;
 
 macro_rules! shader {
     ($path:literal) => {
@@ -18,7 +19,8 @@ impl Kernel {
         let fold = shader!("shared/fold.wgsl");
         let sum = shader!("shared/sum.wgsl");
         let nan = shader!("shared/nan.wgsl");
-        let activation = &[nan, shader!("shared/activation.wgsl")].join("\n");
+        let activation =
+            &self.activation().map_or_else(String::new, |activation| activation.text().join("\n"));
         let update = |body| [step, fold, shader!("shared/parameters.wgsl"), body].join("\n");
         let elements = &[fold, shader!("shared/elements.wgsl")].join("\n");
         let random = shader!("shared/noise.wgsl");
@@ -35,12 +37,10 @@ impl Kernel {
             InputKind::U8 => shader!("shared/input_u8.wgsl"),
         };
         match self {
-            Kernel::Convert => [step, fold, shader!("convert.wgsl")].join("\n"),
-            Kernel::Activate { .. } => {
-                [step, dense, rows, elements, activation, shader!("activate.wgsl")].join("\n")
-            }
+            Kernel::Convert => [step, fold, ""].join("\n"),
+            Kernel::Activate { .. } => [step, dense, rows, elements, activation, ""].join("\n"),
             Kernel::ActivateBackward { .. } => {
-                let body = shader!("activate_backward.wgsl");
+                let body = "";
                 [step, dense, rows, elements, activation, body].join("\n")
             }
             Kernel::Dropout => [step, &noise, rows, elements, shader!("dropout.wgsl")].join("\n"),
@@ -52,7 +52,7 @@ impl Kernel {
             Kernel::SoftmaxBackward => {
                 [step, dense, rows, shader!("softmax_backward.wgsl")].join("\n")
             }
-            Kernel::Add => [step, dense, elements, shader!("add.wgsl")].join("\n"),
+            Kernel::Add => [step, dense, elements, ""].join("\n"),
             Kernel::Concatenate => {
                 [step, columns, elements, shader!("concatenate.wgsl")].join("\n")
             }
@@ -130,25 +130,25 @@ impl Kernel {
             Kernel::Adagrad => update(shader!("adagrad.wgsl")),
             Kernel::DenseForward { class, input, .. } => {
                 let body = match class {
-                    KernelClass::Tiled => shader!("dense_forward_tiled.wgsl"),
-                    KernelClass::Register => shader!("dense_forward_register.wgsl"),
-                    KernelClass::Subgroup => shader!("dense_forward_subgroup.wgsl"),
+                    KernelClass::Tiled => "",
+                    KernelClass::Register => "",
+                    KernelClass::Subgroup => "",
                 };
                 [step, dense, activation, load(input), body].join("\n")
             }
             Kernel::DenseBackwardWeights { class, input } => {
                 let body = match class {
-                    KernelClass::Tiled => shader!("dense_backward_weights_tiled.wgsl"),
-                    KernelClass::Register => shader!("dense_backward_weights_register.wgsl"),
-                    KernelClass::Subgroup => shader!("dense_backward_weights_subgroup.wgsl"),
+                    KernelClass::Tiled => "",
+                    KernelClass::Register => "",
+                    KernelClass::Subgroup => "",
                 };
                 [step, dense, load(input), body].join("\n")
             }
             Kernel::DenseBackwardInput { class, .. } => {
                 let body = match class {
-                    KernelClass::Tiled => shader!("dense_backward_input_tiled.wgsl"),
-                    KernelClass::Register => shader!("dense_backward_input_register.wgsl"),
-                    KernelClass::Subgroup => shader!("dense_backward_input_subgroup.wgsl"),
+                    KernelClass::Tiled => "",
+                    KernelClass::Register => "",
+                    KernelClass::Subgroup => "",
                 };
                 [step, dense, activation, body].join("\n")
             }
@@ -157,25 +157,24 @@ impl Kernel {
 
     /// Values of the text's override constants.
     pub fn constants(self) -> Vec<(&'static str, f64)> {
-        // The number of each function in the shader, and its constant.
-        let function = |activation| match activation {
-            Elementwise::Linear => (0, None),
-            Elementwise::Relu => (1, None),
-            Elementwise::Sigmoid => (2, None),
-            Elementwise::Tanh => (3, None),
-            Elementwise::LeakyRelu { slope } => (4, Some(slope)),
-            Elementwise::Elu { alpha } => (5, Some(alpha)),
-            Elementwise::Selu => (6, None),
-            Elementwise::Softplus => (7, None),
-            Elementwise::Silu => (8, None),
-            Elementwise::Gelu => (9, None),
-            Elementwise::GeluTanh => (10, None),
-        };
-        let of = |activation| {
-            let (number, constant) = function(activation);
-            let slope = constant.map(|constant: Scalar| ("SLOPE", constant.value()));
-            std::iter::once(("ACTIVATION", f64::from(number))).chain(slope).collect()
-        };
+        let mut constants: Vec<_> =
+            self.activation().and_then(Elementwise::overrides).into_iter().collect();
+        match self {
+            Kernel::PointwiseLoss { loss, .. } => constants.push(("LOSS", f64::from(loss as u32))),
+            Kernel::PointwiseMetric { metric } => {
+                constants.push(("METRIC", f64::from(metric as u32)))
+            }
+            Kernel::BinaryHistogram { even } => constants.push(("EVEN", f64::from(u8::from(even)))),
+            Kernel::Sgd { nesterov } => constants.push(("NESTEROV", f64::from(u8::from(nesterov)))),
+            Kernel::RmsProp { centered } => {
+                constants.push(("CENTERED", f64::from(u8::from(centered))))
+            }
+            _ => {}
+        }
+        constants
+    }
+
+    fn activation(self) -> Option<Elementwise> {
         match self {
             Kernel::DenseForward { activation, .. }
             | Kernel::DenseBackwardInput { activation, .. }
@@ -184,17 +183,9 @@ impl Kernel {
             | Kernel::DropoutBackward { activation }
             | Kernel::BatchNormalizeBackwardInput { activation }
             | Kernel::LayerNormalizeBackwardInput { activation }
-            | Kernel::ActivityPenaltyGradient { activation } => of(activation),
-            Kernel::PointwiseLoss { loss, activation } => {
-                let mut constants: Vec<_> = of(activation);
-                constants.push(("LOSS", f64::from(loss as u32)));
-                constants
-            }
-            Kernel::PointwiseMetric { metric } => vec![("METRIC", f64::from(metric as u32))],
-            Kernel::BinaryHistogram { even } => vec![("EVEN", f64::from(u8::from(even)))],
-            Kernel::Sgd { nesterov } => vec![("NESTEROV", f64::from(u8::from(nesterov)))],
-            Kernel::RmsProp { centered } => vec![("CENTERED", f64::from(u8::from(centered)))],
-            _ => Vec::new(),
+            | Kernel::ActivityPenaltyGradient { activation }
+            | Kernel::PointwiseLoss { activation, .. } => Some(activation),
+            _ => None,
         }
     }
 }

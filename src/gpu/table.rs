@@ -5,9 +5,10 @@ use std::sync::Arc;
 use wgpu::BufferUsages;
 
 use super::device::Gpu;
-use super::kernel::Kernel;
-use super::plan::{Dispatch, plan, size};
+use super::plan::plan;
 use crate::error::{Error, Result};
+use crate::operation::Dispatch;
+use crate::operation::kernel::size;
 use crate::program::{Buffer, BufferId, Element, Pass, Placement, Program, Role, Rows};
 
 /// A program's buffers, allocated once for batches of up to `capacity` samples.
@@ -121,20 +122,16 @@ impl Table {
         }
         let most_groups = limits.max_compute_workgroups_per_dimension;
         for dispatch in dispatches(&self.program, gpu)? {
-            // Its one workgroup shares the sum out among 64 invocations.
-            let shared_out = matches!(dispatch.kernel, Kernel::Penalty | Kernel::SquaredNorm);
-            if shared_out && dispatch.inputs as usize / 64 > most_terms {
+            if dispatch.terms as usize > most_terms {
                 let problem = format!(
-                    "{} of {} values; the kernel for this adapter adds up at most {}",
-                    dispatch.kernel.name(),
-                    dispatch.inputs,
-                    most_terms.saturating_mul(64)
+                    "{} adds up {} terms; the kernel for this adapter adds up at most {most_terms}",
+                    dispatch.kernel.name, dispatch.terms,
                 );
                 return Err(Error::argument("units", problem));
             }
-            let groups = dispatch.workgroups(size(rows)?);
+            let groups = dispatch.grid.workgroups(size(rows)?);
             if groups.iter().any(|&count| count > most_groups) {
-                let name = dispatch.kernel.name();
+                let name = dispatch.kernel.name;
                 return Err(Error::argument(
                     "batch_size",
                     format!(

@@ -4,11 +4,11 @@
 use wgpu::{BufferUsages, CommandEncoder};
 
 use super::device::Gpu;
-use super::plan::size;
 use super::staging::{Ring, Slot};
 use super::table::{Table, byte_size, element_size};
 use crate::data::Batch;
 use crate::error::{Error, Result};
+use crate::operation::kernel::size;
 use crate::program::{BufferId, Pass, Program, Role, Step};
 
 /// Bytes of the step's uniform: `shared/step.wgsl`.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::normalization::{BatchNormalization, LayerNormalization, Normalization};
 use super::{Initializer, Regularizer};
-use crate::activation::Activation;
+use crate::operation::activation::Activation;
 
 /// A layer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -6,9 +6,9 @@ use super::Dense;
 use super::{
     BatchNormalization, Compiled, Functional, Input, Layer, LayerNormalization, Objective,
 };
-use crate::activation::Activation;
 use crate::loss::Loss;
 use crate::metric::Metric;
+use crate::operation::activation::Activation;
 use crate::optimizer::Optimizer;
 
 /// Layers one after the other, as [Keras' class](https://keras.io/api/models/sequential/).

@@ -1,10 +1,11 @@
 //! The cases of adding up the gradients of several batches.
 
-use super::bounds;
 use super::case::{Bound, Case, Values};
 use super::operations::finish;
 use crate::error::Result;
-use crate::program::{BufferId, Op, Pass, ProgramBuilder, Role, Rows};
+use crate::number::bounds;
+use crate::operation::{self, Op};
+use crate::program::{BufferId, Pass, ProgramBuilder, Role, Rows};
 
 const STEPS: usize = 3;
 
@@ -24,7 +25,7 @@ pub(super) fn accumulate(shape: [usize; 3], mut values: Values) -> Result<Case> 
     let mut builder = ProgramBuilder::new();
     let from = arena(&mut builder, "gradients", shape)?;
     let to = arena(&mut builder, "accumulated", shape)?;
-    let op = Op::Accumulate { gradients: from[2], accumulated: to[2] };
+    let op = Op::Accumulate(operation::Accumulate { gradients: from[2], accumulated: to[2] });
     builder.push(Pass::Predict, op)?;
     let (mut fills, mut outputs) = (Vec::new(), Vec::new());
     for (part, count) in [inputs * units, units].into_iter().enumerate() {
@@ -43,7 +44,8 @@ pub(super) fn take_mean(shape: [usize; 3], mut values: Values) -> Result<Case> {
     let mut builder = ProgramBuilder::new();
     let from = arena(&mut builder, "accumulated", shape)?;
     let to = arena(&mut builder, "gradients", shape)?;
-    let op = Op::TakeMean { accumulated: from[2], gradients: to[2], steps: STEPS };
+    let op =
+        Op::TakeMean(operation::TakeMean { accumulated: from[2], gradients: to[2], steps: STEPS });
     builder.push(Pass::Predict, op)?;
     let (mut fills, mut outputs) = (Vec::new(), Vec::new());
     for (part, count) in [inputs * units, units].into_iter().enumerate() {

@@ -1,14 +1,13 @@
 //! The cases of what an activity's regularizer costs, and of its slope.
 
-use super::approximate::Approximate;
-use super::bounds;
 use super::case::{Case, Values};
 use super::elements::results_of;
 use super::operations::finish;
-use crate::activation::Elementwise;
-use crate::cpu::activation::derivative;
 use crate::error::Result;
-use crate::program::{BufferId, Element, Op, Pass, ProgramBuilder, Role, Rows};
+use crate::number::approximate::Approximate;
+use crate::operation::activation::Elementwise;
+use crate::operation::{self, Op};
+use crate::program::{BufferId, Element, Pass, ProgramBuilder, Role, Rows};
 
 const L1: f64 = 0.375;
 const L2: f64 = 0.0625;
@@ -18,7 +17,10 @@ pub(super) fn activity_penalty(shape: [usize; 3], mut values: Values) -> Result<
     let mut builder = ProgramBuilder::new();
     let value = builder.activation("value", units)?;
     let loss = builder.buffer("loss", Role::Metric, Element::Real, Rows::Batch, 1)?;
-    builder.push(Pass::Predict, Op::ActivityPenalty { value, loss, l1: L1, l2: L2 })?;
+    builder.push(
+        Pass::Predict,
+        Op::ActivityPenalty(operation::ActivityPenalty { value, loss, l1: L1, l2: L2 }),
+    )?;
     let (x, before) = (values.signed(rows * units), values.positive(rows));
     let [l1, l2] = [L1, L2].map(Approximate::constant);
     let cost = |&x: &f64| {
@@ -46,7 +48,13 @@ pub(super) fn activity_penalty_gradient(
     let input_gradient = builder.activation("input_gradient", units)?;
     builder.push(
         Pass::Predict,
-        Op::ActivityPenaltyGradient { value, input_gradient, activation, l1: L1, l2: L2 },
+        Op::ActivityPenaltyGradient(operation::ActivityPenaltyGradient {
+            value,
+            input_gradient,
+            activation,
+            l1: L1,
+            l2: L2,
+        }),
     )?;
     let mut y = results_of(activation, rows * units, &mut values);
     // A value of exactly 0 has no sign.
@@ -56,10 +64,8 @@ pub(super) fn activity_penalty_gradient(
     let of = |&y: &f64| {
         let [l1, l2] = [L1 * y.signum(), 2.0 * L2].map(Approximate::constant);
         let l1 = if y == 0.0 { Approximate::exact(0.0) } else { l1 };
-        let slope = Approximate {
-            value: derivative(y, activation),
-            error: bounds::activation_derivative(activation, y),
-        };
+        let slope =
+            Approximate { value: activation.derivative(y), error: activation.derivative_bound(y) };
         let inverse_rows = Approximate::constant(1.0 / rows as f64);
         ((l1 + l2 * Approximate::exact(y)) * inverse_rows * slope).error
     };

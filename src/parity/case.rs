@@ -5,8 +5,11 @@ use std::sync::Arc;
 use crate::cpu::CpuExecutor;
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, GpuExecutor, Kernel};
-use crate::program::{Buffer, BufferId, Element, Pass, Placement, Program, Role, Rows, Step};
-use crate::random::{Random, Stream};
+use crate::operation;
+pub(super) use crate::operation::case::{Bound, Values};
+use crate::program::{
+    Buffer, BufferId, Element, Pass, Placement, Program, ProgramBuilder, Role, Rows, Step,
+};
 
 /// A NaN that no computation makes: what outputs hold before, and what must be left where nothing
 /// is to be written. Each allocation has one of its own, as a sum or a copy of one is that one.
@@ -24,7 +27,7 @@ fn poison_of(id: BufferId, buffer: &Buffer) -> u32 {
 /// Rows beyond the live ones, in every buffer of the batch.
 pub(super) const GUARD_ROWS: usize = 3;
 
-/// A program of one operation, the values of its inputs, and how far its outputs may be off.
+/// A case as a program builder made it.
 pub(super) struct Case {
     pub program: Program,
     /// Buffers that the operation reads, `[rows, columns]` each.
@@ -36,8 +39,13 @@ pub(super) struct Case {
     pub shape: [usize; 3],
 }
 
-/// Bounds of an output's elements, from the oracle's results by name.
-pub(super) type Bound = Box<dyn Fn(&dyn Fn(BufferId) -> Vec<f64>) -> Vec<f64>>;
+impl From<Case> for operation::case::Case {
+    fn from(old: Case) -> Self {
+        let Case { program, inputs, outputs, step, shape } = old;
+        let (table, ops) = (program.table().clone(), program.ops(Pass::Predict).to_vec());
+        operation::case::Case { table, ops, inputs, outputs, step, shape }
+    }
+}
 
 /// How an operation fared.
 pub(super) struct Outcome {
@@ -76,121 +84,121 @@ impl Worst {
     }
 }
 
-impl Case {
-    /// Runs the case on `gpu` and on the f64 oracle.
-    pub async fn run(&self, gpu: &Gpu) -> Result<Outcome> {
-        let program = Arc::new(self.program.clone());
-        let rows = self.step.live_rows;
-        let mut oracle = CpuExecutor::<f64>::new(Arc::clone(&program));
-        let mut device = GpuExecutor::new(gpu, Arc::clone(&program)).await?;
-        oracle.reserve(rows);
-        device.reserve(rows + GUARD_ROWS).await?;
-        // What the operation does not read begins as poison, guards and padding included.
-        let given = |id: BufferId| self.inputs.iter().any(|(input, _)| *input == id);
-        for (id, buffer) in program.buffers() {
-            let whole_arena_given = program.slices(id).all(|(slice, _)| given(slice));
-            let poisoned = buffer.placement == Placement::Own
-                && !(buffer.role == Role::Arena && whole_arena_given);
-            if poisoned && device.is_allocated(id) {
-                poison(&mut device, id, buffer, rows)?;
-            }
-        }
-        for (id, values) in &self.inputs {
-            device.write(*id, values).await?;
-            oracle.write(*id, values)?;
-        }
-        for op in program.ops(Pass::Predict) {
-            oracle.execute(op, &self.step);
-        }
-        device.execute(Pass::Predict, &self.step).await?;
-
-        let mut outcome = Outcome {
-            worst: Worst::default(),
-            stray: None,
-            kernels: device.kernels(Pass::Predict),
-        };
-        let expected = |id| oracle.read(id, rows);
-        let mut written = Vec::new();
-        for (id, bound) in &self.outputs {
-            let buffer = program.buffer(*id);
-            let bounds = bound(&expected);
-            let actual = device.read(*id, rows).await?;
-            let counts = [bounds.len(), actual.len()];
-            if counts != [expected(*id).len(); 2] {
-                return Err(Error::Shape {
-                    what: format!("{} in parity", buffer.name),
-                    actual: format!("{counts:?} bounds and results"),
-                    expected: format!("{} of both", expected(*id).len()),
-                });
-            }
-            let compared = expected(*id).into_iter().zip(actual).zip(bounds);
-            for (i, ((expected, actual), bound)) in compared.enumerate() {
-                let error = match (expected - actual).abs() {
-                    error if error.is_nan() => f64::INFINITY,
-                    error => error,
-                };
-                let columns = buffer.columns;
-                let place = || {
-                    format!(
-                        "{}[{}, {}] is {actual:e}, expected {expected:e}, at {:?}",
-                        buffer.name,
-                        i / columns,
-                        i % columns,
-                        self.shape
-                    )
-                };
-                let worst = Worst { error, bound, place: String::new() };
-                if worst.ratio() > outcome.worst.ratio() {
-                    outcome.worst = Worst { place: place(), ..worst };
-                }
-            }
-            written.push(*id);
-        }
-        outcome.stray = self.find_stray(&mut device, &written).await?;
-        Ok(outcome)
+/// Runs the case on `gpu` and on the f64 oracle.
+pub(super) async fn run(case: &operation::case::Case, gpu: &Gpu) -> Result<Outcome> {
+    let mut builder = ProgramBuilder::from_table(case.table.clone());
+    for &op in &case.ops {
+        builder.push(Pass::Predict, op)?;
     }
+    let program = Arc::new(builder.build());
+    let rows = case.step.live_rows;
+    let mut oracle = CpuExecutor::<f64>::new(Arc::clone(&program));
+    let mut device = GpuExecutor::new(gpu, Arc::clone(&program)).await?;
+    oracle.reserve(rows);
+    device.reserve(rows + GUARD_ROWS).await?;
+    // What the operation does not read begins as poison, guards and padding included.
+    let given = |id: BufferId| case.inputs.iter().any(|(input, _)| *input == id);
+    for (id, buffer) in program.buffers() {
+        let whole_arena_given = program.slices(id).all(|(slice, _)| given(slice));
+        let poisoned = buffer.placement == Placement::Own
+            && !(buffer.role == Role::Arena && whole_arena_given);
+        if poisoned && device.is_allocated(id) {
+            poison(&mut device, id, buffer, rows)?;
+        }
+    }
+    for (id, values) in &case.inputs {
+        device.write(*id, values).await?;
+        oracle.write(*id, values)?;
+    }
+    for op in program.ops(Pass::Predict) {
+        oracle.execute(op, &case.step);
+    }
+    device.execute(Pass::Predict, &case.step).await?;
 
-    /// Padding that is not zero, or a guard that was overwritten.
-    async fn find_stray(
-        &self,
-        device: &mut GpuExecutor,
-        written: &[BufferId],
-    ) -> Result<Option<String>> {
-        let rows = self.step.live_rows;
-        for (id, buffer) in self.program.buffers() {
-            let in_batch = buffer.rows == Rows::Batch;
-            let guard = buffer.name.starts_with("guard");
-            if buffer.role == Role::Arena || buffer.element == Element::U8 {
-                continue;
-            }
-            if !(written.contains(&id) || guard) {
-                continue;
-            }
-            let raw = device.read_raw(id, rows + GUARD_ROWS).await?;
-            let words = raw.chunks_exact(4).map(bytemuck::pod_read_unaligned::<u32>);
-            let stride = buffer.stride();
-            let poison = poison_of(id, buffer);
-            for (i, word) in words.enumerate() {
-                let (row, column) = (i / stride, i % stride);
-                let live = row < buffer.live_rows(rows) && column < buffer.columns;
-                let expected = match (guard, live) {
-                    (true, _) => poison,
-                    (false, true) => continue,
-                    // Rows of the batch beyond the live ones must be left alone; padding of what
-                    // was written must be zero.
-                    (false, false) if in_batch && row >= rows => poison,
-                    (false, false) => 0,
-                };
-                if word != expected {
-                    return Ok(Some(format!(
-                        "{}[{row}, {column}] holds {word:#010x}, expected {expected:#010x}, at {:?}",
-                        buffer.name, self.shape
-                    )));
-                }
+    let mut outcome =
+        Outcome { worst: Worst::default(), stray: None, kernels: device.kernels(Pass::Predict) };
+    let expected = |id| oracle.read(id, rows);
+    let mut written = Vec::new();
+    for (id, bound) in &case.outputs {
+        let buffer = program.buffer(*id);
+        let bounds = bound(&expected);
+        let actual = device.read(*id, rows).await?;
+        let counts = [bounds.len(), actual.len()];
+        if counts != [expected(*id).len(); 2] {
+            return Err(Error::Shape {
+                what: format!("{} in parity", buffer.name),
+                actual: format!("{counts:?} bounds and results"),
+                expected: format!("{} of both", expected(*id).len()),
+            });
+        }
+        let compared = expected(*id).into_iter().zip(actual).zip(bounds);
+        for (i, ((expected, actual), bound)) in compared.enumerate() {
+            let error = match (expected - actual).abs() {
+                error if error.is_nan() => f64::INFINITY,
+                error => error,
+            };
+            let columns = buffer.columns;
+            let place = || {
+                format!(
+                    "{}[{}, {}] is {actual:e}, expected {expected:e}, at {:?}",
+                    buffer.name,
+                    i / columns,
+                    i % columns,
+                    case.shape
+                )
+            };
+            let worst = Worst { error, bound, place: String::new() };
+            if worst.ratio() > outcome.worst.ratio() {
+                outcome.worst = Worst { place: place(), ..worst };
             }
         }
-        Ok(None)
+        written.push(*id);
     }
+    outcome.stray = find_stray(case, &program, &mut device, &written).await?;
+    Ok(outcome)
+}
+
+/// Padding that is not zero, or a guard that was overwritten.
+async fn find_stray(
+    case: &operation::case::Case,
+    program: &Program,
+    device: &mut GpuExecutor,
+    written: &[BufferId],
+) -> Result<Option<String>> {
+    let rows = case.step.live_rows;
+    for (id, buffer) in program.buffers() {
+        let in_batch = buffer.rows == Rows::Batch;
+        let guard = buffer.name.starts_with("guard");
+        if buffer.role == Role::Arena || buffer.element == Element::U8 {
+            continue;
+        }
+        if !(written.contains(&id) || guard) {
+            continue;
+        }
+        let raw = device.read_raw(id, rows + GUARD_ROWS).await?;
+        let words = raw.chunks_exact(4).map(bytemuck::pod_read_unaligned::<u32>);
+        let stride = buffer.stride();
+        let poison = poison_of(id, buffer);
+        for (i, word) in words.enumerate() {
+            let (row, column) = (i / stride, i % stride);
+            let live = row < buffer.live_rows(rows) && column < buffer.columns;
+            let expected = match (guard, live) {
+                (true, _) => poison,
+                (false, true) => continue,
+                // Rows of the batch beyond the live ones must be left alone; padding of what
+                // was written must be zero.
+                (false, false) if in_batch && row >= rows => poison,
+                (false, false) => 0,
+            };
+            if word != expected {
+                return Ok(Some(format!(
+                    "{}[{row}, {column}] holds {word:#010x}, expected {expected:#010x}, at {:?}",
+                    buffer.name, case.shape
+                )));
+            }
+        }
+    }
+    Ok(None)
 }
 
 fn poison(device: &mut GpuExecutor, id: BufferId, buffer: &Buffer, rows: usize) -> Result<()> {
@@ -202,33 +210,4 @@ fn poison(device: &mut GpuExecutor, id: BufferId, buffer: &Buffer, rows: usize) 
         }
     };
     device.write_raw(id, &bytes)
-}
-
-/// Random numbers for a case, each an f32.
-pub(super) struct Values(Random);
-
-impl Values {
-    pub fn new(seed: u64) -> Self {
-        Values(Random::new(seed, Stream::Parity))
-    }
-
-    /// `count` numbers in `[-1, 1)`.
-    pub fn signed(&mut self, count: usize) -> Vec<f64> {
-        self.scaled(count, 1.0)
-    }
-
-    /// `count` numbers in `[-scale, scale)`.
-    pub fn scaled(&mut self, count: usize, scale: f64) -> Vec<f64> {
-        (0..count).map(|_| f64::from(self.0.range(-scale, scale) as f32)).collect()
-    }
-
-    /// `count` numbers in `[0, 1)`.
-    pub fn positive(&mut self, count: usize) -> Vec<f64> {
-        (0..count).map(|_| f64::from(self.0.uniform() as f32)).collect()
-    }
-
-    /// `count` whole numbers below `bound`.
-    pub fn below(&mut self, count: usize, bound: u64) -> Vec<f64> {
-        (0..count).map(|_| self.0.below(bound) as f64).collect()
-    }
 }

@@ -1,14 +1,14 @@
 //! The cases of operations on each value by itself: activations, dropout and noise.
 
-use super::approximate::Approximate;
-use super::bounds::{self, EPSILON};
 use super::case::{Case, Values};
 use super::operations::finish;
-use crate::activation::Elementwise;
-use crate::cpu::activation::apply;
 use crate::cpu::gaussian_noise::{BRANCH, CENTRE, TAILS, uniform};
 use crate::error::Result;
-use crate::program::{BufferId, Op, Pass, ProgramBuilder, Step};
+use crate::number::approximate::Approximate;
+use crate::number::bounds::{self, EPSILON};
+use crate::operation::activation::Elementwise;
+use crate::operation::{self, Op};
+use crate::program::{BufferId, Pass, ProgramBuilder, Step};
 use crate::random::noise;
 
 /// What such an activation may have made; for one that is told from its input, any number.
@@ -19,7 +19,7 @@ pub(super) fn results_of(activation: Elementwise, count: usize, values: &mut Val
         // A dead unit is exactly 0.
         Elementwise::Relu => x.max(0.0),
         Elementwise::Linear => x,
-        activation => f64::from(apply(x, activation) as f32),
+        activation => f64::from(activation.value(x) as f32),
     };
     x.into_iter().map(of).collect()
 }
@@ -38,7 +38,7 @@ pub(super) fn activate(
     let mut builder = ProgramBuilder::new();
     let input = builder.activation("input", units)?;
     let output = builder.activation("output", units)?;
-    builder.push(Pass::Predict, Op::Activate { input, output, activation })?;
+    builder.push(Pass::Predict, Op::Activate(operation::Activate { input, output, activation }))?;
     let mut x = values.scaled(rows * units, 6.0);
     // Where exp would overflow or vanish.
     for (x, extreme) in
@@ -48,7 +48,7 @@ pub(super) fn activate(
     }
     let inputs = x.clone();
     let bound = move |_: &dyn Fn(BufferId) -> Vec<f64>| {
-        inputs.iter().map(|&x| bounds::activation(activation, x, 0.0)).collect()
+        inputs.iter().map(|&x| activation.bound(x, 0.0)).collect()
     };
     Ok(finish(builder, shape, vec![(input, x)], vec![(output, Box::new(bound))]))
 }
@@ -65,25 +65,27 @@ pub(super) fn activate_backward(
     let value = builder.activation("value", units)?;
     let input_gradient = builder.activation("input_gradient", units)?;
     let op = match dropped {
-        None => Op::ActivateBackward { output_gradient, value, input_gradient, activation },
-        Some(rate) => Op::DropoutBackward {
+        None => Op::ActivateBackward(operation::ActivateBackward {
+            output_gradient,
+            value,
+            input_gradient,
+            activation,
+        }),
+        Some(rate) => Op::DropoutBackward(operation::DropoutBackward {
             output_gradient,
             input: value,
             input_gradient,
             activation,
             rate,
             layer: LAYER,
-        },
+        }),
     };
     builder.push(Pass::Predict, op)?;
     let d = values.signed(rows * units);
     let y = results_of(activation, rows * units, &mut values);
     let scale = dropped.map_or(1.0, |rate| 1.0 / (1.0 - rate));
-    let errors: Vec<f64> = d
-        .iter()
-        .zip(&y)
-        .map(|(d, &y)| d.abs() * scale * bounds::activation_derivative(activation, y))
-        .collect();
+    let errors: Vec<f64> =
+        d.iter().zip(&y).map(|(d, &y)| d.abs() * scale * activation.derivative_bound(y)).collect();
     let bound = move |result: &dyn Fn(BufferId) -> Vec<f64>| {
         let results = result(input_gradient).into_iter().zip(&errors);
         // What is dropped is exactly zero.
@@ -106,7 +108,10 @@ pub(super) fn dropout(shape: [usize; 3], mut values: Values) -> Result<Case> {
     let mut builder = ProgramBuilder::new();
     let input = builder.activation("input", units)?;
     let output = builder.activation("output", units)?;
-    builder.push(Pass::Predict, Op::Dropout { input, output, rate: DROPOUT, layer: LAYER })?;
+    builder.push(
+        Pass::Predict,
+        Op::Dropout(operation::Dropout { input, output, rate: DROPOUT, layer: LAYER }),
+    )?;
     let x = values.signed(rows * units);
     let bound = move |result: &dyn Fn(BufferId) -> Vec<f64>| {
         // What is dropped is exactly zero.
@@ -124,7 +129,12 @@ pub(super) fn gaussian_noise(shape: [usize; 3], mut values: Values) -> Result<Ca
     let mut builder = ProgramBuilder::new();
     let input = builder.activation("input", units)?;
     let output = builder.activation("output", units)?;
-    let op = Op::GaussianNoise { input, output, standard_deviation: DEVIATION, layer: LAYER };
+    let op = Op::GaussianNoise(operation::GaussianNoise {
+        input,
+        output,
+        standard_deviation: DEVIATION,
+        layer: LAYER,
+    });
     builder.push(Pass::Predict, op)?;
     let stride = units.next_multiple_of(4);
     let x = values.signed(rows * units);

@@ -1,16 +1,16 @@
 //! The cases of the losses.
 
+use crate::operation::{self, Op};
 use std::rc::Rc;
 
-use super::bounds::{self, Softmax};
 use super::case::{Bound, Case, Values};
 use super::elements::results_of;
 use super::operations::{finish, logits};
-use crate::activation::Elementwise;
-use crate::cpu::activation::derivative;
 use crate::error::Result;
 use crate::loss::PointwiseLoss;
-use crate::program::{BufferId, Element, Op, Pass, ProgramBuilder, Role, Rows};
+use crate::number::bounds::{self, Softmax};
+use crate::operation::activation::Elementwise;
+use crate::program::{BufferId, Element, Pass, ProgramBuilder, Role, Rows};
 
 /// A loss in one of its forms.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -27,7 +27,7 @@ const SCALE: f64 = 0.625;
 
 impl LossCase {
     pub(super) fn all() -> Vec<LossCase> {
-        let fused = || Elementwise::ALL.into_iter().filter(|activation| activation.is_fused());
+        let fused = || Elementwise::ALL.iter().copied().filter(|activation| activation.is_fused());
         let binary = PointwiseLoss::BinaryCrossentropy { label_smoothing: SMOOTHING };
         let mut all = vec![
             LossCase::SoftmaxCrossEntropy,
@@ -89,36 +89,42 @@ pub(super) fn loss(shape: [usize; 3], case: LossCase, mut values: Values) -> Res
     builder.push(
         Pass::Predict,
         match case {
-            LossCase::SoftmaxCrossEntropy => Op::SoftmaxCrossEntropy {
-                logits: outputs,
-                labels: targets,
-                sample_weights,
-                loss,
-                counts,
-                gradient,
-                scale: SCALE,
-            },
-            LossCase::CategoricalCrossEntropy => Op::CategoricalCrossEntropy {
-                logits: outputs,
-                targets,
-                sample_weights,
-                loss,
-                counts,
-                gradient,
-                scale: SCALE,
-                label_smoothing: SMOOTHING,
-            },
-            LossCase::Pointwise(function, activation) => Op::PointwiseLoss {
-                outputs,
-                targets,
-                sample_weights,
-                loss,
-                counts,
-                gradient,
-                scale: SCALE,
-                function,
-                activation,
-            },
+            LossCase::SoftmaxCrossEntropy => {
+                Op::SoftmaxCrossEntropy(operation::SoftmaxCrossEntropy {
+                    logits: outputs,
+                    labels: targets,
+                    sample_weights,
+                    loss,
+                    counts,
+                    gradient,
+                    scale: SCALE,
+                })
+            }
+            LossCase::CategoricalCrossEntropy => {
+                Op::CategoricalCrossEntropy(operation::CategoricalCrossEntropy {
+                    logits: outputs,
+                    targets,
+                    sample_weights,
+                    loss,
+                    counts,
+                    gradient,
+                    scale: SCALE,
+                    label_smoothing: SMOOTHING,
+                })
+            }
+            LossCase::Pointwise(function, activation) => {
+                Op::PointwiseLoss(operation::PointwiseLoss {
+                    outputs,
+                    targets,
+                    sample_weights,
+                    loss,
+                    counts,
+                    gradient,
+                    scale: SCALE,
+                    function,
+                    activation,
+                })
+            }
         },
     )?;
 
@@ -213,8 +219,8 @@ fn row_bounds(case: LossCase, y: &[f64], target: &[f64]) -> RowBounds {
             for (([loss, loss_error], [slope, slope_error]), &y) in terms.zip(y) {
                 size += loss;
                 error += loss_error;
-                let derivative = derivative(y, activation);
-                let of_derivative = bounds::activation_derivative(activation, y);
+                let derivative = activation.derivative(y);
+                let of_derivative = activation.derivative_bound(y);
                 gradient.push(
                     (slope_error * derivative.abs()
                         + slope.abs() * of_derivative
@@ -237,7 +243,7 @@ fn pointwise_bounds(function: PointwiseLoss, y: f64, target: f64) -> ([f64; 2], 
             let target = target * (1.0 - label_smoothing) + 0.5 * label_smoothing;
             let log = (-y.abs()).exp().ln_1p();
             let size = y.max(0.0) + (y * target).abs() + log;
-            let sigmoid = bounds::activation(Elementwise::Sigmoid, y, 0.0);
+            let sigmoid = Elementwise::Sigmoid.bound(y, 0.0);
             (
                 [size, bounds::rounded(size) + bounds::log_one_plus_exp(y)],
                 [1.0, sigmoid + bounds::rounded(1.0)],

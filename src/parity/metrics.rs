@@ -1,11 +1,12 @@
 //! The cases of the metrics.
 
-use super::bounds;
 use super::case::{Bound, Case, GUARD_ROWS, Values};
 use super::operations::{finish, logits};
 use crate::error::Result;
 use crate::metric::{PointwiseMetric, Thresholds};
-use crate::program::{BufferId, Element, Op, Pass, ProgramBuilder, Role, Rows};
+use crate::number::bounds;
+use crate::operation::{self, Op};
+use crate::program::{BufferId, Element, Pass, ProgramBuilder, Role, Rows};
 
 /// A metric in one of its forms.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -86,13 +87,15 @@ pub(super) fn metric(shape: [usize; 3], case: MetricCase, mut values: Values) ->
                 weighted,
                 terms: 1,
                 off_by: &|_, _| vec![0.0; 2],
-                op: &|[predictions, labels, sample_weights, sums]| Op::TopK {
-                    predictions,
-                    labels,
-                    sample_weights,
-                    sums,
-                    k,
-                    weighted,
+                op: &|[predictions, labels, sample_weights, sums]| {
+                    Op::TopK(operation::TopK {
+                        predictions,
+                        labels,
+                        sample_weights,
+                        sums,
+                        k,
+                        weighted,
+                    })
                 },
             };
             row_sums(shape, given, sums, values)
@@ -110,13 +113,15 @@ pub(super) fn metric(shape: [usize; 3], case: MetricCase, mut values: Values) ->
                 // A division, a product and a sum.
                 terms: 5,
                 off_by: &|p, t| vec![mean_bound(function, p, t), 0.0],
-                op: &|[predictions, targets, sample_weights, sums]| Op::PointwiseMetric {
-                    predictions,
-                    targets,
-                    sample_weights,
-                    sums,
-                    function,
-                    weighted,
+                op: &|[predictions, targets, sample_weights, sums]| {
+                    Op::PointwiseMetric(operation::PointwiseMetric {
+                        predictions,
+                        targets,
+                        sample_weights,
+                        sums,
+                        function,
+                        weighted,
+                    })
                 },
             };
             row_sums(shape, given, sums, values)
@@ -138,13 +143,15 @@ pub(super) fn metric(shape: [usize; 3], case: MetricCase, mut values: Values) ->
                     }
                     off_by
                 },
-                op: &|[predictions, targets, sample_weights, sums]| Op::BinaryHistogram {
-                    predictions,
-                    targets,
-                    sample_weights,
-                    sums,
-                    thresholds,
-                    weighted,
+                op: &|[predictions, targets, sample_weights, sums]| {
+                    Op::BinaryHistogram(operation::BinaryHistogram {
+                        predictions,
+                        targets,
+                        sample_weights,
+                        sums,
+                        thresholds,
+                        weighted,
+                    })
                 },
             };
             row_sums(shape, given, sums, values)
@@ -157,7 +164,7 @@ fn argmax(shape: [usize; 3], mut values: Values) -> Result<Case> {
     let mut builder = ProgramBuilder::new();
     let input = builder.activation("input", units)?;
     let index = builder.buffer("index", Role::Activation, Element::U32, Rows::Batch, 1)?;
-    builder.push(Pass::Predict, Op::Argmax { input, index })?;
+    builder.push(Pass::Predict, Op::Argmax(operation::Argmax { input, index }))?;
     let x = with_nonfinite(rows, units, &mut values);
     let exact: Bound = Box::new(move |_| vec![0.0; rows]);
     Ok(finish(builder, shape, vec![(input, x)], vec![(index, exact)]))
@@ -321,7 +328,13 @@ fn confusion_matrix(shape: [usize; 3], weighted: bool, mut values: Values) -> Re
     let sample_weights = weights_buffer(&mut builder)?;
     let matrix =
         builder.buffer("matrix", Role::Metric, Element::Real, Rows::Fixed(units), units)?;
-    let op = Op::ConfusionMatrix { labels, predicted, sample_weights, matrix, weighted };
+    let op = Op::ConfusionMatrix(operation::ConfusionMatrix {
+        labels,
+        predicted,
+        sample_weights,
+        matrix,
+        weighted,
+    });
     builder.push(Pass::Predict, op)?;
 
     // Samples beyond the live ones, left by a larger batch, must not count.

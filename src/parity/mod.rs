@@ -3,8 +3,6 @@
 
 mod accumulation;
 mod activity;
-mod approximate;
-mod bounds;
 mod case;
 mod columns;
 mod elements;
@@ -19,7 +17,11 @@ mod updates;
 use std::time::Instant;
 
 use crate::error::Result;
-use crate::gpu::{Gpu, Kernel};
+use crate::gpu::{Gpu, plan};
+pub use crate::operation::case::{Form, Mutation, shapes};
+pub use crate::operation::forms;
+use crate::operation::{Dispatch, Kernel, KernelClass};
+use crate::program::{Pass, ProgramBuilder};
 pub use case::Worst;
 pub use losses::LossCase;
 pub use metrics::MetricCase;
@@ -51,15 +53,29 @@ impl Verdict {
     }
 }
 
-/// Runs `operation` over `shapes` (`[rows, inputs, units]` each) on `gpu` and on the oracle.
+/// The forms of an operation whose cases still stand here.
+pub(crate) fn legacy_forms(name: &str) -> Vec<Form> {
+    let all = Operation::all().into_iter();
+    let own = all.filter(|operation| operation.name().split(' ').next() == Some(name));
+    let form = |operation: Operation| Form {
+        name: operation.name(),
+        case: Box::new(move |shape, seed| operation.case(shape, seed).map(Into::into)),
+        mutations: Vec::new(),
+        large_shape: operation.large_shape(),
+    };
+    own.map(form).collect()
+}
+
+/// Runs a form of an operation over `shapes` (`[rows, inputs, units]` each) on `gpu` and on the
+/// oracle.
 ///
 /// # Errors
 /// [`Error::Device`](crate::Error::Device) if the device fails. A wrong result is no error but a
 /// [`Verdict`].
-pub async fn operation(gpu: &Gpu, operation: Operation, shapes: &[[usize; 3]]) -> Result<Verdict> {
+pub async fn operation(gpu: &Gpu, form: &Form, shapes: &[[usize; 3]]) -> Result<Verdict> {
     let start = Instant::now();
     let mut verdict = Verdict {
-        name: operation.name(),
+        name: form.name.clone(),
         shapes: shapes.len(),
         worst: Worst::default(),
         stray: None,
@@ -67,13 +83,28 @@ pub async fn operation(gpu: &Gpu, operation: Operation, shapes: &[[usize; 3]]) -
         seconds: 0.0,
     };
     for (seed, &shape) in (0..).zip(shapes) {
-        let outcome = operation.case(shape, seed)?.run(gpu).await?;
+        let outcome = case::run(&(form.case)(shape, seed)?, gpu).await?;
         verdict.worst = verdict.worst.or(outcome.worst);
         verdict.stray = verdict.stray.or(outcome.stray);
         verdict.kernels.extend(outcome.kernels);
     }
     verdict.seconds = start.elapsed().as_secs_f64();
     Ok(verdict)
+}
+
+/// The dispatches of a form's case at one shape, as matrix kernels of `class` would run it. Needs no
+/// device.
+///
+/// # Errors
+/// [`Error::Argument`](crate::Error::Argument) if a size does not fit the kernel's 32 bits.
+pub fn dispatches(form: &Form, shape: [usize; 3], class: KernelClass) -> Result<Vec<Dispatch>> {
+    let case = (form.case)(shape, 0)?;
+    let mut builder = ProgramBuilder::from_table(case.table);
+    for op in case.ops {
+        builder.push(Pass::Predict, op)?;
+    }
+    let program = builder.build();
+    plan(&program, program.ops(Pass::Predict), class)
 }
 
 /// Trains a small model on `gpu`, in f32 and in f64, step by step. The error may be four times that

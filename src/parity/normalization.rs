@@ -1,16 +1,15 @@
 //! The cases of normalizations, by batch and by layer.
 
+use crate::operation::{self, Op};
 use std::rc::Rc;
 
-use super::approximate::Approximate;
-use super::bounds;
 use super::case::{Bound, Case, Values};
 use super::elements::results_of;
 use super::operations::finish;
-use crate::activation::Elementwise;
-use crate::cpu::activation::derivative;
 use crate::error::Result;
-use crate::program::{BufferId, Element, Op, Pass, ProgramBuilder, Role, Rows};
+use crate::number::approximate::Approximate;
+use crate::operation::activation::Elementwise;
+use crate::program::{BufferId, Element, Pass, ProgramBuilder, Role, Rows};
 
 const MOMENTUM: f64 = 0.99;
 
@@ -93,7 +92,8 @@ pub(super) fn batch_moments(shape: [usize; 3], mut values: Values) -> Result<Cas
     let input = builder.activation("input", units)?;
     let mean = vector(&mut builder, "mean", units)?;
     let variance = vector(&mut builder, "variance", units)?;
-    builder.push(Pass::Predict, Op::BatchMoments { input, mean, variance })?;
+    builder
+        .push(Pass::Predict, Op::BatchMoments(operation::BatchMoments { input, mean, variance }))?;
     let x = displaced(rows * units, &mut values);
     let of_unit = |unit| Approximate::moments(&column(&x, unit, units).collect::<Vec<_>>());
     let (means, variances) =
@@ -107,7 +107,10 @@ pub(super) fn moving_average(shape: [usize; 3], mut values: Values) -> Result<Ca
     let mut builder = ProgramBuilder::new();
     let value = vector(&mut builder, "value", units)?;
     let average = vector(&mut builder, "average", units)?;
-    builder.push(Pass::Predict, Op::MovingAverage { value, average, momentum: MOMENTUM })?;
+    builder.push(
+        Pass::Predict,
+        Op::MovingAverage(operation::MovingAverage { value, average, momentum: MOMENTUM }),
+    )?;
     let (x, before) = (values.signed(units), values.signed(units));
     let [kept, added] = [MOMENTUM, 1.0 - MOMENTUM].map(Approximate::constant);
     let of = |(&x, &before): (&f64, &f64)| {
@@ -135,7 +138,16 @@ pub(super) fn batch_normalize(shape: [usize; 3], form: Form, mut values: Values)
     let Form { epsilon, gamma_offset } = form;
     builder.push(
         Pass::Predict,
-        Op::BatchNormalize { input, mean, variance, gamma, beta, output, epsilon, gamma_offset },
+        Op::BatchNormalize(operation::BatchNormalize {
+            input,
+            mean,
+            variance,
+            gamma,
+            beta,
+            output,
+            epsilon,
+            gamma_offset,
+        }),
     )?;
     let x = values.signed(rows * units);
     let (m, v) = (values.signed(units), variances(units, &mut values));
@@ -185,7 +197,7 @@ pub(super) fn batch_normalize_backward(
     let epsilon = form.epsilon;
     builder.push(
         Pass::Predict,
-        Op::BatchNormalizeBackward {
+        Op::BatchNormalizeBackward(operation::BatchNormalizeBackward {
             output_gradient,
             input,
             mean,
@@ -193,7 +205,7 @@ pub(super) fn batch_normalize_backward(
             gamma_gradient,
             beta_gradient,
             epsilon,
-        },
+        }),
     )?;
     let (d, x) = (values.signed(rows * units), values.signed(rows * units));
     let (m, v) = (values.signed(units), variances(units, &mut values));
@@ -212,8 +224,8 @@ fn activated(
 ) -> (Vec<f64>, Vec<Approximate>) {
     let x = results_of(activation, count, values);
     let slope = |&x: &f64| Approximate {
-        value: derivative(x, activation),
-        error: bounds::activation_derivative(activation, x),
+        value: activation.derivative(x),
+        error: activation.derivative_bound(x),
     };
     let slopes = x.iter().map(slope).collect();
     (x, slopes)
@@ -237,7 +249,7 @@ pub(super) fn batch_normalize_backward_input(
     let Form { epsilon, gamma_offset } = form;
     builder.push(
         Pass::Predict,
-        Op::BatchNormalizeBackwardInput {
+        Op::BatchNormalizeBackwardInput(operation::BatchNormalizeBackwardInput {
             output_gradient,
             input,
             mean,
@@ -249,7 +261,7 @@ pub(super) fn batch_normalize_backward_input(
             epsilon,
             gamma_offset,
             activation,
-        },
+        }),
     )?;
     let d = values.signed(rows * units);
     let (x, slopes) = activated(activation, rows * units, &mut values);
@@ -291,7 +303,15 @@ pub(super) fn layer_normalize(shape: [usize; 3], form: Form, mut values: Values)
     let Form { epsilon, gamma_offset } = form;
     builder.push(
         Pass::Predict,
-        Op::LayerNormalize { input, gamma, beta, output, moments, epsilon, gamma_offset },
+        Op::LayerNormalize(operation::LayerNormalize {
+            input,
+            gamma,
+            beta,
+            output,
+            moments,
+            epsilon,
+            gamma_offset,
+        }),
     )?;
     let x: Vec<f64> =
         values.signed(rows * units).iter().map(|x| f64::from((x + 2.0) as f32)).collect();
@@ -336,13 +356,13 @@ pub(super) fn layer_normalize_backward(shape: [usize; 3], mut values: Values) ->
     let [gamma_gradient, beta_gradient] = gradients(&mut builder, units)?;
     builder.push(
         Pass::Predict,
-        Op::LayerNormalizeBackward {
+        Op::LayerNormalizeBackward(operation::LayerNormalizeBackward {
             output_gradient,
             input,
             moments,
             gamma_gradient,
             beta_gradient,
-        },
+        }),
     )?;
     let (d, x) = (values.signed(rows * units), values.signed(rows * units));
     let of_rows = row_moments(rows, &mut values);
@@ -369,7 +389,7 @@ pub(super) fn layer_normalize_backward_input(
     let gamma_offset = form.gamma_offset;
     builder.push(
         Pass::Predict,
-        Op::LayerNormalizeBackwardInput {
+        Op::LayerNormalizeBackwardInput(operation::LayerNormalizeBackwardInput {
             output_gradient,
             input,
             moments,
@@ -377,7 +397,7 @@ pub(super) fn layer_normalize_backward_input(
             input_gradient,
             gamma_offset,
             activation,
-        },
+        }),
     )?;
     let d = values.signed(rows * units);
     let (x, slopes) = activated(activation, rows * units, &mut values);

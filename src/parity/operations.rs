@@ -2,8 +2,6 @@
 
 use super::accumulation::{accumulate, take_mean};
 use super::activity::{activity_penalty, activity_penalty_gradient};
-use super::approximate::Approximate;
-use super::bounds::{self, Softmax};
 use super::case::{Case, Values};
 use super::columns::{add, concatenate, slice};
 use super::elements::{DROPOUT, activate, activate_backward, dropout, gaussian_noise, results_of};
@@ -15,12 +13,14 @@ use super::normalization::{
 };
 use super::parameters::{clip_by_norm, clip_by_value, penalty, penalty_gradient, squared_norm};
 use super::updates::{Update, update};
-use crate::activation::Elementwise;
-use crate::cpu::activation::derivative;
 use crate::cpu::{Matrix, Real};
 use crate::error::Result;
 use crate::gpu::InputKind;
-use crate::program::{BufferId, Element, Op, Pass, ProgramBuilder, Role, Rows, Step};
+use crate::number::approximate::Approximate;
+use crate::number::bounds::{self, Softmax};
+use crate::operation::activation::Elementwise;
+use crate::operation::{self, Op};
+use crate::program::{BufferId, Element, Pass, ProgramBuilder, Role, Rows, Step};
 
 /// An operation whose parity can be tried.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -68,7 +68,7 @@ impl Operation {
     /// Every operation, in all its forms.
     pub fn all() -> Vec<Operation> {
         use InputKind::{F32, U8};
-        let fused = || Elementwise::ALL.into_iter().filter(|activation| activation.is_fused());
+        let fused = || Elementwise::ALL.iter().copied().filter(|activation| activation.is_fused());
         let mut all = vec![Operation::Convert];
         for input in [F32, U8] {
             all.extend(fused().map(|a| Operation::DenseForward(input, a)));
@@ -86,8 +86,8 @@ impl Operation {
         all.extend(MetricCase::ALL.map(Operation::Metric));
         all.extend([F32, U8].map(Operation::DenseBackwardWeights));
         all.extend(fused().map(Operation::DenseBackwardInput));
-        all.extend(Elementwise::ALL.map(Operation::Activate));
-        all.extend(Elementwise::ALL.map(Operation::ActivateBackward));
+        all.extend(Elementwise::ALL.iter().copied().map(Operation::Activate));
+        all.extend(Elementwise::ALL.iter().copied().map(Operation::ActivateBackward));
         all.push(Operation::Dropout);
         all.extend(fused().map(Operation::DropoutBackward));
         all.extend([Operation::Penalty, Operation::PenaltyGradient]);
@@ -263,7 +263,10 @@ fn samples(
         InputKind::U8 => {
             let bytes = builder.buffer("bytes", Role::Input, Element::U8, Rows::Batch, columns)?;
             let id = builder.activation("input", columns)?;
-            builder.push(Pass::Predict, Op::Convert { input: bytes, output: id, scale: SCALE })?;
+            builder.push(
+                Pass::Predict,
+                Op::Convert(operation::Convert { input: bytes, output: id, scale: SCALE }),
+            )?;
             let x = values.below(rows * columns, 256);
             let scaled = x.iter().map(|x| x * SCALE).collect();
             Ok(Samples { id, fill: (bytes, x), values: scaled })
@@ -321,7 +324,13 @@ fn dense_forward(
     let weight = builder.slice(arena, "weight", Role::Parameter, Rows::Fixed(inputs), units)?;
     let bias = builder.slice(arena, "bias", Role::Parameter, Rows::One, units)?;
     let output = builder.activation("output", units)?;
-    let op = Op::DenseForward { input: samples.id, weight, bias, output, activation };
+    let op = Op::DenseForward(operation::DenseForward {
+        input: samples.id,
+        weight,
+        bias,
+        output,
+        activation,
+    });
     builder.push(Pass::Predict, op)?;
 
     let (w, b) = (values.signed(inputs * units), values.signed(units));
@@ -334,7 +343,7 @@ fn dense_forward(
     let bound = move |_: &dyn Fn(BufferId) -> Vec<f64>| {
         // The bias is one more term, the conversion of bytes one more rounding of each.
         let errors = sizes.iter().map(|&size| bounds::dot(inputs + 2, size));
-        exact.iter().zip(errors).map(|(&x, e)| bounds::activation(activation, x, e)).collect()
+        exact.iter().zip(errors).map(|(&x, e)| activation.bound(x, e)).collect()
     };
     let fills = vec![samples.fill, (weight, w), (bias, b)];
     Ok(finish(builder, shape, fills, vec![(output, Box::new(bound))]))
@@ -357,7 +366,7 @@ fn softmax(shape: [usize; 3], mut values: Values) -> Result<Case> {
     let mut builder = ProgramBuilder::new();
     let input = builder.activation("input", units)?;
     let output = builder.activation("output", units)?;
-    builder.push(Pass::Predict, Op::Softmax { input, output })?;
+    builder.push(Pass::Predict, Op::Softmax(operation::Softmax { input, output }))?;
     let x = logits(rows, units, &mut values);
     let row_bounds: Vec<Softmax> = x.chunks(units).map(Softmax::new).collect();
     let bound = move |_: &dyn Fn(BufferId) -> Vec<f64>| {
@@ -372,7 +381,10 @@ fn softmax_backward(shape: [usize; 3], mut values: Values) -> Result<Case> {
     let output_gradient = builder.activation("output_gradient", units)?;
     let value = builder.activation("value", units)?;
     let input_gradient = builder.activation("input_gradient", units)?;
-    builder.push(Pass::Predict, Op::SoftmaxBackward { output_gradient, value, input_gradient })?;
+    builder.push(
+        Pass::Predict,
+        Op::SoftmaxBackward(operation::SoftmaxBackward { output_gradient, value, input_gradient }),
+    )?;
     let d = values.signed(rows * units);
     let probabilities = |row: &[f64]| {
         let largest = row.iter().copied().fold(f64::MIN, f64::max);
@@ -411,12 +423,12 @@ fn dense_backward_weights(shape: [usize; 3], kind: InputKind, mut values: Values
     guard(&mut builder, 1)?;
     let bias_gradient = builder.slice(arena, "bias_gradient", role, Rows::One, units)?;
     guard(&mut builder, 2)?;
-    let op = Op::DenseBackwardWeights {
+    let op = Op::DenseBackwardWeights(operation::DenseBackwardWeights {
         input: samples.id,
         output_gradient,
         weight_gradient,
         bias_gradient,
-    };
+    });
     builder.push(Pass::Predict, op)?;
 
     let d = values.signed(rows * units);
@@ -452,19 +464,25 @@ fn dense_backward_input(
     let weight = builder.slice(arena, "weight", Role::Parameter, Rows::Fixed(inputs), units)?;
     let input = builder.activation("input", inputs)?;
     let input_gradient = builder.activation("input_gradient", inputs)?;
-    let op = Op::DenseBackwardInput { output_gradient, weight, input, input_gradient, activation };
+    let op = Op::DenseBackwardInput(operation::DenseBackwardInput {
+        output_gradient,
+        weight,
+        input,
+        input_gradient,
+        activation,
+    });
     builder.push(Pass::Predict, op)?;
 
     let (d, w) = (values.signed(rows * units), values.signed(inputs * units));
     let y = results_of(activation, rows * inputs, &mut values);
     let sizes = product([rows, units, inputs], (&magnitudes(&d), false), (&magnitudes(&w), true));
-    let derivatives: Vec<f64> = y.iter().map(|&y| derivative(y, activation)).collect();
+    let derivatives: Vec<f64> = y.iter().map(|&y| activation.derivative(y)).collect();
     let bound = move |result: &dyn Fn(BufferId) -> Vec<f64>| {
         let results = result(input_gradient).into_iter().zip(&derivatives);
         let of = |(&size, (result, &derivative)): (&f64, (f64, &f64))| {
             let error = bounds::dot(units, size);
             bounds::activation_gradient(error, derivative, result)
-                + size * bounds::activation_derivative(activation, 1.0)
+                + size * activation.derivative_bound(1.0)
         };
         sizes.iter().zip(results).map(of).collect()
     };

@@ -1,10 +1,11 @@
 //! The cases of operations on one parameter or its gradient: regularizers and clipping.
 
-use super::bounds;
 use super::case::{Case, Values};
 use super::operations::finish;
 use crate::error::Result;
-use crate::program::{BufferId, Element, Op, Pass, Program, ProgramBuilder, Role, Rows};
+use crate::number::bounds;
+use crate::operation::{self, Op};
+use crate::program::{BufferId, Element, Pass, Program, ProgramBuilder, Role, Rows};
 
 const L1: f64 = 0.375;
 const L2: f64 = 0.0625;
@@ -17,7 +18,8 @@ pub(super) fn penalty(shape: [usize; 3], mut values: Values) -> Result<Case> {
     let slots = Program::PENALTY_SLOTS;
     let columns = slots + 1;
     let penalty = builder.buffer("penalty", Role::Metric, Element::Real, Rows::One, columns)?;
-    builder.push(Pass::Predict, Op::Penalty { weight, penalty, l1: L1, l2: L2 })?;
+    builder
+        .push(Pass::Predict, Op::Penalty(operation::Penalty { weight, penalty, l1: L1, l2: L2 }))?;
     let w = values.signed(inputs * units);
     let mut before = values.positive(columns);
     // Now and then the last slot, after which the first one comes.
@@ -45,7 +47,8 @@ pub(super) fn penalty_gradient(shape: [usize; 3], mut values: Values) -> Result<
     let role = Role::ParameterGradient;
     let weight_gradient =
         builder.slice(gradients, "weight_gradient", role, Rows::Fixed(inputs), units)?;
-    let op = Op::PenaltyGradient { weight, weight_gradient, l1: L1, l2: L2 };
+    let op =
+        Op::PenaltyGradient(operation::PenaltyGradient { weight, weight_gradient, l1: L1, l2: L2 });
     builder.push(Pass::Predict, op)?;
     // A weight of exactly 0 has no sign.
     let mut w = values.signed(inputs * units);
@@ -73,7 +76,8 @@ fn gradient_and_sum(builder: &mut ProgramBuilder, shape: [usize; 3]) -> Result<[
 pub(super) fn squared_norm(shape: [usize; 3], first: bool, mut values: Values) -> Result<Case> {
     let mut builder = ProgramBuilder::new();
     let [gradient, sum] = gradient_and_sum(&mut builder, shape)?;
-    builder.push(Pass::Predict, Op::SquaredNorm { gradient, sum, first })?;
+    builder
+        .push(Pass::Predict, Op::SquaredNorm(operation::SquaredNorm { gradient, sum, first }))?;
     let g = values.signed(shape[1] * shape[2]);
     let before = values.positive(1);
     let kept = if first { 0.0 } else { before[0] };
@@ -89,7 +93,10 @@ const LIMIT: f64 = 0.625;
 pub(super) fn clip_by_norm(shape: [usize; 3], mut values: Values) -> Result<Case> {
     let mut builder = ProgramBuilder::new();
     let [gradient, squared_norm] = gradient_and_sum(&mut builder, shape)?;
-    builder.push(Pass::Predict, Op::ClipByNorm { squared_norm, gradient, limit: LIMIT })?;
+    builder.push(
+        Pass::Predict,
+        Op::ClipByNorm(operation::ClipByNorm { squared_norm, gradient, limit: LIMIT }),
+    )?;
     let g = values.signed(shape[1] * shape[2]);
     // On either side of the limit's square, 0.39.
     let squared = if shape[0].is_multiple_of(2) { vec![0.25] } else { vec![1.5] };
@@ -109,7 +116,8 @@ pub(super) fn clip_by_norm(shape: [usize; 3], mut values: Values) -> Result<Case
 pub(super) fn clip_by_value(shape: [usize; 3], mut values: Values) -> Result<Case> {
     let mut builder = ProgramBuilder::new();
     let [gradient, _] = gradient_and_sum(&mut builder, shape)?;
-    builder.push(Pass::Predict, Op::ClipByValue { gradient, limit: LIMIT })?;
+    builder
+        .push(Pass::Predict, Op::ClipByValue(operation::ClipByValue { gradient, limit: LIMIT }))?;
     let g = values.signed(shape[1] * shape[2]);
     let exact = vec![0.0; g.len()];
     let bound = move |_: &dyn Fn(BufferId) -> Vec<f64>| exact.clone();

@@ -4,7 +4,6 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::case::{Values, Worst};
-use crate::activation::Activation;
 use crate::cpu::CpuExecutor;
 use crate::data::{Batch, BatchOrder, Dataset, Features, Shuffle, Targets};
 use crate::error::Result;
@@ -15,6 +14,7 @@ use crate::model::{
     BatchNormalization, Compiled, Dense, Functional, Input, Layer, LayerNormalization, Lowered,
     Normalization, Objective, Regularizer, Sequential, lowered,
 };
+use crate::operation::activation::Activation;
 use crate::optimizer::{Adam, Clip, Sgd};
 use crate::program::{Element, Pass, Role, Step};
 

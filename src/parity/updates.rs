@@ -1,12 +1,13 @@
 //! The cases of the optimizers' updates.
 
+use crate::operation::{self, Op};
 use std::rc::Rc;
 
-use super::bounds;
 use super::case::{Bound, Case, Values};
 use crate::error::Result;
+use crate::number::bounds;
 use crate::optimizer::{Adam, EpsilonRule, Optimizer, RmsProp, Sgd};
-use crate::program::{AdamRule, BufferId, Op, Pass, ProgramBuilder, Role, Rows, Step};
+use crate::program::{AdamRule, BufferId, Pass, ProgramBuilder, Role, Rows, Step};
 
 /// An optimizer's update, in its forms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -159,21 +160,29 @@ pub(super) fn update(shape: [usize; 3], rule: Update, mut values: Values) -> Res
     let adam = AdamRule { beta_1, beta_2, epsilon: EPSILON };
     let state = &arenas[2..];
     let op = match rule {
-        Update::Adam => {
-            Op::Adam { gradients, parameters, moment_1: state[0], moment_2: state[1], rule: adam }
-        }
-        Update::AmsGrad => Op::AmsGrad {
+        Update::Adam => Op::Adam(operation::Adam {
+            gradients,
+            parameters,
+            moment_1: state[0],
+            moment_2: state[1],
+            rule: adam,
+        }),
+        Update::AmsGrad => Op::AmsGrad(operation::AmsGrad {
             gradients,
             parameters,
             moment_1: state[0],
             moment_2: state[1],
             largest_moment_2: state[2],
             rule: adam,
-        },
-        Update::Sgd { nesterov } => {
-            Op::Sgd { gradients, parameters, velocity: state[0], momentum: MOMENTUM, nesterov }
-        }
-        Update::RmsProp { centered } => Op::RmsProp {
+        }),
+        Update::Sgd { nesterov } => Op::Sgd(operation::Sgd {
+            gradients,
+            parameters,
+            velocity: state[0],
+            momentum: MOMENTUM,
+            nesterov,
+        }),
+        Update::RmsProp { centered } => Op::RmsProp(operation::RmsProp {
             gradients,
             parameters,
             mean_square: state[0],
@@ -183,10 +192,13 @@ pub(super) fn update(shape: [usize; 3], rule: Update, mut values: Values) -> Res
             momentum: MOMENTUM,
             epsilon: EPSILON,
             centered,
-        },
-        Update::Adagrad => {
-            Op::Adagrad { gradients, parameters, accumulator: state[0], epsilon: EPSILON }
-        }
+        }),
+        Update::Adagrad => Op::Adagrad(operation::Adagrad {
+            gradients,
+            parameters,
+            accumulator: state[0],
+            epsilon: EPSILON,
+        }),
     };
     builder.push(Pass::Predict, op)?;
 

@@ -1,12 +1,9 @@
 //! Builds a program: makes the buffers and checks the shapes of each operation as it is added.
 
-use super::shapes;
-use super::{Buffer, BufferId, Element, Op, Pass, Placement, Program, Role, Rows};
-use crate::error::{Error, Result};
-
-/// Values a row, but of arenas: 4 GiB of f32, which no device binds at once. Sizes up to here are
-/// rounded up and added without a thought of overflow.
-const MOST_COLUMNS: usize = 1 << 30;
+use super::{BufferId, Element, Pass, Program, Role, Rows};
+use crate::error::Result;
+use crate::operation::Op;
+use crate::table::Table;
 
 /// Makes a [`Program`]. Each operation is checked when it is added.
 #[derive(Debug, Default)]
@@ -18,6 +15,11 @@ impl ProgramBuilder {
     /// An empty program.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// A program over buffers that exist already.
+    pub fn from_table(table: Table) -> Self {
+        ProgramBuilder { program: Program { table, ..Program::default() } }
     }
 
     /// Adds a buffer in an allocation of its own.
@@ -33,14 +35,7 @@ impl ProgramBuilder {
         rows: Rows,
         columns: usize,
     ) -> Result<BufferId> {
-        self.place(Buffer {
-            name: name.into(),
-            role,
-            element,
-            rows,
-            columns,
-            placement: Placement::Own,
-        })
+        self.program.table.add(name, role, element, rows, columns)
     }
 
     /// A buffer that holds one row of `columns` reals a sample.
@@ -48,7 +43,7 @@ impl ProgramBuilder {
     /// # Errors
     /// As [`buffer`](Self::buffer).
     pub fn activation(&mut self, name: impl Into<String>, columns: usize) -> Result<BufferId> {
-        self.buffer(name, Role::Activation, Element::Real, Rows::Batch, columns)
+        self.program.table.activation(name, columns)
     }
 
     /// A flat allocation for the slices of [`slice`](Self::slice).
@@ -56,8 +51,7 @@ impl ProgramBuilder {
     /// # Errors
     /// As [`buffer`](Self::buffer).
     pub fn arena(&mut self, name: impl Into<String>) -> Result<BufferId> {
-        // It begins at the alignment and grows with each slice.
-        self.buffer(name, Role::Arena, Element::Real, Rows::One, Buffer::SLICE_ALIGNMENT)
+        self.program.table.arena(name)
     }
 
     /// Adds `[rows, columns]` reals at the end of `arena`.
@@ -72,66 +66,7 @@ impl ProgramBuilder {
         rows: Rows,
         columns: usize,
     ) -> Result<BufferId> {
-        let name = name.into();
-        let count = match rows {
-            Rows::Fixed(count) => count.checked_next_multiple_of(4),
-            Rows::One => Some(1),
-            Rows::Batch => None,
-        };
-        let offset = self
-            .program
-            .slices(arena)
-            .map(|(_, slice)| match slice.placement {
-                Placement::Slice { offset, .. } => offset + slice.allocated(0),
-                Placement::Own => 0,
-            })
-            .max()
-            .unwrap_or(0)
-            .next_multiple_of(Buffer::SLICE_ALIGNMENT);
-        // Kernels count elements in u32.
-        let end = count
-            .zip(columns.checked_next_multiple_of(4))
-            .and_then(|(rows, columns)| rows.checked_mul(columns))
-            .and_then(|elements| elements.checked_add(offset))
-            .and_then(|end| end.checked_next_multiple_of(Buffer::SLICE_ALIGNMENT))
-            .filter(|&end| end <= u32::MAX as usize)
-            .ok_or_else(|| {
-                Error::argument(
-                    "units",
-                    format!(
-                        "{name} of [{rows:?}, {columns}] makes the model larger than 2^32 parameters"
-                    ),
-                )
-            })?;
-        let id = self.place(Buffer {
-            name,
-            role,
-            element: Element::Real,
-            rows,
-            columns,
-            placement: Placement::Slice { arena, offset },
-        })?;
-        self.program.buffers[arena.0].columns = end;
-        Ok(id)
-    }
-
-    fn place(&mut self, buffer: Buffer) -> Result<BufferId> {
-        if self.program.find(&buffer.name).is_some() {
-            return Err(Error::argument("name", format!("{} is taken already", buffer.name)));
-        }
-        if buffer.columns == 0 || buffer.rows == Rows::Fixed(0) {
-            return Err(Error::argument(
-                "shape",
-                format!("{} has a dimension of 0; every dimension must be at least 1", buffer.name),
-            ));
-        }
-        if buffer.columns > MOST_COLUMNS {
-            let Buffer { name, columns, .. } = &buffer;
-            let problem = format!("{name} would be rows of {columns} values; give at most 2^30");
-            return Err(Error::argument("shape", problem));
-        }
-        self.program.buffers.push(buffer);
-        Ok(BufferId(self.program.buffers.len() - 1))
+        self.program.table.slice(arena, name, role, rows, columns)
     }
 
     /// Appends `op` to `pass`.
@@ -139,8 +74,9 @@ impl ProgramBuilder {
     /// # Errors
     /// [`Error::Shape`] if the shapes or element types of its buffers do not fit each other, or
     /// if it would write what it also reads.
-    pub fn push(&mut self, pass: Pass, op: Op) -> Result<()> {
-        shapes::check(&self.program, &op)?;
+    pub fn push(&mut self, pass: Pass, op: impl Into<Op>) -> Result<()> {
+        let op = op.into();
+        op.check(&self.program.table)?;
         match pass {
             Pass::Train => self.program.train.push(op),
             Pass::Evaluate => self.program.evaluate.push(op),
@@ -163,5 +99,115 @@ impl ProgramBuilder {
     /// The finished program.
     pub fn build(self) -> Program {
         self.program
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operation::activation::Elementwise;
+    use crate::operation::{self, Op};
+    use crate::program::Pass;
+
+    /// A builder with rows `a` and `b` of 5, `c` of 3 and `d` of 8 columns, and a vector of 5.
+    fn builder() -> (ProgramBuilder, [BufferId; 5]) {
+        let mut builder = ProgramBuilder::new();
+        let rows = [("a", 5), ("b", 5), ("c", 3), ("d", 8)];
+        let [a, b, c, d] = rows.map(|(name, columns)| builder.activation(name, columns).unwrap());
+        let vector = builder.buffer("vector", Role::Scratch, Element::Real, Rows::One, 5).unwrap();
+        (builder, [a, b, c, d, vector])
+    }
+
+    #[track_caller]
+    fn assert_refused(op: impl Fn([BufferId; 5]) -> Op, expected: &str) {
+        let (mut builder, ids) = builder();
+        let error = builder.push(Pass::Predict, op(ids)).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error:?} does not say {expected:?}");
+        assert!(builder.build().ops(Pass::Predict).is_empty());
+    }
+
+    #[test]
+    fn rows_that_do_not_fit_beside_each_other_are_refused() {
+        assert_refused(
+            |[a, _, c, d, _]| Op::Add(operation::Add { first: a, second: c, output: d }),
+            "c in add",
+        );
+        assert_refused(
+            |[a, b, _, d, _]| {
+                Op::Concatenate(operation::Concatenate { first: a, second: b, output: d })
+            },
+            "10]",
+        );
+        let (mut builder, [a, _, c, d, _]) = builder();
+        builder
+            .push(
+                Pass::Predict,
+                Op::Concatenate(operation::Concatenate { first: a, second: c, output: d }),
+            )
+            .unwrap();
+    }
+
+    #[test]
+    fn a_slice_ends_within_its_input() {
+        for offset in [3, usize::MAX] {
+            assert_refused(
+                |[a, _, c, ..]| Op::Slice(operation::Slice { input: a, output: c, offset }),
+                "c in slice",
+            );
+        }
+        let (mut builder, [a, _, c, ..]) = builder();
+        builder
+            .push(Pass::Predict, Op::Slice(operation::Slice { input: a, output: c, offset: 2 }))
+            .unwrap();
+    }
+
+    #[test]
+    fn a_normalization_takes_one_value_a_unit_and_writes_each_buffer_once() {
+        assert_refused(
+            |[a, _, c, _, vector]| {
+                Op::BatchMoments(operation::BatchMoments { input: a, mean: vector, variance: c })
+            },
+            "c in batch_moments",
+        );
+        assert_refused(
+            |[a, _, _, _, vector]| {
+                Op::BatchMoments(operation::BatchMoments {
+                    input: a,
+                    mean: vector,
+                    variance: vector,
+                })
+            },
+            "writes vector twice",
+        );
+        assert_refused(
+            |[a, b, c, _, vector]| {
+                Op::LayerNormalize(operation::LayerNormalize {
+                    input: a,
+                    gamma: vector,
+                    beta: vector,
+                    output: b,
+                    moments: c,
+                    epsilon: 1e-3,
+                    gamma_offset: 0.0,
+                })
+            },
+            "c in layer_normalize",
+        );
+    }
+
+    #[test]
+    fn a_gradient_takes_along_no_activation_that_its_result_does_not_tell() {
+        assert_refused(
+            |[a, b, ..]| {
+                Op::ActivityPenaltyGradient(operation::ActivityPenaltyGradient {
+                    value: a,
+                    input_gradient: b,
+                    activation: Elementwise::Gelu,
+                    l1: 0.5,
+                    l2: 0.5,
+                })
+            },
+            "Gelu cannot be part of activity_penalty_gradient",
+        );
     }
 }

@@ -1,26 +1,24 @@
 //! A training step as data: operations over a table of named buffers. Nothing here knows a GPU;
 //! the CPU and the GPU executor run the same [`Program`].
 
-mod access;
-mod buffer;
 mod builder;
 mod metrics;
-mod op;
-mod shapes;
-mod step;
+mod pass;
 
-pub use buffer::{Buffer, BufferId, Element, Placement, Role, Rows};
+use crate::operation::Op;
+pub use crate::operation::{AdamRule, dropout_threshold};
+use crate::table::Table;
+pub use crate::table::{Buffer, BufferId, Element, Placement, Role, Rows, Step};
 pub use builder::ProgramBuilder;
 pub use metrics::Metrics;
-pub use op::{AdamRule, Op, Pass, dropout_threshold};
-pub use step::Step;
+pub use pass::Pass;
 
 /// The buffer table of a model, its lists of operations, and the buffers of its outputs.
 ///
 /// The lists share the table: evaluation and prediction read the parameters that training writes.
 #[derive(Debug, Clone, Default)]
 pub struct Program {
-    buffers: Vec<Buffer>,
+    table: Table,
     train: Vec<Op>,
     evaluate: Vec<Op>,
     predict: Vec<Op>,
@@ -43,20 +41,24 @@ impl Program {
         }
     }
 
+    /// The buffers.
+    pub fn table(&self) -> &Table {
+        &self.table
+    }
+
     /// The buffer of `id`.
     pub fn buffer(&self, id: BufferId) -> &Buffer {
-        // Ids are only made by the builder of this table.
-        &self.buffers[id.0]
+        self.table.buffer(id)
     }
 
     /// The whole table, in the order of the ids.
     pub fn buffers(&self) -> impl Iterator<Item = (BufferId, &Buffer)> {
-        self.buffers.iter().enumerate().map(|(i, buffer)| (BufferId(i), buffer))
+        self.table.buffers()
     }
 
     /// The buffers of one role, in the order of the ids.
     pub fn of_role(&self, role: Role) -> impl Iterator<Item = (BufferId, &Buffer)> {
-        self.buffers().filter(move |(_, buffer)| buffer.role == role)
+        self.table.of_role(role)
     }
 
     /// Name and result `[B, width]` of each output, as [`Pass::Predict`] computes them.
@@ -66,22 +68,16 @@ impl Program {
 
     /// The buffer called `name`.
     pub fn find(&self, name: &str) -> Option<BufferId> {
-        self.buffers().find(|(_, buffer)| buffer.name == name).map(|(id, _)| id)
+        self.table.find(name)
     }
 
-    /// The same buffers with the slices of each arena in its place.
+    /// The same buffers, each arena replaced by its slices.
     pub fn parts(&self, ids: &[BufferId]) -> Vec<BufferId> {
-        let parts = ids.iter().map(|&id| match self.buffer(id).role {
-            Role::Arena => self.slices(id).map(|(slice, _)| slice).collect(),
-            _ => vec![id],
-        });
-        parts.collect::<Vec<_>>().concat()
+        self.table.parts(ids)
     }
 
     /// The buffers that are slices of `arena`, in the order of their offsets.
     pub fn slices(&self, arena: BufferId) -> impl Iterator<Item = (BufferId, &Buffer)> {
-        self.buffers().filter(
-            move |(_, buffer)| matches!(buffer.placement, Placement::Slice { arena: a, .. } if a == arena),
-        )
+        self.table.slices(arena)
     }
 }

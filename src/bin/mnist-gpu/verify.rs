@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 use minibatch::Gpu;
-use minibatch::parity::{self, Operation, Training, Verdict};
+use minibatch::parity::{self, Training, Verdict};
 use serde::Serialize;
 
 use crate::{args, print};
@@ -97,8 +97,8 @@ pub fn run(args: &args::Verify) -> anyhow::Result<ExitCode> {
         checks.push(row);
         Ok(())
     };
-    for operation in Operation::all() {
-        report(pollster::block_on(parity::operation(&gpu, operation, &operation.shapes()))?)?;
+    for form in parity::forms() {
+        report(pollster::block_on(parity::operation(&gpu, &form, &parity::shapes()))?)?;
     }
     for training in Training::ALL {
         report(pollster::block_on(parity::training(&gpu, training))?)?;

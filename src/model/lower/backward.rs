@@ -1,11 +1,12 @@
 //! From nodes to the operations on the way back.
 
+use crate::operation::{self, Op};
 use std::collections::HashMap;
 
 use super::node::{DenseNode, Gradients, Node, Value};
-use crate::activation::Elementwise;
 use crate::error::Result;
-use crate::program::{BufferId, Op, Pass, ProgramBuilder};
+use crate::operation::activation::Elementwise;
+use crate::program::{BufferId, Pass, ProgramBuilder};
 
 /// The loss' derivatives by each value, before the fused activation that made it: one from each
 /// operation that the value goes into.
@@ -42,7 +43,12 @@ impl Derivatives {
         push(builder, output_gradient)?;
         let activation = value.made_by;
         let value = value.buffer;
-        let back = Op::ActivateBackward { output_gradient, value, input_gradient, activation };
+        let back = Op::ActivateBackward(operation::ActivateBackward {
+            output_gradient,
+            value,
+            input_gradient,
+            activation,
+        });
         builder.push(Pass::Train, back)
     }
 
@@ -54,7 +60,7 @@ impl Derivatives {
         for (number, &second) in (1..).zip(others) {
             let name = format!("{}.gradient.sum_{number}", builder.name(value.buffer));
             let output = builder.activation(name, value.width)?;
-            builder.push(Pass::Train, Op::Add { first: sum, second, output })?;
+            builder.push(Pass::Train, Op::Add(operation::Add { first: sum, second, output }))?;
             sum = output;
         }
         Ok(Some(sum))
@@ -95,12 +101,12 @@ fn push_zeros(builder: &mut ProgramBuilder, node: &Node) -> Result<()> {
         (zeros("no_input", input.width)?, zeros("no_output_gradient", output.width)?);
     builder.push(
         Pass::Train,
-        Op::DenseBackwardWeights {
+        Op::DenseBackwardWeights(operation::DenseBackwardWeights {
             input,
             output_gradient,
             weight_gradient: gradients.weight,
             bias_gradient: gradients.written_bias,
-        },
+        }),
     )
 }
 
@@ -116,35 +122,37 @@ fn push_node(
             if let Some(Gradients { weight: weight_gradient, written_bias, .. }) = gradients {
                 builder.push(
                     Pass::Train,
-                    Op::DenseBackwardWeights {
+                    Op::DenseBackwardWeights(operation::DenseBackwardWeights {
                         input: input.buffer,
                         output_gradient,
                         weight_gradient,
                         bias_gradient: written_bias,
-                    },
+                    }),
                 )?;
             }
             if input.trained {
                 let input_gradient = derivatives.add(builder, input)?;
                 builder.push(
                     Pass::Train,
-                    Op::DenseBackwardInput {
+                    Op::DenseBackwardInput(operation::DenseBackwardInput {
                         output_gradient,
                         weight,
                         input: input.buffer,
                         input_gradient,
                         activation: input.made_by,
-                    },
+                    }),
                 )?;
             }
         }
         Node::Activate { input, output, activation } => {
             let value = if activation.is_fused() { output.buffer } else { input.buffer };
-            let op = |input_gradient| Op::ActivateBackward {
-                output_gradient,
-                value,
-                input_gradient,
-                activation,
+            let op = |input_gradient| {
+                Op::ActivateBackward(operation::ActivateBackward {
+                    output_gradient,
+                    value,
+                    input_gradient,
+                    activation,
+                })
             };
             derivatives.add_after_activation(builder, input, |builder, gradient| {
                 builder.push(Pass::Train, op(gradient))
@@ -152,8 +160,13 @@ fn push_node(
         }
         Node::Softmax { input, output } => {
             let value = output.buffer;
-            let op =
-                |input_gradient| Op::SoftmaxBackward { output_gradient, value, input_gradient };
+            let op = |input_gradient| {
+                Op::SoftmaxBackward(operation::SoftmaxBackward {
+                    output_gradient,
+                    value,
+                    input_gradient,
+                })
+            };
             derivatives.add_after_activation(builder, input, |builder, gradient| {
                 builder.push(Pass::Train, op(gradient))
             })?;
@@ -162,14 +175,14 @@ fn push_node(
             let input_gradient = derivatives.add(builder, input)?;
             builder.push(
                 Pass::Train,
-                Op::DropoutBackward {
+                Op::DropoutBackward(operation::DropoutBackward {
                     output_gradient,
                     input: input.buffer,
                     input_gradient,
                     activation: input.made_by,
                     rate,
                     layer: number,
-                },
+                }),
             )?;
         }
         Node::GaussianNoise { input, .. } => pass_on(builder, input, output_gradient, derivatives)?,
@@ -181,7 +194,9 @@ fn push_node(
         Node::Concatenate { first, second, .. } => {
             for (input, offset) in [(first, 0), (second, first.width)] {
                 if input.trained {
-                    let op = |output| Op::Slice { input: output_gradient, output, offset };
+                    let op = |output| {
+                        Op::Slice(operation::Slice { input: output_gradient, output, offset })
+                    };
                     derivatives.add_after_activation(builder, input, |builder, gradient| {
                         builder.push(Pass::Train, op(gradient))
                     })?;
@@ -194,7 +209,7 @@ fn push_node(
             if batch.is_some() {
                 builder.push(
                     Pass::Train,
-                    Op::BatchNormalizeBackward {
+                    Op::BatchNormalizeBackward(operation::BatchNormalizeBackward {
                         output_gradient,
                         input: input.buffer,
                         mean,
@@ -202,14 +217,14 @@ fn push_node(
                         gamma_gradient,
                         beta_gradient,
                         epsilon,
-                    },
+                    }),
                 )?;
             }
             if input.trained {
                 let input_gradient = derivatives.add(builder, input)?;
                 builder.push(
                     Pass::Train,
-                    Op::BatchNormalizeBackwardInput {
+                    Op::BatchNormalizeBackwardInput(operation::BatchNormalizeBackwardInput {
                         output_gradient,
                         input: input.buffer,
                         mean,
@@ -221,7 +236,7 @@ fn push_node(
                         epsilon,
                         gamma_offset: affine.gamma_offset,
                         activation: input.made_by,
-                    },
+                    }),
                 )?;
             }
         }
@@ -230,20 +245,20 @@ fn push_node(
                 let [gamma_gradient, beta_gradient] = affine.written;
                 builder.push(
                     Pass::Train,
-                    Op::LayerNormalizeBackward {
+                    Op::LayerNormalizeBackward(operation::LayerNormalizeBackward {
                         output_gradient,
                         input: input.buffer,
                         moments,
                         gamma_gradient,
                         beta_gradient,
-                    },
+                    }),
                 )?;
             }
             if input.trained {
                 let input_gradient = derivatives.add(builder, input)?;
                 builder.push(
                     Pass::Train,
-                    Op::LayerNormalizeBackwardInput {
+                    Op::LayerNormalizeBackwardInput(operation::LayerNormalizeBackwardInput {
                         output_gradient,
                         input: input.buffer,
                         moments,
@@ -251,7 +266,7 @@ fn push_node(
                         input_gradient,
                         gamma_offset: affine.gamma_offset,
                         activation: input.made_by,
-                    },
+                    }),
                 )?;
             }
         }
@@ -273,11 +288,11 @@ fn pass_on(
     builder.push(
         Pass::Train,
         // A copy, if that is linear.
-        Op::ActivateBackward {
+        Op::ActivateBackward(operation::ActivateBackward {
             output_gradient,
             value: input.buffer,
             input_gradient,
             activation: input.made_by,
-        },
+        }),
     )
 }

@@ -1,8 +1,8 @@
 //! Whether a layer's constants are in their ranges.
 
-use crate::activation::Activation;
 use crate::error::{Error, Result};
 use crate::model::{Layer, Normalization};
+use crate::operation::activation::Activation;
 
 /// A slope below 0 would make the derivative untellable from the result, and what is not finite
 /// would end in the weights.

@@ -2,10 +2,10 @@
 
 use std::collections::HashSet;
 
-use crate::activation::Activation;
 use crate::error::{Error, Result};
 use crate::model::functional::{Functional, NodeKind};
 use crate::model::{Dense, Layer};
+use crate::operation::activation::Activation;
 
 /// One step of a checked graph that does something.
 #[derive(Debug, Clone)]

@@ -3,13 +3,13 @@
 use super::constants::check_constants;
 use super::graph::Step;
 use super::node::{Affine, Batch, DenseNode, Gradients, Made, Node, Value};
-use crate::activation::{Activation, Elementwise};
 use crate::error::{Error, Result};
 use crate::model::functional::NodeKind;
 use crate::model::{
     BatchNormalization, Dense, Initializer, Input, InputType, Layer, LayerNormalization,
     Normalization, Regularizer,
 };
+use crate::operation::activation::{Activation, Elementwise};
 use crate::program::{BufferId, Element, ProgramBuilder, Role, Rows};
 
 /// The arenas of the parameters that are trained, of those that are not, of the gradients, and of

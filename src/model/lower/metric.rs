@@ -1,12 +1,13 @@
 //! From metrics to operations on an output's predictions.
 
 use super::objective::Judged;
-use crate::activation::Elementwise;
 use crate::error::{Error, Result};
 use crate::loss::{Accuracy, Loss};
 use crate::metric::{Metric, PointwiseMetric, Thresholds};
 use crate::model::report::{ReportedMetric, Sums};
-use crate::program::{BufferId, Element, Op, ProgramBuilder, Role, Rows};
+use crate::operation::activation::Elementwise;
+use crate::operation::{self, Op};
+use crate::program::{BufferId, Element, ProgramBuilder, Role, Rows};
 
 /// What a metric is computed of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -160,27 +161,33 @@ pub(super) fn lower(
     let mut ops = Vec::new();
     let pointwise = |builder: &mut ProgramBuilder, predictions, function| -> Result<_> {
         let sums = sums(builder, Rows::Batch, 2)?;
-        let op =
-            Op::PointwiseMetric { predictions, targets, sample_weights, sums, function, weighted };
+        let op = Op::PointwiseMetric(operation::PointwiseMetric {
+            predictions,
+            targets,
+            sample_weights,
+            sums,
+            function,
+            weighted,
+        });
         Ok((sums, op))
     };
     let histogram = |builder: &mut ProgramBuilder, thresholds: Thresholds| -> Result<_> {
         let sums = sums(builder, Rows::Batch, 2 * thresholds.buckets())?;
-        let op = Op::BinaryHistogram {
+        let op = Op::BinaryHistogram(operation::BinaryHistogram {
             predictions: probabilities,
             targets,
             sample_weights,
             sums,
             thresholds,
             weighted,
-        };
+        });
         Ok((sums, op))
     };
     // The class of each sample, as an index.
     let index = |builder: &mut ProgramBuilder, suffix: &str, input| -> Result<_> {
         let name = format!("metrics.{}.{name}.{suffix}", judged.name);
         let index = builder.buffer(name, Role::Activation, Element::U32, Rows::Batch, 1)?;
-        Ok((index, Op::Argmax { input, index }))
+        Ok((index, Op::Argmax(operation::Argmax { input, index })))
     };
     let labels = |builder: &mut ProgramBuilder, ops: &mut Vec<Op>| -> Result<BufferId> {
         if judged.objective.loss == Loss::SparseCategoricalCrossentropy {
@@ -193,7 +200,14 @@ pub(super) fn lower(
     let top = |builder: &mut ProgramBuilder, ops: &mut Vec<Op>, k| -> Result<BufferId> {
         let labels = labels(builder, ops)?;
         let sums = sums(builder, Rows::Batch, 2)?;
-        ops.push(Op::TopK { predictions, labels, sample_weights, sums, k, weighted });
+        ops.push(Op::TopK(operation::TopK {
+            predictions,
+            labels,
+            sample_weights,
+            sums,
+            k,
+            weighted,
+        }));
         Ok(sums)
     };
     let sums = match metric {
@@ -252,7 +266,13 @@ pub(super) fn lower(
             let (predicted, op) = index(builder, "predicted", predictions)?;
             ops.push(op);
             let matrix = sums(builder, Rows::Fixed(units), units)?;
-            ops.push(Op::ConfusionMatrix { labels, predicted, sample_weights, matrix, weighted });
+            ops.push(Op::ConfusionMatrix(operation::ConfusionMatrix {
+                labels,
+                predicted,
+                sample_weights,
+                matrix,
+                weighted,
+            }));
             matrix
         }
     };

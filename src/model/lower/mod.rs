@@ -10,6 +10,7 @@ mod node;
 mod objective;
 mod update;
 
+use crate::operation::{self, Op};
 use std::collections::HashMap;
 
 pub(crate) use update::check_optimizer;
@@ -17,10 +18,10 @@ pub(crate) use update::check_optimizer;
 use super::compiled::Compiled;
 use super::report::{OutputReport, Report};
 use super::{Objective, Regularizer};
-use crate::activation::{Activation, Elementwise};
 use crate::error::{Error, Result};
 use crate::loss::Loss;
-use crate::program::{BufferId, Element, Op, Pass, Program, ProgramBuilder, Role, Rows};
+use crate::operation::activation::{Activation, Elementwise};
+use crate::program::{BufferId, Element, Pass, Program, ProgramBuilder, Role, Rows};
 use backward::Derivatives;
 use graph::Graph;
 use layer::{Arenas, Initial, Nodes};
@@ -137,7 +138,10 @@ pub(crate) fn lowered(compiled: &Compiled) -> Result<Lowered> {
 
     backward::push_backward(&mut builder, &nodes, derivatives)?;
     for (weight, weight_gradient, Regularizer { l1, l2 }) in penalized {
-        builder.push(Pass::Train, Op::PenaltyGradient { weight, weight_gradient, l1, l2 })?;
+        builder.push(
+            Pass::Train,
+            Op::PenaltyGradient(operation::PenaltyGradient { weight, weight_gradient, l1, l2 }),
+        )?;
     }
     let gradients: Vec<BufferId> = nodes.iter().flat_map(Node::gradients).collect();
     update::push_update(&mut builder, compiled, &arenas, &gradients)?;
@@ -209,11 +213,20 @@ fn push_activities(
     let name = "metrics.activities";
     let loss = builder.buffer(name, Role::Metric, Element::Real, Rows::Batch, 1)?;
     for &(value, Regularizer { l1, l2 }) in activities {
-        push_both(builder, Op::ActivityPenalty { value: value.buffer, loss, l1, l2 })?;
+        push_both(
+            builder,
+            Op::ActivityPenalty(operation::ActivityPenalty { value: value.buffer, loss, l1, l2 }),
+        )?;
         if value.trained {
             let input_gradient = derivatives.add(builder, value)?;
             let (activation, value) = (value.made_by, value.buffer);
-            let op = Op::ActivityPenaltyGradient { value, input_gradient, activation, l1, l2 };
+            let op = Op::ActivityPenaltyGradient(operation::ActivityPenaltyGradient {
+                value,
+                input_gradient,
+                activation,
+                l1,
+                l2,
+            });
             builder.push(Pass::Train, op)?;
         }
     }
@@ -231,7 +244,7 @@ fn push_penalties(
     let (name, slots) = ("metrics.penalty", Program::PENALTY_SLOTS + 1);
     let penalty = builder.buffer(name, Role::Metric, Element::Real, Rows::One, slots)?;
     for &(weight, _, Regularizer { l1, l2 }) in penalized {
-        push_both(builder, Op::Penalty { weight, penalty, l1, l2 })?;
+        push_both(builder, Op::Penalty(operation::Penalty { weight, penalty, l1, l2 }))?;
     }
     Ok(Some(penalty))
 }

@@ -1,7 +1,7 @@
 //! The operations that a graph of layers consists of.
 
-use crate::activation::Elementwise;
 use crate::model::Dense;
+use crate::operation::activation::Elementwise;
 use crate::program::BufferId;
 
 /// A value on its way through the layers, `[B, width]`.

@@ -1,11 +1,12 @@
 //! From an output's loss to operations on its values.
 
 use super::node::{DenseNode, Made, Node, Value};
-use crate::activation::{Activation, Elementwise};
 use crate::error::{Error, Result};
 use crate::loss::{Loss, PointwiseLoss};
 use crate::model::{Dense, Objective, Regularizer};
-use crate::program::{BufferId, Op};
+use crate::operation::activation::{Activation, Elementwise};
+use crate::operation::{self, Op};
+use crate::program::BufferId;
 
 /// One output with what it is judged by.
 pub(super) struct Judged<'a> {
@@ -34,21 +35,23 @@ impl Judged<'_> {
         let scale = self.objective.loss_weight;
         let (targets, Value { buffer: outputs, made_by: activation, .. }) =
             (self.targets, self.judged());
-        let pointwise = |function, activation| Op::PointwiseLoss {
-            outputs,
-            targets,
-            sample_weights,
-            loss,
-            counts,
-            gradient,
-            scale,
-            function,
-            activation,
+        let pointwise = |function, activation| {
+            Op::PointwiseLoss(operation::PointwiseLoss {
+                outputs,
+                targets,
+                sample_weights,
+                loss,
+                counts,
+                gradient,
+                scale,
+                function,
+                activation,
+            })
         };
         match self.objective.loss {
             Loss::SparseCategoricalCrossentropy => {
                 let (logits, labels) = (outputs, targets);
-                Op::SoftmaxCrossEntropy {
+                Op::SoftmaxCrossEntropy(operation::SoftmaxCrossEntropy {
                     logits,
                     labels,
                     sample_weights,
@@ -56,18 +59,20 @@ impl Judged<'_> {
                     counts,
                     gradient,
                     scale,
-                }
+                })
             }
-            Loss::CategoricalCrossentropy { label_smoothing } => Op::CategoricalCrossEntropy {
-                logits: outputs,
-                targets,
-                sample_weights,
-                loss,
-                counts,
-                gradient,
-                scale,
-                label_smoothing,
-            },
+            Loss::CategoricalCrossentropy { label_smoothing } => {
+                Op::CategoricalCrossEntropy(operation::CategoricalCrossEntropy {
+                    logits: outputs,
+                    targets,
+                    sample_weights,
+                    loss,
+                    counts,
+                    gradient,
+                    scale,
+                    label_smoothing,
+                })
+            }
             Loss::BinaryCrossentropy { label_smoothing } => {
                 let function = PointwiseLoss::BinaryCrossentropy { label_smoothing };
                 pointwise(function, Elementwise::Linear)

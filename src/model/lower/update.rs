@@ -3,8 +3,9 @@
 use super::layer::Arenas;
 use crate::error::{Error, Result};
 use crate::model::Compiled;
+use crate::operation::{self, Op};
 use crate::optimizer::{Adagrad, Adam, Clip, Optimizer, RmsProp, Sgd};
-use crate::program::{AdamRule, BufferId, Element, Op, Pass, ProgramBuilder, Role, Rows};
+use crate::program::{AdamRule, BufferId, Element, Pass, ProgramBuilder, Role, Rows};
 
 /// What the optimizer keeps for each parameter, and after it the gradients gathered for the next
 /// update.
@@ -43,9 +44,15 @@ pub(super) fn push_update(
     let pass = match arena(ACCUMULATED) {
         None => Pass::Train,
         Some(&(_, accumulated)) => {
-            builder.push(Pass::Train, Op::Accumulate { gradients, accumulated })?;
+            builder.push(
+                Pass::Train,
+                Op::Accumulate(operation::Accumulate { gradients, accumulated }),
+            )?;
             let steps = compiled.gradient_accumulation_steps;
-            builder.push(Pass::Update, Op::TakeMean { accumulated, gradients, steps })?;
+            builder.push(
+                Pass::Update,
+                Op::TakeMean(operation::TakeMean { accumulated, gradients, steps }),
+            )?;
             Pass::Update
         }
     };
@@ -70,25 +77,39 @@ fn push_clip(
         Clip::None => {}
         Clip::Value(limit) => {
             for &gradient in gradients {
-                builder.push(pass, Op::ClipByValue { gradient, limit })?;
+                builder.push(pass, Op::ClipByValue(operation::ClipByValue { gradient, limit }))?;
             }
         }
         Clip::Norm(limit) => {
             for (i, &gradient) in gradients.iter().enumerate() {
                 let squared_norm = sum(builder, format!("all.squared_norm_{}", i + 1))?;
-                let op = Op::SquaredNorm { gradient, sum: squared_norm, first: true };
+                let op = Op::SquaredNorm(operation::SquaredNorm {
+                    gradient,
+                    sum: squared_norm,
+                    first: true,
+                });
                 builder.push(pass, op)?;
-                builder.push(pass, Op::ClipByNorm { squared_norm, gradient, limit })?;
+                builder.push(
+                    pass,
+                    Op::ClipByNorm(operation::ClipByNorm { squared_norm, gradient, limit }),
+                )?;
             }
         }
         Clip::GlobalNorm(limit) => {
             let squared_norm = sum(builder, "all.squared_norm".into())?;
             for (i, &gradient) in gradients.iter().enumerate() {
-                let op = Op::SquaredNorm { gradient, sum: squared_norm, first: i == 0 };
+                let op = Op::SquaredNorm(operation::SquaredNorm {
+                    gradient,
+                    sum: squared_norm,
+                    first: i == 0,
+                });
                 builder.push(pass, op)?;
             }
             for &gradient in gradients {
-                builder.push(pass, Op::ClipByNorm { squared_norm, gradient, limit })?;
+                builder.push(
+                    pass,
+                    Op::ClipByNorm(operation::ClipByNorm { squared_norm, gradient, limit }),
+                )?;
             }
         }
     }
@@ -105,20 +126,31 @@ fn lower_update(
     let rule =
         |adam: &Adam| AdamRule { beta_1: adam.beta_1, beta_2: adam.beta_2, epsilon: adam.epsilon };
     Ok(match (optimizer, state) {
-        (Optimizer::Adam(adam), &[moment_1, moment_2]) => {
-            Op::Adam { gradients, parameters, moment_1, moment_2, rule: rule(adam) }
-        }
+        (Optimizer::Adam(adam), &[moment_1, moment_2]) => Op::Adam(operation::Adam {
+            gradients,
+            parameters,
+            moment_1,
+            moment_2,
+            rule: rule(adam),
+        }),
         (Optimizer::Adam(adam), &[moment_1, moment_2, largest_moment_2]) => {
             let rule = rule(adam);
-            Op::AmsGrad { gradients, parameters, moment_1, moment_2, largest_moment_2, rule }
+            Op::AmsGrad(operation::AmsGrad {
+                gradients,
+                parameters,
+                moment_1,
+                moment_2,
+                largest_moment_2,
+                rule,
+            })
         }
         (&Optimizer::Sgd(Sgd { momentum, nesterov, .. }), &[velocity]) => {
-            Op::Sgd { gradients, parameters, velocity, momentum, nesterov }
+            Op::Sgd(operation::Sgd { gradients, parameters, velocity, momentum, nesterov })
         }
         (
             &Optimizer::RmsProp(RmsProp { rho, momentum, epsilon, centered, .. }),
             &[mean_square, mean_gradient, velocity],
-        ) => Op::RmsProp {
+        ) => Op::RmsProp(operation::RmsProp {
             gradients,
             parameters,
             mean_square,
@@ -128,9 +160,9 @@ fn lower_update(
             momentum,
             epsilon,
             centered,
-        },
+        }),
         (&Optimizer::Adagrad(Adagrad { epsilon, .. }), &[accumulator]) => {
-            Op::Adagrad { gradients, parameters, accumulator, epsilon }
+            Op::Adagrad(operation::Adagrad { gradients, parameters, accumulator, epsilon })
         }
         (optimizer, state) => {
             let problem = format!("{optimizer:?} with {} arenas of state", state.len());

@@ -2,13 +2,10 @@
 //! accuracy that [WGSL](https://www.w3.org/TR/WGSL/#floating-point-accuracy) promises of its
 //! functions.
 
-use crate::activation::Elementwise;
-use crate::cpu::activation::apply;
-
 /// Unit roundoff of f32: half the distance from 1 to the next number.
 pub const EPSILON: f64 = 1.0 / (1u32 << 24) as f64;
 /// The distance from 1 to the next f32: one ULP, relative to the result.
-const ULP: f64 = 2.0 * EPSILON;
+pub const ULP: f64 = 2.0 * EPSILON;
 
 /// `k·eps / (1 - k·eps)`, the growth of rounding over `k` terms in any order of summation
 /// (Higham, "Accuracy and Stability of Numerical Algorithms", section 3.1).
@@ -24,94 +21,20 @@ pub fn dot(terms: usize, sum_of_absolutes: f64) -> f64 {
 }
 
 /// Subnormal numbers may be flushed to zero.
-fn smallest() -> f64 {
+pub fn smallest() -> f64 {
     f64::from(f32::MIN_POSITIVE)
 }
 
 /// Relative error of `exp(x)`: 3 + 2|x| ULP.
-fn exp(x: f64) -> f64 {
+pub fn exp(x: f64) -> f64 {
     (3.0 + 2.0 * x.abs()) * ULP
-}
-
-/// Of `activation(x)`, when `x` itself is off by `error` at most.
-pub fn activation(activation: Elementwise, x: f64, error: f64) -> f64 {
-    let y = apply(x, activation);
-    // Rounding of sums and products of a size near 1 and y.
-    let rounded = 4.0 * ULP * (1.0 + y.abs()) + smallest();
-    match activation {
-        Elementwise::Linear | Elementwise::Relu => error,
-        Elementwise::LeakyRelu { .. } => error + 2.0 * ULP * y.abs() + smallest(),
-        Elementwise::Sigmoid => {
-            // The slope is at most 1/4; exp reaches the result by y(1 - y); then a sum and a
-            // division (2.5 ULP).
-            0.25 * error + y * (1.0 - y) * exp(x) + 4.0 * ULP * y + smallest()
-        }
-        // WGSL defines tanh by sinh / cosh, and these by exp: an absolute error near 0.
-        Elementwise::Tanh => error + (2.0 * exp(x.abs().min(15.0)) + 4.0 * ULP) * 1.0,
-        Elementwise::Elu { .. } | Elementwise::Selu => {
-            let [scale, alpha] = match activation {
-                Elementwise::Elu { alpha } => [1.0, alpha.value().abs()],
-                _ => Elementwise::SELU,
-            };
-            // exp of at most 0, from which 1 is taken.
-            scale.max(alpha) * error + alpha * exp(x.min(0.0)) * x.min(0.0).exp() + 2.0 * rounded
-        }
-        Elementwise::Softplus => error + log_one_plus_exp(x) + rounded,
-        Elementwise::Silu => {
-            let s = 1.0 / (1.0 + (-x).exp());
-            // The slope is at most 1.1.
-            1.1 * error
-                + x.abs() * (s * (1.0 - s) * exp(x) + 4.0 * ULP * s)
-                + rounded * x.abs()
-                + smallest()
-        }
-        // The slope is at most 1.13.
-        Elementwise::Gelu => 1.13 * error + x.abs() * normal(x) + rounded,
-        Elementwise::GeluTanh => {
-            let argument = gelu_argument(x);
-            let tanh = 2.0 * exp(argument.abs().min(15.0)) + 4.0 * ULP;
-            1.13 * error + 0.5 * x.abs() * (tanh + 8.0 * ULP * argument.abs()) + rounded
-        }
-    }
-}
-
-/// Of `activation'`, told from `value` as it is.
-pub fn activation_derivative(activation: Elementwise, value: f64) -> f64 {
-    let x = value;
-    let rounded = 8.0 * ULP * (1.0 + x.abs()) + smallest();
-    match activation {
-        Elementwise::Linear | Elementwise::Relu | Elementwise::LeakyRelu { .. } => 0.0,
-        Elementwise::Elu { .. } | Elementwise::Selu | Elementwise::Sigmoid | Elementwise::Tanh => {
-            rounded
-        }
-        Elementwise::Softplus => exp(x) * (-x).exp() + rounded,
-        Elementwise::Silu => {
-            let s = 1.0 / (1.0 + (-x).exp());
-            let of_s = s * (1.0 - s) * exp(x) + 4.0 * ULP * s;
-            of_s * (1.0 + 2.0 * x.abs()) + rounded
-        }
-        Elementwise::Gelu => {
-            let density = 0.4 * (-0.5 * x * x).exp();
-            normal(x) + x.abs() * density * (exp(0.5 * x * x) + ULP * x * x) + rounded
-        }
-        Elementwise::GeluTanh => {
-            let argument = gelu_argument(x);
-            let tanh = 2.0 * exp(argument.abs().min(15.0)) + 4.0 * ULP + 8.0 * ULP * argument.abs();
-            let slope = 0.8 * (1.0 + 0.14 * x * x);
-            tanh * (0.5 + x.abs() * slope) + rounded * (1.0 + slope)
-        }
-    }
 }
 
 /// Of the normal distribution by Abramowitz and Stegun 7.1.26: half of its own 1.5e-7, and the
 /// rounding of a polynomial of five terms whose coefficients reach 1.5, times exp(-x²/2).
-fn normal(x: f64) -> f64 {
+pub fn normal_distribution(x: f64) -> f64 {
     let power = (-0.5 * x * x).exp();
     0.75e-7 + power * (exp(0.5 * x * x) + ULP * x * x) + 40.0 * ULP * power + 2.0 * ULP
-}
-
-fn gelu_argument(x: f64) -> f64 {
-    0.8 * (x.abs() + 0.0448 * x.abs().powi(3))
 }
 
 /// Of `gradient · activation'`, given the gradient's error, the derivative and the result.

@@ -7,8 +7,10 @@ use super::bounds::{self, EPSILON};
 
 /// What a kernel computes in f32, and how far from it the kernel's own number may lie.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Approximate {
+pub struct Approximate {
+    /// The exact number.
     pub value: f64,
+    /// How far the kernel may be off.
     pub error: f64,
 }
 

@@ -1,15 +1,78 @@
-//! What each operation demands of its buffers.
+//! Operations whose parts still stand elsewhere.
 
-use super::{BufferId, Element, Op, Program, Role, Rows};
+use super::case::{Cases, Form};
+use super::contract::{Buffers, Operation};
+use super::kernel::{Dispatch, Target};
+use super::list::Op;
+use super::run::Run;
+use super::shapes::Shapes;
 use crate::error::{Error, Result};
 use crate::metric::{PointwiseMetric, Thresholds};
+use crate::number::Real;
+use crate::operation;
+use crate::table::{BufferId, Element, Role, Rows, Table};
 
-/// Whether the shapes and element types of the operation's buffers fit each other, and it does not
-/// write what it also reads.
-///
-/// # Errors
-/// [`Error::Shape`] or [`Error::Argument`] naming what does not fit.
-pub(super) fn check(program: &Program, op: &Op) -> Result<()> {
+macro_rules! legacy {
+    ($($name:ident),+ $(,)?) => {
+        $(impl Operation for operation::$name {
+            fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
+                check(shapes.table(), &Op::from(*self))
+            }
+            fn run<T: Real>(&self, on: &Run<'_, T>) {
+                crate::cpu::operations::run(&Op::from(*self), on)
+            }
+            fn dispatch(&self, target: &Target<'_>) -> Result<Dispatch> {
+                crate::gpu::plan::legacy(target, &Op::from(*self))
+            }
+        }
+        impl Cases for operation::$name {
+            fn forms() -> Vec<Form> {
+                crate::parity::legacy_forms(<Self as Buffers>::NAME)
+            }
+        })+
+    };
+}
+legacy!(
+    Dropout,
+    DropoutBackward,
+    Softmax,
+    SoftmaxBackward,
+    Concatenate,
+    Slice,
+    GaussianNoise,
+    BatchMoments,
+    MovingAverage,
+    BatchNormalize,
+    BatchNormalizeBackward,
+    BatchNormalizeBackwardInput,
+    LayerNormalize,
+    LayerNormalizeBackward,
+    LayerNormalizeBackwardInput,
+    ActivityPenalty,
+    ActivityPenaltyGradient,
+    SoftmaxCrossEntropy,
+    CategoricalCrossEntropy,
+    PointwiseLoss,
+    Argmax,
+    TopK,
+    PointwiseMetric,
+    BinaryHistogram,
+    ConfusionMatrix,
+    Penalty,
+    PenaltyGradient,
+    SquaredNorm,
+    ClipByNorm,
+    ClipByValue,
+    Accumulate,
+    TakeMean,
+    Adam,
+    AmsGrad,
+    Sgd,
+    RmsProp,
+    Adagrad,
+);
+
+fn check(program: &Table, op: &Op) -> Result<()> {
     use Element::{Real, U8, U32};
     use Rows::{Batch, Fixed, One};
     let columns = |id: BufferId| program.buffer(id).columns;
@@ -40,45 +103,51 @@ pub(super) fn check(program: &Program, op: &Op) -> Result<()> {
         })
     };
     // A derivative that is not told by the result cannot be part of these.
-    if let Op::DenseForward { activation, .. }
-    | Op::DenseBackwardInput { activation, .. }
-    | Op::DropoutBackward { activation, .. }
-    | Op::BatchNormalizeBackwardInput { activation, .. }
-    | Op::LayerNormalizeBackwardInput { activation, .. }
-    | Op::ActivityPenaltyGradient { activation, .. }
-    | Op::PointwiseLoss { activation, .. } = *op
+    if let Op::DenseForward(operation::DenseForward { activation, .. })
+    | Op::DenseBackwardInput(operation::DenseBackwardInput { activation, .. })
+    | Op::DropoutBackward(operation::DropoutBackward { activation, .. })
+    | Op::BatchNormalizeBackwardInput(operation::BatchNormalizeBackwardInput {
+        activation,
+        ..
+    })
+    | Op::LayerNormalizeBackwardInput(operation::LayerNormalizeBackwardInput {
+        activation,
+        ..
+    })
+    | Op::ActivityPenaltyGradient(operation::ActivityPenaltyGradient { activation, .. })
+    | Op::PointwiseLoss(operation::PointwiseLoss { activation, .. }) = *op
         && !activation.is_fused()
     {
         let problem = format!("{activation:?} cannot be part of {}", op.name());
         return Err(Error::argument("activation", problem));
     }
     match *op {
-        Op::Convert { input, output, .. } => {
+        Op::Convert(operation::Convert { input, output, .. }) => {
             expect(input, U8, Batch, columns(input))?;
             expect(output, Real, Batch, columns(input))?;
         }
-        Op::DenseForward { input, weight, bias, output, .. } => {
+        Op::DenseForward(operation::DenseForward { input, weight, bias, output, .. }) => {
             expect(input, Real, Batch, columns(input))?;
             expect(weight, Real, Fixed(columns(input)), columns(output))?;
             expect(bias, Real, One, columns(output))?;
             expect(output, Real, Batch, columns(output))?;
         }
-        Op::Softmax { input, output }
-        | Op::Activate { input, output, .. }
-        | Op::Dropout { input, output, .. }
-        | Op::GaussianNoise { input, output, .. } => {
+        Op::Softmax(operation::Softmax { input, output })
+        | Op::Activate(operation::Activate { input, output, .. })
+        | Op::Dropout(operation::Dropout { input, output, .. })
+        | Op::GaussianNoise(operation::GaussianNoise { input, output, .. }) => {
             expect(input, Real, Batch, columns(input))?;
             expect(output, Real, Batch, columns(input))?;
         }
-        Op::Add { first, second, output } => {
+        Op::Add(operation::Add { first, second, output }) => {
             all(&[first, second, output], Batch, columns(first))?;
         }
-        Op::Concatenate { first, second, output } => {
+        Op::Concatenate(operation::Concatenate { first, second, output }) => {
             expect(first, Real, Batch, columns(first))?;
             expect(second, Real, Batch, columns(second))?;
             expect(output, Real, Batch, columns(first).saturating_add(columns(second)))?;
         }
-        Op::Slice { input, output, offset } => {
+        Op::Slice(operation::Slice { input, output, offset }) => {
             expect(input, Real, Batch, columns(input))?;
             expect(output, Real, Batch, columns(output))?;
             let (width, of) = (columns(output), columns(input));
@@ -90,15 +159,23 @@ pub(super) fn check(program: &Program, op: &Op) -> Result<()> {
                 });
             }
         }
-        Op::BatchMoments { input, mean, variance } => {
+        Op::BatchMoments(operation::BatchMoments { input, mean, variance }) => {
             all(&[input], Batch, columns(input))?;
             all(&[mean, variance], One, columns(input))?;
         }
-        Op::BatchNormalize { input, mean, variance, gamma, beta, output, .. } => {
+        Op::BatchNormalize(operation::BatchNormalize {
+            input,
+            mean,
+            variance,
+            gamma,
+            beta,
+            output,
+            ..
+        }) => {
             all(&[input, output], Batch, columns(input))?;
             all(&[mean, variance, gamma, beta], One, columns(input))?;
         }
-        Op::BatchNormalizeBackward {
+        Op::BatchNormalizeBackward(operation::BatchNormalizeBackward {
             output_gradient,
             input,
             mean,
@@ -106,11 +183,11 @@ pub(super) fn check(program: &Program, op: &Op) -> Result<()> {
             gamma_gradient,
             beta_gradient,
             ..
-        } => {
+        }) => {
             all(&[output_gradient, input], Batch, columns(input))?;
             all(&[mean, variance, gamma_gradient, beta_gradient], One, columns(input))?;
         }
-        Op::BatchNormalizeBackwardInput {
+        Op::BatchNormalizeBackwardInput(operation::BatchNormalizeBackwardInput {
             output_gradient,
             input,
             mean,
@@ -120,63 +197,98 @@ pub(super) fn check(program: &Program, op: &Op) -> Result<()> {
             beta_gradient,
             input_gradient,
             ..
-        } => {
+        }) => {
             all(&[output_gradient, input, input_gradient], Batch, columns(input))?;
             let vectors = [mean, variance, gamma, gamma_gradient, beta_gradient];
             all(&vectors, One, columns(input))?;
         }
-        Op::LayerNormalize { input, gamma, beta, output, moments, .. } => {
+        Op::LayerNormalize(operation::LayerNormalize {
+            input,
+            gamma,
+            beta,
+            output,
+            moments,
+            ..
+        }) => {
             all(&[input, output], Batch, columns(input))?;
             all(&[gamma, beta], One, columns(input))?;
             expect(moments, Real, Batch, 2)?;
         }
-        Op::LayerNormalizeBackward {
+        Op::LayerNormalizeBackward(operation::LayerNormalizeBackward {
             output_gradient,
             input,
             moments,
             gamma_gradient,
             beta_gradient,
-        } => {
+        }) => {
             all(&[output_gradient, input], Batch, columns(input))?;
             all(&[gamma_gradient, beta_gradient], One, columns(input))?;
             expect(moments, Real, Batch, 2)?;
         }
-        Op::LayerNormalizeBackwardInput {
+        Op::LayerNormalizeBackwardInput(operation::LayerNormalizeBackwardInput {
             output_gradient,
             input,
             moments,
             gamma,
             input_gradient,
             ..
-        } => {
+        }) => {
             all(&[output_gradient, input, input_gradient], Batch, columns(input))?;
             all(&[gamma], One, columns(input))?;
             expect(moments, Real, Batch, 2)?;
         }
-        Op::MovingAverage { value, average, .. } => {
+        Op::MovingAverage(operation::MovingAverage { value, average, .. }) => {
             all(&[value, average], One, columns(value))?;
         }
-        Op::ActivityPenalty { value, loss, .. } => {
+        Op::ActivityPenalty(operation::ActivityPenalty { value, loss, .. }) => {
             expect(value, Real, Batch, columns(value))?;
             expect(loss, Real, Batch, 1)?;
         }
-        Op::ActivityPenaltyGradient { value, input_gradient, .. } => {
+        Op::ActivityPenaltyGradient(operation::ActivityPenaltyGradient {
+            value,
+            input_gradient,
+            ..
+        }) => {
             all(&[value, input_gradient], Batch, columns(value))?;
         }
-        Op::ActivateBackward { output_gradient, value: input, input_gradient, .. }
-        | Op::SoftmaxBackward { output_gradient, value: input, input_gradient }
-        | Op::DropoutBackward { output_gradient, input, input_gradient, .. } => {
+        Op::ActivateBackward(operation::ActivateBackward {
+            output_gradient,
+            value: input,
+            input_gradient,
+            ..
+        })
+        | Op::SoftmaxBackward(operation::SoftmaxBackward {
+            output_gradient,
+            value: input,
+            input_gradient,
+        })
+        | Op::DropoutBackward(operation::DropoutBackward {
+            output_gradient,
+            input,
+            input_gradient,
+            ..
+        }) => {
             for id in [output_gradient, input, input_gradient] {
                 expect(id, Real, Batch, columns(input))?;
             }
         }
-        Op::SoftmaxCrossEntropy { logits: outputs, labels: targets, .. }
-        | Op::CategoricalCrossEntropy { logits: outputs, targets, .. }
-        | Op::PointwiseLoss { outputs, targets, .. } => {
+        Op::SoftmaxCrossEntropy(operation::SoftmaxCrossEntropy {
+            logits: outputs,
+            labels: targets,
+            ..
+        })
+        | Op::CategoricalCrossEntropy(operation::CategoricalCrossEntropy {
+            logits: outputs,
+            targets,
+            ..
+        })
+        | Op::PointwiseLoss(operation::PointwiseLoss { outputs, targets, .. }) => {
             let units = columns(outputs);
             expect(outputs, Real, Batch, units)?;
             match op {
-                Op::SoftmaxCrossEntropy { .. } => expect(targets, U32, Batch, 1)?,
+                Op::SoftmaxCrossEntropy(operation::SoftmaxCrossEntropy { .. }) => {
+                    expect(targets, U32, Batch, 1)?
+                }
                 _ => expect(targets, Real, Batch, units)?,
             }
             if let Some(&sample_weights) = op.reads().last() {
@@ -188,22 +300,36 @@ pub(super) fn check(program: &Program, op: &Op) -> Result<()> {
                 expect(gradient, Real, Batch, units)?;
             }
         }
-        Op::Argmax { input, index } => {
+        Op::Argmax(operation::Argmax { input, index }) => {
             expect(input, Real, Batch, columns(input))?;
             expect(index, U32, Batch, 1)?;
         }
-        Op::TopK { predictions, labels: targets, sample_weights, sums, .. }
-        | Op::PointwiseMetric { predictions, targets, sample_weights, sums, .. }
-        | Op::BinaryHistogram { predictions, targets, sample_weights, sums, .. } => {
+        Op::TopK(operation::TopK {
+            predictions, labels: targets, sample_weights, sums, ..
+        })
+        | Op::PointwiseMetric(operation::PointwiseMetric {
+            predictions,
+            targets,
+            sample_weights,
+            sums,
+            ..
+        })
+        | Op::BinaryHistogram(operation::BinaryHistogram {
+            predictions,
+            targets,
+            sample_weights,
+            sums,
+            ..
+        }) => {
             let units = columns(predictions);
             expect(predictions, Real, Batch, units)?;
             match op {
-                Op::TopK { .. } => expect(targets, U32, Batch, 1)?,
+                Op::TopK(operation::TopK { .. }) => expect(targets, U32, Batch, 1)?,
                 _ => expect(targets, Real, Batch, units)?,
             }
             expect(sample_weights, Real, Batch, 1)?;
             match *op {
-                Op::BinaryHistogram { thresholds, .. } => {
+                Op::BinaryHistogram(operation::BinaryHistogram { thresholds, .. }) => {
                     check_thresholds(thresholds)?;
                     expect(sums, Real, Batch, thresholds.buckets().saturating_mul(2))?;
                 }
@@ -211,83 +337,85 @@ pub(super) fn check(program: &Program, op: &Op) -> Result<()> {
             }
             unpadded(sums)?;
             match *op {
-                Op::TopK { k: 0, .. } => {
+                Op::TopK(operation::TopK { k: 0, .. }) => {
                     return Err(Error::argument("k", "is 0; give at least 1"));
                 }
-                Op::PointwiseMetric {
+                Op::PointwiseMetric(operation::PointwiseMetric {
                     function: PointwiseMetric::BinaryAccuracy { threshold },
                     ..
-                } => check_thresholds(Thresholds::One(threshold))?,
+                }) => check_thresholds(Thresholds::One(threshold))?,
                 _ => {}
             }
         }
-        Op::ConfusionMatrix { labels, predicted, sample_weights, matrix, .. } => {
+        Op::ConfusionMatrix(operation::ConfusionMatrix {
+            labels,
+            predicted,
+            sample_weights,
+            matrix,
+            ..
+        }) => {
             expect(labels, U32, Batch, 1)?;
             expect(predicted, U32, Batch, 1)?;
             expect(sample_weights, Real, Batch, 1)?;
             expect(matrix, Real, Fixed(columns(matrix)), columns(matrix))?;
             unpadded(matrix)?;
         }
-        Op::SquaredNorm { gradient, sum, .. }
-        | Op::ClipByNorm { squared_norm: sum, gradient, .. } => {
+        Op::SquaredNorm(operation::SquaredNorm { gradient, sum, .. })
+        | Op::ClipByNorm(operation::ClipByNorm { squared_norm: sum, gradient, .. }) => {
             expect(gradient, Real, program.buffer(gradient).rows, columns(gradient))?;
             expect(sum, Real, One, 1)?;
         }
-        Op::ClipByValue { gradient, .. } => {
+        Op::ClipByValue(operation::ClipByValue { gradient, .. }) => {
             expect(gradient, Real, program.buffer(gradient).rows, columns(gradient))?;
         }
-        Op::Penalty { weight, penalty, .. } => {
+        Op::Penalty(operation::Penalty { weight, penalty, .. }) => {
             expect(weight, Real, program.buffer(weight).rows, columns(weight))?;
-            expect(penalty, Real, One, Program::PENALTY_SLOTS + 1)?;
+            expect(penalty, Real, One, crate::program::Program::PENALTY_SLOTS + 1)?;
         }
-        Op::PenaltyGradient { weight, weight_gradient, .. } => {
+        Op::PenaltyGradient(operation::PenaltyGradient { weight, weight_gradient, .. }) => {
             let rows = program.buffer(weight).rows;
             expect(weight, Real, rows, columns(weight))?;
             expect(weight_gradient, Real, rows, columns(weight))?;
         }
-        Op::DenseBackwardWeights { input, output_gradient, weight_gradient, bias_gradient } => {
+        Op::DenseBackwardWeights(operation::DenseBackwardWeights {
+            input,
+            output_gradient,
+            weight_gradient,
+            bias_gradient,
+        }) => {
             let (inputs, units) = (columns(input), columns(output_gradient));
             expect(input, Real, Batch, inputs)?;
             expect(output_gradient, Real, Batch, units)?;
             expect(weight_gradient, Real, Fixed(inputs), units)?;
             expect(bias_gradient, Real, One, units)?;
         }
-        Op::DenseBackwardInput { output_gradient, weight, input, input_gradient, .. } => {
+        Op::DenseBackwardInput(operation::DenseBackwardInput {
+            output_gradient,
+            weight,
+            input,
+            input_gradient,
+            ..
+        }) => {
             let (inputs, units) = (columns(input), columns(output_gradient));
             expect(output_gradient, Real, Batch, units)?;
             expect(weight, Real, Fixed(inputs), units)?;
             expect(input, Real, Batch, inputs)?;
             expect(input_gradient, Real, Batch, inputs)?;
         }
-        Op::TakeMean { steps: 0, .. } => {
+        Op::TakeMean(operation::TakeMean { steps: 0, .. }) => {
             return Err(Error::argument("steps", "are 0; give at least 1"));
         }
-        Op::Accumulate { gradients, .. }
-        | Op::TakeMean { gradients, .. }
-        | Op::Adam { gradients, .. }
-        | Op::AmsGrad { gradients, .. }
-        | Op::Sgd { gradients, .. }
-        | Op::RmsProp { gradients, .. }
-        | Op::Adagrad { gradients, .. } => {
+        Op::Accumulate(operation::Accumulate { gradients, .. })
+        | Op::TakeMean(operation::TakeMean { gradients, .. })
+        | Op::Adam(operation::Adam { gradients, .. })
+        | Op::AmsGrad(operation::AmsGrad { gradients, .. })
+        | Op::Sgd(operation::Sgd { gradients, .. })
+        | Op::RmsProp(operation::RmsProp { gradients, .. })
+        | Op::Adagrad(operation::Adagrad { gradients, .. }) => {
             for arena in op.writes() {
                 expect(arena, Real, One, columns(gradients))?;
             }
         }
-    }
-    let writes = op.writes();
-    if let Some(both) = op.reads().into_iter().find(|read| writes.contains(read)) {
-        return Err(Error::argument(
-            "op",
-            format!("{} reads and writes {}", op.name(), program.buffer(both).name),
-        ));
-    }
-    if let Some((_, twice)) =
-        writes.iter().enumerate().find(|(i, write)| writes[..*i].contains(write))
-    {
-        return Err(Error::argument(
-            "op",
-            format!("{} writes {} twice", op.name(), program.buffer(*twice).name),
-        ));
     }
     Ok(())
 }
@@ -303,84 +431,5 @@ fn check_thresholds(thresholds: Thresholds) -> Result<()> {
             Err(Error::argument("thresholds", problem))
         }
         Thresholds::One(_) | Thresholds::Even(_) => Ok(()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::activation::Elementwise;
-    use crate::program::{Pass, ProgramBuilder};
-
-    /// A builder with rows `a` and `b` of 5, `c` of 3 and `d` of 8 columns, and a vector of 5.
-    fn builder() -> (ProgramBuilder, [BufferId; 5]) {
-        let mut builder = ProgramBuilder::new();
-        let rows = [("a", 5), ("b", 5), ("c", 3), ("d", 8)];
-        let [a, b, c, d] = rows.map(|(name, columns)| builder.activation(name, columns).unwrap());
-        let vector = builder.buffer("vector", Role::Scratch, Element::Real, Rows::One, 5).unwrap();
-        (builder, [a, b, c, d, vector])
-    }
-
-    #[track_caller]
-    fn assert_refused(op: impl Fn([BufferId; 5]) -> Op, expected: &str) {
-        let (mut builder, ids) = builder();
-        let error = builder.push(Pass::Predict, op(ids)).unwrap_err().to_string();
-        assert!(error.contains(expected), "{error:?} does not say {expected:?}");
-        assert!(builder.build().ops(Pass::Predict).is_empty());
-    }
-
-    #[test]
-    fn rows_that_do_not_fit_beside_each_other_are_refused() {
-        assert_refused(|[a, _, c, d, _]| Op::Add { first: a, second: c, output: d }, "c in add");
-        assert_refused(|[a, b, _, d, _]| Op::Concatenate { first: a, second: b, output: d }, "10]");
-        let (mut builder, [a, _, c, d, _]) = builder();
-        builder.push(Pass::Predict, Op::Concatenate { first: a, second: c, output: d }).unwrap();
-    }
-
-    #[test]
-    fn a_slice_ends_within_its_input() {
-        for offset in [3, usize::MAX] {
-            assert_refused(|[a, _, c, ..]| Op::Slice { input: a, output: c, offset }, "c in slice");
-        }
-        let (mut builder, [a, _, c, ..]) = builder();
-        builder.push(Pass::Predict, Op::Slice { input: a, output: c, offset: 2 }).unwrap();
-    }
-
-    #[test]
-    fn a_normalization_takes_one_value_a_unit_and_writes_each_buffer_once() {
-        assert_refused(
-            |[a, _, c, _, vector]| Op::BatchMoments { input: a, mean: vector, variance: c },
-            "c in batch_moments",
-        );
-        assert_refused(
-            |[a, _, _, _, vector]| Op::BatchMoments { input: a, mean: vector, variance: vector },
-            "writes vector twice",
-        );
-        assert_refused(
-            |[a, b, c, _, vector]| Op::LayerNormalize {
-                input: a,
-                gamma: vector,
-                beta: vector,
-                output: b,
-                moments: c,
-                epsilon: 1e-3,
-                gamma_offset: 0.0,
-            },
-            "c in layer_normalize",
-        );
-    }
-
-    #[test]
-    fn a_gradient_takes_along_no_activation_that_its_result_does_not_tell() {
-        assert_refused(
-            |[a, b, ..]| Op::ActivityPenaltyGradient {
-                value: a,
-                input_gradient: b,
-                activation: Elementwise::Gelu,
-                l1: 0.5,
-                l2: 0.5,
-            },
-            "Gelu cannot be part of activity_penalty_gradient",
-        );
     }
 }

@@ -1,0 +1,8 @@
+//! The numbers that operations compute with on the CPU: f32, and f64 as the oracle. And how far a
+//! kernel's f32 may lie from the oracle's.
+
+pub mod approximate;
+pub mod bounds;
+mod real;
+
+pub use real::{Matrix, Real};

@@ -1,0 +1,105 @@
+//! What every operation says of itself.
+
+use std::fmt::Debug;
+
+use super::kernel::{Dispatch, Target};
+use super::run::Run;
+use super::shapes::Shapes;
+use crate::error::Result;
+use crate::number::Real;
+use crate::table::BufferId;
+
+/// How an operation uses one of its buffers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Access {
+    /// Reads reals that may be stored as bytes: the kernel converts them as it loads them.
+    Load,
+    /// Reads.
+    Read,
+    /// Writes, and may read what was there before.
+    Write,
+}
+
+impl Access {
+    /// Whether the buffer is only read.
+    pub fn is_read(self) -> bool {
+        match self {
+            Access::Load | Access::Read => true,
+            Access::Write => false,
+        }
+    }
+}
+
+/// An operation's name and its buffers; the macro [`operation!`] writes it from the fields.
+pub trait Buffers {
+    /// The name of the operation and of its kernel.
+    const NAME: &'static str;
+
+    /// Shows each buffer in the order of the kernel's bindings.
+    fn each(&self, see: &mut dyn FnMut(Access, BufferId));
+}
+
+/// What an operation is: the shapes that it takes, the function that computes it on the CPU and the
+/// kernel that computes it on a GPU. The formula stands in the doc comment of its struct.
+pub trait Operation: Buffers + Copy + PartialEq + Debug {
+    /// Whether the buffers fit each other and the constants are in their ranges.
+    ///
+    /// # Errors
+    /// [`Error::Shape`](crate::Error::Shape) or [`Error::Argument`](crate::Error::Argument) naming
+    /// what does not fit.
+    fn check(&self, shapes: &Shapes<'_>) -> Result<()>;
+
+    /// Computes it on the CPU.
+    fn run<T: Real>(&self, on: &Run<'_, T>);
+
+    /// The dispatch that computes it on a GPU.
+    ///
+    /// # Errors
+    /// [`Error::Argument`](crate::Error::Argument) if a size does not fit the kernel's 32 bits.
+    fn dispatch(&self, target: &Target<'_>) -> Result<Dispatch>;
+}
+
+/// Declares an operation: a struct of its buffers, in the order of the kernel's bindings, and of its
+/// constants.
+macro_rules! operation {
+    (
+        $(#[$doc:meta])*
+        pub struct $name:ident($label:literal) {
+            $($access:ident $buffer:ident),+ ;
+            $($(#[$constant_doc:meta])* $constant:ident: $type:ty,)*
+        }
+    ) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq)]
+        #[allow(missing_docs, reason = "the formula names the fields")]
+        pub struct $name {
+            $(pub $buffer: $crate::table::BufferId,)+
+            $($(#[$constant_doc])* pub $constant: $type,)*
+        }
+
+        impl $crate::operation::contract::Buffers for $name {
+            const NAME: &'static str = $label;
+
+            fn each(
+                &self,
+                see: &mut dyn FnMut($crate::operation::contract::Access, $crate::table::BufferId),
+            ) {
+                $(see($crate::operation::contract::access!($access), self.$buffer);)+
+            }
+        }
+    };
+}
+
+macro_rules! access {
+    (load) => {
+        $crate::operation::contract::Access::Load
+    };
+    (read) => {
+        $crate::operation::contract::Access::Read
+    };
+    (write) => {
+        $crate::operation::contract::Access::Write
+    };
+}
+
+pub(crate) use {access, operation};

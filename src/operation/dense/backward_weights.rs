@@ -1,0 +1,75 @@
+//! The gradients of a dense layer's parameters.
+
+use super::shape::{DenseShape, WeightShape};
+use crate::error::Result;
+use crate::number::{Matrix, Real};
+use crate::operation::contract::{Operation, operation};
+use crate::operation::kernel::{Dispatch, Extent, Grid, KernelClass, Target, wgsl};
+use crate::operation::run::Run;
+use crate::operation::shapes::Shapes;
+
+operation! {
+    /// `weight_gradient[I,U] = inputᵀ[I,B] · output_gradient[B,U]`,
+    /// `bias_gradient[U] = sum over B of output_gradient`.
+    pub struct DenseBackwardWeights("dense_backward_weights") {
+        load input, read output_gradient, write weight_gradient, write bias_gradient;
+    }
+}
+
+impl Operation for DenseBackwardWeights {
+    fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
+        let (inputs, units) = (shapes.columns(self.input), shapes.columns(self.output_gradient));
+        shapes.rows([self.input], inputs)?;
+        shapes.rows([self.output_gradient], units)?;
+        shapes.matrix(self.weight_gradient, inputs, units)?;
+        shapes.vectors([self.bias_gradient], units)
+    }
+
+    fn run<T: Real>(&self, on: &Run<'_, T>) {
+        dense_backward_weights(
+            &on.real(self.input),
+            &on.real(self.output_gradient),
+            &mut on.real_mut(self.weight_gradient),
+            &mut on.real_mut(self.bias_gradient),
+            DenseShape::of(on, self.input, self.output_gradient),
+        );
+    }
+
+    fn dispatch(&self, target: &Target<'_>) -> Result<Dispatch> {
+        let text = match target.class {
+            KernelClass::Tiled => wgsl!["shared/dense", "dense/backward_weights_tiled"],
+            KernelClass::Register => wgsl!["shared/dense", "dense/backward_weights_register"],
+            KernelClass::Subgroup => wgsl!["shared/dense", "dense/backward_weights_subgroup"],
+        };
+        let (inputs, units) = (target.columns(self.input)?, target.columns(self.output_gradient)?);
+        let operand = target.operand(self.input);
+        let constants = WeightShape::new(inputs, units, operand.scale);
+        let grid = Grid::matrix(target.class, Extent::Fixed(inputs), Extent::Fixed(units));
+        Ok(Dispatch::new(self, text, constants, grid)
+            .with_subgroups(target.class)
+            .with_operand(self.input, operand))
+    }
+}
+
+fn dense_backward_weights<T: Real>(
+    input: &[T],
+    output_gradient: &[T],
+    weight_gradient: &mut [T],
+    bias_gradient: &mut [T],
+    shape: DenseShape,
+) {
+    let DenseShape { rows, inputs, units, input_stride, unit_stride } = shape;
+    T::gemm(
+        [inputs, rows, units],
+        Matrix::new(input, input_stride).transposed(),
+        Matrix::new(output_gradient, unit_stride),
+        T::ZERO,
+        Matrix::new(weight_gradient, unit_stride),
+    );
+    bias_gradient.fill(T::ZERO);
+    for row in output_gradient.chunks_exact(unit_stride).take(rows) {
+        for (sum, &gradient) in bias_gradient.iter_mut().zip(row) {
+            *sum += gradient;
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! A dense layer forward.
+
+use super::shape::{DenseShape, WeightShape};
+use crate::error::Result;
+use crate::number::{Matrix, Real};
+use crate::operation::activation::Elementwise;
+use crate::operation::contract::{Operation, operation};
+use crate::operation::kernel::{Dispatch, Extent, Grid, KernelClass, Target, wgsl};
+use crate::operation::run::Run;
+use crate::operation::shapes::Shapes;
+
+operation! {
+    /// `output[B,U] = activation(input[B,I] · weight[I,U] + bias[U])`.
+    pub struct DenseForward("dense_forward") {
+        load input, read weight, read bias, write output;
+        activation: Elementwise,
+    }
+}
+
+impl Operation for DenseForward {
+    fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
+        let (inputs, units) = (shapes.columns(self.input), shapes.columns(self.output));
+        shapes.fused(self.activation)?;
+        shapes.rows([self.input], inputs)?;
+        shapes.matrix(self.weight, inputs, units)?;
+        shapes.vectors([self.bias], units)?;
+        shapes.rows([self.output], units)
+    }
+
+    fn run<T: Real>(&self, on: &Run<'_, T>) {
+        dense_forward(
+            &on.real(self.input),
+            &on.real(self.weight),
+            &on.real(self.bias),
+            &mut on.real_mut(self.output),
+            DenseShape::of(on, self.input, self.output),
+            self.activation,
+        );
+    }
+
+    fn dispatch(&self, target: &Target<'_>) -> Result<Dispatch> {
+        let text = match target.class {
+            KernelClass::Tiled => wgsl!["shared/dense", "dense/forward_tiled"],
+            KernelClass::Register => wgsl!["shared/dense", "dense/forward_register"],
+            KernelClass::Subgroup => wgsl!["shared/dense", "dense/forward_subgroup"],
+        };
+        let (inputs, units) = (target.columns(self.input)?, target.columns(self.output)?);
+        let operand = target.operand(self.input);
+        let constants = WeightShape::new(inputs, units, operand.scale);
+        let grid = Grid::matrix(target.class, Extent::Rows, Extent::Fixed(units));
+        Ok(Dispatch::new(self, text, constants, grid)
+            .with_subgroups(target.class)
+            .with_text(self.activation.text())
+            .with_operand(self.input, operand)
+            .overrides(self.activation.overrides()))
+    }
+}
+
+fn dense_forward<T: Real>(
+    input: &[T],
+    weight: &[T],
+    bias: &[T],
+    output: &mut [T],
+    shape: DenseShape,
+    activation: Elementwise,
+) {
+    let DenseShape { rows, inputs, units, input_stride, unit_stride } = shape;
+    let output = &mut output[..rows * unit_stride];
+    for row in output.chunks_exact_mut(unit_stride) {
+        row.copy_from_slice(&bias[..unit_stride]);
+    }
+    T::gemm(
+        [rows, inputs, units],
+        Matrix::new(input, input_stride),
+        Matrix::new(weight, unit_stride),
+        T::ONE,
+        Matrix::new(&mut *output, unit_stride),
+    );
+    for row in output.chunks_exact_mut(unit_stride) {
+        activation.apply(&mut row[..units]);
+    }
+}

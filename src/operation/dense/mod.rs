@@ -1,0 +1,11 @@
+//! Dense layers: matrix products.
+
+mod backward_input;
+mod backward_weights;
+mod cases;
+mod forward;
+mod shape;
+
+pub use backward_input::DenseBackwardInput;
+pub use backward_weights::DenseBackwardWeights;
+pub use forward::DenseForward;

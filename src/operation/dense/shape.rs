@@ -1,0 +1,53 @@
+//! The sizes of a dense operation, for the CPU function and for the kernel.
+
+use bytemuck::{Pod, Zeroable};
+
+use crate::number::Real;
+use crate::operation::run::Run;
+use crate::table::BufferId;
+
+/// `[rows, inputs]`, `[inputs, units]` and `[rows, units]`, with the elements between rows.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct DenseShape {
+    /// Live rows of the batch.
+    pub rows: usize,
+    /// Columns of the layer's input.
+    pub inputs: usize,
+    /// Columns of the layer's output.
+    pub units: usize,
+    /// Stride of the input.
+    pub input_stride: usize,
+    /// Stride of the weight and of the output.
+    pub unit_stride: usize,
+}
+
+impl DenseShape {
+    /// Between the rows of `input` and those of `output`, or of the gradients by these.
+    pub fn of<T: Real>(on: &Run<'_, T>, input: BufferId, output: BufferId) -> Self {
+        let (input, output) = (on.shape(input), on.shape(output));
+        DenseShape {
+            rows: on.rows(),
+            inputs: input.columns,
+            units: output.columns,
+            input_stride: input.stride,
+            unit_stride: output.stride,
+        }
+    }
+}
+
+/// `Shape` in `shared/dense.wgsl`.
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+pub(super) struct WeightShape {
+    inputs: u32,
+    units: u32,
+    scale: f32,
+    unused: u32,
+}
+
+impl WeightShape {
+    /// `scale` is what a byte of the input counts.
+    pub fn new(inputs: u32, units: u32, scale: f32) -> Self {
+        WeightShape { inputs, units, scale, unused: 0 }
+    }
+}

@@ -1,0 +1,48 @@
+//! An activation by itself.
+
+use crate::error::Result;
+use crate::number::Real;
+use crate::operation::activation::Elementwise;
+use crate::operation::contract::{Operation, operation};
+use crate::operation::kernel::{Dispatch, Grid, RowConstants, Target, wgsl};
+use crate::operation::run::Run;
+use crate::operation::shapes::Shapes;
+
+operation! {
+    /// `output[B,U] = activation(input[B,U])`.
+    pub struct Activate("activate") {
+        read input, write output;
+        activation: Elementwise,
+    }
+}
+
+impl Operation for Activate {
+    fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
+        shapes.rows([self.input, self.output], shapes.columns(self.input))
+    }
+
+    fn run<T: Real>(&self, on: &Run<'_, T>) {
+        let shape = on.shape(self.input);
+        let (input, mut output) = (on.real(self.input), on.real_mut(self.output));
+        let rows = input.chunks_exact(shape.stride).zip(output.chunks_exact_mut(shape.stride));
+        for (input, output) in rows.take(shape.rows) {
+            let output = &mut output[..shape.columns];
+            output.copy_from_slice(&input[..shape.columns]);
+            self.activation.apply(output);
+        }
+    }
+
+    fn dispatch(&self, target: &Target<'_>) -> Result<Dispatch> {
+        let units = target.columns(self.input)?;
+        let text = wgsl![
+            "shared/dense",
+            "shared/rows",
+            "shared/fold",
+            "shared/elements",
+            "elementwise/activate"
+        ];
+        Ok(Dispatch::new(self, text, RowConstants::new(units), Grid::elements(units))
+            .with_text(self.activation.text())
+            .overrides(self.activation.overrides()))
+    }
+}

@@ -1,0 +1,53 @@
+//! The gradient through an activation.
+
+use crate::error::Result;
+use crate::number::Real;
+use crate::operation::activation::Elementwise;
+use crate::operation::contract::{Operation, operation};
+use crate::operation::kernel::{Dispatch, Grid, RowConstants, Target, wgsl};
+use crate::operation::run::Run;
+use crate::operation::shapes::Shapes;
+
+operation! {
+    /// `input_gradient[B,U] = output_gradient[B,U] · activation'`, told from `value[B,U]`: the
+    /// activation's result or its input, as [its derivative](Elementwise::told) needs it.
+    pub struct ActivateBackward("activate_backward") {
+        read output_gradient, read value, write input_gradient;
+        activation: Elementwise,
+    }
+}
+
+impl Operation for ActivateBackward {
+    fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
+        let columns = shapes.columns(self.value);
+        shapes.rows([self.output_gradient, self.value, self.input_gradient], columns)
+    }
+
+    fn run<T: Real>(&self, on: &Run<'_, T>) {
+        let shape = on.shape(self.value);
+        let (gradient, value) = (on.real(self.output_gradient), on.real(self.value));
+        let mut result = on.real_mut(self.input_gradient);
+        let read = gradient.chunks_exact(shape.stride).zip(value.chunks_exact(shape.stride));
+        let rows = read.zip(result.chunks_exact_mut(shape.stride));
+        for ((gradient, value), result) in rows.take(shape.rows) {
+            let pairs = gradient.iter().zip(value);
+            for (result, (&gradient, &value)) in result[..shape.columns].iter_mut().zip(pairs) {
+                *result = (gradient * self.activation.derivative(value)).flushed();
+            }
+        }
+    }
+
+    fn dispatch(&self, target: &Target<'_>) -> Result<Dispatch> {
+        let units = target.columns(self.value)?;
+        let text = wgsl![
+            "shared/dense",
+            "shared/rows",
+            "shared/fold",
+            "shared/elements",
+            "elementwise/activate_backward"
+        ];
+        Ok(Dispatch::new(self, text, RowConstants::new(units), Grid::elements(units))
+            .with_text(self.activation.text())
+            .overrides(self.activation.overrides()))
+    }
+}

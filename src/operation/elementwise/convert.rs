@@ -1,0 +1,53 @@
+//! Bytes to reals.
+
+use bytemuck::{Pod, Zeroable};
+
+use crate::error::Result;
+use crate::number::Real;
+use crate::operation::contract::{Operation, operation};
+use crate::operation::kernel::{Dispatch, Grid, Target, wgsl};
+use crate::operation::run::Run;
+use crate::operation::shapes::Shapes;
+use crate::table::{Element, Rows};
+
+operation! {
+    /// `output[B,I] = input[B,I] · scale`, bytes to reals.
+    pub struct Convert("convert") {
+        read input, write output;
+        scale: f64,
+    }
+}
+
+/// `Constants` in `elementwise/convert.wgsl`.
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+struct Constants {
+    columns: u32,
+    unused: u32,
+    scale: f32,
+}
+
+impl Operation for Convert {
+    fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
+        let columns = shapes.columns(self.input);
+        shapes.expect(self.input, Element::U8, Rows::Batch, columns)?;
+        shapes.rows([self.output], columns)
+    }
+
+    fn run<T: Real>(&self, on: &Run<'_, T>) {
+        let shape = on.shape(self.input);
+        let live = shape.rows * shape.stride;
+        let scale = T::from_f64(self.scale);
+        let (input, mut output) = (on.u8(self.input), on.real_mut(self.output));
+        for (output, &input) in output[..live].iter_mut().zip(&input[..live]) {
+            *output = T::from_u8(input) * scale;
+        }
+    }
+
+    fn dispatch(&self, target: &Target<'_>) -> Result<Dispatch> {
+        let columns = target.columns(self.input)?;
+        let constants = Constants { columns, unused: 0, scale: self.scale as f32 };
+        let text = wgsl!["shared/fold", "elementwise/convert"];
+        Ok(Dispatch::new(self, text, constants, Grid::elements(columns)))
+    }
+}

@@ -1,0 +1,12 @@
+//! Operations on each value by itself.
+
+mod activate;
+mod activate_backward;
+mod add;
+mod cases;
+mod convert;
+
+pub use activate::Activate;
+pub use activate_backward::ActivateBackward;
+pub use add::Add;
+pub use convert::Convert;

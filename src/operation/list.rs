@@ -1,0 +1,185 @@
+//! The one list of operations: the enum and everything that enumerates it comes from here.
+
+use super::columns::{Concatenate, Slice};
+use super::contract::{Access, Buffers, Operation};
+use super::dense::{DenseBackwardInput, DenseBackwardWeights, DenseForward};
+use super::elementwise::{Activate, ActivateBackward, Add, Convert};
+use super::kernel::{Dispatch, Target};
+use super::loss::{
+    ActivityPenalty, ActivityPenaltyGradient, CategoricalCrossEntropy, PointwiseLoss,
+    SoftmaxCrossEntropy,
+};
+use super::metric::{Argmax, BinaryHistogram, ConfusionMatrix, PointwiseMetric, TopK};
+use super::noise::{Dropout, DropoutBackward, GaussianNoise};
+use super::normalization::{
+    BatchMoments, BatchNormalize, BatchNormalizeBackward, BatchNormalizeBackwardInput,
+    LayerNormalize, LayerNormalizeBackward, LayerNormalizeBackwardInput, MovingAverage,
+};
+use super::optimizer::{Adagrad, Adam, AmsGrad, RmsProp, Sgd};
+use super::parameter::{
+    Accumulate, ClipByNorm, ClipByValue, Penalty, PenaltyGradient, SquaredNorm, TakeMean,
+};
+use super::run::Run;
+use super::shapes::Shapes;
+use super::softmax::{Softmax, SoftmaxBackward};
+use crate::error::{Error, Result};
+use crate::number::Real;
+use crate::table::{BufferId, Table};
+
+/// Calls a macro with the name of every operation.
+macro_rules! for_each_operation {
+    ($callback:ident) => {
+        $callback! {
+            Convert,
+            DenseForward,
+            Activate,
+            ActivateBackward,
+            Dropout,
+            DropoutBackward,
+            Softmax,
+            SoftmaxBackward,
+            Add,
+            Concatenate,
+            Slice,
+            GaussianNoise,
+            BatchMoments,
+            MovingAverage,
+            BatchNormalize,
+            BatchNormalizeBackward,
+            BatchNormalizeBackwardInput,
+            LayerNormalize,
+            LayerNormalizeBackward,
+            LayerNormalizeBackwardInput,
+            ActivityPenalty,
+            ActivityPenaltyGradient,
+            SoftmaxCrossEntropy,
+            CategoricalCrossEntropy,
+            PointwiseLoss,
+            Argmax,
+            TopK,
+            PointwiseMetric,
+            BinaryHistogram,
+            ConfusionMatrix,
+            Penalty,
+            PenaltyGradient,
+            DenseBackwardWeights,
+            DenseBackwardInput,
+            SquaredNorm,
+            ClipByNorm,
+            ClipByValue,
+            Accumulate,
+            TakeMean,
+            Adam,
+            AmsGrad,
+            Sgd,
+            RmsProp,
+            Adagrad,
+        }
+    };
+}
+pub(crate) use for_each_operation;
+
+macro_rules! define {
+    ($($name:ident,)+) => {
+        /// One operation of a program. B is the batch, I a layer's inputs, U its units.
+        #[derive(Debug, Clone, Copy, PartialEq)]
+        #[allow(missing_docs, reason = "each variant is documented at its struct")]
+        pub enum Op {
+            $($name($name),)+
+        }
+
+        $(
+            impl From<$name> for Op {
+                fn from(op: $name) -> Self {
+                    Op::$name(op)
+                }
+            }
+        )+
+
+        impl Op {
+            /// The name of every operation.
+            pub const NAMES: &[&str] = &[$($name::NAME),+];
+
+            /// The operation's name: that of its kernel and of its CPU function.
+            pub fn name(&self) -> &'static str {
+                match self {
+                    $(Op::$name(_) => $name::NAME,)+
+                }
+            }
+
+            /// Shows each buffer in the order of the kernel's bindings.
+            pub fn each(&self, see: &mut dyn FnMut(Access, BufferId)) {
+                match self {
+                    $(Op::$name(op) => op.each(see),)+
+                }
+            }
+
+            fn check_operation(&self, shapes: &Shapes<'_>) -> Result<()> {
+                match self {
+                    $(Op::$name(op) => op.check(shapes),)+
+                }
+            }
+
+            /// Computes it on the CPU.
+            pub fn run<T: Real>(&self, on: &Run<'_, T>) {
+                match self {
+                    $(Op::$name(op) => op.run(on),)+
+                }
+            }
+
+            /// The dispatch that computes it on a GPU.
+            ///
+            /// # Errors
+            /// [`Error::Argument`] if a size does not fit the kernel's 32 bits.
+            pub fn dispatch(&self, target: &Target<'_>) -> Result<Dispatch> {
+                match self {
+                    $(Op::$name(op) => op.dispatch(target),)+
+                }
+            }
+        }
+    };
+}
+for_each_operation!(define);
+
+impl Op {
+    /// The buffers that it only reads.
+    pub fn reads(&self) -> Vec<BufferId> {
+        self.buffers(Access::is_read)
+    }
+
+    /// The buffers that it writes, and may also read.
+    pub fn writes(&self) -> Vec<BufferId> {
+        self.buffers(|access| !access.is_read())
+    }
+
+    fn buffers(&self, wanted: impl Fn(Access) -> bool) -> Vec<BufferId> {
+        let mut found = Vec::new();
+        self.each(&mut |access, id| found.extend(wanted(access).then_some(id)));
+        found
+    }
+
+    /// Whether the shapes and element types of the buffers fit each other, and it neither reads
+    /// what it writes nor writes a buffer twice.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] or [`Error::Argument`] naming what does not fit.
+    pub fn check(&self, table: &Table) -> Result<()> {
+        self.check_operation(&Shapes::new(table, self.name()))?;
+        let writes = self.writes();
+        let refuse = |what: &str, id: BufferId| {
+            let problem = format!("{} {what} {}", self.name(), table.buffer(id).name);
+            Err(Error::argument("op", problem))
+        };
+        if let Some(&both) = self.reads().iter().find(|read| writes.contains(read)) {
+            return refuse("reads and writes", both);
+        }
+        let mut written = writes.iter().enumerate();
+        match written.find(|(i, write)| writes.iter().take(*i).any(|other| other == *write)) {
+            Some((_, &twice)) => {
+                let problem = format!("{} writes {} twice", self.name(), table.buffer(twice).name);
+                Err(Error::argument("op", problem))
+            }
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! The operations that a program consists of, a folder for each family. An operation's home holds its
+//! formula, the shapes that it takes, its CPU function and its kernel.
+
+pub mod activation;
+pub mod case;
+pub mod columns;
+mod contract;
+pub mod dense;
+pub mod elementwise;
+mod forms;
+pub mod kernel;
+mod legacy;
+mod list;
+pub mod loss;
+pub mod metric;
+pub mod noise;
+pub mod normalization;
+pub mod optimizer;
+pub mod parameter;
+mod run;
+mod shapes;
+pub mod softmax;
+
+pub use columns::*;
+pub use contract::{Access, Buffers, Operation};
+pub use dense::*;
+pub use elementwise::*;
+pub use forms::forms;
+pub use kernel::{Dispatch, Kernel, KernelClass};
+pub use list::Op;
+pub use loss::*;
+pub use metric::*;
+pub use noise::*;
+pub use normalization::*;
+pub use optimizer::*;
+pub use parameter::*;
+pub use run::{RowShape, Run};
+pub use shapes::Shapes;
+pub use softmax::*;

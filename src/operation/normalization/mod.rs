@@ -1,0 +1,19 @@
+//! normalization
+
+mod batch_moments;
+mod batch_normalize;
+mod batch_normalize_backward;
+mod batch_normalize_backward_input;
+mod layer_normalize;
+mod layer_normalize_backward;
+mod layer_normalize_backward_input;
+mod moving_average;
+
+pub use batch_moments::BatchMoments;
+pub use batch_normalize::BatchNormalize;
+pub use batch_normalize_backward::BatchNormalizeBackward;
+pub use batch_normalize_backward_input::BatchNormalizeBackwardInput;
+pub use layer_normalize::LayerNormalize;
+pub use layer_normalize_backward::LayerNormalizeBackward;
+pub use layer_normalize_backward_input::LayerNormalizeBackwardInput;
+pub use moving_average::MovingAverage;

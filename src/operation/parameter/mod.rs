@@ -1,0 +1,17 @@
+//! parameter
+
+mod accumulate;
+mod clip_by_norm;
+mod clip_by_value;
+mod penalty;
+mod penalty_gradient;
+mod squared_norm;
+mod take_mean;
+
+pub use accumulate::Accumulate;
+pub use clip_by_norm::ClipByNorm;
+pub use clip_by_value::ClipByValue;
+pub use penalty::Penalty;
+pub use penalty_gradient::PenaltyGradient;
+pub use squared_norm::SquaredNorm;
+pub use take_mean::TakeMean;

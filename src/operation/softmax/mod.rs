@@ -1,0 +1,7 @@
+//! softmax
+
+mod softmax;
+mod softmax_backward;
+
+pub use softmax::Softmax;
+pub use softmax_backward::SoftmaxBackward;

@@ -1,0 +1,11 @@
+//! The buffers that operations name, the memory behind them on the host, and the scalars of a step.
+
+mod buffer;
+mod memory;
+mod step;
+mod tables;
+
+pub use buffer::{Buffer, BufferId, Element, Placement, Role, Rows};
+pub use memory::Memory;
+pub use step::Step;
+pub use tables::Table;

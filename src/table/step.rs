@@ -1,0 +1,43 @@
+//! What changes from step to step.
+
+use crate::random::{Random, Stream};
+
+/// The scalars of one step, computed by the host in f64.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Step {
+    /// Samples in this batch.
+    pub live_rows: usize,
+    /// The number of this step, from 1; 0 outside training.
+    pub number: u64,
+    /// Whether it ends with an update, which accumulating steps do not.
+    pub updates: bool,
+    /// The learning rate, with Adam's bias corrections where it has some.
+    pub step_size: f64,
+    /// What Adam multiplies the root of its second moment by: a bias correction in PyTorch's
+    /// rule, else 1.
+    pub root_scale: f64,
+    /// The share of each parameter that weight decay takes away.
+    pub decay: f64,
+    /// Random bits for what is random in this step; 0 unless given.
+    pub noise: u64,
+}
+
+impl Step {
+    /// A step outside training.
+    pub fn forward(live_rows: usize) -> Self {
+        Step {
+            live_rows,
+            number: 0,
+            updates: false,
+            step_size: 0.0,
+            root_scale: 1.0,
+            decay: 0.0,
+            noise: 0,
+        }
+    }
+
+    /// The same with the random bits that belong to this seed and step.
+    pub fn with_noise(self, seed: u64) -> Self {
+        Step { noise: Random::new(seed, Stream::Noise).at(self.number), ..self }
+    }
+}
