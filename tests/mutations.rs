@@ -1,5 +1,7 @@
 //! Proof that the parity suite can fail: each kernel, broken on purpose, is caught.
 
+mod kernels;
+
 use std::sync::Arc;
 
 use minibatch::gpu::{InputKind, KernelClass};
@@ -48,8 +50,11 @@ fn broken_dense_forward_is_caught() {
     let linear = Operation::DenseForward(InputKind::F32, Elementwise::Linear);
     let sigmoid = Operation::DenseForward(InputKind::F32, Elementwise::Sigmoid);
     let bytes = Operation::DenseForward(InputKind::U8, Elementwise::Linear);
+    let classes = kernels::classes(&gpu);
     let caught = |operation, class, what, from, to| {
-        assert_caught(&gpu, operation, class, what, from, to);
+        if classes.contains(&class) {
+            assert_caught(&gpu, operation, class, what, from, to);
+        }
     };
     for (class, from, to) in [
         (Register, "k < end", "k + 1u < end"),
@@ -96,7 +101,12 @@ fn broken_dense_forward_is_caught() {
 fn broken_dense_backward_weights_is_caught() {
     let gpu = gpu();
     let weights = Operation::DenseBackwardWeights(InputKind::F32);
-    let caught = |class, what, from, to| assert_caught(&gpu, weights, class, what, from, to);
+    let classes = kernels::classes(&gpu);
+    let caught = |class, what, from, to| {
+        if classes.contains(&class) {
+            assert_caught(&gpu, weights, class, what, from, to);
+        }
+    };
     for (class, from, to) in [
         (Register, "row < end;", "row + 1u < end;"),
         (Subgroup, "row < step.live_rows; row += 4u", "row + 1u < step.live_rows; row += 4u"),
@@ -140,8 +150,11 @@ fn broken_dense_backward_weights_is_caught() {
 #[test]
 fn broken_dense_backward_input_is_caught() {
     let gpu = gpu();
+    let classes = kernels::classes(&gpu);
     let caught = |activation, class, what, from, to| {
-        assert_caught(&gpu, Operation::DenseBackwardInput(activation), class, what, from, to);
+        if classes.contains(&class) {
+            assert_caught(&gpu, Operation::DenseBackwardInput(activation), class, what, from, to);
+        }
     };
     let linear = Elementwise::Linear;
     for (class, from, to) in [

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use wgpu::{AdapterInfo, Device, ErrorFilter, Limits, Queue, SubmissionIndex};
 
 use super::adapter;
-use super::kernel::{Kernel, KernelClass};
+use super::kernel::{CLASSES, Kernel, KernelClass};
 use crate::error::{Error, Result};
 
 /// Replaces the WGSL text of a kernel before it is compiled.
@@ -153,6 +153,13 @@ impl Gpu {
     /// Which matrix kernels it runs.
     pub fn kernel_class(&self) -> KernelClass {
         self.class
+    }
+
+    /// All matrix kernels that compute right numbers here, for
+    /// [`with_kernel_class`](Self::with_kernel_class).
+    pub fn kernel_classes(&self) -> Vec<KernelClass> {
+        let runs = |class: &KernelClass| adapter::runs(&self.info, self.device.features(), *class);
+        CLASSES.into_iter().filter(runs).collect()
     }
 
     /// Name, driver and, for a software adapter, that it is one.

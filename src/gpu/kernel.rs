@@ -123,7 +123,7 @@ pub enum Kernel {
     Adagrad,
 }
 
-const CLASSES: [KernelClass; 3] =
+pub(super) const CLASSES: [KernelClass; 3] =
     [KernelClass::Tiled, KernelClass::Register, KernelClass::Subgroup];
 const INPUTS: [InputKind; 2] = [InputKind::F32, InputKind::U8];
 
