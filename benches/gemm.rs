@@ -6,9 +6,16 @@
 
 use std::time::Instant;
 
-use minibatch::Elementwise;
-use minibatch::gpu::{Access, InputKind, Kernel, KernelClass, kernel_class};
+use std::collections::HashMap;
+
+use minibatch::gpu::kernel_class;
+use minibatch::operation::activation::Elementwise;
+use minibatch::operation::kernel::Target;
+use minibatch::operation::{
+    DenseBackwardInput, DenseBackwardWeights, DenseForward, Dispatch, Kernel, KernelClass, Op,
+};
 use minibatch::random::{Random, Stream};
+use minibatch::table::{Element, Role, Rows, Table};
 use wgpu::util::DeviceExt;
 
 const ROUNDS: usize = 9;
@@ -25,12 +32,23 @@ struct Sizes {
 struct Product {
     name: &'static str,
     naive: &'static str,
-    kernel: fn(KernelClass) -> Kernel,
+    /// The operation, on buffers of the sizes in this table.
+    op: Op,
+    table: Table,
+    /// Rows and columns of what the naive kernel makes.
+    result: [usize; 2],
     /// Storage buffers in binding order; what the kernel writes is empty here, with its length.
     buffers: Vec<(Vec<f32>, usize)>,
     /// Which buffer holds the product.
     output: usize,
     expected: Vec<f64>,
+}
+
+impl Product {
+    fn dispatch(&self, class: KernelClass) -> Dispatch {
+        let target = Target { table: &self.table, class, conversions: &HashMap::new() };
+        self.op.dispatch(&target).unwrap()
+    }
 }
 
 fn products(sizes: &Sizes) -> Vec<Product> {
@@ -63,15 +81,45 @@ fn products(sizes: &Sizes) -> Vec<Product> {
     for (value, &x) in backward_input.iter_mut().zip(x) {
         *value = if x > 0.0 { *value } else { 0.0 };
     }
+    let mut table = Table::new();
+    let mut row = |name: &str, columns: usize| table.activation(name, columns).unwrap();
+    let (input_id, output_id) = (row("input", inputs), row("output", units));
+    let (by_output, by_input) = (row("output_gradient", units), row("input_gradient", inputs));
+    let mut parameter = |name: &str, rows: Rows| {
+        table.add(name, Role::Parameter, Element::Real, rows, units).unwrap()
+    };
+    let (weight_id, bias_id) =
+        (parameter("weight", Rows::Fixed(inputs)), parameter("bias", Rows::One));
+    let by_weight = parameter("weight_gradient", Rows::Fixed(inputs));
+    let by_bias = parameter("bias_gradient", Rows::One);
+    let activation = Elementwise::Relu;
+    let forward_op = DenseForward {
+        input: input_id,
+        weight: weight_id,
+        bias: bias_id,
+        output: output_id,
+        activation,
+    };
+    let backward_weights_op = DenseBackwardWeights {
+        input: input_id,
+        output_gradient: by_output,
+        weight_gradient: by_weight,
+        bias_gradient: by_bias,
+    };
+    let backward_input_op = DenseBackwardInput {
+        output_gradient: by_output,
+        weight: weight_id,
+        input: input_id,
+        input_gradient: by_input,
+        activation,
+    };
     vec![
         Product {
             name: "forward",
             naive: include_str!("naive/dense_forward.wgsl"),
-            kernel: |class| Kernel::DenseForward {
-                class,
-                input: InputKind::F32,
-                activation: Elementwise::Relu,
-            },
+            op: forward_op.into(),
+            table: table.clone(),
+            result: [rows, units],
             buffers: vec![input.clone(), weight.clone(), bias, output(rows * units)],
             output: 3,
             expected: forward,
@@ -79,7 +127,9 @@ fn products(sizes: &Sizes) -> Vec<Product> {
         Product {
             name: "backward weights",
             naive: include_str!("naive/dense_backward_weights.wgsl"),
-            kernel: |class| Kernel::DenseBackwardWeights { class, input: InputKind::F32 },
+            op: backward_weights_op.into(),
+            table: table.clone(),
+            result: [inputs, units],
             buffers: vec![input.clone(), gradient.clone(), output(inputs * units), output(units)],
             output: 2,
             expected: backward_weights,
@@ -87,7 +137,9 @@ fn products(sizes: &Sizes) -> Vec<Product> {
         Product {
             name: "backward input",
             naive: include_str!("naive/dense_backward_input.wgsl"),
-            kernel: |class| Kernel::DenseBackwardInput { class, activation: Elementwise::Relu },
+            op: backward_input_op.into(),
+            table,
+            result: [rows, inputs],
             buffers: vec![gradient, weight, input, output(rows * inputs)],
             output: 3,
             expected: backward_input,
@@ -108,23 +160,11 @@ struct Form {
 
 impl Form {
     fn naive(device: &wgpu::Device, product: &Product, sizes: &Sizes) -> Form {
-        let shared = [
-            include_str!("../shaders/shared/step.wgsl"),
-            include_str!("../shaders/shared/dense.wgsl"),
-            include_str!("../shaders/shared/nan.wgsl"),
-            include_str!("../shaders/shared/activation.wgsl"),
-        ];
-        let kernel = (product.kernel)(KernelClass::Tiled);
-        let load = match kernel {
-            Kernel::DenseBackwardInput { .. } => "",
-            _ => include_str!("../shaders/shared/input_f32.wgsl"),
-        };
-        let source = [&shared[..], &[load, product.naive]].concat().join("\n");
-        let (height, width) = match kernel {
-            Kernel::DenseForward { .. } => (sizes.rows, sizes.units),
-            Kernel::DenseBackwardWeights { .. } => (sizes.inputs, sizes.units),
-            _ => (sizes.rows, sizes.inputs),
-        };
+        let kernel = product.dispatch(KernelClass::Tiled).kernel;
+        // The naive kernels take the same declarations; only the file of the kernel itself differs.
+        let shared = kernel.text.split_last().map_or(&[][..], |(_, shared)| shared);
+        let source = [shared.join("\n"), product.naive.into()].join("\n");
+        let [height, width] = product.result;
         let groups = [height.div_ceil(8) as u32, width.div_ceil(8) as u32, 1];
         Form::new(device, "naive", source, kernel, groups, product, sizes)
     }
@@ -135,9 +175,8 @@ impl Form {
             KernelClass::Register => "register",
             KernelClass::Subgroup => "subgroup",
         };
-        let kernel = (product.kernel)(class);
-        let &Sizes { rows, inputs, units } = sizes;
-        let groups = kernel.workgroups(rows as u32, inputs as u32, units as u32);
+        let Dispatch { kernel, grid, .. } = product.dispatch(class);
+        let groups = grid.workgroups(sizes.rows as u32);
         Form::new(device, name, kernel.source(), kernel, groups, product, sizes)
     }
 
@@ -164,9 +203,9 @@ impl Form {
         };
         let uniforms = [wgpu::BufferBindingType::Uniform; 2];
         let storage = kernel
-            .bindings()
+            .bindings
             .iter()
-            .map(|&access| wgpu::BufferBindingType::Storage { read_only: access == Access::Read });
+            .map(|access| wgpu::BufferBindingType::Storage { read_only: access.is_read() });
         let entries: Vec<_> = (0u32..)
             .zip(uniforms.into_iter().chain(storage))
             .map(|(binding, ty)| wgpu::BindGroupLayoutEntry {
@@ -185,11 +224,7 @@ impl Form {
             bind_group_layouts: &[Some(&group)],
             immediate_size: 0,
         });
-        // The naive kernels know fewer constants than ours.
-        let constants: Vec<_> = match (name, kernel) {
-            ("naive", Kernel::DenseBackwardWeights { .. }) => Vec::new(),
-            _ => kernel.constants(),
-        };
+        let constants: Vec<_> = kernel.overrides().collect();
         let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
             label: Some(name),
             layout: Some(&layout),

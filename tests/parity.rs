@@ -1,15 +1,12 @@
 //! Every operation and a whole training, GPU against the f64 oracle.
 
+mod kernels;
+
 use std::collections::HashSet;
 
 use minibatch::Gpu;
-use minibatch::gpu::{Kernel, KernelClass};
-use minibatch::parity::{self, Operation, Training, Verdict};
-
-/// All of them run on the software adapter that the suite is usually run on; a GPU whose subgroups
-/// have another size cannot run the subgroup kernels.
-const CLASSES: [KernelClass; 3] =
-    [KernelClass::Register, KernelClass::Tiled, KernelClass::Subgroup];
+use minibatch::operation::{KernelClass, Op};
+use minibatch::parity::{self, Training, Verdict};
 
 fn gpu() -> Gpu {
     Gpu::new().unwrap_or_else(|error| panic!("{error}"))
@@ -26,12 +23,11 @@ fn assert_passed(verdict: &Verdict) {
     );
 }
 
-fn every_operation(class: KernelClass, checked: bool) -> HashSet<Kernel> {
+fn every_form(class: KernelClass, checked: bool) {
     let gpu = gpu().with_kernel_class(class).unwrap().with_checked_shaders(checked);
-    let mut kernels = HashSet::new();
-    for operation in Operation::all() {
+    for form in parity::forms() {
         let verdict =
-            pollster::block_on(parity::operation(&gpu, operation, &operation.shapes())).unwrap();
+            pollster::block_on(parity::operation(&gpu, &form, &parity::shapes())).unwrap();
         println!(
             "{:40} {:.3} of the bound, {:.2} s",
             verdict.name,
@@ -39,27 +35,32 @@ fn every_operation(class: KernelClass, checked: bool) -> HashSet<Kernel> {
             verdict.seconds
         );
         assert_passed(&verdict);
-        kernels.extend(verdict.kernels);
     }
-    kernels
 }
 
 #[test]
 fn every_operation_agrees_with_the_oracle() {
-    let mut kernels = HashSet::new();
-    for class in CLASSES {
+    for class in kernels::classes(&gpu()) {
         for checked in [false, true] {
-            kernels.extend(every_operation(class, checked));
+            every_form(class, checked);
         }
     }
-    let missing: Vec<Kernel> =
-        Kernel::all().into_iter().filter(|kernel| !kernels.contains(kernel)).collect();
-    assert!(missing.is_empty(), "no case runs {missing:?}");
+}
+
+/// The list of operations is the truth here: one whose home lists no form is run by no test.
+#[test]
+fn every_operation_has_a_form() {
+    let forms = parity::forms();
+    for name in Op::NAMES {
+        assert!(forms.iter().any(|form| form.operation() == *name), "{name} has no form");
+    }
+    let names: HashSet<&str> = forms.iter().map(|form| form.name.as_str()).collect();
+    assert_eq!(names.len(), forms.len(), "two forms have the same name");
 }
 
 #[test]
 fn whole_trainings_agree_with_the_oracle() {
-    for class in CLASSES {
+    for class in kernels::classes(&gpu()) {
         for checked in [false, true] {
             let gpu = gpu().with_kernel_class(class).unwrap().with_checked_shaders(checked);
             for training in Training::ALL {
@@ -74,11 +75,9 @@ fn whole_trainings_agree_with_the_oracle() {
 #[test]
 fn more_elements_than_one_dimension_of_workgroups() {
     let gpu = gpu();
-    for operation in Operation::all() {
-        if let Some(shape) = operation.large_shape() {
-            assert_passed(
-                &pollster::block_on(parity::operation(&gpu, operation, &[shape])).unwrap(),
-            );
-        }
+    let forms = parity::forms();
+    let large = forms.iter().filter_map(|form| Some((form, form.large_shape?)));
+    for (form, shape) in large {
+        assert_passed(&pollster::block_on(parity::operation(&gpu, form, &[shape])).unwrap());
     }
 }

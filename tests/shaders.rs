@@ -1,28 +1,35 @@
-//! Every specialisation of every kernel is valid WGSL, within what a WebGPU device must offer.
+//! Every kernel that a parity case runs is valid WGSL, within what a WebGPU device must offer.
 
-use minibatch::gpu::{Kernel, KernelClass};
+use std::collections::HashMap;
+
+use minibatch::operation::{Dispatch, Kernel, KernelClass};
+use minibatch::parity::{dispatches, forms};
 use naga::valid::{Capabilities, ShaderStages, SubgroupOperationSet, ValidationFlags, Validator};
 
-fn class(kernel: Kernel) -> Option<KernelClass> {
-    match kernel {
-        Kernel::DenseForward { class, .. }
-        | Kernel::DenseBackwardWeights { class, .. }
-        | Kernel::DenseBackwardInput { class, .. } => Some(class),
-        _ => None,
+/// One dispatch of each kernel, whatever adapter this is.
+fn kernels() -> HashMap<Kernel, Dispatch> {
+    let mut kernels = HashMap::new();
+    for form in forms() {
+        for class in KernelClass::ALL {
+            for dispatch in dispatches(&form, [7, 5, 3], class).unwrap() {
+                kernels.insert(dispatch.kernel.clone(), dispatch);
+            }
+        }
     }
+    kernels
 }
 
 #[test]
 fn every_kernel_is_valid() {
-    for kernel in Kernel::all() {
+    for kernel in kernels().into_keys() {
         let source = kernel.source();
         let module = naga::front::wgsl::parse_str(&source)
             .unwrap_or_else(|error| panic!("{kernel:?}: {}", error.emit_to_string(&source)));
-        let subgroups = class(kernel) == Some(KernelClass::Subgroup);
         // Nothing beyond WebGPU's core but for the kernels that only run where subgroups exist.
-        let capabilities = if subgroups { Capabilities::SUBGROUP } else { Capabilities::empty() };
+        let capabilities =
+            if kernel.subgroups { Capabilities::SUBGROUP } else { Capabilities::empty() };
         let mut validator = Validator::new(ValidationFlags::all(), capabilities);
-        if subgroups {
+        if kernel.subgroups {
             validator
                 .subgroup_stages(ShaderStages::COMPUTE)
                 .subgroup_operations(SubgroupOperationSet::all());
@@ -30,8 +37,7 @@ fn every_kernel_is_valid() {
         let info = validator
             .validate(&module)
             .unwrap_or_else(|error| panic!("{kernel:?}: {}", error.emit_to_string(&source)));
-        let constants =
-            kernel.constants().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        let constants = kernel.overrides().map(|(name, value)| (name.to_owned(), value)).collect();
         naga::back::pipeline_constants::process_overrides(
             &module,
             &info,
@@ -46,7 +52,7 @@ fn every_kernel_is_valid() {
             .iter()
             .filter(|(_, v)| matches!(v.space, naga::AddressSpace::Storage { .. }))
             .count();
-        assert_eq!(storage, kernel.bindings().len(), "{kernel:?}");
+        assert_eq!(storage, kernel.bindings.len(), "{kernel:?}");
         // WebGPU's default limits.
         assert!(storage <= 8, "{kernel:?}");
         assert!(entry.workgroup_size.iter().product::<u32>() <= 256, "{kernel:?}");
@@ -62,17 +68,70 @@ fn every_kernel_is_valid() {
     }
 }
 
+/// The constants that the host uploads are as long as the kernel's struct of them, and each binding
+/// is read-only exactly where the operation only reads.
 #[test]
-fn the_number_of_workgroups_fits_one_dimension_each() {
-    for kernel in Kernel::all() {
-        for rows in [1, 7, 60_000, 262_140] {
-            for (inputs, units) in [(1, 1), (784, 128), (128, 10), (4096, 4096)] {
-                let groups = kernel.workgroups(rows, inputs, units);
-                assert!(
-                    groups.iter().all(|&n| (1..=65_535).contains(&n)),
-                    "{kernel:?} at {rows}, {inputs}, {units}: {groups:?}"
-                );
+fn constants_and_bindings_are_those_of_the_text() {
+    for (kernel, dispatch) in kernels() {
+        let module = naga::front::wgsl::parse_str(&kernel.source()).unwrap();
+        let mut layouter = naga::proc::Layouter::default();
+        layouter.update(module.to_ctx()).unwrap();
+        for (_, variable) in module.global_variables.iter() {
+            let Some(binding) = &variable.binding else { continue };
+            match (variable.space, binding.binding) {
+                (naga::AddressSpace::Uniform, 1) => {
+                    let size = layouter[variable.ty].size as usize;
+                    assert_eq!(size.next_multiple_of(16), dispatch.constants.len(), "{kernel:?}");
+                }
+                (naga::AddressSpace::Storage { access }, binding) => {
+                    let writes = access.contains(naga::StorageAccess::STORE);
+                    let expected = !kernel.bindings[binding as usize - 2].is_read();
+                    assert_eq!(writes, expected, "binding {binding} of {kernel:?}");
+                }
+                _ => {}
             }
         }
     }
+}
+
+#[test]
+fn the_number_of_workgroups_fits_one_dimension_each() {
+    for form in forms() {
+        for class in KernelClass::ALL {
+            for shape in [[1, 1, 1], [7, 784, 128], [60, 128, 10], [33, 4096, 4096]] {
+                for dispatch in dispatches(&form, shape, class).unwrap() {
+                    for rows in [1, 7, 60_000, 262_140] {
+                        let groups = dispatch.grid.workgroups(rows);
+                        assert!(
+                            groups.iter().all(|&n| (1..=65_535).contains(&n)),
+                            "{:?} at {rows} of {shape:?}: {groups:?}",
+                            dispatch.kernel
+                        );
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What runs is told by the files themselves: one that no case runs is forgotten.
+#[test]
+fn every_file_of_shaders_is_part_of_a_kernel() {
+    let kernels = kernels();
+    let mut folders = vec![std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("shaders")];
+    let mut files = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            files += 1;
+            let text = std::fs::read_to_string(&path).unwrap();
+            let used = kernels.keys().any(|kernel| kernel.source().contains(text.trim_end()));
+            assert!(used, "no case runs {}", path.display());
+        }
+    }
+    assert!(files > 40, "only {files} files in shaders");
 }

@@ -155,6 +155,13 @@ impl Gpu {
         self.class
     }
 
+    /// All matrix kernels that compute right numbers here, for
+    /// [`with_kernel_class`](Self::with_kernel_class).
+    pub fn kernel_classes(&self) -> Vec<KernelClass> {
+        let runs = |class: &KernelClass| adapter::runs(&self.info, self.device.features(), *class);
+        KernelClass::ALL.into_iter().filter(runs).collect()
+    }
+
     /// Name, driver and, for a software adapter, that it is one.
     pub fn describe(&self) -> String {
         let AdapterInfo { name, driver, driver_info, backend, .. } = self.info();

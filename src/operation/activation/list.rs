@@ -573,7 +573,7 @@ mod tests {
         for &activation in Elementwise::ALL {
             for x in [-2.5, -0.7, 0.3, 1.9] {
                 let h = 1e-5;
-                let slope = (activation.value(x + h) - activation.value(x - h)) / (2.0 * h);
+                let slope: f64 = (activation.value(x + h) - activation.value(x - h)) / (2.0 * h);
                 let told = if activation.is_fused() { activation.value(x) } else { x };
                 let off = (activation.derivative(told) - slope).abs();
                 assert!(off < 1e-8, "{activation:?} at {x} is off by {off}");
