@@ -7,7 +7,7 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
-use minibatch::data::{Dataset, Features, Shuffle, Targets};
+use minibatch::data::{Dataset, Features, Shuffle, Targets, synthetic_digits};
 use minibatch::model::{
     BatchNormalization, Compiled, Dense, Functional, Input, Layer, LayerNormalization, Objective,
     Regularizer,
@@ -167,6 +167,18 @@ fn cases() -> Vec<Case> {
                 [Metric::BINARY_ACCURACY, Metric::AUC],
             ),
         flags(2),
+        Shuffle::Full,
+    );
+    // Matrices of many tiles.
+    let digits = synthetic_digits(400, 0).unwrap();
+    add(
+        "digits_dropout_adam",
+        Sequential::new(Input::pixels(digits.sample_shape()))
+            .dense(128, Relu)
+            .dropout(0.2)
+            .dense(10, Softmax)
+            .compile(Adam::default(), SPARSE, [Metric::Accuracy]),
+        digits,
         Shuffle::Full,
     );
     let cost = Regularizer::l1_l2(0.001, 0.002);
