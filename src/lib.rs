@@ -43,6 +43,7 @@
 
 mod activation;
 mod atomic_write;
+mod clock;
 pub mod cpu;
 pub mod data;
 mod error;

@@ -16,8 +16,7 @@ mod parameters;
 mod trajectory;
 mod updates;
 
-use std::time::Instant;
-
+use crate::clock::Instant;
 use crate::error::Result;
 use crate::gpu::{Gpu, Kernel};
 pub use case::Worst;
