@@ -123,7 +123,7 @@ impl GpuExecutor {
     ) -> Result<wgpu::BindGroup> {
         let constants = self.gpu.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("minibatch.constants"),
-            size: std::mem::size_of_val(&dispatch.constants) as u64,
+            size: size_of_val(&dispatch.constants) as u64,
             usage: BufferUsages::UNIFORM,
             mapped_at_creation: true,
         });
