@@ -41,7 +41,21 @@
 //! [`Gpu::from_device`] takes your device and queue. [`Model::record_step`] records one training
 //! step into your encoder, and neither submits nor waits; `examples/embed.rs` shows the whole way.
 
+// No input may make the library panic, and it prints nothing: it returns errors and calls back.
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::expect_used,
+        clippy::panic,
+        clippy::print_stderr,
+        clippy::print_stdout,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
+
 mod atomic_write;
+mod clock;
 pub mod cpu;
 pub mod data;
 mod error;

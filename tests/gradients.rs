@@ -1,3 +1,5 @@
+//! The gradients of whole models against finite differences of their losses, in f64.
+
 use std::sync::Arc;
 
 use minibatch::cpu::CpuExecutor;

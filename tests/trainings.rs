@@ -171,7 +171,9 @@ impl Training {
         for (number, call) in calls.iter().enumerate() {
             let history = model.fit(&data, self.fit(call, validation.as_ref())).unwrap();
             let mut columns: BTreeMap<String, Vec<f64>> = BTreeMap::new();
-            for (name, value) in history.epochs.iter().flat_map(|epoch| epoch.values()) {
+            for (name, value) in
+                history.epochs.iter().flat_map(minibatch::training::EpochRecord::values)
+            {
                 columns.entry(name).or_default().push(value);
             }
             columns.retain(|name, _| name != "seconds" && name != "learning_rate");

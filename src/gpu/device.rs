@@ -28,7 +28,10 @@ pub struct Gpu {
 
 impl std::fmt::Debug for Gpu {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Gpu").field("info", &self.info).field("class", &self.class).finish()
+        f.debug_struct("Gpu")
+            .field("info", &self.info)
+            .field("class", &self.class)
+            .finish_non_exhaustive()
     }
 }
 

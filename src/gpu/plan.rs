@@ -36,7 +36,7 @@ fn conversions(ops: &[Op]) -> HashMap<BufferId, (BufferId, f64)> {
             let mut uses = Vec::new();
             for op in ops {
                 op.each(&mut |access, id| {
-                    uses.extend((id == output && access != Access::Write).then_some(access))
+                    uses.extend((id == output && access != Access::Write).then_some(access));
                 });
             }
             if !uses.is_empty() && uses.iter().all(|&access| access == Access::Load) {

@@ -162,12 +162,12 @@ impl Kernel {
         match self {
             Kernel::PointwiseLoss { loss, .. } => constants.push(("LOSS", f64::from(loss as u32))),
             Kernel::PointwiseMetric { metric } => {
-                constants.push(("METRIC", f64::from(metric as u32)))
+                constants.push(("METRIC", f64::from(metric as u32)));
             }
             Kernel::BinaryHistogram { even } => constants.push(("EVEN", f64::from(u8::from(even)))),
             Kernel::Sgd { nesterov } => constants.push(("NESTEROV", f64::from(u8::from(nesterov)))),
             Kernel::RmsProp { centered } => {
-                constants.push(("CENTERED", f64::from(u8::from(centered))))
+                constants.push(("CENTERED", f64::from(u8::from(centered))));
             }
             _ => {}
         }

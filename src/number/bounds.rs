@@ -50,6 +50,7 @@ pub fn log_one_plus_exp(x: f64) -> f64 {
 }
 
 /// What one row of logits allows.
+#[derive(Debug)]
 pub struct Softmax {
     /// Probabilities.
     probabilities: Vec<f64>,

@@ -31,7 +31,10 @@ pub struct Case {
 
 impl std::fmt::Debug for Case {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Case").field("ops", &self.ops).field("shape", &self.shape).finish()
+        f.debug_struct("Case")
+            .field("ops", &self.ops)
+            .field("shape", &self.shape)
+            .finish_non_exhaustive()
     }
 }
 

@@ -3,14 +3,13 @@
 
 use super::case::{Cases, Form};
 use super::list::for_each_operation;
-use super::*;
 
 macro_rules! collect {
     ($($name:ident,)+) => {
         /// Every operation in all forms that the parity suite tries.
         pub fn forms() -> Vec<Form> {
             let mut all = Vec::new();
-            $(all.extend(<$name as Cases>::forms());)+
+            $(all.extend(<super::$name as Cases>::forms());)+
             all
         }
     };

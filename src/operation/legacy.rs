@@ -287,7 +287,7 @@ fn check(program: &Table, op: &Op) -> Result<()> {
             expect(outputs, Real, Batch, units)?;
             match op {
                 Op::SoftmaxCrossEntropy(operation::SoftmaxCrossEntropy { .. }) => {
-                    expect(targets, U32, Batch, 1)?
+                    expect(targets, U32, Batch, 1)?;
                 }
                 _ => expect(targets, Real, Batch, units)?,
             }

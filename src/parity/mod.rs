@@ -14,8 +14,7 @@ mod parameters;
 mod trajectory;
 mod updates;
 
-use std::time::Instant;
-
+use crate::clock::Instant;
 use crate::error::Result;
 use crate::gpu::{Gpu, plan};
 pub use crate::operation::case::{Form, Mutation, shapes};

@@ -1,5 +1,6 @@
 //! The file of `--history`.
 
+use std::ffi::OsStr;
 use std::path::Path;
 
 use anyhow::bail;
@@ -18,7 +19,7 @@ impl Format {
     /// # Errors
     /// If the file's name ends in neither.
     pub fn of(path: &Path) -> anyhow::Result<Self> {
-        let extension = path.extension().map(|extension| extension.to_ascii_lowercase());
+        let extension = path.extension().map(OsStr::to_ascii_lowercase);
         match extension.as_ref().and_then(|extension| extension.to_str()) {
             Some("json") => Ok(Format::Json),
             Some("csv") => Ok(Format::Csv),

@@ -54,7 +54,7 @@ pub fn lower(compiled: &Compiled) -> Result<Program> {
 /// As [`lower`].
 pub(crate) fn lowered(compiled: &Compiled) -> Result<Lowered> {
     let Compiled { architecture, optimizer, .. } = compiled;
-    update::check_optimizer(optimizer)?;
+    check_optimizer(optimizer)?;
     check_counts(compiled)?;
     let graph = Graph::new(architecture)?;
     let objectives = objectives(compiled, &graph)?;
