@@ -68,6 +68,5 @@ pub use metric::{Metric, PointwiseMetric, Thresholds};
 pub use model::{Functional, Sequential};
 pub use optimizer::{Adagrad, Adam, Clip, EpsilonRule, Optimizer, RmsProp, Sgd};
 pub use schedule::Schedule;
-#[cfg(not(target_arch = "wasm32"))]
 pub use training::callbacks;
 pub use training::{Evaluate, Fit, Model, Predict, Verbose};

@@ -8,6 +8,7 @@ use super::scores::Scores;
 /// One epoch. As in Keras, loss and accuracy are running values: each batch counts as it was
 /// before its own update.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct EpochRecord {
     /// From 1.
     pub epoch: u32,
@@ -22,6 +23,12 @@ pub struct EpochRecord {
 }
 
 impl EpochRecord {
+    /// An epoch of this number and these scores, not validated; the learning rate and the seconds
+    /// are 0.
+    pub fn new(epoch: u32, training: Scores) -> Self {
+        EpochRecord { epoch, training, validation: None, learning_rate: 0.0, seconds: 0.0 }
+    }
+
     /// Each value under Keras' name of it: those of the training, those of the validation with
     /// `val_` before them, `learning_rate`, `seconds`.
     pub fn values(&self) -> Vec<(String, f64)> {
@@ -75,6 +82,7 @@ impl Serialize for EpochRecord {
 
 /// What [`fit`](super::Model::fit) returns.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[non_exhaustive]
 pub struct History {
     /// Every epoch that ran, in order.
     pub epochs: Vec<EpochRecord>,
@@ -84,6 +92,11 @@ pub struct History {
 }
 
 impl History {
+    /// A history of these epochs, which no callback ended.
+    pub fn new(epochs: Vec<EpochRecord>) -> Self {
+        History { epochs, stopped: false }
+    }
+
     /// `{"epochs": [{"epoch": 1, "loss": ...}, ...]}`: of each epoch its number and its
     /// [`values`](EpochRecord::values). What is no finite number is `null`.
     pub fn to_json(&self) -> String {

@@ -4,6 +4,7 @@ use crate::error::{Error, Result};
 
 /// Which way a watched value gets better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Mode {
     /// By its name: losses and errors downward, accuracy, precision, recall and AUC upward.
     #[default]

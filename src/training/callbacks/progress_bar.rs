@@ -1,13 +1,17 @@
 //! Progress on a terminal.
 
 use std::io::{IsTerminal, Stdout, Write};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::error::Result;
-use crate::training::{
-    Callback, EpochRecord, EpochStart, Flow, History, Model, Predictions, Scores, StepEnd,
-    TrainStart, Verbose,
-};
+use crate::training::callback::{Callback, EpochStart, StepEnd, TrainStart};
+use crate::training::clock::Instant;
+use crate::training::control::Control;
+use crate::training::history::{EpochRecord, History};
+use crate::training::predictions::Predictions;
+use crate::training::scores::Scores;
+use crate::training::send::WasmNotSend;
+use crate::training::verbose::Verbose;
 
 /// How often the bar is drawn, and the scores for it are read from the device, which makes training
 /// wait for a moment.
@@ -150,13 +154,13 @@ impl<W: Write> ProgressBar<W> {
     }
 }
 
-impl<W: Write> Callback for ProgressBar<W> {
-    fn train_begin(&mut self, _model: &mut Model, _train: &TrainStart) -> Result<()> {
+impl<W: Write + WasmNotSend> Callback for ProgressBar<W> {
+    fn train_begin(&mut self, _run: &mut dyn Control, _train: &TrainStart) -> Result<()> {
         self.training = true;
         Ok(())
     }
 
-    fn epoch_begin(&mut self, _model: &mut Model, epoch: EpochStart) -> Result<()> {
+    fn epoch_begin(&mut self, _run: &mut dyn Control, epoch: EpochStart) -> Result<()> {
         self.begin(epoch.steps);
         if self.verbose != Verbose::Silent && epoch.epochs > 1 {
             self.write(&format!("Epoch {}/{}\n", epoch.epoch, epoch.epochs));
@@ -172,24 +176,24 @@ impl<W: Write> Callback for ProgressBar<W> {
         self.draw(step.step, &scores.values());
     }
 
-    fn batch_end(&mut self, _model: &mut Model, step: StepEnd) -> Result<Flow> {
+    fn batch_end(&mut self, _run: &mut dyn Control, step: StepEnd) -> Result<()> {
         self.made(step);
-        Ok(Flow::Continue)
+        Ok(())
     }
 
-    fn epoch_end(&mut self, _model: &mut Model, record: &EpochRecord) -> Result<Flow> {
+    fn epoch_end(&mut self, _run: &mut dyn Control, record: &EpochRecord) -> Result<()> {
         let mut values = record.values();
         values.retain(|(name, _)| name != "learning_rate" && name != "seconds");
         self.finish(&values);
-        Ok(Flow::Continue)
+        Ok(())
     }
 
-    fn train_end(&mut self, _model: &mut Model, _history: &History) -> Result<()> {
+    fn train_end(&mut self, _run: &mut dyn Control, _history: &History) -> Result<()> {
         self.training = false;
         Ok(())
     }
 
-    fn test_begin(&mut self, _model: &mut Model, steps: usize) -> Result<()> {
+    fn test_begin(&mut self, _run: &mut dyn Control, steps: usize) -> Result<()> {
         if !self.training {
             self.begin(steps);
         }
@@ -206,28 +210,28 @@ impl<W: Write> Callback for ProgressBar<W> {
         }
     }
 
-    fn test_batch_end(&mut self, _model: &mut Model, step: StepEnd) -> Result<()> {
+    fn test_batch_end(&mut self, _run: &mut dyn Control, step: StepEnd) -> Result<()> {
         if !self.training {
             self.made(step);
         }
         Ok(())
     }
 
-    fn test_end(&mut self, _model: &mut Model, scores: &Scores) -> Result<()> {
+    fn test_end(&mut self, _run: &mut dyn Control, scores: &Scores) -> Result<()> {
         if !self.training {
             self.finish(&scores.values());
         }
         Ok(())
     }
 
-    fn predict_begin(&mut self, _model: &mut Model, steps: usize) -> Result<()> {
+    fn predict_begin(&mut self, _run: &mut dyn Control, steps: usize) -> Result<()> {
         self.begin(steps);
         Ok(())
     }
 
     fn predict_batch_end(
         &mut self,
-        _model: &mut Model,
+        _run: &mut dyn Control,
         step: StepEnd,
         _outputs: &Predictions,
     ) -> Result<()> {
@@ -238,7 +242,7 @@ impl<W: Write> Callback for ProgressBar<W> {
         Ok(())
     }
 
-    fn predict_end(&mut self, _model: &mut Model) -> Result<()> {
+    fn predict_end(&mut self, _run: &mut dyn Control) -> Result<()> {
         self.finish(&[]);
         Ok(())
     }
