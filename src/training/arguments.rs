@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 pub enum ValidationFreq {
     /// After the epochs whose number is a multiple of this.
     Every(u32),
-    /// After the epochs of these numbers, from 1; others than the run's are of no effect.
+    /// After the epochs of these numbers, from 1; numbers that the run does not reach have no effect.
     Epochs(Vec<u32>),
 }
 
@@ -208,7 +208,7 @@ impl<'a> Fit<'a> {
         self
     }
 
-    /// Adds someone to be told of what happens, and to have a say in it.
+    /// Adds a callback, whose hooks are called during training, in the order in which they were added.
     pub fn callback(mut self, callback: &'a mut dyn Callback) -> Self {
         self.callbacks.push(callback);
         self
@@ -279,7 +279,7 @@ impl<'a> Evaluate<'a> {
         self
     }
 
-    /// Adds someone whose test hooks are called.
+    /// Adds a callback, whose test hooks are called.
     pub fn callback(mut self, callback: &'a mut dyn Callback) -> Self {
         self.callbacks.push(callback);
         self
@@ -335,7 +335,7 @@ impl<'a> Predict<'a> {
         self
     }
 
-    /// Adds someone whose predict hooks are called.
+    /// Adds a callback, whose predict hooks are called.
     pub fn callback(mut self, callback: &'a mut dyn Callback) -> Self {
         self.callbacks.push(callback);
         self
@@ -349,7 +349,7 @@ impl<'a> Predict<'a> {
     }
 }
 
-/// The number of steps: as asked for, or all that `samples` make.
+/// The number of steps: the one asked for, or as many as `samples` make.
 pub(super) fn steps(
     argument: &'static str,
     asked: Option<usize>,

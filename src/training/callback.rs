@@ -1,4 +1,4 @@
-//! Callbacks: how a caller watches training, takes part in it, and ends it.
+//! Callbacks: hooks in which a caller watches training and controls it.
 
 use super::control::{Answer, Control};
 use super::history::{EpochRecord, History};
@@ -29,7 +29,7 @@ impl TrainStart {
     }
 }
 
-/// Where a run that was broken goes on.
+/// Where a run that broke goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Resume {
@@ -83,8 +83,8 @@ impl StepEnd {
     }
 }
 
-/// Told of what [`fit`](super::Model::fit), [`evaluate`](super::Model::evaluate) and
-/// [`predict`](super::Model::predict) do; the hooks are those of
+/// Hooks that [`fit`](super::Model::fit), [`evaluate`](super::Model::evaluate) and
+/// [`predict`](super::Model::predict) call as they go; they are those of
 /// [Keras' class](https://keras.io/api/callbacks/base_callback/), without `on_`.
 ///
 /// The validation of `fit` is an evaluation and calls the test hooks of `fit`'s callbacks. Several

@@ -1,4 +1,4 @@
-//! What training reports.
+//! The record of a run, epoch by epoch.
 
 use serde::Serialize;
 use serde::ser::SerializeMap;
@@ -12,9 +12,9 @@ use super::scores::Scores;
 pub struct EpochRecord {
     /// From 1.
     pub epoch: u32,
-    /// Over the samples of the epoch.
+    /// The scores on the samples of the epoch.
     pub training: Scores,
-    /// Over the validation samples, after the epoch; `None` if it was not validated.
+    /// The scores on the validation samples, after the epoch; `None` if it was not validated.
     pub validation: Option<Scores>,
     /// The rate of the epoch's last step.
     pub learning_rate: f64,
@@ -29,8 +29,8 @@ impl EpochRecord {
         EpochRecord { epoch, training, validation: None, learning_rate: 0.0, seconds: 0.0 }
     }
 
-    /// Each value under Keras' name of it: those of the training, those of the validation with
-    /// `val_` before them, `learning_rate`, `seconds`.
+    /// Each value under Keras' name for it: those of the training, those of the validation with
+    /// `val_` in front, `learning_rate`, `seconds`.
     pub fn values(&self) -> Vec<(String, f64)> {
         let validation = self.validation.iter().flat_map(Scores::values);
         let mut values = self.training.values();
@@ -59,7 +59,7 @@ impl EpochRecord {
     }
 }
 
-/// The first line above those of [`EpochRecord::csv_line`].
+/// The header line for [`EpochRecord::csv_line`].
 pub(super) fn csv_header(names: &[String], separator: char) -> String {
     let mut line = "epoch".to_owned();
     for name in names {
@@ -80,7 +80,7 @@ impl Serialize for EpochRecord {
     }
 }
 
-/// What [`fit`](super::Model::fit) returns.
+/// The epochs of a run, which [`fit`](super::Model::fit) returns.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 #[non_exhaustive]
 pub struct History {

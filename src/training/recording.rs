@@ -76,9 +76,9 @@ impl Model {
 }
 
 impl Session {
-    /// Takes what recorded steps have gathered off the device, for calls that clear it or use it
-    /// for scores of their own. More may come until the scores are taken: only the host knows when
-    /// it submits. During fit or evaluate, what is on the device is theirs.
+    /// Moves the totals of recorded steps from the device to the host, before another call clears
+    /// the device's or adds to them. More may come until the scores are taken: only the host knows
+    /// when it submits. While fit or evaluate runs, the totals on the device are its own.
     pub async fn flush_recorded(&mut self) -> Result<()> {
         if self.recorded.samples > 0 && self.running == 0 {
             let metrics = self.executor.read_metrics().await?;

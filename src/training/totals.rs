@@ -1,5 +1,4 @@
-//! The totals of the epoch or evaluation at hand, which live on the device until they are asked
-//! for.
+//! The totals of the current epoch or evaluation, which stay on the device until they are read.
 
 use super::session::{Session, Totals};
 use crate::error::Result;
@@ -15,7 +14,7 @@ impl Session {
         Ok(std::mem::take(&mut self.totals))
     }
 
-    /// What was gathered since `begin_totals`.
+    /// The totals since `begin_totals`.
     pub async fn read_totals(&mut self) -> Result<Metrics> {
         Ok(match self.totals.on_device {
             true => self.totals.read.plus(&self.executor.read_metrics().await?),
@@ -23,16 +22,16 @@ impl Session {
         })
     }
 
-    /// Goes back to the totals around; also after an error, whose part must not be added to later
-    /// scores.
+    /// Ends the totals and goes back to those of the call around. An error ends them too, so that
+    /// they are not added to later scores.
     pub fn end_totals(&mut self, outer: Totals) -> Result<()> {
         self.totals = outer;
         self.running = self.running.saturating_sub(1);
         self.executor.clear_metrics()
     }
 
-    /// Takes what was gathered so far off the device, for calls that clear it or use it for scores
-    /// of their own.
+    /// Moves the totals so far from the device to the host, before another call clears the device's
+    /// or adds to them.
     pub async fn flush_totals(&mut self) -> Result<()> {
         self.flush_recorded().await?;
         if self.totals.on_device {

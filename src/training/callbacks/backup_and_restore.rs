@@ -10,8 +10,8 @@ use crate::training::callback::{Callback, EpochStart, Resume, StepEnd, TrainStar
 use crate::training::control::{Answer, Control, Request};
 use crate::training::history::{EpochRecord, History};
 
-/// Keeps a backup of the model while it is trained, and takes it up if `fit` is called again after
-/// it was broken off, as
+/// Keeps a backup of the model while it is trained, and continues from it if `fit` is called again
+/// after a run that broke, as
 /// [Keras' callback](https://keras.io/api/callbacks/backup_and_restore/): by an error, a kill, a
 /// lost device.
 ///
@@ -25,7 +25,7 @@ use crate::training::history::{EpochRecord, History};
 ///
 /// When training has ended, also because a callback stopped it, the backup is removed.
 ///
-/// The directory holds one file, [`Model::save`](crate::Model::save)'s, whose name tells how far it is:
+/// The directory holds one file, [`Model::save`](crate::Model::save)'s, whose name says how far the run was:
 /// `after-epoch-3.safetensors`, `after-epoch-3-step-120-of-1875.safetensors`. It belongs to one run
 /// alone. A file that is damaged or of another model is an error, which names it, before the model
 /// is changed: remove the file to begin anew.
@@ -58,7 +58,7 @@ pub struct BackupAndRestore {
     steps_per_epoch: usize,
     /// Steps of this `fit`.
     steps: u64,
-    /// Whether the epoch's last step was one to make a backup after.
+    /// Whether a backup is to be made at the end of this epoch.
     due: bool,
 }
 
@@ -131,7 +131,7 @@ impl Callback for BackupAndRestore {
 
     fn train_begin(&mut self, _run: &mut dyn Control, _train: &TrainStart) -> Result<()> {
         (self.steps, self.due) = (0, false);
-        // What cannot be written to is told before an epoch is lost to it.
+        // A directory that cannot be written to is an error before the first epoch, not after it.
         let directory = &self.backup_dir;
         std::fs::create_dir_all(directory).map_err(Error::io("create", directory))
     }
@@ -174,14 +174,14 @@ impl Callback for BackupAndRestore {
 
     fn answer(&mut self, _run: &mut dyn Control, answer: Answer) -> Result<()> {
         match answer {
-            // Only now, so that there is always a whole one.
+            // The older backup is removed only when the new one is whole.
             Answer::Saved(path) => self.remove_all_but(Some(&path)),
             _ => Ok(()),
         }
     }
 }
 
-/// How far a run is.
+/// How far a run has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Position {
     /// Epochs that are done.
@@ -201,7 +201,7 @@ impl Position {
         }
     }
 
-    /// That of a backup; `None` of any other file.
+    /// The position in the name of a backup; `None` for any other file.
     fn of(path: &Path) -> Option<Self> {
         let stem = name(path).strip_prefix("after-epoch-")?.strip_suffix(".safetensors")?;
         let Some((epochs, step)) = stem.split_once("-step-") else {

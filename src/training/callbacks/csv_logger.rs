@@ -9,8 +9,8 @@ use crate::training::callback::{Callback, TrainStart};
 use crate::training::control::Control;
 use crate::training::history::{EpochRecord, History, csv_header};
 
-/// Writes the values of each epoch to a file as soon as the epoch has ended, so that what was
-/// learned of a run that breaks is not lost.
+/// Writes the values of each epoch to a file as soon as the epoch has ended, so that they are not
+/// lost if the run breaks.
 ///
 /// The columns are those of [`History::to_csv`]: `epoch` (from 1; from 0 in Keras), then the values
 /// in the order of [`EpochRecord::values`] (by the alphabet in Keras). What was not measured in an
@@ -36,14 +36,14 @@ impl CsvLogger {
         }
     }
 
-    /// What stands between two values: a sign that is no part of a number. A comma by default.
+    /// The character between two values, which no number may contain. A comma by default.
     pub fn separator(mut self, separator: char) -> Self {
         self.separator = separator;
         self
     }
 
-    /// Whether to go on with what the file holds, for a run taken up again; its columns must be
-    /// the same. False by default.
+    /// Whether to add to an existing file, for a run that is continued; the file must have the same
+    /// columns. False by default: the file is replaced.
     pub fn append(mut self, append: bool) -> Self {
         self.append = append;
         self

@@ -72,7 +72,7 @@ impl EarlyStopping {
         self
     }
 
-    /// Epochs without a better value after which training ends; 0 by default.
+    /// Training ends after this many epochs without a better value; 0 by default.
     pub fn patience(mut self, epochs: u32) -> Self {
         self.patience = epochs;
         self
@@ -98,7 +98,7 @@ impl EarlyStopping {
         self
     }
 
-    /// Takes no notice of so many first epochs; 0 by default.
+    /// Ignores this many epochs at the start; 0 by default.
     pub fn start_from_epoch(mut self, epochs: u32) -> Self {
         self.start_from_epoch = epochs;
         self

@@ -1,4 +1,4 @@
-//! A callback out of closures.
+//! A callback made of closures.
 
 use crate::error::Result;
 use crate::training::callback::{Callback, EpochStart, StepEnd, TrainStart};

@@ -1,4 +1,4 @@
-//! Callbacks ready for use, by [Keras' names](https://keras.io/api/callbacks/).
+//! Ready-made callbacks, with [Keras' names](https://keras.io/api/callbacks/).
 //!
 //! Each can be used again: it begins anew with every [`fit`](super::Model::fit), but for
 //! [`ModelCheckpoint`], which remembers its best as in Keras, and [`BackupAndRestore`], which goes

@@ -13,7 +13,7 @@ use crate::training::history::EpochRecord;
 /// [Keras 3](https://keras.io/api/callbacks/model_checkpoint/).
 ///
 /// The path may hold values of the epoch: `{epoch}` (from 1), `{epoch:02}` or `{val_loss:.2f}`, as
-/// Python would format them; `{{` and `}}` stand for the signs themselves. Its directory is made if
+/// Python would format them; `{{` and `}}` stand for the braces themselves. Its directory is made if
 /// there is none. An epoch in which a value that is monitored or part of the path was not measured
 /// (one not validated, by `validation_freq`) saves nothing; Keras would save it as if it were the
 /// best, or fail.

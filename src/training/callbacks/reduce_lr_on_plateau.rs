@@ -58,7 +58,7 @@ impl ReduceLrOnPlateau {
         self
     }
 
-    /// Epochs without a better value after which the rate is lowered; 10 by default.
+    /// The rate is lowered after this many epochs without a better value; 10 by default.
     pub fn patience(mut self, epochs: u32) -> Self {
         self.patience = epochs;
         self
@@ -77,7 +77,7 @@ impl ReduceLrOnPlateau {
         self
     }
 
-    /// Epochs after a reduction in which none is waited; 0 by default.
+    /// After a reduction, this many epochs do not count towards the patience; 0 by default.
     pub fn cooldown(mut self, epochs: u32) -> Self {
         self.cooldown = epochs;
         self

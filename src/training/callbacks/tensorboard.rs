@@ -37,7 +37,7 @@ pub struct TensorBoard {
     steps: u64,
     train: Option<EventFile>,
     validation: Option<EventFile>,
-    /// What writing the scores of a step came to, until a hook can return it.
+    /// The result of writing the scores of a step, until the next hook returns it.
     written: Result<()>,
 }
 
@@ -81,7 +81,7 @@ impl TensorBoard {
     }
 }
 
-/// TensorBoard's word for a directory of files that it shows as one line.
+/// A run, in TensorBoard's words: a directory of files that it shows as one curve.
 #[derive(Clone, Copy)]
 enum Run {
     Train,
@@ -93,7 +93,7 @@ impl Callback for TensorBoard {
         self.update_freq.check("update_freq")?;
         (self.training, self.steps, self.written) = (true, 0, Ok(()));
         self.validation = None;
-        // What cannot be written is told before an epoch is lost to it.
+        // A directory that cannot be written to is an error before the first epoch, not after it.
         self.train = Some(EventFile::create(&self.log_dir.join("train"))?);
         Ok(())
     }
@@ -142,7 +142,7 @@ impl Callback for TensorBoard {
     }
 }
 
-/// The values under their names with something before and after.
+/// The values, with `before` and `after` around their names.
 fn tagged(
     before: &'static str,
     values: Vec<(String, f64)>,
