@@ -15,7 +15,7 @@ use minibatch::callbacks::{EarlyStopping, LambdaCallback};
 use minibatch::data::{BatchOrder, Dataset, Features, Shuffle, Targets};
 use minibatch::model::Normalization;
 use minibatch::random::{Random, Stream};
-use minibatch::training::{EpochRecord, Flow};
+use minibatch::training::EpochRecord;
 use minibatch::{Activation, Cpu, Evaluate, Fit, Loss, Metric, Predict, RmsProp, Sequential};
 
 const EPOCHS: u32 = 300;
@@ -80,7 +80,7 @@ fn run() -> Result<(), Box<dyn Error>> {
         if record.epoch == 1 || record.epoch.is_multiple_of(10) {
             println!("Epoch {}/{EPOCHS} - {}", record.epoch, line(record));
         }
-        Ok(Flow::Continue)
+        Ok(())
     });
     let mut stopping = EarlyStopping::new().patience(30).restore_best_weights(true);
     let fit = Fit::new()

@@ -7,7 +7,6 @@ use minibatch::callbacks::LambdaCallback;
 use minibatch::data::{Dataset, Features, Targets, synthetic_digits};
 use minibatch::model::{Dense, Input, Objective};
 use minibatch::random::{Random, Stream};
-use minibatch::training::Flow;
 use minibatch::{Activation, Adam, Cpu, Evaluate, Fit, Functional, Loss, Metric, Predict};
 
 const EPOCHS: u32 = 12;
@@ -59,7 +58,7 @@ fn main() -> minibatch::Result<()> {
         let [loss, val_loss] =
             ["loss", "val_loss"].map(|name| record.value(name).unwrap_or_default());
         println!("Epoch {}/{EPOCHS} - loss: {loss:.4} - val_loss: {val_loss:.4}", record.epoch);
-        Ok(Flow::Continue)
+        Ok(())
     });
     let fit = Fit::new().epochs(EPOCHS).validation_split(0.1).callback(&mut lines);
     let history = model.fit(&train, fit)?;

@@ -84,6 +84,5 @@ pub use model::{Functional, Sequential};
 pub use operation::activation::{Activation, Elementwise};
 pub use optimizer::{Adagrad, Adam, Clip, EpsilonRule, Optimizer, RmsProp, Sgd};
 pub use schedule::Schedule;
-#[cfg(not(target_arch = "wasm32"))]
 pub use training::callbacks;
 pub use training::{Evaluate, Fit, Model, Predict, Verbose};

@@ -1,7 +1,7 @@
 //! Callbacks, schedules and the arguments of fit that they go with, on both executors.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use minibatch::callbacks::{
     CsvLogger, EarlyStopping, LambdaCallback, LearningRateScheduler, Mode, ModelCheckpoint,
@@ -13,8 +13,8 @@ use minibatch::schedule::{
     CosineDecay, ExponentialDecay, OneCycle, PiecewiseConstantDecay, PolynomialDecay,
 };
 use minibatch::training::{
-    Backend, Callback, EpochRecord, EpochStart, Flow, History, Predictions, Scores, StepEnd,
-    TrainStart,
+    Answer, Backend, Callback, Control, EpochRecord, EpochStart, History, Predictions, Request,
+    Scores, StepEnd, TrainStart,
 };
 use minibatch::{
     Activation, Adam, Cpu, Error, Evaluate, Fit, Gpu, Loss, Metric, Model, Predict, Result,
@@ -44,6 +44,21 @@ fn bits(model: &mut Model) -> Vec<u32> {
     weights.into_iter().flat_map(|(_, _, values)| values).map(f32::to_bits).collect()
 }
 
+fn ask_for_weights(run: &mut dyn Control, _record: &EpochRecord) -> Result<()> {
+    run.request(Request::Weights);
+    Ok(())
+}
+
+/// The bits of the weights that were asked for.
+fn weights_of(answer: Answer) -> Option<Vec<u32>> {
+    match answer {
+        Answer::Weights(weights) => {
+            Some(weights.into_iter().flat_map(|(_, _, values)| values).map(f32::to_bits).collect())
+        }
+        _ => None,
+    }
+}
+
 fn digits(samples: usize) -> Dataset {
     synthetic_digits(samples, 0).unwrap().with_classes(10).unwrap()
 }
@@ -68,20 +83,20 @@ impl Calls {
 }
 
 impl Callback for Calls {
-    fn train_begin(&mut self, _model: &mut Model, train: &TrainStart) -> Result<()> {
-        let TrainStart { initial_epoch, epochs, steps, names } = train;
+    fn train_begin(&mut self, _run: &mut dyn Control, train: &TrainStart) -> Result<()> {
+        let TrainStart { initial_epoch, epochs, steps, names, .. } = train;
         self.note("train_begin", format!("{initial_epoch} {epochs} {steps} {}", names.join(",")))
     }
-    fn train_end(&mut self, _model: &mut Model, history: &History) -> Result<()> {
+    fn train_end(&mut self, _run: &mut dyn Control, history: &History) -> Result<()> {
         self.note("train_end", history.epochs.len())
     }
-    fn epoch_begin(&mut self, _model: &mut Model, epoch: EpochStart) -> Result<()> {
+    fn epoch_begin(&mut self, _run: &mut dyn Control, epoch: EpochStart) -> Result<()> {
         self.note("epoch_begin", format!("{}/{} {}", epoch.epoch, epoch.epochs, epoch.steps))
     }
-    fn epoch_end(&mut self, _model: &mut Model, record: &EpochRecord) -> Result<Flow> {
-        self.note("epoch_end", record.epoch).map(|()| Flow::Continue)
+    fn epoch_end(&mut self, _run: &mut dyn Control, record: &EpochRecord) -> Result<()> {
+        self.note("epoch_end", record.epoch)
     }
-    fn batch_begin(&mut self, _model: &mut Model, step: usize) -> Result<()> {
+    fn batch_begin(&mut self, _run: &mut dyn Control, step: usize) -> Result<()> {
         self.note("batch_begin", step)
     }
     fn wants_scores(&mut self, _step: StepEnd) -> bool {
@@ -90,16 +105,16 @@ impl Callback for Calls {
     fn scores(&mut self, step: StepEnd, _scores: &Scores) {
         let _ = self.note("scores", step.step);
     }
-    fn batch_end(&mut self, _model: &mut Model, step: StepEnd) -> Result<Flow> {
-        self.note("batch_end", format!("{} {}", step.step, step.samples)).map(|()| Flow::Continue)
+    fn batch_end(&mut self, _run: &mut dyn Control, step: StepEnd) -> Result<()> {
+        self.note("batch_end", format!("{} {}", step.step, step.samples))
     }
-    fn test_begin(&mut self, _model: &mut Model, steps: usize) -> Result<()> {
+    fn test_begin(&mut self, _run: &mut dyn Control, steps: usize) -> Result<()> {
         self.note("test_begin", steps)
     }
-    fn test_end(&mut self, _model: &mut Model, _scores: &Scores) -> Result<()> {
+    fn test_end(&mut self, _run: &mut dyn Control, _scores: &Scores) -> Result<()> {
         self.note("test_end", "")
     }
-    fn test_batch_begin(&mut self, _model: &mut Model, step: usize) -> Result<()> {
+    fn test_batch_begin(&mut self, _run: &mut dyn Control, step: usize) -> Result<()> {
         self.note("test_batch_begin", step)
     }
     fn wants_test_scores(&mut self, _step: StepEnd) -> bool {
@@ -108,21 +123,21 @@ impl Callback for Calls {
     fn test_scores(&mut self, step: StepEnd, _scores: &Scores) {
         let _ = self.note("test_scores", step.step);
     }
-    fn test_batch_end(&mut self, _model: &mut Model, step: StepEnd) -> Result<()> {
+    fn test_batch_end(&mut self, _run: &mut dyn Control, step: StepEnd) -> Result<()> {
         self.note("test_batch_end", format!("{} {}", step.step, step.samples))
     }
-    fn predict_begin(&mut self, _model: &mut Model, steps: usize) -> Result<()> {
+    fn predict_begin(&mut self, _run: &mut dyn Control, steps: usize) -> Result<()> {
         self.note("predict_begin", steps)
     }
-    fn predict_end(&mut self, _model: &mut Model) -> Result<()> {
+    fn predict_end(&mut self, _run: &mut dyn Control) -> Result<()> {
         self.note("predict_end", "")
     }
-    fn predict_batch_begin(&mut self, _model: &mut Model, step: usize) -> Result<()> {
+    fn predict_batch_begin(&mut self, _run: &mut dyn Control, step: usize) -> Result<()> {
         self.note("predict_batch_begin", step)
     }
     fn predict_batch_end(
         &mut self,
-        _model: &mut Model,
+        _run: &mut dyn Control,
         step: StepEnd,
         outputs: &Predictions,
     ) -> Result<()> {
@@ -255,37 +270,38 @@ fn scores_are_read_for_those_who_want_them_and_callbacks_take_turns() {
     assert_eq!(first.seen.len(), second.seen.len() + 1);
     assert!(!second.seen.iter().any(|call| call.contains("scores")), "{:?}", second.seen);
 
-    let order = std::cell::RefCell::new(Vec::new());
+    let order = Mutex::new(Vec::new());
     let mut lambdas = [0, 1, 2].map(|number| {
         let order = &order;
         LambdaCallback::new().on_epoch_begin(move |_, _| {
-            order.borrow_mut().push(number);
+            order.lock().unwrap().push(number);
             Ok(())
         })
     });
     let [a, b, c] = &mut lambdas;
     model.fit(&data, Fit::new().epochs(2).callback(b).callback(a).callback(c)).unwrap();
-    assert_eq!(*order.borrow(), [1, 0, 2, 1, 0, 2]);
+    assert_eq!(*order.lock().unwrap(), [1, 0, 2, 1, 0, 2]);
 }
 
 #[test]
 fn lambda_callback_calls_each_closure() {
     let data = digits(10);
     let mut model = model(&Backend::from(&Cpu::new()));
-    let seen = std::cell::RefCell::new(Vec::new());
+    let seen = Mutex::new(Vec::new());
     let note = |hook: &str| {
-        seen.borrow_mut().push(hook.to_owned());
+        seen.lock().unwrap().push(hook.to_owned());
         Ok(())
     };
     let mut lambda = LambdaCallback::new()
         .on_train_begin(|_, train| note(&format!("train_begin {}", train.steps)))
         .on_train_end(|_, history| note(&format!("train_end {}", history.epochs.len())))
         .on_epoch_begin(|_, epoch| note(&format!("epoch_begin {}", epoch.epoch)))
-        .on_epoch_end(|_, record| {
-            note(&format!("epoch_end {}", record.epoch)).map(|()| Flow::Continue)
-        })
+        .on_epoch_end(|_, record| note(&format!("epoch_end {}", record.epoch)))
         .on_batch_begin(|_, step| note(&format!("batch_begin {step}")))
-        .on_batch_end(|_, step| note(&format!("batch_end {}", step.step)).map(|()| Flow::Stop));
+        .on_batch_end(|run, step| {
+            run.stop();
+            note(&format!("batch_end {}", step.step))
+        });
     let history = model.fit(&data, Fit::new().batch_size(4).epochs(9).callback(&mut lambda));
     drop(lambda);
     assert!(history.unwrap().stopped);
@@ -297,7 +313,35 @@ fn lambda_callback_calls_each_closure() {
         "epoch_end 1",
         "train_end 1",
     ];
-    assert_eq!(seen.into_inner(), expected);
+    assert_eq!(seen.into_inner().unwrap(), expected);
+}
+
+/// Predicts and evaluates after each step, and keeps the scores.
+struct Busy {
+    data: Dataset,
+    scores: Vec<Scores>,
+    predicted: usize,
+}
+
+impl Callback for Busy {
+    fn batch_end(&mut self, run: &mut dyn Control, step: StepEnd) -> Result<()> {
+        // More rows each time, so that the buffers grow in the midst of the epoch.
+        let rows = 8 * step.step;
+        let data = || self.data.clone();
+        run.request(Request::Predict { data: data(), batch_size: rows + 3 });
+        run.request(Request::Evaluate { data: data(), batch_size: rows });
+        run.request(Request::Evaluate { data: data(), batch_size: rows });
+        Ok(())
+    }
+
+    fn answer(&mut self, _run: &mut dyn Control, answer: Answer) -> Result<()> {
+        match answer {
+            Answer::Scores(scores) => self.scores.push(scores),
+            Answer::Predictions(outputs) => self.predicted += outputs[0].1.len(),
+            other => panic!("{other:?}"),
+        }
+        Ok(())
+    }
 }
 
 #[test]
@@ -307,21 +351,17 @@ fn evaluating_within_an_epoch_disturbs_nothing() {
         let mut quiet = model(&backend);
         let expected = quiet.fit(&data, Fit::new().batch_size(8).epochs(2)).unwrap();
 
-        let mut busy = model(&backend);
-        let whole = data.clone();
-        let mut lambda = LambdaCallback::new().on_batch_end(|model: &mut Model, step| {
-            // More rows each time, so that the buffers grow in the midst of the epoch.
-            let rows = 8 * step.step;
-            model.predict(&whole, Predict::new().batch_size(rows + 3))?;
-            let scores = model.evaluate(&whole, Evaluate::new().batch_size(rows))?;
-            assert_eq!(model.evaluate(&whole, Evaluate::new().batch_size(rows))?, scores);
-            let indices: Vec<u32> = (0..rows as u32).collect();
-            model.test_on_batch(Batch { data: &whole, indices: &indices })?;
-            Ok(Flow::Continue)
-        });
-        let fit = Fit::new().batch_size(8).epochs(2).callback(&mut lambda);
-        let history = busy.fit(&data, fit).unwrap();
-        assert_eq!(bits(&mut quiet), bits(&mut busy));
+        let mut looking = model(&backend);
+        let mut busy = Busy { data: data.clone(), scores: Vec::new(), predicted: 0 };
+        let fit = Fit::new().batch_size(8).epochs(2).callback(&mut busy);
+        let history = looking.fit(&data, fit).unwrap();
+        assert_eq!((busy.scores.len(), busy.predicted), (20, 10 * 40 * 10));
+        assert!(busy.scores.chunks(2).all(|pair| pair[0] == pair[1]), "{:?}", busy.scores);
+        // They are of the weights of their time.
+        let last = looking.evaluate(&data, Evaluate::new().batch_size(40)).unwrap();
+        assert_eq!(busy.scores[19], last);
+        assert_ne!(busy.scores[17], last);
+        assert_eq!(bits(&mut quiet), bits(&mut looking));
         for (a, b) in expected.epochs.iter().zip(&history.epochs) {
             // The same losses, added up in another order.
             let difference = (a.training.loss - b.training.loss).abs();
@@ -338,15 +378,81 @@ fn what_a_callback_sets_is_what_training_goes_on_with() {
         let mut model = model(&backend);
         let initial = model.weights().unwrap();
         let start = initial.clone();
-        let mut lambda = LambdaCallback::new().on_batch_end(move |model: &mut Model, step| {
+        let mut lambda = LambdaCallback::new().on_batch_end(move |run, step| {
             if step.step == 2 {
-                model.set_weights(&start)?;
+                run.request(Request::SetWeights(start.clone()));
             }
-            Ok(Flow::Continue)
+            Ok(())
         });
         let fit = Fit::new().batch_size(10).callback(&mut lambda);
         model.fit(&data, fit).unwrap();
         assert_eq!(model.weights().unwrap(), initial);
+    }
+}
+
+/// Asks for one thing after each training step, and for nothing else.
+struct Asks<'a> {
+    request: &'a (dyn Fn() -> Request + Sync),
+    answers: Vec<String>,
+}
+
+impl Callback for Asks<'_> {
+    fn batch_end(&mut self, run: &mut dyn Control, _step: StepEnd) -> Result<()> {
+        run.request((self.request)());
+        Ok(())
+    }
+
+    fn answer(&mut self, run: &mut dyn Control, answer: Answer) -> Result<()> {
+        // A request of this hook is done as well.
+        if let (0, Answer::Weights(weights)) = (self.answers.len(), &answer) {
+            run.request(Request::SetWeights(weights.clone()));
+            run.request(Request::Weights);
+        }
+        self.answers.push(format!("{answer:?}"));
+        Ok(())
+    }
+}
+
+#[test]
+fn each_request_is_answered_by_what_the_model_itself_would_say() {
+    let data = digits(10);
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("model");
+    for backend in backends() {
+        let ask = |request: &(dyn Fn() -> Request + Sync)| {
+            let mut model = model(&backend);
+            let mut asks = Asks { request, answers: Vec::new() };
+            model.fit(&data, Fit::new().callback(&mut asks)).map(|_| (model, asks.answers))
+        };
+        let (mut model, answers) = ask(&|| Request::Weights).unwrap();
+        let weights = format!("{:?}", Answer::Weights(model.weights().unwrap()));
+        assert_eq!(answers, [weights.clone(), weights]);
+        let (mut model, answers) = ask(&|| Request::Read("dense_2.bias.gradient".into())).unwrap();
+        let gradient = model.read("dense_2.bias.gradient").unwrap();
+        let expected = Answer::Buffer("dense_2.bias.gradient".into(), gradient);
+        assert_eq!(answers, [format!("{expected:?}")]);
+        let (mut model, answers) = ask(&|| Request::SaveBytes).unwrap();
+        // The whole call counts as begun and made when its only step is.
+        assert_eq!(answers, [format!("{:?}", Answer::Bytes(model.save_bytes().unwrap()))]);
+        let (mut model, answers) = ask(&|| Request::Save(path.clone())).unwrap();
+        assert_eq!(answers, [format!("{:?}", Answer::Saved(path.clone()))]);
+        let saved = std::fs::read(&path).unwrap();
+        assert!(saved == model.save_bytes().unwrap());
+        let (mut model, answers) = ask(&|| Request::RestoreBytes(saved.clone())).unwrap();
+        assert!(answers.is_empty() && saved == model.save_bytes().unwrap());
+
+        // What fails ends fit.
+        for (request, problem) in [
+            (&(|| Request::Read("dense_9".into())) as &(dyn Fn() -> Request + Sync), "dense_9"),
+            (&|| Request::SetWeights(Vec::new()), "weights: are 0"),
+            (&|| Request::RestoreBytes(vec![1, 2, 3]), "bytes: not a whole safetensors file"),
+            (&|| Request::Restore("no/such/file".into()), "cannot read no/such/file"),
+            (&|| Request::Save("no/such/file".into()), "cannot create no/such/file"),
+            (&|| Request::Evaluate { data: digits(3), batch_size: 0 }, "batch_size: is 0"),
+        ] {
+            let error = ask(request).unwrap_err().to_string();
+            assert!(error.contains(problem), "{error:?} does not speak of {problem:?}");
+        }
     }
 }
 
@@ -365,7 +471,8 @@ fn a_run_taken_up_at_its_initial_epoch_is_the_same_run() {
             assert_eq!(bits(&mut whole), bits(&mut parts));
             assert_eq!(last.epochs.len(), 1);
             let seconds = history.epochs[2].seconds;
-            let last = EpochRecord { seconds, ..last.epochs[0].clone() };
+            let mut last = last.epochs[0].clone();
+            last.seconds = seconds;
             assert_eq!(last, history.epochs[2]);
 
             // Without it, the orders go on as well, but the epochs count anew.
@@ -607,9 +714,8 @@ fn a_schedule_is_its_rates_set_by_hand() {
             assert_eq!(rates, [schedule.at(3), schedule.at(7)]);
 
             let mut manual = model(&backend);
-            let mut set = LambdaCallback::new().on_batch_begin(|model: &mut Model, _| {
-                model.set_learning_rate(schedule.at(model.steps()))
-            });
+            let mut set = LambdaCallback::new()
+                .on_batch_begin(|run, _| run.set_learning_rate(schedule.at(run.steps())));
             manual.fit(&data, fit().callback(&mut set)).unwrap();
             assert_eq!(bits(&mut scheduled), bits(&mut manual), "{schedule:?}");
             assert_ne!(bits(&mut scheduled), bits(&mut plain), "{schedule:?}");
@@ -657,19 +763,72 @@ fn learning_rate_scheduler_counts_epochs_from_0() {
 /// Records that differ in `val_loss` only (in `val_accuracy` for what is better upward); NaN
 /// stands for an epoch that was not validated.
 fn record(epoch: u32, value: f64) -> EpochRecord {
-    EpochRecord {
-        epoch,
-        training: Scores::new(1.0, [("accuracy".into(), 0.5)]),
-        validation: (!value.is_nan()).then_some(Scores::new(value, [("accuracy".into(), value)])),
-        learning_rate: 0.001,
-        seconds: 1.0,
-    }
+    let scores = |loss, accuracy| Scores::new(loss, [("accuracy".into(), accuracy)]);
+    let mut record = EpochRecord::new(epoch, scores(1.0, 0.5));
+    record.validation = (!value.is_nan()).then_some(scores(value, value));
+    (record.learning_rate, record.seconds) = (0.001, 1.0);
+    record
 }
 
 fn train_start(epochs: usize) -> TrainStart {
     let names = ["loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds"];
-    let names = names.map(str::to_owned).into();
-    TrainStart { initial_epoch: 0, epochs: epochs as u32, steps: 1, names }
+    TrainStart::new(0, epochs as u32, 1, names.map(str::to_owned).into())
+}
+
+/// Calls the hooks of one callback, as a run does, with a model of which nothing is trained.
+struct Driver<'m> {
+    model: &'m mut Model,
+    requests: Vec<Request>,
+    stopped: bool,
+}
+
+impl Control for Driver<'_> {
+    fn steps(&self) -> u64 {
+        self.model.steps()
+    }
+    fn learning_rate(&self) -> f64 {
+        self.model.learning_rate()
+    }
+    fn set_learning_rate(&mut self, learning_rate: f64) -> Result<()> {
+        self.model.set_learning_rate(learning_rate)
+    }
+    fn stop(&mut self) {
+        self.stopped = true;
+    }
+    fn request(&mut self, request: Request) {
+        self.requests.push(request);
+    }
+}
+
+impl<'m> Driver<'m> {
+    fn new(model: &'m mut Model) -> Self {
+        Driver { model, requests: Vec::new(), stopped: false }
+    }
+
+    /// Calls a hook and does what it asks for; whether training goes on.
+    fn call<C: Callback + ?Sized>(
+        &mut self,
+        callback: &mut C,
+        hook: impl FnOnce(&mut C, &mut dyn Control) -> Result<()>,
+    ) -> bool {
+        hook(callback, self).unwrap();
+        for request in std::mem::take(&mut self.requests) {
+            let answer = match request {
+                Request::Weights => Answer::Weights(self.model.weights().unwrap()),
+                Request::SetWeights(weights) => {
+                    self.model.set_weights(&weights).unwrap();
+                    continue;
+                }
+                Request::Save(path) => {
+                    self.model.save(&path).unwrap();
+                    Answer::Saved(path)
+                }
+                other => panic!("{other:?}"),
+            };
+            callback.answer(self, answer).unwrap();
+        }
+        !self.stopped
+    }
 }
 
 /// Shows a callback one epoch after the other, as fit would; after each, `after` looks.
@@ -679,15 +838,17 @@ fn drive(
     values: &[f64],
     mut after: impl FnMut(&mut Model, u32),
 ) {
-    callback.train_begin(model, &train_start(values.len())).unwrap();
+    let mut driver = Driver::new(model);
+    driver.call(callback, |callback, run| callback.train_begin(run, &train_start(values.len())));
     for (epoch, &value) in (1..).zip(values) {
-        let flow = callback.epoch_end(model, &record(epoch, value)).unwrap();
-        after(model, epoch);
-        if flow == Flow::Stop {
+        let record = record(epoch, value);
+        let goes_on = driver.call(callback, |callback, run| callback.epoch_end(run, &record));
+        after(driver.model, epoch);
+        if !goes_on {
             break;
         }
     }
-    callback.train_end(model, &History::default()).unwrap();
+    driver.call(callback, |callback, run| callback.train_end(run, &History::default()));
 }
 
 #[test]
@@ -738,12 +899,13 @@ fn early_stopping_stops_where_keras_does() {
 #[test]
 fn a_value_that_is_no_number_is_never_the_best() {
     let model = &mut model(&Backend::from(&Cpu::new()));
-    let values = |loss| EpochRecord { validation: Some(Scores::new(loss, [])), ..record(1, 0.0) };
     let mut early = EarlyStopping::new().patience(2);
-    early.train_begin(model, &train_start(3)).unwrap();
+    let mut driver = Driver::new(model);
+    driver.call(&mut early, |early, run| early.train_begin(run, &train_start(3)));
     for (epoch, loss) in [(1, f64::NAN), (2, 1.0), (3, f64::NAN)] {
-        let record = EpochRecord { epoch, ..values(loss) };
-        assert_eq!(early.epoch_end(model, &record).unwrap(), Flow::Continue);
+        let mut record = record(epoch, 0.0);
+        record.validation = Some(Scores::new(loss, []));
+        assert!(driver.call(&mut early, |early, run| early.epoch_end(run, &record)));
     }
     assert_eq!((early.best(), early.best_epoch()), (Some(1.0), Some(2)));
 }
@@ -781,7 +943,7 @@ fn monitors_that_cannot_be_are_refused_before_anything_changes() {
 }
 
 /// Rates under which these digits are first learned and then forgotten.
-fn rise_and_fall() -> LearningRateScheduler<impl FnMut(u32, f64) -> f64> {
+fn rise_and_fall() -> LearningRateScheduler<impl FnMut(u32, f64) -> f64 + Send> {
     LearningRateScheduler::new(|epoch, _| if epoch < 4 { 0.01 } else { 2.0 })
 }
 
@@ -792,10 +954,11 @@ fn early_stopping_restores_the_best_epoch_to_the_last_digit() {
         for restore in [true, false] {
             let mut model = model(&backend);
             let mut weights = Vec::new();
-            let mut watch = LambdaCallback::new().on_epoch_end(|model: &mut Model, _| {
-                weights.push(bits(model));
-                Ok(Flow::Continue)
-            });
+            let mut watch =
+                LambdaCallback::new().on_epoch_end(ask_for_weights).on_answer(|_, answer| {
+                    weights.extend(weights_of(answer));
+                    Ok(())
+                });
             let mut rates = rise_and_fall();
             let mut early = EarlyStopping::new().patience(2).restore_best_weights(restore);
             let fit = Fit::new()
@@ -825,12 +988,14 @@ fn the_best_is_restored_even_if_training_was_not_stopped() {
     let model = &mut model(&Backend::from(&Cpu::new()));
     let mut early = EarlyStopping::new().patience(9).restore_best_weights(true);
     // Epoch number e ends with the bias e; the second is the best.
-    early.train_begin(model, &train_start(3)).unwrap();
+    let mut driver = Driver::new(model);
+    driver.call(&mut early, |early, run| early.train_begin(run, &train_start(3)));
     for (epoch, value) in [(1, 3.0), (2, 1.0), (3, 2.0)] {
-        model.set_weight("dense_2.bias", &[epoch as f32; 10]).unwrap();
-        assert_eq!(early.epoch_end(model, &record(epoch, value)).unwrap(), Flow::Continue);
+        driver.model.set_weight("dense_2.bias", &[epoch as f32; 10]).unwrap();
+        let record = record(epoch, value);
+        assert!(driver.call(&mut early, |early, run| early.epoch_end(run, &record)));
     }
-    early.train_end(model, &History::default()).unwrap();
+    driver.call(&mut early, |early, run| early.train_end(run, &History::default()));
     assert_eq!(model.weight("dense_2.bias").unwrap(), [2.0; 10]);
 }
 
@@ -992,7 +1157,7 @@ fn csv_logger_writes_each_epoch_as_it_ends() {
     let mut lines = Vec::new();
     let mut watch = LambdaCallback::new().on_epoch_end(|_, _| {
         lines.push(read().lines().count());
-        Ok(Flow::Continue)
+        Ok(())
     });
     let history = model.fit(&data, fit().callback(&mut log).callback(&mut watch)).unwrap();
     drop(watch);
@@ -1007,7 +1172,7 @@ fn csv_logger_writes_each_epoch_as_it_ends() {
     let mut log = CsvLogger::new(&path).separator(';').append(true);
     let fourth = model.fit(&data, fit().initial_epoch(3).epochs(4).callback(&mut log)).unwrap();
     let both = [history.epochs, fourth.epochs].concat();
-    let history = History { epochs: both, stopped: false };
+    let history = History::new(both);
     assert_eq!(read(), history.to_csv().replace(',', ";"));
 
     // A run that broke while it wrote.

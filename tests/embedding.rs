@@ -1,6 +1,8 @@
 //! The engine as a guest on the host's device.
 
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Waker};
 
 use minibatch::callbacks::LambdaCallback;
 use minibatch::cpu::CpuExecutor;
@@ -8,7 +10,7 @@ use minibatch::data::{Batch, BatchOrder, Dataset, Features, Shuffle, synthetic_d
 use minibatch::gpu::{GpuExecutor, KernelClass};
 use minibatch::model::{Input, lower};
 use minibatch::program::{Pass, Step};
-use minibatch::training::Flow;
+use minibatch::training::Request;
 use minibatch::{
     Activation, Adam, Error, Evaluate, Fit, Gpu, Loss, Metric, Model, Predict, Sequential,
 };
@@ -222,8 +224,9 @@ fn what_comes_before_a_recorded_step_is_submitted_takes_nothing_from_its_scores(
         queue.submit([encoder.finish()]);
         if interrupted {
             model.predict(&data, Predict::new()).unwrap();
-            let mut predicts = LambdaCallback::new().on_batch_end(|model: &mut Model, _| {
-                model.predict(&data, Predict::new()).map(|_| Flow::Continue)
+            let mut predicts = LambdaCallback::new().on_batch_end(|run, _| {
+                run.request(Request::Predict { data: data.clone(), batch_size: 32 });
+                Ok(())
             });
             model.fit(&data, Fit::new().batch_size(5).callback(&mut predicts)).unwrap();
         }
@@ -286,27 +289,40 @@ fn models_on_one_device_train_side_by_side() {
 }
 
 #[test]
-fn steps_are_not_recorded_amidst_fit() {
+fn steps_are_recorded_after_a_fit_that_broke_or_was_cancelled() {
     let (device, queue) = host();
     let data = synthetic_digits(8, 0).unwrap();
-    let mut model = model(&Gpu::from_device(device.clone(), queue), &data);
-    let mut refusals = Vec::new();
-    let mut lambda = LambdaCallback::new().on_batch_end(|model: &mut Model, _| {
+    let gpu = Gpu::from_device(device.clone(), queue.clone());
+    let record = |model: &mut Model| {
         let mut encoder = device.create_command_encoder(&Default::default());
-        let batch = Batch { data: &data, indices: &[0] };
-        refusals.push(model.record_step(&mut encoder, batch).unwrap_err().to_string());
-        Ok(Flow::Continue)
-    });
-    model.fit(&data, Fit::new().callback(&mut lambda)).unwrap();
-    drop(lambda);
-    assert!(refusals[0].contains("is called amidst fit"), "{refusals:?}");
-    assert_eq!(model.steps(), 1);
-    // After a fit that broke as well.
-    let mut lambda =
-        LambdaCallback::new().on_batch_end(|_, _| Err(Error::Device("the callback's own".into())));
-    model.fit(&data, Fit::new().callback(&mut lambda)).unwrap_err();
-    let mut encoder = device.create_command_encoder(&Default::default());
-    model.record_step(&mut encoder, Batch { data: &data, indices: &[0] }).unwrap();
+        model.record_step(&mut encoder, Batch { data: &data, indices: &[0, 1] }).unwrap();
+        queue.submit([encoder.finish()]);
+    };
+    fn fit<'a>() -> Fit<'a> {
+        Fit::new().batch_size(2)
+    }
+    let broken = |model: &mut Model| {
+        let mut fails = LambdaCallback::new().on_batch_end(|_, _| Err(Error::callback("broken")));
+        model.fit(&data, fit().callback(&mut fails)).unwrap_err();
+    };
+    let cancelled = |model: &mut Model| {
+        let mut future = pin!(model.fit_async(&data, fit()));
+        let mut context = Context::from_waker(Waker::noop());
+        for _ in 0..3 {
+            assert!(future.as_mut().poll(&mut context).is_pending());
+        }
+    };
+    for end in [&broken as &dyn Fn(&mut Model), &cancelled] {
+        let mut model = model(&gpu, &data);
+        pollster::block_on(model.prepare_steps(2)).unwrap();
+        end(&mut model);
+        let batch = Batch { data: &data, indices: &[0, 1] };
+        let before = model.test_on_batch(batch).unwrap();
+        record(&mut model);
+        // Its scores alone, and not those of the steps of fit.
+        let scores = pollster::block_on(model.take_scores()).unwrap();
+        assert_eq!(scores, Some(before));
+    }
 }
 
 #[test]

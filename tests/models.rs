@@ -9,7 +9,9 @@ use minibatch::model::{
     Regularizer, Weights,
 };
 use minibatch::random::{Random, Stream};
-use minibatch::training::{Backend, Callback, ConfusionMatrix, Flow, Predictions, StepEnd};
+use minibatch::training::{
+    Answer, Backend, Callback, ConfusionMatrix, Control, Predictions, Request, StepEnd,
+};
 use minibatch::{
     Activation, Adam, Clip, Cpu, Error, Evaluate, Fit, Functional, Gpu, Loss, Metric, Model,
     Predict, Result, Sequential, Sgd,
@@ -256,10 +258,16 @@ fn early_stopping_restores_moving_statistics_too() {
         );
         let mut model = compiled.build(backend).unwrap();
         let mut after = Vec::new();
-        let mut watch = LambdaCallback::new().on_epoch_end(|model: &mut Model, _| {
-            after.push(weights(model));
-            Ok(Flow::Continue)
-        });
+        let mut watch = LambdaCallback::new()
+            .on_epoch_end(|run, _| {
+                run.request(Request::Weights);
+                Ok(())
+            })
+            .on_answer(|_, answer| {
+                let Answer::Weights(weights) = answer else { panic!("{answer:?}") };
+                after.push(bits(&weights));
+                Ok(())
+            });
         let mut rates = LearningRateScheduler::new(|epoch, _| if epoch < 3 { 0.05 } else { 30.0 });
         let mut early = EarlyStopping::new().monitor("loss").patience(2).restore_best_weights(true);
         let arguments =
@@ -351,35 +359,35 @@ struct Hooks {
 }
 
 impl Callback for Hooks {
-    fn batch_begin(&mut self, _: &mut Model, step: usize) -> Result<()> {
+    fn batch_begin(&mut self, _: &mut dyn Control, step: usize) -> Result<()> {
         self.train.push(step as i32);
         Ok(())
     }
 
-    fn batch_end(&mut self, _: &mut Model, step: StepEnd) -> Result<Flow> {
+    fn batch_end(&mut self, _: &mut dyn Control, step: StepEnd) -> Result<()> {
         self.train.push(-(step.step as i32));
         self.samples.push(step.samples);
-        Ok(Flow::Continue)
+        Ok(())
     }
 
-    fn test_batch_begin(&mut self, _: &mut Model, step: usize) -> Result<()> {
+    fn test_batch_begin(&mut self, _: &mut dyn Control, step: usize) -> Result<()> {
         self.test.push(step as i32);
         Ok(())
     }
 
-    fn test_batch_end(&mut self, _: &mut Model, step: StepEnd) -> Result<()> {
+    fn test_batch_end(&mut self, _: &mut dyn Control, step: StepEnd) -> Result<()> {
         self.test.push(-(step.step as i32));
         Ok(())
     }
 
-    fn predict_batch_begin(&mut self, _: &mut Model, step: usize) -> Result<()> {
+    fn predict_batch_begin(&mut self, _: &mut dyn Control, step: usize) -> Result<()> {
         self.predict.push(step as i32);
         Ok(())
     }
 
     fn predict_batch_end(
         &mut self,
-        _: &mut Model,
+        _: &mut dyn Control,
         step: StepEnd,
         outputs: &Predictions,
     ) -> Result<()> {

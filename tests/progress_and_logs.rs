@@ -10,7 +10,7 @@ use minibatch::callbacks::{BackupAndRestore, Frequency, LambdaCallback, Progress
 use minibatch::data::{Dataset, synthetic_digits};
 use minibatch::model::{Compiled, Input};
 use minibatch::training::{
-    Backend, Callback, EpochRecord, Flow, Resume, Scores, StepEnd, TrainStart,
+    Backend, Callback, Control, EpochRecord, Resume, Scores, StepEnd, TrainStart,
 };
 use minibatch::{
     Activation, Adam, Cpu, Error, Evaluate, Fit, Gpu, Loss, Metric, Model, Predict, Result,
@@ -229,7 +229,7 @@ fn tensorboard_files_hold_an_epoch_as_soon_as_it_has_ended() {
     let mut seen = Vec::new();
     let mut look = LambdaCallback::new().on_epoch_end(|_, _| {
         seen.push(scalars(&only_file(&train)).len());
-        Ok(Flow::Continue)
+        Ok(())
     });
     let fit = Fit::new().epochs(3).callback(&mut board).callback(&mut look);
     model().fit(&digits(64), fit).unwrap();
@@ -511,7 +511,7 @@ fn state(model: &mut Model) -> Vec<u8> {
 
 /// Breaks training off before this step of the model, counted from 1.
 fn breaks_at(step: u64) -> LambdaCallback<'static> {
-    LambdaCallback::new().on_batch_begin(move |model, _| match model.steps() + 1 == step {
+    LambdaCallback::new().on_batch_begin(move |run, _| match run.steps() + 1 == step {
         true => Err(Error::Device("broken off".into())),
         false => Ok(()),
     })
@@ -523,9 +523,7 @@ fn four_epochs<'a>(halve: &'a mut LambdaCallback<'_>) -> Fit<'a> {
 }
 
 fn halving() -> LambdaCallback<'static> {
-    LambdaCallback::new().on_epoch_end(|model, _| {
-        model.set_learning_rate(model.learning_rate() / 2.0).map(|()| Flow::Continue)
-    })
+    LambdaCallback::new().on_epoch_end(|run, _| run.set_learning_rate(run.learning_rate() / 2.0))
 }
 
 fn names(directory: impl AsRef<Path>) -> Vec<String> {
@@ -673,7 +671,7 @@ fn a_backup_that_is_kept_leaves_nothing_to_run_and_more_epochs_go_on_from_it() {
 struct Began([u32; 1]);
 
 impl Callback for Began {
-    fn train_begin(&mut self, _model: &mut Model, train: &TrainStart) -> Result<()> {
+    fn train_begin(&mut self, _run: &mut dyn Control, train: &TrainStart) -> Result<()> {
         self.0 = [train.initial_epoch];
         Ok(())
     }
@@ -687,7 +685,10 @@ fn the_end_of_training_removes_the_backup_and_nothing_else() {
     }
     let mut backup = BackupAndRestore::new(directory.path());
     // A callback that stops training ends it too.
-    let mut stop = LambdaCallback::new().on_epoch_end(|_, _| Ok(Flow::Stop));
+    let mut stop = LambdaCallback::new().on_epoch_end(|run, _| {
+        run.stop();
+        Ok(())
+    });
     let fit = Fit::new().epochs(2).callback(&mut stop).callback(&mut backup);
     stateful(&Backend::from(&Cpu::new()), 8).fit(&digits(32), fit).unwrap();
     assert_eq!(names(directory.path()), ["after-epoch-1.safetensors.txt", "notes"]);
@@ -754,8 +755,8 @@ fn a_model_restores_what_one_of_its_kind_has_saved() {
 struct Overdone;
 
 impl Callback for Overdone {
-    fn resume(&mut self, _model: &mut Model, train: &TrainStart) -> Result<Option<Resume>> {
-        Ok(Some(Resume { epochs: 0, steps: train.steps }))
+    fn resume(&mut self, _run: &mut dyn Control, train: &TrainStart) -> Result<Option<Resume>> {
+        Ok(Some(Resume::new(0, train.steps)))
     }
 }
 
@@ -776,8 +777,8 @@ fn a_run_that_was_killed_goes_on_with_the_same_bits() {
     let train = |backend: &Backend, path: &Path, frequency, hangs_before: u64| {
         let mut model = stateful(backend, 8);
         let mut backup = BackupAndRestore::new(path).save_freq(frequency);
-        let mut hang = LambdaCallback::new().on_batch_begin(|model, _| {
-            if model.steps() + 1 == hangs_before {
+        let mut hang = LambdaCallback::new().on_batch_begin(|run, _| {
+            if run.steps() + 1 == hangs_before {
                 println!("\nwaiting");
                 std::thread::sleep(Duration::from_secs(60));
                 std::process::exit(1);

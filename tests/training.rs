@@ -7,7 +7,7 @@ use minibatch::cpu::CpuExecutor;
 use minibatch::data::{Dataset, Features, Shuffle, TrainTest, read_idx_dir, synthetic_digits};
 use minibatch::model::{Dense, Initializer, Input, lower};
 use minibatch::program::Placement;
-use minibatch::training::{Backend, Callback, EpochRecord, Flow, Scores, StepEnd};
+use minibatch::training::{Backend, Callback, Control, EpochRecord, Scores, StepEnd};
 use minibatch::{
     Activation, Adagrad, Adam, Clip, Cpu, Error, Evaluate, Fit, Gpu, Loss, Metric, Model,
     Optimizer, Predict, RmsProp, Sequential, Sgd,
@@ -142,13 +142,16 @@ impl Callback for Watch {
     fn scores(&mut self, _step: StepEnd, scores: &Scores) {
         self.running.push(scores.clone());
     }
-    fn batch_end(&mut self, _model: &mut Model, _step: StepEnd) -> minibatch::Result<Flow> {
+    fn batch_end(&mut self, run: &mut dyn Control, _step: StepEnd) -> minibatch::Result<()> {
         self.steps += 1;
-        Ok(if self.stop_after == Some(self.steps) { Flow::Stop } else { Flow::Continue })
+        if self.stop_after == Some(self.steps) {
+            run.stop();
+        }
+        Ok(())
     }
-    fn epoch_end(&mut self, _model: &mut Model, record: &EpochRecord) -> minibatch::Result<Flow> {
+    fn epoch_end(&mut self, _run: &mut dyn Control, record: &EpochRecord) -> minibatch::Result<()> {
         self.records.push(record.clone());
-        Ok(Flow::Continue)
+        Ok(())
     }
 }
 

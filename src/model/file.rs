@@ -1,23 +1,51 @@
 //! A model's file: one safetensors file with weights and optimizer state, and all else in its
 //! metadata.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
+#[cfg(not(target_arch = "wasm32"))]
 use std::path::Path;
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
 use serde::{Deserialize, Serialize};
 
 use super::{Compiled, lower};
-use crate::atomic_write::atomic_write;
 use crate::error::{Error, Result};
 use crate::program::{Program, Role, Rows};
 
 /// Named tensors: name, shape, values.
 pub type Weights = Vec<(String, Vec<usize>, Vec<f32>)>;
 
-/// What a model's file holds.
+/// Where a saved model is read from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Source<'a> {
+    Bytes(&'a [u8]),
+    #[cfg(not(target_arch = "wasm32"))]
+    File(&'a Path),
+}
+
+impl Source<'_> {
+    /// The error of a source that holds no model, or not the one that is needed.
+    pub fn refused(self, problem: String) -> Error {
+        match self {
+            Source::Bytes(_) => Error::argument("bytes", problem),
+            #[cfg(not(target_arch = "wasm32"))]
+            Source::File(path) => Error::ModelFile { path: path.into(), problem },
+        }
+    }
+
+    fn bytes(&self) -> Result<Cow<'_, [u8]>> {
+        match *self {
+            Source::Bytes(bytes) => Ok(bytes.into()),
+            #[cfg(not(target_arch = "wasm32"))]
+            Source::File(path) => Ok(std::fs::read(path).map_err(Error::io("read", path))?.into()),
+        }
+    }
+}
+
+/// What is saved of a model.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Saved {
+pub(crate) struct SavedModel {
     /// The model, how it is trained, and its seed.
     pub compiled: Compiled,
     /// Training steps made so far.
@@ -77,69 +105,67 @@ fn described(program: &Program, roles: &[Role]) -> Vec<(String, Vec<usize>)> {
     named.collect()
 }
 
-/// Writes a model so that the file is whole or as it was before: beside it, synced, renamed.
-///
-/// # Errors
-/// [`Error::Io`] if it cannot be written.
-pub fn save(path: &Path, saved: &Saved) -> Result<()> {
-    let bad = |problem: String| Error::ModelFile { path: path.into(), problem };
-    let Saved { compiled, steps, epochs, tensors } = saved;
-    let (compiled, steps, epochs) = (compiled.clone(), *steps, *epochs);
-    let header = Header { version: VERSION, compiled, steps, epochs };
-    let header = serde_json::to_string(&header).map_err(|error| bad(error.to_string()))?;
-    let bytes: Vec<Vec<u8>> = tensors
-        .iter()
-        .map(|(_, _, values)| values.iter().flat_map(|value| value.to_le_bytes()).collect())
-        .collect();
-    let mut views = Vec::with_capacity(tensors.len());
-    for ((name, shape, _), bytes) in tensors.iter().zip(&bytes) {
-        let view = TensorView::new(Dtype::F32, shape.clone(), bytes)
-            .map_err(|error| bad(error.to_string()))?;
-        views.push((name.as_str(), view));
+impl SavedModel {
+    /// The bytes of a safetensors file.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        let bad = |problem: String| Error::argument("model", format!("cannot be saved: {problem}"));
+        let SavedModel { compiled, steps, epochs, tensors } = self;
+        let (compiled, steps, epochs) = (compiled.clone(), *steps, *epochs);
+        let header = Header { version: VERSION, compiled, steps, epochs };
+        let header = serde_json::to_string(&header).map_err(|error| bad(error.to_string()))?;
+        let bytes: Vec<Vec<u8>> = tensors
+            .iter()
+            .map(|(_, _, values)| values.iter().flat_map(|value| value.to_le_bytes()).collect())
+            .collect();
+        let mut views = Vec::with_capacity(tensors.len());
+        for ((name, shape, _), bytes) in tensors.iter().zip(&bytes) {
+            let view = TensorView::new(Dtype::F32, shape.clone(), bytes)
+                .map_err(|error| bad(error.to_string()))?;
+            views.push((name.as_str(), view));
+        }
+        let metadata = HashMap::from([(METADATA.to_owned(), header)]);
+        serialize(views, Some(metadata)).map_err(|error| bad(error.to_string()))
     }
-    let metadata = HashMap::from([(METADATA.to_owned(), header)]);
-    let file = serialize(views, Some(metadata)).map_err(|error| bad(error.to_string()))?;
-    atomic_write(path, &file)
+
+    /// Reads a model. What is damaged, is not one of ours, or has other tensors than its
+    /// architecture is [refused](Source::refused).
+    pub fn read(source: Source<'_>) -> Result<Self> {
+        parse(&source.bytes()?).map_err(|problem| source.refused(problem))
+    }
 }
 
-/// Reads a model.
-///
-/// # Errors
-/// [`Error::Io`] if the file cannot be read, [`Error::ModelFile`] if it is damaged, is not one of
-/// ours, or its tensors are not those of its architecture.
-pub fn load(path: &Path) -> Result<Saved> {
-    let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
-    let bad = |problem: String| Error::ModelFile { path: path.into(), problem };
-    let damaged = |error| bad(format!("not a whole safetensors file: {error}"));
-    let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(damaged)?;
-    let file = SafeTensors::deserialize(&bytes).map_err(damaged)?;
+/// The model in the bytes of a file, or what is wrong with them.
+fn parse(bytes: &[u8]) -> Result<SavedModel, String> {
+    let damaged = |error| format!("not a whole safetensors file: {error}");
+    let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
+    let file = SafeTensors::deserialize(bytes).map_err(damaged)?;
     let header = metadata
         .metadata()
         .as_ref()
         .and_then(|entries| entries.get(METADATA))
-        .ok_or_else(|| bad(format!("a safetensors file, but without {METADATA:?} metadata")))?;
-    let damaged = |error| bad(format!("its {METADATA:?} metadata is damaged: {error}"));
+        .ok_or_else(|| format!("a safetensors file, but without {METADATA:?} metadata"))?;
+    let damaged = |error| format!("its {METADATA:?} metadata is damaged: {error}");
     // The version first: a later one may have another schema.
     let Version { version } = serde_json::from_str(header).map_err(damaged)?;
     if version != VERSION {
-        return Err(bad(format!("has version {version}; this program reads version {VERSION}")));
+        return Err(other_version(version));
     }
     let header: Header = serde_json::from_str(header).map_err(damaged)?;
     let Header { compiled, steps, epochs, .. } = header;
     if steps > MOST_STEPS {
-        return Err(bad(format!("has {steps} steps behind it; this program counts up to 2^53")));
+        return Err(format!("has {steps} steps behind it; this program counts up to 2^53"));
     }
     let program =
-        lower(&compiled).map_err(|error| bad(format!("its architecture is damaged: {error}")))?;
+        lower(&compiled).map_err(|error| format!("its architecture is damaged: {error}"))?;
     let mut read = Weights::new();
     for (name, shape) in tensors(&program) {
-        let tensor = file.tensor(&name).map_err(|_| bad(format!("tensor {name} is missing")))?;
+        let tensor = file.tensor(&name).map_err(|_| format!("tensor {name} is missing"))?;
         if (tensor.dtype(), tensor.shape()) != (Dtype::F32, &shape) {
-            return Err(bad(format!(
+            return Err(format!(
                 "tensor {name} is {:?} {:?}, expected F32 {shape:?}",
                 tensor.dtype(),
                 tensor.shape()
-            )));
+            ));
         }
         let values = tensor.data().chunks_exact(4).map(|b| match b.first_chunk() {
             Some(bytes) => f32::from_le_bytes(*bytes),
@@ -147,5 +173,16 @@ pub fn load(path: &Path) -> Result<Saved> {
         });
         read.push((name, shape, values.collect()));
     }
-    Ok(Saved { compiled, steps, epochs, tensors: read })
+    Ok(SavedModel { compiled, steps, epochs, tensors: read })
+}
+
+fn other_version(version: u32) -> String {
+    let way_out = match version < VERSION {
+        true => {
+            "load it with the minibatch that wrote it, and take Model::weights over with \
+             Model::set_weights; or train anew"
+        }
+        false => "load it with a newer minibatch",
+    };
+    format!("has version {version}; this program reads version {VERSION}: {way_out}")
 }

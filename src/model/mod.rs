@@ -15,8 +15,8 @@ mod sequential;
 mod summary;
 
 pub use compiled::{Compiled, Objective};
-pub(crate) use file::parameters;
-pub use file::{Saved, Weights, load, save, tensors};
+pub(crate) use file::{SavedModel, Source, parameters};
+pub use file::{Weights, tensors};
 pub use functional::{Functional, Node, NodeKind, Output, Tensor};
 pub use initializer::Initializer;
 pub use input::{Input, InputType};

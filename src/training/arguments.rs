@@ -1,16 +1,18 @@
 //! The optional arguments of fit, evaluate and predict.
 
 use super::callback::Callback;
+use super::verbose::Verbose;
 use crate::data::{Dataset, Shuffle};
 use crate::error::{Error, Result};
 
 /// After which epochs [`fit`](super::Model::fit) validates: of a number, each so many epochs; of a
 /// list, those in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ValidationFreq {
     /// After the epochs whose number is a multiple of this.
     Every(u32),
-    /// After the epochs of these numbers, from 1; others than the run's are of no effect.
+    /// After the epochs of these numbers, from 1; numbers that the run does not reach have no effect.
     Epochs(Vec<u32>),
 }
 
@@ -49,47 +51,9 @@ impl ValidationFreq {
             ValidationFreq::Epochs(epochs) if epochs.contains(&0) => {
                 "has an epoch 0; they are counted from 1"
             }
-            _ => return Ok(()),
+            ValidationFreq::Every(_) | ValidationFreq::Epochs(_) => return Ok(()),
         };
         Err(Error::argument("validation_freq", problem))
-    }
-}
-
-/// How much is shown on standard output, Keras' `verbose`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Verbose {
-    /// [`Bar`](Self::Bar) on a terminal, [`Line`](Self::Line) into a file or a pipe.
-    Auto,
-    /// Nothing; Keras' 0. The default here, since a library speaks only when asked to; Keras' is
-    /// `"auto"`.
-    #[default]
-    Silent,
-    /// A bar that is drawn over as the steps go by, and a line that stays of it; Keras' 1.
-    Bar,
-    /// A line at the end of each epoch; Keras' 2.
-    Line,
-}
-
-impl Verbose {
-    /// What shows it; nothing in a browser, which has no standard output.
-    fn progress(self) -> Option<Box<dyn Callback>> {
-        #[cfg(not(target_arch = "wasm32"))]
-        if self != Verbose::Silent {
-            return Some(Box::new(super::callbacks::ProgressBar::new(self)));
-        }
-        None
-    }
-
-    /// The callbacks, and after them, as in Keras, the one that shows the progress, which is kept in
-    /// `progress`.
-    pub(super) fn add_to<'b>(
-        self,
-        callbacks: &'b mut [&mut dyn Callback],
-        progress: &'b mut Option<Box<dyn Callback>>,
-    ) -> Vec<&'b mut dyn Callback> {
-        *progress = self.progress();
-        let callbacks = callbacks.iter_mut().map(|callback| &mut **callback as &mut dyn Callback);
-        callbacks.chain(progress.iter_mut().map(|progress| &mut **progress as _)).collect()
     }
 }
 
@@ -244,7 +208,7 @@ impl<'a> Fit<'a> {
         self
     }
 
-    /// Adds someone to be told of what happens, and to have a say in it.
+    /// Adds a callback, whose hooks are called during training, in the order in which they were added.
     pub fn callback(mut self, callback: &'a mut dyn Callback) -> Self {
         self.callbacks.push(callback);
         self
@@ -315,7 +279,7 @@ impl<'a> Evaluate<'a> {
         self
     }
 
-    /// Adds someone whose test hooks are called.
+    /// Adds a callback, whose test hooks are called.
     pub fn callback(mut self, callback: &'a mut dyn Callback) -> Self {
         self.callbacks.push(callback);
         self
@@ -371,7 +335,7 @@ impl<'a> Predict<'a> {
         self
     }
 
-    /// Adds someone whose predict hooks are called.
+    /// Adds a callback, whose predict hooks are called.
     pub fn callback(mut self, callback: &'a mut dyn Callback) -> Self {
         self.callbacks.push(callback);
         self
@@ -385,7 +349,7 @@ impl<'a> Predict<'a> {
     }
 }
 
-/// The number of steps: as asked for, or all that `samples` make.
+/// The number of steps: the one asked for, or as many as `samples` make.
 pub(super) fn steps(
     argument: &'static str,
     asked: Option<usize>,

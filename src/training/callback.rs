@@ -1,23 +1,15 @@
-//! Callbacks: how a caller watches training, takes part in it, and ends it.
+//! Callbacks: hooks in which a caller watches training and controls it.
 
+use super::control::{Answer, Control};
 use super::history::{EpochRecord, History};
-use super::model::Model;
-use super::predict::Predictions;
+use super::predictions::Predictions;
 use super::scores::Scores;
+use super::send::WasmNotSend;
 use crate::error::Result;
-
-/// Whether training goes on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Flow {
-    /// It does.
-    Continue,
-    /// It ends after this step or epoch; what was learned so far is kept. After a step, the epoch
-    /// is still validated, as in Keras.
-    Stop,
-}
 
 /// What is known when training begins.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct TrainStart {
     /// Epochs that count as done, those of a [`Resume`] too; the first one's number is one more.
     pub initial_epoch: u32,
@@ -30,8 +22,16 @@ pub struct TrainStart {
     pub names: Vec<String>,
 }
 
-/// Where a run that was broken goes on.
+impl TrainStart {
+    /// For tests of a callback.
+    pub fn new(initial_epoch: u32, epochs: u32, steps: usize, names: Vec<String>) -> Self {
+        TrainStart { initial_epoch, epochs, steps, names }
+    }
+}
+
+/// Where a run that broke goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Resume {
     /// Epochs of it that are done; the next one's number is one more.
     pub epochs: u32,
@@ -40,8 +40,16 @@ pub struct Resume {
     pub steps: usize,
 }
 
+impl Resume {
+    /// After `epochs` whole epochs and `steps` steps of the next one.
+    pub fn new(epochs: u32, steps: usize) -> Self {
+        Resume { epochs, steps }
+    }
+}
+
 /// What is known when an epoch begins.
 #[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
 pub struct EpochStart {
     /// From 1.
     pub epoch: u32,
@@ -51,8 +59,16 @@ pub struct EpochStart {
     pub steps: usize,
 }
 
+impl EpochStart {
+    /// For tests of a callback.
+    pub fn new(epoch: u32, epochs: u32, steps: usize) -> Self {
+        EpochStart { epoch, epochs, steps }
+    }
+}
+
 /// What is known when a step has been handed to the device.
 #[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
 pub struct StepEnd {
     /// Steps of this epoch, evaluation or prediction so far.
     pub step: usize,
@@ -60,27 +76,77 @@ pub struct StepEnd {
     pub samples: usize,
 }
 
-/// Told of what [`fit`](Model::fit), [`evaluate`](Model::evaluate) and
-/// [`predict`](Model::predict) do; the hooks are those of
+impl StepEnd {
+    /// For tests of a callback.
+    pub fn new(step: usize, samples: usize) -> Self {
+        StepEnd { step, samples }
+    }
+}
+
+/// Hooks that [`fit`](super::Model::fit), [`evaluate`](super::Model::evaluate) and
+/// [`predict`](super::Model::predict) call as they go; they are those of
 /// [Keras' class](https://keras.io/api/callbacks/base_callback/), without `on_`.
 ///
 /// The validation of `fit` is an evaluation and calls the test hooks of `fit`'s callbacks. Several
 /// callbacks are called in the order in which they were added. An error of any hook ends the call
-/// and is returned by it ([`Error::callback`](crate::Error::callback) makes one); no further hook is called then, `train_end` neither.
+/// and is returned by it ([`Error::callback`](crate::Error::callback) makes one); no further hook
+/// is called then, not even `train_end`.
 ///
-/// The model in a hook is the one at work: its weights and learning rate can be read and set, it
-/// can be saved, evaluated and shown samples, and training goes on with what it then is. Whatever
-/// reads from the device waits for the steps handed to it so far.
+/// Each hook is given the run that calls it. It can stop training and set the learning rate at
+/// once. Whatever reads from the device or writes to it is requested, and done before the next
+/// hook is called: weights, scores on other samples, a file of the model. The result comes to
+/// [`answer`](Self::answer).
+///
+/// ```
+/// use minibatch::data::Dataset;
+/// use minibatch::training::{Answer, Callback, Control, EpochRecord, Request, Scores};
+/// use minibatch::Result;
+///
+/// /// Evaluates on samples of its own after each epoch.
+/// struct Watch {
+///     data: Dataset,
+///     scores: Vec<Scores>,
+/// }
+///
+/// impl Callback for Watch {
+///     fn epoch_end(&mut self, run: &mut dyn Control, _record: &EpochRecord) -> Result<()> {
+///         run.request(Request::Evaluate { data: self.data.clone(), batch_size: 32 });
+///         Ok(())
+///     }
+///
+///     fn answer(&mut self, run: &mut dyn Control, answer: Answer) -> Result<()> {
+///         if let Answer::Scores(scores) = answer {
+///             if scores.loss < 0.1 {
+///                 run.stop();
+///             }
+///             self.scores.push(scores);
+///         }
+///         Ok(())
+///     }
+/// }
+/// # use minibatch::{Activation, Adam, Cpu, Fit, Loss, Sequential};
+/// # fn main() -> Result<()> {
+/// # let data = minibatch::data::synthetic_digits(64, 0)?;
+/// # let mut model = Sequential::new(minibatch::model::Input::pixels(data.sample_shape()))
+/// #     .dense(data.classes(), Activation::Softmax)
+/// #     .compile(Adam::default(), Loss::SparseCategoricalCrossentropy, [])
+/// #     .build(&Cpu::new())?;
+/// let mut watch = Watch { data: data.clone(), scores: Vec::new() };
+/// model.fit(&data, Fit::new().epochs(2).callback(&mut watch))?;
+/// assert_eq!(watch.scores.len(), 2);
+/// # Ok(())
+/// # }
+/// ```
 #[allow(unused_variables, reason = "the default bodies are empty")]
-pub trait Callback {
-    /// The first hook of `fit`: where it is to begin, in place of its `initial_epoch`. Who gives
-    /// an answer has set the model to what it was there, the count of its epochs included; of
-    /// several answers the last one counts. If all epochs are done then, none runs, and the history
-    /// is empty.
+pub trait Callback: WasmNotSend {
+    /// The first hook of `fit`: where it is to begin, in place of its `initial_epoch`. A callback
+    /// that says where also requests that the model be restored to what it was there. If several
+    /// say where, the last one counts. If all epochs are done then, none runs, and the history is
+    /// empty.
     ///
     /// # Errors
     /// As `train_begin`.
-    fn resume(&mut self, model: &mut Model, train: &TrainStart) -> Result<Option<Resume>> {
+    fn resume(&mut self, run: &mut dyn Control, train: &TrainStart) -> Result<Option<Resume>> {
         Ok(None)
     }
 
@@ -88,7 +154,7 @@ pub trait Callback {
     ///
     /// # Errors
     /// Ends `fit`, as in every hook.
-    fn train_begin(&mut self, model: &mut Model, train: &TrainStart) -> Result<()> {
+    fn train_begin(&mut self, run: &mut dyn Control, train: &TrainStart) -> Result<()> {
         Ok(())
     }
 
@@ -96,7 +162,7 @@ pub trait Callback {
     ///
     /// # Errors
     /// As `train_begin`.
-    fn train_end(&mut self, model: &mut Model, history: &History) -> Result<()> {
+    fn train_end(&mut self, run: &mut dyn Control, history: &History) -> Result<()> {
         Ok(())
     }
 
@@ -104,7 +170,7 @@ pub trait Callback {
     ///
     /// # Errors
     /// As `train_begin`.
-    fn epoch_begin(&mut self, model: &mut Model, epoch: EpochStart) -> Result<()> {
+    fn epoch_begin(&mut self, run: &mut dyn Control, epoch: EpochStart) -> Result<()> {
         Ok(())
     }
 
@@ -112,15 +178,15 @@ pub trait Callback {
     ///
     /// # Errors
     /// As `train_begin`.
-    fn epoch_end(&mut self, model: &mut Model, record: &EpochRecord) -> Result<Flow> {
-        Ok(Flow::Continue)
+    fn epoch_end(&mut self, run: &mut dyn Control, record: &EpochRecord) -> Result<()> {
+        Ok(())
     }
 
     /// A training step begins: its number in this epoch, from 1.
     ///
     /// # Errors
     /// As `train_begin`.
-    fn batch_begin(&mut self, model: &mut Model, step: usize) -> Result<()> {
+    fn batch_begin(&mut self, run: &mut dyn Control, step: usize) -> Result<()> {
         Ok(())
     }
 
@@ -137,15 +203,15 @@ pub trait Callback {
     ///
     /// # Errors
     /// As `train_begin`.
-    fn batch_end(&mut self, model: &mut Model, step: StepEnd) -> Result<Flow> {
-        Ok(Flow::Continue)
+    fn batch_end(&mut self, run: &mut dyn Control, step: StepEnd) -> Result<()> {
+        Ok(())
     }
 
     /// An evaluation of so many steps begins.
     ///
     /// # Errors
     /// As `train_begin`.
-    fn test_begin(&mut self, model: &mut Model, steps: usize) -> Result<()> {
+    fn test_begin(&mut self, run: &mut dyn Control, steps: usize) -> Result<()> {
         Ok(())
     }
 
@@ -153,7 +219,7 @@ pub trait Callback {
     ///
     /// # Errors
     /// As `train_begin`.
-    fn test_end(&mut self, model: &mut Model, scores: &Scores) -> Result<()> {
+    fn test_end(&mut self, run: &mut dyn Control, scores: &Scores) -> Result<()> {
         Ok(())
     }
 
@@ -161,7 +227,7 @@ pub trait Callback {
     ///
     /// # Errors
     /// As `train_begin`.
-    fn test_batch_begin(&mut self, model: &mut Model, step: usize) -> Result<()> {
+    fn test_batch_begin(&mut self, run: &mut dyn Control, step: usize) -> Result<()> {
         Ok(())
     }
 
@@ -177,7 +243,7 @@ pub trait Callback {
     ///
     /// # Errors
     /// As `train_begin`.
-    fn test_batch_end(&mut self, model: &mut Model, step: StepEnd) -> Result<()> {
+    fn test_batch_end(&mut self, run: &mut dyn Control, step: StepEnd) -> Result<()> {
         Ok(())
     }
 
@@ -185,7 +251,7 @@ pub trait Callback {
     ///
     /// # Errors
     /// As `train_begin`.
-    fn predict_begin(&mut self, model: &mut Model, steps: usize) -> Result<()> {
+    fn predict_begin(&mut self, run: &mut dyn Control, steps: usize) -> Result<()> {
         Ok(())
     }
 
@@ -193,7 +259,7 @@ pub trait Callback {
     ///
     /// # Errors
     /// As `train_begin`.
-    fn predict_end(&mut self, model: &mut Model) -> Result<()> {
+    fn predict_end(&mut self, run: &mut dyn Control) -> Result<()> {
         Ok(())
     }
 
@@ -201,7 +267,7 @@ pub trait Callback {
     ///
     /// # Errors
     /// As `train_begin`.
-    fn predict_batch_begin(&mut self, model: &mut Model, step: usize) -> Result<()> {
+    fn predict_batch_begin(&mut self, run: &mut dyn Control, step: usize) -> Result<()> {
         Ok(())
     }
 
@@ -212,10 +278,18 @@ pub trait Callback {
     /// As `train_begin`.
     fn predict_batch_end(
         &mut self,
-        model: &mut Model,
+        run: &mut dyn Control,
         step: StepEnd,
         outputs: &Predictions,
     ) -> Result<()> {
+        Ok(())
+    }
+
+    /// What was requested in one of this callback's hooks is done. May request more.
+    ///
+    /// # Errors
+    /// As `train_begin`.
+    fn answer(&mut self, run: &mut dyn Control, answer: Answer) -> Result<()> {
         Ok(())
     }
 }

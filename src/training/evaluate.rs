@@ -1,12 +1,16 @@
-//! The loop of evaluation.
+//! Evaluation.
 
 use super::arguments::{Evaluate, check_batch_size, steps};
-use super::callback::{Callback, StepEnd};
+use super::batches::{Batches, Purpose};
+#[cfg(not(target_arch = "wasm32"))]
+use super::blocking::block_on;
+use super::callback::Callback;
 use super::model::Model;
+use super::run::{Run, with_progress};
 use super::scores::Scores;
-use crate::data::{Batch, BatchOrder, Dataset, Shuffle};
+use super::session::Session;
+use crate::data::{BatchOrder, Dataset, Shuffle};
 use crate::error::Result;
-use crate::program::{Pass, Step};
 
 impl Model {
     /// Mean loss and metrics over `data`, in its order.
@@ -17,10 +21,10 @@ impl Model {
     /// device fails.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn evaluate(&mut self, data: &Dataset, arguments: Evaluate<'_>) -> Result<Scores> {
-        pollster::block_on(self.evaluate_async(data, arguments))
+        block_on(self.evaluate_async(data, arguments))
     }
 
-    /// [`evaluate`](Self::evaluate) for where nothing may block.
+    /// [`evaluate`](Self::evaluate), awaited.
     ///
     /// # Errors
     /// As `evaluate`.
@@ -29,10 +33,17 @@ impl Model {
         data: &Dataset,
         arguments: Evaluate<'_>,
     ) -> Result<Scores> {
+        self.session.forget_cancelled()?;
+        self.session.evaluate(data, arguments).await
+    }
+}
+
+impl Session {
+    pub async fn evaluate(&mut self, data: &Dataset, arguments: Evaluate<'_>) -> Result<Scores> {
         let Evaluate { batch_size, sample_weight, steps: asked, mut callbacks, verbose } =
             arguments;
         let mut progress = None;
-        let mut callbacks = verbose.add_to(&mut callbacks, &mut progress);
+        let mut callbacks = with_progress(&mut callbacks, verbose, &mut progress);
         let data = self.arranged(data, true)?;
         self.check_data(&data)?;
         check_batch_size("batch_size", batch_size)?;
@@ -41,70 +52,39 @@ impl Model {
             Some(weights) => data.with_sample_weights(weights)?,
             None => data,
         };
-        self.measure(&data, batch_size, steps, &mut callbacks).await
+        Run::new(self).evaluate(&data, batch_size, steps, &mut callbacks).await
     }
+}
 
+impl Run<'_> {
     /// Evaluates on the first `steps` batches of `data`, which was checked.
-    pub(super) async fn measure(
+    pub async fn evaluate(
         &mut self,
         data: &Dataset,
         batch_size: usize,
         steps: usize,
         callbacks: &mut [&mut dyn Callback],
     ) -> Result<Scores> {
-        for callback in callbacks.iter_mut() {
-            callback.test_begin(self, steps)?;
-        }
-        let outer = self.begin_totals().await?;
-        let scores = self.measure_steps(data, batch_size, steps, callbacks).await;
-        let ended = self.end_totals(outer);
+        self.each(callbacks, |callback, run| callback.test_begin(run, steps)).await?;
+        let outer = self.session.begin_totals().await?;
+        let scores = self.evaluate_batches(data, batch_size, steps, callbacks).await;
+        let ended = self.session.end_totals(outer);
         let scores = scores?;
         ended?;
-        for callback in callbacks {
-            callback.test_end(self, &scores)?;
-        }
+        self.each(callbacks, |callback, run| callback.test_end(run, &scores)).await?;
         Ok(scores)
     }
 
-    async fn measure_steps(
+    async fn evaluate_batches(
         &mut self,
         data: &Dataset,
         batch_size: usize,
         steps: usize,
         callbacks: &mut [&mut dyn Callback],
     ) -> Result<Scores> {
-        let order = BatchOrder::new(data.len(), batch_size, Shuffle::Off, 0, 0);
-        let mut samples = 0;
-        let together = self.compiled.steps_per_execution;
-        for index in 0..steps {
-            let begins = index.is_multiple_of(together);
-            for callback in callbacks.iter_mut().filter(|_| begins) {
-                callback.test_batch_begin(self, index + 1)?;
-            }
-            let batch = Batch { data, indices: order.batch(index) };
-            self.run(Pass::Evaluate, batch, &Step::forward(batch.len())).await?;
-            self.totals.on_device = true;
-            samples += batch.len();
-            if !(index + 1).is_multiple_of(together) && index + 1 < steps {
-                continue;
-            }
-            let step = StepEnd { step: index + 1, samples };
-            let mut scores = None;
-            for callback in callbacks.iter_mut() {
-                if callback.wants_test_scores(step) {
-                    let scores = match &scores {
-                        Some(scores) => scores,
-                        None => {
-                            let metrics = self.read_totals().await?;
-                            scores.insert(self.report.scores(&metrics, samples))
-                        }
-                    };
-                    callback.test_scores(step, scores);
-                }
-                callback.test_batch_end(self, step)?;
-            }
-        }
-        let metrics = self.read_totals().await?;
-        Ok(self.report.scores(&metrics, samples))
+        let order = &BatchOrder::new(data.len(), batch_size, Shuffle::Off, 0, 0);
+        let batches = Batches { purpose: Purpose::Evaluate, data, order, steps: 0..steps };
+        let ran = self.batches(&batches, callbacks).await?;
+        self.scores(Purpose::Evaluate, ran.samples).await
     }
 }

@@ -10,6 +10,7 @@ use crate::program::{BufferId, Metrics, Pass, Program, Step};
 
 /// Where a model runs.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub enum Backend {
     /// On the CPU, in f32.
     Cpu,

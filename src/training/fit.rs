@@ -1,14 +1,16 @@
-//! The training loop.
-
-use std::sync::Arc;
-use std::time::Instant;
+//! Training.
 
 use super::arguments::{Fit, ValidationFreq, check_batch_size, steps};
-use super::callback::{EpochStart, Flow, Resume, StepEnd, TrainStart};
+use super::batches::{Batches, Purpose};
+#[cfg(not(target_arch = "wasm32"))]
+use super::blocking::block_on;
+use super::callback::{Callback, EpochStart, Resume, TrainStart};
 use super::history::{EpochRecord, History};
 use super::model::Model;
-use super::totals::Totals;
-use crate::data::{Batch, BatchOrder, Dataset};
+use super::run::{Run, with_progress};
+use super::session::{Session, Totals};
+use crate::clock::Instant;
+use crate::data::{BatchOrder, Dataset, Shuffle};
 use crate::error::{Error, Result};
 use crate::program::{Metrics, Pass};
 
@@ -21,23 +23,41 @@ impl Model {
     /// [`Error::Device`] if the device fails; what a callback returns.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn fit(&mut self, data: &Dataset, arguments: Fit<'_>) -> Result<History> {
-        pollster::block_on(self.fit_async(data, arguments))
+        block_on(self.fit_async(data, arguments))
     }
 
-    /// [`fit`](Self::fit) for where nothing may block.
+    /// [`fit`](Self::fit), awaited. Other tasks can run before each step. Dropping the future
+    /// cancels the fit: the model has then made whole steps only, [`steps`](Self::steps) of them,
+    /// and works as before.
     ///
     /// # Errors
     /// As `fit`.
     pub async fn fit_async(&mut self, data: &Dataset, arguments: Fit<'_>) -> Result<History> {
-        let (train, validation) = self.check(data, &arguments)?;
-        let outer = self.begin_totals().await?;
-        let history = self.run_epochs(&train, validation.as_ref(), arguments).await;
-        let ended = self.end_totals(outer);
+        let session = &mut self.session;
+        let (train, validation) = session.check(data, &arguments)?;
+        session.forget_cancelled()?;
+        let outer = session.begin_totals().await?;
+        let history = Run::new(session).fit(&train, validation.as_ref(), arguments).await;
+        let ended = session.end_totals(outer);
         let history = history?;
         ended.map(|()| history)
     }
+}
 
-    async fn run_epochs(
+/// The epochs of a fit.
+struct Epochs<'a> {
+    train: &'a Dataset,
+    validation: Option<&'a Validation>,
+    batch_size: usize,
+    shuffle: Shuffle,
+    /// Number of the last one.
+    last: u32,
+    /// Steps in each.
+    steps: usize,
+}
+
+impl Run<'_> {
+    async fn fit(
         &mut self,
         train: &Dataset,
         validation: Option<&Validation>,
@@ -45,123 +65,102 @@ impl Model {
     ) -> Result<History> {
         let Fit { batch_size, epochs, initial_epoch, shuffle, steps_per_epoch, .. } = arguments;
         let (mut callbacks, mut progress) = (arguments.callbacks, None);
-        let mut callbacks = arguments.verbose.add_to(&mut callbacks, &mut progress);
+        let callbacks = &mut with_progress(&mut callbacks, arguments.verbose, &mut progress);
         let steps = steps("steps_per_epoch", steps_per_epoch, train.len(), batch_size)?;
-        let names = self.value_names(validation.is_some());
-        let mut start = TrainStart { initial_epoch, epochs, steps, names };
-        let mut resume = None;
-        for callback in &mut callbacks {
-            resume = callback.resume(self, &start)?.or(resume);
-        }
-        let Resume { epochs: done, steps: mut first } =
-            resume.unwrap_or(Resume { epochs: initial_epoch, steps: 0 });
-        if first >= steps {
-            let problem =
-                format!("says that {first} steps of an epoch are done, which has {steps}");
-            return Err(Error::argument("resume", problem));
-        }
-        start.initial_epoch = done;
-        for callback in &mut callbacks {
-            callback.train_begin(self, &start)?;
-        }
-        self.executor.prepare(Pass::Train, batch_size.min(train.len())).await?;
+        let names = self.session.value_names(validation.is_some());
+        let mut start = TrainStart::new(initial_epoch, epochs, steps, names);
+        let resume = self.resume(&start, callbacks).await?;
+        let done = resume.unwrap_or(Resume::new(initial_epoch, 0));
+        start.initial_epoch = done.epochs;
+        self.each(callbacks, |callback, run| callback.train_begin(run, &start)).await?;
+        self.session.executor.prepare(Pass::Train, batch_size.min(train.len())).await?;
         if initial_epoch > 0 && resume.is_none() {
-            self.epochs = initial_epoch;
+            self.session.epochs = initial_epoch;
         }
-        let together = self.compiled.steps_per_execution;
+        let epochs = Epochs { train, validation, batch_size, shuffle, last: epochs, steps };
         let mut history = History::default();
-        for epoch in done.saturating_add(1)..=epochs {
-            let start = Instant::now();
-            let order =
-                BatchOrder::new(train.len(), batch_size, shuffle, self.compiled.seed, self.epochs);
-            self.epochs = self.epochs.wrapping_add(1);
-            for callback in &mut callbacks {
-                callback.epoch_begin(self, EpochStart { epoch, epochs, steps })?;
-            }
-            let before = self.steps.saturating_sub(first as u64);
-            let report = Arc::clone(&self.report);
-            let finite = |metrics: Metrics, last: u64| match report.nonfinite_step(&metrics, last) {
-                Some(step) => Err(Error::NonFinite {
-                    step,
-                    batch: Some((epoch, step.saturating_sub(before))),
-                }),
-                None => Ok(metrics),
-            };
-            let mut samples = 0;
-            let mut learning_rate = self.learning_rate();
-            let first_index = std::mem::take(&mut first);
-            for index in first_index..steps {
-                let begins = index.is_multiple_of(together) || index == first_index;
-                for callback in callbacks.iter_mut().filter(|_| begins) {
-                    callback.batch_begin(self, index + 1)?;
-                }
-                let batch = Batch { data: train, indices: order.batch(index) };
-                learning_rate = self.learning_rate();
-                let scalars = self.next_step(batch.len());
-                if let Err(error) = self.run(Pass::Train, batch, &scalars).await {
-                    self.steps -= 1;
-                    return Err(error);
-                }
-                self.totals.on_device = true;
-                samples += batch.len();
-                if !(index + 1).is_multiple_of(together) && index + 1 < steps {
-                    continue;
-                }
-                let step = StepEnd { step: index + 1, samples };
-                let mut scores = None;
-                for callback in &mut callbacks {
-                    if callback.wants_scores(step) {
-                        let scores = match &scores {
-                            Some(scores) => scores,
-                            None => {
-                                let metrics = finite(self.read_totals().await?, self.steps)?;
-                                scores.insert(self.report.scores(&metrics, samples))
-                            }
-                        };
-                        callback.scores(step, scores);
-                    }
-                    history.stopped |= callback.batch_end(self, step)? == Flow::Stop;
-                }
-                if history.stopped {
-                    break;
-                }
-            }
-            let metrics = finite(self.read_totals().await?, self.steps)?;
-            self.totals = Totals::default();
-            self.executor.clear_metrics()?;
-            let training = self.report.scores(&metrics, samples);
-            let validation = match validation {
-                Some(Validation { data, batch_size, steps, freq }) if freq.includes(epoch) => {
-                    Some(self.measure(data, *batch_size, *steps, &mut callbacks).await?)
-                }
-                _ => None,
-            };
-            let seconds = start.elapsed().as_secs_f64();
-            let record = EpochRecord { epoch, training, validation, learning_rate, seconds };
-            for callback in &mut callbacks {
-                history.stopped |= callback.epoch_end(self, &record)? == Flow::Stop;
-            }
+        let mut first_step = done.steps;
+        for epoch in done.epochs.saturating_add(1)..=epochs.last {
+            let record = self.epoch(&epochs, epoch, first_step, callbacks).await?;
+            self.each(callbacks, |callback, run| callback.epoch_end(run, &record)).await?;
             history.epochs.push(record);
-            if history.stopped {
+            if self.stopped {
                 break;
             }
+            first_step = 0;
         }
-        for callback in &mut callbacks {
-            callback.train_end(self, &history)?;
-        }
+        history.stopped = self.stopped;
+        self.each(callbacks, |callback, run| callback.train_end(run, &history)).await?;
         Ok(history)
     }
 
+    /// Where a broken run goes on; `None` if no callback says so.
+    async fn resume(
+        &mut self,
+        start: &TrainStart,
+        callbacks: &mut [&mut dyn Callback],
+    ) -> Result<Option<Resume>> {
+        let mut resume = None;
+        self.each(callbacks, |callback, run| {
+            resume = callback.resume(run, start)?.or(resume);
+            Ok(())
+        })
+        .await?;
+        let Some(Resume { steps, .. }) = resume else {
+            return Ok(None);
+        };
+        if steps >= start.steps {
+            let all = start.steps;
+            let problem = format!("says that {steps} steps of an epoch are done, which has {all}");
+            return Err(Error::argument("resume", problem));
+        }
+        if steps > 0 {
+            // The epoch that was broken off counts as begun, and will be counted again.
+            self.session.epochs = self.session.epochs.saturating_sub(1);
+        }
+        Ok(resume)
+    }
+
+    /// Trains one epoch, from step `first_step` (from 0) on, and validates.
+    async fn epoch(
+        &mut self,
+        epochs: &Epochs<'_>,
+        epoch: u32,
+        first_step: usize,
+        callbacks: &mut [&mut dyn Callback],
+    ) -> Result<EpochRecord> {
+        let begun = Instant::now();
+        let Epochs { train: data, batch_size, shuffle, last, steps, .. } = *epochs;
+        let session = &mut *self.session;
+        let seed = session.compiled.seed;
+        let order = &BatchOrder::new(data.len(), batch_size, shuffle, seed, session.epochs);
+        session.epochs = session.epochs.wrapping_add(1);
+        let start = EpochStart::new(epoch, last, steps);
+        self.each(callbacks, |callback, run| callback.epoch_begin(run, start)).await?;
+        let steps_before = self.session.steps.saturating_sub(first_step as u64);
+        let purpose = Purpose::Train { epoch, steps_before };
+        let batches = Batches { purpose, data, order, steps: first_step..steps };
+        let ran = self.batches(&batches, callbacks).await?;
+        let mut record = EpochRecord::new(epoch, self.scores(purpose, ran.samples).await?);
+        record.learning_rate = ran.learning_rate;
+        self.session.totals = Totals::default();
+        self.session.executor.clear_metrics()?;
+        if let Some(Validation { data, batch_size, steps, freq }) = epochs.validation
+            && freq.includes(epoch)
+        {
+            record.validation = Some(self.evaluate(data, *batch_size, *steps, callbacks).await?);
+        }
+        record.seconds = begun.elapsed().as_secs_f64();
+        Ok(record)
+    }
+}
+
+impl Session {
     /// Names of the values that an epoch's record has.
     fn value_names(&self, validates: bool) -> Vec<String> {
         let scores = || self.report.scores(&Metrics::default(), 1);
-        let record = EpochRecord {
-            epoch: 1,
-            training: scores(),
-            validation: validates.then(scores),
-            learning_rate: 0.0,
-            seconds: 0.0,
-        };
+        let mut record = EpochRecord::new(1, scores());
+        record.validation = validates.then(scores);
         record.values().into_iter().map(|(name, _)| name).collect()
     }
 
@@ -194,10 +193,10 @@ impl Model {
                     self.check_data(&validation)?;
                     Ok(validation)
                 });
-                let of_validation = |error: Error| {
+                let refused = |error: Error| {
                     Error::argument("validation_data", format!("does not fit: {error}"))
                 };
-                (data, Some(validation.map_err(of_validation)?))
+                (data, Some(validation.map_err(refused)?))
             }
             (fraction, None) => {
                 let (train, validation) = data.split_last(fraction)?;

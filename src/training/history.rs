@@ -1,4 +1,4 @@
-//! What training reports.
+//! The record of a run, epoch by epoch.
 
 use serde::Serialize;
 use serde::ser::SerializeMap;
@@ -8,12 +8,13 @@ use super::scores::Scores;
 /// One epoch. As in Keras, loss and accuracy are running values: each batch counts as it was
 /// before its own update.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct EpochRecord {
     /// From 1.
     pub epoch: u32,
-    /// Over the samples of the epoch.
+    /// The scores on the samples of the epoch.
     pub training: Scores,
-    /// Over the validation samples, after the epoch; `None` if it was not validated.
+    /// The scores on the validation samples, after the epoch; `None` if it was not validated.
     pub validation: Option<Scores>,
     /// The rate of the epoch's last step.
     pub learning_rate: f64,
@@ -22,8 +23,14 @@ pub struct EpochRecord {
 }
 
 impl EpochRecord {
-    /// Each value under Keras' name of it: those of the training, those of the validation with
-    /// `val_` before them, `learning_rate`, `seconds`.
+    /// An epoch of this number and these scores, not validated; the learning rate and the seconds
+    /// are 0.
+    pub fn new(epoch: u32, training: Scores) -> Self {
+        EpochRecord { epoch, training, validation: None, learning_rate: 0.0, seconds: 0.0 }
+    }
+
+    /// Each value under Keras' name for it: those of the training, those of the validation with
+    /// `val_` in front, `learning_rate`, `seconds`.
     pub fn values(&self) -> Vec<(String, f64)> {
         let validation = self.validation.iter().flat_map(Scores::values);
         let mut values = self.training.values();
@@ -52,7 +59,7 @@ impl EpochRecord {
     }
 }
 
-/// The first line above those of [`EpochRecord::csv_line`].
+/// The header line for [`EpochRecord::csv_line`].
 pub(super) fn csv_header(names: &[String], separator: char) -> String {
     let mut line = "epoch".to_owned();
     for name in names {
@@ -73,8 +80,9 @@ impl Serialize for EpochRecord {
     }
 }
 
-/// What [`fit`](super::Model::fit) returns.
+/// The epochs of a run, which [`fit`](super::Model::fit) returns.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[non_exhaustive]
 pub struct History {
     /// Every epoch that ran, in order.
     pub epochs: Vec<EpochRecord>,
@@ -84,6 +92,11 @@ pub struct History {
 }
 
 impl History {
+    /// A history of these epochs, which no callback ended.
+    pub fn new(epochs: Vec<EpochRecord>) -> Self {
+        History { epochs, stopped: false }
+    }
+
     /// `{"epochs": [{"epoch": 1, "loss": ...}, ...]}`: of each epoch its number and its
     /// [`values`](EpochRecord::values). What is no finite number is `null`.
     pub fn to_json(&self) -> String {

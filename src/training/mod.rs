@@ -2,28 +2,39 @@
 //! history.
 
 mod arguments;
-mod callback;
+mod batches;
 #[cfg(not(target_arch = "wasm32"))]
+mod blocking;
+mod callback;
 pub mod callbacks;
+mod checks;
+mod control;
 mod evaluate;
 mod executor;
 mod fit;
 mod history;
-mod learning_rate;
 mod model;
 mod on_batch;
 mod predict;
+mod predictions;
 mod recording;
-#[cfg(not(target_arch = "wasm32"))]
-mod restore;
+mod run;
+mod saving;
 mod scores;
+mod send;
+mod session;
 mod totals;
+mod verbose;
 mod weights;
+mod yield_now;
 
-pub use arguments::{Evaluate, Fit, Predict, ValidationFreq, Verbose};
-pub use callback::{Callback, EpochStart, Flow, Resume, StepEnd, TrainStart};
+pub use arguments::{Evaluate, Fit, Predict, ValidationFreq};
+pub use callback::{Callback, EpochStart, Resume, StepEnd, TrainStart};
+pub use control::{Answer, Control, Request};
 pub use executor::Backend;
 pub use history::{EpochRecord, History};
 pub use model::Model;
-pub use predict::Predictions;
+pub use predictions::Predictions;
 pub use scores::{ConfusionMatrix, Scores};
+pub use send::WasmNotSend;
+pub use verbose::Verbose;

@@ -1,11 +1,14 @@
 //! One batch at a time, for loops of the caller's own.
 
-use super::model::{Model, check_label};
-use super::predict::Predictions;
+#[cfg(not(target_arch = "wasm32"))]
+use super::blocking::block_on;
+use super::model::Model;
+use super::predictions::Predictions;
 use super::scores::Scores;
+use super::session::Session;
 use crate::data::Batch;
 use crate::error::{Error, Result};
-use crate::program::{Pass, Step};
+use crate::program::Pass;
 
 impl Model {
     /// Trains one step on `batch` and returns its scores, those before the update. They are of
@@ -39,18 +42,15 @@ impl Model {
     /// the device fails.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn train_on_batch(&mut self, batch: Batch<'_>) -> Result<Scores> {
-        pollster::block_on(self.train_on_batch_async(batch))
+        block_on(self.train_on_batch_async(batch))
     }
 
-    /// [`train_on_batch`](Self::train_on_batch) for where nothing may block.
+    /// [`train_on_batch`](Self::train_on_batch), awaited.
     ///
     /// # Errors
     /// As `train_on_batch`.
     pub async fn train_on_batch_async(&mut self, batch: Batch<'_>) -> Result<Scores> {
-        let data = self.arranged(batch.data, true)?;
-        let batch = Batch { data: &data, ..batch };
-        self.check_batch(batch, true)?;
-        self.score_batch(Pass::Train, batch).await
+        self.session.score_batch(Pass::Train, batch).await
     }
 
     /// The scores of one batch.
@@ -59,18 +59,15 @@ impl Model {
     /// As [`evaluate`](Self::evaluate); an empty batch is refused.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn test_on_batch(&mut self, batch: Batch<'_>) -> Result<Scores> {
-        pollster::block_on(self.test_on_batch_async(batch))
+        block_on(self.test_on_batch_async(batch))
     }
 
-    /// [`test_on_batch`](Self::test_on_batch) for where nothing may block.
+    /// [`test_on_batch`](Self::test_on_batch), awaited.
     ///
     /// # Errors
     /// As `test_on_batch`.
     pub async fn test_on_batch_async(&mut self, batch: Batch<'_>) -> Result<Scores> {
-        let data = self.arranged(batch.data, true)?;
-        let batch = Batch { data: &data, ..batch };
-        self.check_batch(batch, true)?;
-        self.score_batch(Pass::Evaluate, batch).await
+        self.session.score_batch(Pass::Evaluate, batch).await
     }
 
     /// The outputs for each sample of one batch: `[samples, outputs]`, row-major. Labels are
@@ -80,15 +77,15 @@ impl Model {
     /// As [`predict`](Self::predict); an empty batch is refused.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn predict_on_batch(&mut self, batch: Batch<'_>) -> Result<Vec<f32>> {
-        pollster::block_on(self.predict_on_batch_async(batch))
+        block_on(self.predict_on_batch_async(batch))
     }
 
-    /// [`predict_on_batch`](Self::predict_on_batch) for where nothing may block.
+    /// [`predict_on_batch`](Self::predict_on_batch), awaited.
     ///
     /// # Errors
     /// As `predict_on_batch`.
     pub async fn predict_on_batch_async(&mut self, batch: Batch<'_>) -> Result<Vec<f32>> {
-        self.only_output()?;
+        self.session.check_only_output()?;
         let outputs = self.predict_outputs_on_batch_async(batch).await?;
         Ok(outputs.into_iter().flat_map(|(_, values)| values).collect())
     }
@@ -99,10 +96,10 @@ impl Model {
     /// As [`predict`](Self::predict); an empty batch is refused.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn predict_outputs_on_batch(&mut self, batch: Batch<'_>) -> Result<Predictions> {
-        pollster::block_on(self.predict_outputs_on_batch_async(batch))
+        block_on(self.predict_outputs_on_batch_async(batch))
     }
 
-    /// [`predict_outputs_on_batch`](Self::predict_outputs_on_batch) for where nothing may block.
+    /// [`predict_outputs_on_batch`](Self::predict_outputs_on_batch), awaited.
     ///
     /// # Errors
     /// As `predict_outputs_on_batch`.
@@ -110,13 +107,21 @@ impl Model {
         &mut self,
         batch: Batch<'_>,
     ) -> Result<Predictions> {
-        let data = self.arranged(batch.data, false)?;
+        let session = &mut self.session;
+        let data = session.arranged(batch.data, false)?;
         let batch = Batch { data: &data, ..batch };
-        self.check_batch(batch, false)?;
-        self.forward(batch).await
+        session.check_batch(batch, false)?;
+        session.forget_cancelled()?;
+        session.predict_batch(batch).await
     }
+}
 
+impl Session {
     async fn score_batch(&mut self, pass: Pass, batch: Batch<'_>) -> Result<Scores> {
+        let data = self.arranged(batch.data, true)?;
+        let batch = Batch { data: &data, ..batch };
+        self.check_batch(batch, true)?;
+        self.forget_cancelled()?;
         let outer = self.begin_totals().await?;
         let scores = self.run_batch(pass, batch).await;
         let ended = self.end_totals(outer);
@@ -126,40 +131,11 @@ impl Model {
 
     async fn run_batch(&mut self, pass: Pass, batch: Batch<'_>) -> Result<Scores> {
         self.executor.prepare(pass, batch.len()).await?;
-        let training = pass == Pass::Train;
-        let step = if training { self.next_step(batch.len()) } else { Step::forward(batch.len()) };
-        if let Err(error) = self.run(pass, batch, &step).await {
-            self.steps -= u64::from(training);
-            return Err(error);
-        }
-        let metrics = self.executor.read_metrics().await?;
+        self.run(pass, batch).await?;
+        let metrics = self.read_totals().await?;
         match self.report.nonfinite_step(&metrics, self.steps) {
-            Some(step) if training => Err(Error::NonFinite { step, batch: None }),
+            Some(step) if pass == Pass::Train => Err(Error::NonFinite { step, batch: None }),
             _ => Ok(self.report.scores(&metrics, batch.len())),
         }
-    }
-
-    /// Whether a batch fits the model; its targets too, if they are looked at.
-    pub(super) fn check_batch(&self, batch: Batch<'_>, targets: bool) -> Result<()> {
-        if batch.is_empty() {
-            return Err(Error::argument("batch", "holds no sample; give at least one"));
-        }
-        self.check_samples(batch.data)?;
-        if targets {
-            self.check_targets(batch.data)?;
-        }
-        for &index in batch.indices {
-            batch.data.sample(index as usize)?;
-        }
-        if !targets {
-            return Ok(());
-        }
-        self.classes().into_iter().enumerate().try_for_each(|(column, classes)| {
-            let labels = batch.data.labels_of(column).unwrap_or_default();
-            let of =
-                |&index: &u32| labels.get(index as usize).map(|&label| (index as usize, label));
-            let mut labels = batch.indices.iter().filter_map(of);
-            labels.try_for_each(|(sample, label)| check_label(sample, label, classes))
-        })
     }
 }

@@ -4,19 +4,11 @@ use super::arguments::check_batch_size;
 use super::executor::Executor;
 use super::model::Model;
 use super::scores::Scores;
+use super::session::{Recorded, Session};
 use crate::data::Batch;
 use crate::error::{Error, Result};
 use crate::gpu::CommandEncoder;
-use crate::program::{Metrics, Pass};
-
-/// What recorded steps add up to.
-#[derive(Debug, Default)]
-pub(super) struct Recorded {
-    samples: usize,
-    /// What was read already; the rest is still on the device, or in what the host has not
-    /// submitted yet.
-    read: Metrics,
-}
+use crate::program::Pass;
 
 impl Model {
     /// Allocates and compiles what [`record_step`](Self::record_step) needs for batches of up to
@@ -27,13 +19,13 @@ impl Model {
     /// [`Error::Device`] if the device fails.
     pub async fn prepare_steps(&mut self, batch_size: usize) -> Result<()> {
         check_batch_size("batch_size", batch_size)?;
-        if let Executor::Cpu(_) | Executor::CpuInF64(_) = self.executor {
+        let session = &mut self.session;
+        if let Executor::Cpu(_) | Executor::CpuInF64(_) = session.executor {
             return Err(on_the_cpu());
         }
-        self.keep_totals().await?;
-        // A call that was cut short, its future dropped, has not said that it ended.
-        self.running = 0;
-        self.executor.prepare(Pass::Train, batch_size).await
+        session.forget_cancelled()?;
+        session.flush_totals().await?;
+        session.executor.prepare(Pass::Train, batch_size).await
     }
 
     /// Records one training step into the caller's encoder, to be submitted by the caller: see
@@ -46,31 +38,23 @@ impl Model {
     /// first, or let `prepare_steps` make that room.
     ///
     /// # Errors
-    /// Those of `GpuExecutor::record`, and [`Error::Argument`] if the model is on the CPU, a label
-    /// is out of range, or `fit` or `evaluate` has not ended; the step does not count then, and
-    /// nothing is recorded.
+    /// Those of `GpuExecutor::record`, and [`Error::Argument`] if the model is on the CPU or a label
+    /// is out of range; the step does not count then, and nothing is recorded.
     pub fn record_step(&mut self, encoder: &mut CommandEncoder, batch: Batch<'_>) -> Result<()> {
-        if self.running > 0 {
-            let problem = "is called amidst fit or evaluate, whose scores its own would join; \
-                           call it after them, or prepare_steps first if they were cut short";
-            return Err(Error::argument("record_step", problem));
-        }
-        let data = self.arranged(batch.data, true)?;
+        let session = &mut self.session;
+        session.forget_cancelled()?;
+        let data = session.arranged(batch.data, true)?;
         let batch = Batch { data: &data, ..batch };
-        self.check_batch(batch, true)?;
-        let step = self.next_step(batch.len());
-        let recorded = match &mut self.executor {
-            Executor::Gpu(gpu) => gpu.record(encoder, Pass::Train, batch, &step),
-            Executor::Cpu(_) | Executor::CpuInF64(_) => Err(on_the_cpu()),
-        };
-        match recorded {
-            Ok(()) => {
-                self.recorded.samples += batch.len();
-                self.last_rows = batch.len();
-            }
-            Err(_) => self.steps -= 1,
+        session.check_batch(batch, true)?;
+        let step = session.next_step(Pass::Train, batch.len());
+        match &mut session.executor {
+            Executor::Gpu(gpu) => gpu.record(encoder, Pass::Train, batch, &step)?,
+            Executor::Cpu(_) | Executor::CpuInF64(_) => return Err(on_the_cpu()),
         }
-        recorded
+        session.count_step(Pass::Train);
+        session.recorded.samples += batch.len();
+        session.last_rows = batch.len();
+        Ok(())
     }
 
     /// Mean loss and metrics of the samples that [`record_step`](Self::record_step) has trained on
@@ -80,18 +64,22 @@ impl Model {
     /// # Errors
     /// [`Error::Device`] if the device fails, [`Error::NonFinite`] if the loss was not a number.
     pub async fn take_scores(&mut self) -> Result<Option<Scores>> {
-        self.keep_recorded().await?;
-        let Recorded { samples, read, .. } = std::mem::take(&mut self.recorded);
-        match self.report.nonfinite_step(&read, self.steps) {
+        let session = &mut self.session;
+        session.forget_cancelled()?;
+        session.flush_recorded().await?;
+        let Recorded { samples, read, .. } = std::mem::take(&mut session.recorded);
+        match session.report.nonfinite_step(&read, session.steps) {
             Some(step) => Err(Error::NonFinite { step, batch: None }),
-            None => Ok((samples > 0).then(|| self.report.scores(&read, samples))),
+            None => Ok((samples > 0).then(|| session.report.scores(&read, samples))),
         }
     }
+}
 
-    /// Takes what recorded steps have gathered off the device, for calls that clear it or use it
-    /// for scores of their own. More may come until the scores are taken: only the host knows when
-    /// it submits. Amidst fit or evaluate, what is on the device is theirs.
-    pub(super) async fn keep_recorded(&mut self) -> Result<()> {
+impl Session {
+    /// Moves the totals of recorded steps from the device to the host, before another call clears
+    /// the device's or adds to them. More may come until the scores are taken: only the host knows
+    /// when it submits. While fit or evaluate runs, the totals on the device are its own.
+    pub async fn flush_recorded(&mut self) -> Result<()> {
         if self.recorded.samples > 0 && self.running == 0 {
             let metrics = self.executor.read_metrics().await?;
             self.executor.clear_metrics()?;

@@ -1,4 +1,4 @@
-//! What a model scores on some samples.
+//! The scores of a model on some samples.
 
 use serde::Serialize;
 use serde::ser::SerializeMap;
@@ -10,8 +10,8 @@ use crate::program::Metrics;
 /// Mean loss and metrics over some samples.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Scores {
-    /// Mean loss of a sample: of several outputs the sum, each times its loss weight, and what
-    /// regularizers cost.
+    /// Mean loss of a sample, penalties of regularizers included. With several outputs, the sum of
+    /// their losses, each times its loss weight.
     pub loss: f64,
     metrics: Vec<(String, f64)>,
     confusion_matrices: Vec<(String, ConfusionMatrix)>,
@@ -24,8 +24,8 @@ impl Scores {
         Scores { loss, metrics, confusion_matrices: Vec::new() }
     }
 
-    /// Each value under Keras' name of it, the loss first; of several outputs their losses next,
-    /// `size_loss`, then `size_mae` and so on.
+    /// Each value under Keras' name for it, the loss first. With several outputs, the loss of each
+    /// comes next, `size_loss`, then their metrics, `size_mae` and so on.
     pub fn values(&self) -> Vec<(String, f64)> {
         [("loss".into(), self.loss)].into_iter().chain(self.metrics.iter().cloned()).collect()
     }
@@ -38,12 +38,12 @@ impl Scores {
         }
     }
 
-    /// Share of right predictions, if [`Metric::Accuracy`] is watched of the model's one output.
+    /// Share of right predictions, if the model has one output with [`Metric::Accuracy`].
     pub fn accuracy(&self) -> Option<f64> {
         self.value("accuracy")
     }
 
-    /// Those of [`Metric::ConfusionMatrix`], each under its name.
+    /// The matrices of [`Metric::ConfusionMatrix`], each under its name.
     pub fn confusion_matrices(&self) -> &[(String, ConfusionMatrix)] {
         &self.confusion_matrices
     }
@@ -59,7 +59,7 @@ impl Serialize for Scores {
     }
 }
 
-/// How many samples of each class were taken for which, or the sum of their weights.
+/// How many samples of each class were predicted as each class, or the sum of their weights.
 ///
 /// It prints as a table: a line for each class, a column for each prediction.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -71,7 +71,7 @@ pub struct ConfusionMatrix {
 }
 
 impl ConfusionMatrix {
-    /// Samples of `class` that were taken for `predicted`; 0 if there is no such class.
+    /// Samples of `class` that were predicted as `predicted`; 0 if there is no such class.
     pub fn count(&self, class: usize, predicted: usize) -> f64 {
         let row = self.counts.chunks(self.classes.max(1)).nth(class).unwrap_or_default();
         row.get(predicted).copied().unwrap_or(0.0)
@@ -162,8 +162,8 @@ fn value(metric: Metric, sums: &[f64]) -> f64 {
     }
 }
 
-/// Of a histogram of two buckets: what was taken for class 0, of class 0 and of class 1, then what
-/// was taken for class 1.
+/// The matrix of two classes from its sums: predicted as class 0, of class 0 and of class 1; then
+/// predicted as class 1, of both.
 fn two_classes(sums: &[f64]) -> ConfusionMatrix {
     let at = |place: usize| sums.get(place).copied().unwrap_or(0.0);
     ConfusionMatrix { classes: 2, counts: [0, 2, 1, 3].map(at).to_vec() }

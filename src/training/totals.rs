@@ -1,48 +1,39 @@
-//! The totals of the epoch or evaluation at hand, which live on the device until they are asked
-//! for.
+//! The totals of the current epoch or evaluation, which stay on the device until they are read.
 
-use super::model::Model;
+use super::session::{Session, Totals};
 use crate::error::Result;
 use crate::program::Metrics;
 
-/// What the steps of one epoch or evaluation add up to.
-#[derive(Debug, Default)]
-pub(super) struct Totals {
-    /// What was read already; the rest is still on the device.
-    read: Metrics,
-    pub(super) on_device: bool,
-}
-
-impl Model {
-    /// Begins new totals, and returns those of the call around this one: a callback may evaluate
-    /// in the midst of an epoch.
-    pub(super) async fn begin_totals(&mut self) -> Result<Totals> {
-        self.keep_totals().await?;
+impl Session {
+    /// Begins new totals, and returns those of the call around this one: a fit validates, and its
+    /// callbacks may ask for an evaluation.
+    pub async fn begin_totals(&mut self) -> Result<Totals> {
+        self.flush_totals().await?;
         self.executor.clear_metrics()?;
         self.running += 1;
         Ok(std::mem::take(&mut self.totals))
     }
 
-    /// What was gathered since `begin_totals`.
-    pub(super) async fn read_totals(&mut self) -> Result<Metrics> {
+    /// The totals since `begin_totals`.
+    pub async fn read_totals(&mut self) -> Result<Metrics> {
         Ok(match self.totals.on_device {
             true => self.totals.read.plus(&self.executor.read_metrics().await?),
             false => self.totals.read.clone(),
         })
     }
 
-    /// Goes back to the totals around; also after an error, whose part must not be added to later
-    /// scores.
-    pub(super) fn end_totals(&mut self, outer: Totals) -> Result<()> {
+    /// Ends the totals and goes back to those of the call around. An error ends them too, so that
+    /// they are not added to later scores.
+    pub fn end_totals(&mut self, outer: Totals) -> Result<()> {
         self.totals = outer;
         self.running = self.running.saturating_sub(1);
         self.executor.clear_metrics()
     }
 
-    /// Takes what was gathered so far off the device, for calls that clear it or use it for scores
-    /// of their own.
-    pub(super) async fn keep_totals(&mut self) -> Result<()> {
-        self.keep_recorded().await?;
+    /// Moves the totals so far from the device to the host, before another call clears the device's
+    /// or adds to them.
+    pub async fn flush_totals(&mut self) -> Result<()> {
+        self.flush_recorded().await?;
         if self.totals.on_device {
             self.totals.read = self.read_totals().await?;
             self.totals.on_device = false;

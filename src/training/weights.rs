@@ -1,33 +1,72 @@
-//! All weights at once.
-
-use super::model::Model;
-use crate::error::{Error, Result};
-use crate::model::Weights;
+//! Weights and other buffers, read and set by name.
 
 #[cfg(not(target_arch = "wasm32"))]
-impl Model {
-    /// All parameters, first layer to last: name, shape and values of each. The state of the
-    /// optimizer is not among them.
-    ///
-    /// # Errors
-    /// [`Error::Device`] if reading fails.
-    pub fn weights(&mut self) -> Result<Weights> {
-        let mut weights = Weights::new();
-        for (name, shape) in crate::model::parameters(&self.program) {
-            let values = self.weight(&name)?;
-            weights.push((name, shape, values));
-        }
-        Ok(weights)
+use super::blocking::block_on;
+use super::model::Model;
+use super::session::Session;
+use crate::error::{Error, Result};
+use crate::model::{Weights, parameters};
+use crate::program::{Buffer, BufferId, Role};
+
+impl Session {
+    async fn read_values(&mut self, id: BufferId, rows: usize) -> Result<Vec<f32>> {
+        let values = self.executor.read(id, rows).await?;
+        Ok(values.into_iter().map(|value| value as f32).collect())
     }
 
-    /// Sets all parameters, as [`weights`](Self::weights) returned them; the optimizer keeps its
-    /// state.
-    ///
-    /// # Errors
-    /// [`Error::Argument`] or [`Error::Shape`] if they are not this model's, in its order: nothing
-    /// is set then. [`Error::Device`] if writing fails.
-    pub fn set_weights(&mut self, weights: &Weights) -> Result<()> {
-        let expected = crate::model::parameters(&self.program);
+    async fn write_values(&mut self, id: BufferId, values: &[f32]) -> Result<()> {
+        let values: Vec<f64> = values.iter().map(|&value| f64::from(value)).collect();
+        self.executor.write(id, &values).await
+    }
+
+    fn find(&self, name: &str) -> Result<BufferId> {
+        self.program.find(name).ok_or_else(|| {
+            Error::argument("name", format!("the model has no buffer called {name:?}"))
+        })
+    }
+
+    fn find_parameter(&self, name: &str) -> Result<BufferId> {
+        let parameters = || {
+            let learned =
+                |(_, buffer): &(_, &Buffer)| matches!(buffer.role, Role::Parameter | Role::State);
+            self.program.buffers().filter(learned)
+        };
+        let found = parameters().find(|(_, parameter)| parameter.name == name);
+        found.map(|(id, _)| id).ok_or_else(|| {
+            let names: Vec<&str> = parameters().map(|(_, buffer)| buffer.name.as_str()).collect();
+            let names = names.join(", ");
+            Error::argument("name", format!("no parameter is called {name:?}; there are {names}"))
+        })
+    }
+
+    pub async fn read(&mut self, name: &str) -> Result<Vec<f32>> {
+        self.read_values(self.find(name)?, self.last_rows).await
+    }
+
+    /// The values of tensors that do not depend on a batch, under their names and shapes.
+    pub async fn read_tensors(&mut self, tensors: Vec<(String, Vec<usize>)>) -> Result<Weights> {
+        let mut read = Weights::with_capacity(tensors.len());
+        for (name, shape) in tensors {
+            let values = self.read_values(self.find(&name)?, 0).await?;
+            read.push((name, shape, values));
+        }
+        Ok(read)
+    }
+
+    /// Sets tensors that were checked.
+    pub async fn write_tensors(&mut self, tensors: &Weights) -> Result<()> {
+        for (name, _, values) in tensors {
+            self.write_values(self.find(name)?, values).await?;
+        }
+        Ok(())
+    }
+
+    pub async fn weights(&mut self) -> Result<Weights> {
+        self.read_tensors(parameters(&self.program)).await
+    }
+
+    pub async fn set_weights(&mut self, weights: &Weights) -> Result<()> {
+        let expected = parameters(&self.program);
         if weights.len() != expected.len() {
             return Err(Error::argument(
                 "weights",
@@ -47,6 +86,114 @@ impl Model {
                 });
             }
         }
-        weights.iter().try_for_each(|(name, _, values)| self.set_weight(name, values))
+        self.write_tensors(weights).await
+    }
+}
+
+impl Model {
+    /// What the last batch that ran has left in a buffer: `dense_1.output` `[samples, units]`, its
+    /// `dense_1.output.gradient` after a training step, `dense_1.weight.gradient`, ...; see
+    /// [`Program::buffers`](crate::program::Program::buffers) for the names. Waits for the device.
+    /// A step that is not [run eagerly](crate::model::Compiled::run_eagerly) leaves the same
+    /// values.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if there is none of that name or nothing uses it, [`Error::Device`] if
+    /// reading fails.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn read(&mut self, name: &str) -> Result<Vec<f32>> {
+        block_on(self.read_async(name))
+    }
+
+    /// [`read`](Self::read) without rounding to f32, for tests of a model that computes in f64.
+    ///
+    /// # Errors
+    /// As `read`.
+    #[cfg(not(target_arch = "wasm32"))]
+    #[doc(hidden)]
+    pub fn read_exactly(&mut self, name: &str) -> Result<Vec<f64>> {
+        let id = self.session.find(name)?;
+        block_on(self.session.executor.read(id, self.session.last_rows))
+    }
+
+    /// [`read`](Self::read), awaited.
+    ///
+    /// # Errors
+    /// As `read`.
+    pub async fn read_async(&mut self, name: &str) -> Result<Vec<f32>> {
+        self.session.read(name).await
+    }
+
+    /// A parameter, or another part of what was learned, by its name: `dense_1.weight`
+    /// `[inputs, units]`, `dense_1.bias` `[units]`, ...
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if there is no such parameter, [`Error::Device`] if reading fails.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn weight(&mut self, name: &str) -> Result<Vec<f32>> {
+        block_on(self.weight_async(name))
+    }
+
+    /// [`weight`](Self::weight), awaited.
+    ///
+    /// # Errors
+    /// As `weight`.
+    pub async fn weight_async(&mut self, name: &str) -> Result<Vec<f32>> {
+        self.session.read_values(self.session.find_parameter(name)?, 0).await
+    }
+
+    /// Sets a parameter by its name.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if there is none of that name, [`Error::Shape`] if the number of
+    /// values is not its own, [`Error::Device`] if writing fails.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn set_weight(&mut self, name: &str, values: &[f32]) -> Result<()> {
+        block_on(self.set_weight_async(name, values))
+    }
+
+    /// [`set_weight`](Self::set_weight), awaited.
+    ///
+    /// # Errors
+    /// As `set_weight`.
+    pub async fn set_weight_async(&mut self, name: &str, values: &[f32]) -> Result<()> {
+        self.session.write_values(self.session.find_parameter(name)?, values).await
+    }
+
+    /// All parameters, first layer to last: name, shape and values of each. The state of the
+    /// optimizer is not among them.
+    ///
+    /// # Errors
+    /// [`Error::Device`] if reading fails.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn weights(&mut self) -> Result<Weights> {
+        block_on(self.weights_async())
+    }
+
+    /// [`weights`](Self::weights), awaited.
+    ///
+    /// # Errors
+    /// As `weights`.
+    pub async fn weights_async(&mut self) -> Result<Weights> {
+        self.session.weights().await
+    }
+
+    /// Sets all parameters, as [`weights`](Self::weights) returned them; the optimizer keeps its
+    /// state.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] or [`Error::Shape`] if they are not this model's, in its order: nothing
+    /// is set then. [`Error::Device`] if writing fails.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn set_weights(&mut self, weights: &Weights) -> Result<()> {
+        block_on(self.set_weights_async(weights))
+    }
+
+    /// [`set_weights`](Self::set_weights), awaited.
+    ///
+    /// # Errors
+    /// As `set_weights`.
+    pub async fn set_weights_async(&mut self, weights: &Weights) -> Result<()> {
+        self.session.set_weights(weights).await
     }
 }

@@ -15,8 +15,8 @@ impl Chosen {
     /// One line: where it computes, on what, and why.
     pub fn describe(&self) -> String {
         let place = match &self.backend {
-            training::Backend::Cpu | training::Backend::CpuInF64 => "the CPU".to_owned(),
             training::Backend::Gpu(gpu) => gpu.describe(),
+            _ => "the CPU".to_owned(),
         };
         match &self.why {
             Some(why) => format!("backend: {place}; {why}"),
@@ -27,16 +27,16 @@ impl Chosen {
     /// The adapter's name, `CPU` without one.
     pub fn adapter(&self) -> String {
         match &self.backend {
-            training::Backend::Cpu | training::Backend::CpuInF64 => "CPU".into(),
             training::Backend::Gpu(gpu) => gpu.info().name.clone(),
+            _ => "CPU".into(),
         }
     }
 
     /// The word of `--backend` that asks for it: `gpu` or `cpu`.
     pub fn name(&self) -> &'static str {
         match &self.backend {
-            training::Backend::Cpu | training::Backend::CpuInF64 => "cpu",
             training::Backend::Gpu(_) => "gpu",
+            _ => "cpu",
         }
     }
 }

@@ -8,8 +8,8 @@ use anyhow::{Context, ensure};
 use minibatch::data::{Dataset, Features, read_idx_dir};
 use minibatch::program::Pass;
 use minibatch::random::{Random, Stream};
-use minibatch::training::{Callback, EpochStart, Flow, Scores, StepEnd};
-use minibatch::{Adam, Fit, Loss, Metric, Model};
+use minibatch::training::{Callback, Control, EpochStart, Scores, StepEnd};
+use minibatch::{Adam, Fit, Loss, Metric};
 use serde::Serialize;
 
 use crate::{args, backend, network, print};
@@ -187,7 +187,7 @@ impl Stopwatch {
 }
 
 impl Callback for Stopwatch {
-    fn epoch_begin(&mut self, _model: &mut Model, _epoch: EpochStart) -> minibatch::Result<()> {
+    fn epoch_begin(&mut self, _run: &mut dyn Control, _epoch: EpochStart) -> minibatch::Result<()> {
         if self.warmup == 0 {
             self.begun.get_or_insert_with(Instant::now);
         }
@@ -210,8 +210,11 @@ impl Callback for Stopwatch {
         }
     }
 
-    fn batch_end(&mut self, _model: &mut Model, _step: StepEnd) -> minibatch::Result<Flow> {
-        Ok(if self.done == self.last() { Flow::Stop } else { Flow::Continue })
+    fn batch_end(&mut self, run: &mut dyn Control, _step: StepEnd) -> minibatch::Result<()> {
+        if self.done == self.last() {
+            run.stop();
+        }
+        Ok(())
     }
 }
 

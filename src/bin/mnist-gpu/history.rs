@@ -64,15 +64,11 @@ mod tests {
 
     fn run() -> Run {
         let scores = |loss| Scores::new(loss, [("accuracy".into(), 0.5)]);
-        let record = EpochRecord {
-            epoch: 1,
-            training: scores(1.5),
-            validation: Some(scores(1.25)),
-            learning_rate: 0.001,
-            seconds: 2.0,
-        };
+        let mut record = EpochRecord::new(1, scores(1.5));
+        record.validation = Some(scores(1.25));
+        (record.learning_rate, record.seconds) = (0.001, 2.0);
         Run {
-            history: History { epochs: vec![record], stopped: false },
+            history: History::new(vec![record]),
             test: Some(scores(1.0)),
             adapter: "a".into(),
             backend: "gpu",

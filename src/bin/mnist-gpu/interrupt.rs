@@ -5,8 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressDrawTarget};
-use minibatch::Model;
-use minibatch::training::{Callback, Flow, StepEnd};
+use minibatch::training::{Callback, Control, StepEnd};
 
 use crate::print;
 
@@ -43,7 +42,10 @@ impl Interrupt {
 }
 
 impl Callback for Interrupt {
-    fn batch_end(&mut self, _model: &mut Model, _step: StepEnd) -> minibatch::Result<Flow> {
-        Ok(if self.pressed.load(Ordering::Relaxed) { Flow::Stop } else { Flow::Continue })
+    fn batch_end(&mut self, run: &mut dyn Control, _step: StepEnd) -> minibatch::Result<()> {
+        if self.pressed.load(Ordering::Relaxed) {
+            run.stop();
+        }
+        Ok(())
     }
 }

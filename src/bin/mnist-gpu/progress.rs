@@ -5,8 +5,7 @@ use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use minibatch::Model;
-use minibatch::training::{Callback, EpochRecord, EpochStart, Flow, Scores, StepEnd};
+use minibatch::training::{Callback, Control, EpochRecord, EpochStart, Scores, StepEnd};
 
 use crate::print;
 
@@ -40,7 +39,7 @@ impl Progress {
         }
         Progress {
             verbosity,
-            epoch: EpochStart { epoch: 0, epochs: 0, steps: 0 },
+            epoch: EpochStart::new(0, 0, 0),
             begun: now,
             bar,
             refreshed: now,
@@ -61,7 +60,7 @@ impl Progress {
 }
 
 impl Callback for Progress {
-    fn epoch_begin(&mut self, _model: &mut Model, epoch: EpochStart) -> minibatch::Result<()> {
+    fn epoch_begin(&mut self, _run: &mut dyn Control, epoch: EpochStart) -> minibatch::Result<()> {
         self.epoch = epoch;
         self.begun = Instant::now();
         self.scores.clear();
@@ -89,13 +88,13 @@ impl Callback for Progress {
         ));
     }
 
-    fn batch_end(&mut self, _model: &mut Model, step: StepEnd) -> minibatch::Result<Flow> {
+    fn batch_end(&mut self, _run: &mut dyn Control, step: StepEnd) -> minibatch::Result<()> {
         self.step = step.step;
         self.bar.set_position(step.step as u64);
-        Ok(Flow::Continue)
+        Ok(())
     }
 
-    fn epoch_end(&mut self, _model: &mut Model, record: &EpochRecord) -> minibatch::Result<Flow> {
+    fn epoch_end(&mut self, _run: &mut dyn Control, record: &EpochRecord) -> minibatch::Result<()> {
         self.bar.finish_and_clear();
         if self.verbosity > 0 {
             let mut line = format!(
@@ -114,7 +113,7 @@ impl Callback for Progress {
             // A reader that is gone is no reason to stop learning; the end of the program tells.
             let _ = print::line(&line);
         }
-        Ok(Flow::Continue)
+        Ok(())
     }
 }
 

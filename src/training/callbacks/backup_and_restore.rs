@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use super::frequency::Frequency;
 use crate::atomic_write::UNFINISHED;
 use crate::error::{Error, Result};
-use crate::training::{
-    Callback, EpochRecord, EpochStart, Flow, History, Model, Resume, StepEnd, TrainStart,
-};
+use crate::training::callback::{Callback, EpochStart, Resume, StepEnd, TrainStart};
+use crate::training::control::{Answer, Control, Request};
+use crate::training::history::{EpochRecord, History};
 
-/// Keeps a backup of the model while it is trained, and takes it up if `fit` is called again after
-/// it was broken off, as
+/// Keeps a backup of the model while it is trained, and continues from it if `fit` is called again
+/// after a run that broke, as
 /// [Keras' callback](https://keras.io/api/callbacks/backup_and_restore/): by an error, a kill, a
 /// lost device.
 ///
@@ -25,7 +25,7 @@ use crate::training::{
 ///
 /// When training has ended, also because a callback stopped it, the backup is removed.
 ///
-/// The directory holds one file, [`Model::save`]'s, whose name tells how far it is:
+/// The directory holds one file, [`Model::save`](crate::Model::save)'s, whose name says how far the run was:
 /// `after-epoch-3.safetensors`, `after-epoch-3-step-120-of-1875.safetensors`. It belongs to one run
 /// alone. A file that is damaged or of another model is an error, which names it, before the model
 /// is changed: remove the file to begin anew.
@@ -58,7 +58,7 @@ pub struct BackupAndRestore {
     steps_per_epoch: usize,
     /// Steps of this `fit`.
     steps: u64,
-    /// Whether the epoch's last step was one to make a backup after.
+    /// Whether a backup is to be made at the end of this epoch.
     due: bool,
 }
 
@@ -91,11 +91,8 @@ impl BackupAndRestore {
         self
     }
 
-    fn save(&self, model: &mut Model, position: Position) -> Result<()> {
-        let path = self.backup_dir.join(position.file_name());
-        model.save(&path)?;
-        // Only now, so that there is always a whole one.
-        self.remove_all_but(Some(&path))
+    fn save(&self, run: &mut dyn Control, position: Position) {
+        run.request(Request::Save(self.backup_dir.join(position.file_name())));
     }
 
     fn remove_all_but(&self, kept: Option<&Path>) -> Result<()> {
@@ -110,7 +107,7 @@ impl BackupAndRestore {
 }
 
 impl Callback for BackupAndRestore {
-    fn resume(&mut self, model: &mut Model, train: &TrainStart) -> Result<Option<Resume>> {
+    fn resume(&mut self, run: &mut dyn Control, train: &TrainStart) -> Result<Option<Resume>> {
         self.save_freq.check("save_freq")?;
         // After a kill between making one and removing the one before, there are two.
         let backups = files(&self.backup_dir)?.into_iter();
@@ -128,49 +125,45 @@ impl Callback for BackupAndRestore {
             );
             return Err(Error::ModelFile { path, problem });
         }
-        model.restore(&path)?;
-        if steps > 0 {
-            // The epoch that broke counts as begun, and will once more.
-            model.epochs = model.epochs.saturating_sub(1);
-        }
-        Ok(Some(Resume { epochs, steps }))
+        run.request(Request::Restore(path));
+        Ok(Some(Resume::new(epochs, steps)))
     }
 
-    fn train_begin(&mut self, _model: &mut Model, _train: &TrainStart) -> Result<()> {
+    fn train_begin(&mut self, _run: &mut dyn Control, _train: &TrainStart) -> Result<()> {
         (self.steps, self.due) = (0, false);
-        // What cannot be written to is told before an epoch is lost to it.
+        // A directory that cannot be written to is an error before the first epoch, not after it.
         let directory = &self.backup_dir;
         std::fs::create_dir_all(directory).map_err(Error::io("create", directory))
     }
 
-    fn epoch_begin(&mut self, _model: &mut Model, epoch: EpochStart) -> Result<()> {
+    fn epoch_begin(&mut self, _run: &mut dyn Control, epoch: EpochStart) -> Result<()> {
         self.epochs = epoch.epoch.saturating_sub(1);
         self.steps_per_epoch = epoch.steps;
         Ok(())
     }
 
-    fn batch_end(&mut self, model: &mut Model, step: StepEnd) -> Result<Flow> {
+    fn batch_end(&mut self, run: &mut dyn Control, step: StepEnd) -> Result<()> {
         self.steps += 1;
         if self.save_freq.includes(self.steps) {
             let (epochs, steps, steps_per_epoch) = (self.epochs, step.step, self.steps_per_epoch);
             // An epoch is done only after its validation and what callbacks make of it.
             self.due = steps >= steps_per_epoch;
             if !self.due {
-                self.save(model, Position { epochs, steps, steps_per_epoch })?;
+                self.save(run, Position { epochs, steps, steps_per_epoch });
             }
         }
-        Ok(Flow::Continue)
+        Ok(())
     }
 
-    fn epoch_end(&mut self, model: &mut Model, record: &EpochRecord) -> Result<Flow> {
+    fn epoch_end(&mut self, run: &mut dyn Control, record: &EpochRecord) -> Result<()> {
         if std::mem::take(&mut self.due) || self.save_freq == Frequency::Epoch {
             let (steps, steps_per_epoch) = (0, self.steps_per_epoch);
-            self.save(model, Position { epochs: record.epoch, steps, steps_per_epoch })?;
+            self.save(run, Position { epochs: record.epoch, steps, steps_per_epoch });
         }
-        Ok(Flow::Continue)
+        Ok(())
     }
 
-    fn train_end(&mut self, _model: &mut Model, _history: &History) -> Result<()> {
+    fn train_end(&mut self, _run: &mut dyn Control, _history: &History) -> Result<()> {
         if self.delete_checkpoint {
             self.remove_all_but(None)?;
             // It stays if someone else has put something there.
@@ -178,9 +171,17 @@ impl Callback for BackupAndRestore {
         }
         Ok(())
     }
+
+    fn answer(&mut self, _run: &mut dyn Control, answer: Answer) -> Result<()> {
+        match answer {
+            // The older backup is removed only when the new one is whole.
+            Answer::Saved(path) => self.remove_all_but(Some(&path)),
+            _ => Ok(()),
+        }
+    }
 }
 
-/// How far a run is.
+/// How far a run has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Position {
     /// Epochs that are done.
@@ -200,7 +201,7 @@ impl Position {
         }
     }
 
-    /// That of a backup; `None` of any other file.
+    /// The position in the name of a backup; `None` for any other file.
     fn of(path: &Path) -> Option<Self> {
         let stem = name(path).strip_prefix("after-epoch-")?.strip_suffix(".safetensors")?;
         let Some((epochs, step)) = stem.split_once("-step-") else {

@@ -5,11 +5,12 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::training::history::csv_header;
-use crate::training::{Callback, EpochRecord, Flow, History, Model, TrainStart};
+use crate::training::callback::{Callback, TrainStart};
+use crate::training::control::Control;
+use crate::training::history::{EpochRecord, History, csv_header};
 
-/// Writes the values of each epoch to a file as soon as the epoch has ended, so that what was
-/// learned of a run that breaks is not lost.
+/// Writes the values of each epoch to a file as soon as the epoch has ended, so that they are not
+/// lost if the run breaks.
 ///
 /// The columns are those of [`History::to_csv`]: `epoch` (from 1; from 0 in Keras), then the values
 /// in the order of [`EpochRecord::values`] (by the alphabet in Keras). What was not measured in an
@@ -35,14 +36,14 @@ impl CsvLogger {
         }
     }
 
-    /// What stands between two values: a sign that is no part of a number. A comma by default.
+    /// The character between two values, which no number may contain. A comma by default.
     pub fn separator(mut self, separator: char) -> Self {
         self.separator = separator;
         self
     }
 
-    /// Whether to go on with what the file holds, for a run taken up again; its columns must be
-    /// the same. False by default.
+    /// Whether to add to an existing file, for a run that is continued; the file must have the same
+    /// columns. False by default: the file is replaced.
     pub fn append(mut self, append: bool) -> Self {
         self.append = append;
         self
@@ -82,7 +83,7 @@ fn read(path: &Path) -> Result<String> {
 }
 
 impl Callback for CsvLogger {
-    fn train_begin(&mut self, _model: &mut Model, train: &TrainStart) -> Result<()> {
+    fn train_begin(&mut self, _run: &mut dyn Control, train: &TrainStart) -> Result<()> {
         if self.separator.is_alphanumeric() || "+-._\"\r\n".contains(self.separator) {
             let problem = format!("is {:?}, which values or names may hold", self.separator);
             return Err(Error::argument("separator", problem));
@@ -92,16 +93,16 @@ impl Callback for CsvLogger {
         Ok(())
     }
 
-    fn epoch_end(&mut self, _model: &mut Model, record: &EpochRecord) -> Result<Flow> {
+    fn epoch_end(&mut self, _run: &mut dyn Control, record: &EpochRecord) -> Result<()> {
         if let Some(file) = &mut self.file {
             let line = record.csv_line(&self.names, self.separator);
             // One call for the line, and nothing of it stays in the program.
             file.write_all(line.as_bytes()).map_err(Error::io("write", &self.filename))?;
         }
-        Ok(Flow::Continue)
+        Ok(())
     }
 
-    fn train_end(&mut self, _model: &mut Model, _history: &History) -> Result<()> {
+    fn train_end(&mut self, _run: &mut dyn Control, _history: &History) -> Result<()> {
         self.file = None;
         Ok(())
     }

@@ -3,7 +3,9 @@
 use super::monitor::{Mode, Monitor, check_number};
 use crate::error::Result;
 use crate::model::Weights;
-use crate::training::{Callback, EpochRecord, Flow, History, Model, TrainStart};
+use crate::training::callback::{Callback, TrainStart};
+use crate::training::control::{Answer, Control, Request};
+use crate::training::history::{EpochRecord, History};
 
 /// Stops when the monitored value has not got better for `patience` epochs, by the rule of
 /// [Keras 3](https://keras.io/api/callbacks/early_stopping/), its corners included:
@@ -70,7 +72,7 @@ impl EarlyStopping {
         self
     }
 
-    /// Epochs without a better value after which training ends; 0 by default.
+    /// Training ends after this many epochs without a better value; 0 by default.
     pub fn patience(mut self, epochs: u32) -> Self {
         self.patience = epochs;
         self
@@ -96,7 +98,7 @@ impl EarlyStopping {
         self
     }
 
-    /// Takes no notice of so many first epochs; 0 by default.
+    /// Ignores this many epochs at the start; 0 by default.
     pub fn start_from_epoch(mut self, epochs: u32) -> Self {
         self.start_from_epoch = epochs;
         self
@@ -119,7 +121,7 @@ impl EarlyStopping {
 }
 
 impl Callback for EarlyStopping {
-    fn train_begin(&mut self, _model: &mut Model, train: &TrainStart) -> Result<()> {
+    fn train_begin(&mut self, _run: &mut dyn Control, train: &TrainStart) -> Result<()> {
         self.monitor.check(&train.names)?;
         check_number("min_delta", self.min_delta)?;
         self.baseline.map_or(Ok(()), |baseline| check_number("baseline", baseline))?;
@@ -131,19 +133,19 @@ impl Callback for EarlyStopping {
         Ok(())
     }
 
-    fn epoch_end(&mut self, model: &mut Model, record: &EpochRecord) -> Result<Flow> {
+    fn epoch_end(&mut self, run: &mut dyn Control, record: &EpochRecord) -> Result<()> {
         let Some(value) = record.value(&self.monitor.name) else {
-            return Ok(Flow::Continue);
+            return Ok(());
         };
         if record.epoch <= self.start_from_epoch {
-            return Ok(Flow::Continue);
+            return Ok(());
         }
         self.wait += 1;
         if self.monitor.is_better(value, self.best, self.min_delta) {
             self.best = Some(value);
             self.best_epoch = Some(record.epoch);
             if self.restore_best_weights {
-                self.best_weights = Some(model.weights()?);
+                run.request(Request::Weights);
             }
             let beaten = self.baseline.is_none_or(|baseline| {
                 self.monitor.is_better(value, Some(baseline), self.min_delta)
@@ -153,12 +155,22 @@ impl Callback for EarlyStopping {
             }
         } else if self.wait >= self.patience && record.epoch > 1 {
             self.stopped_epoch = Some(record.epoch);
-            return Ok(Flow::Stop);
+            run.stop();
         }
-        Ok(Flow::Continue)
+        Ok(())
     }
 
-    fn train_end(&mut self, model: &mut Model, _history: &History) -> Result<()> {
-        self.best_weights.take().map_or(Ok(()), |weights| model.set_weights(&weights))
+    fn train_end(&mut self, run: &mut dyn Control, _history: &History) -> Result<()> {
+        if let Some(weights) = self.best_weights.take() {
+            run.request(Request::SetWeights(weights));
+        }
+        Ok(())
+    }
+
+    fn answer(&mut self, _run: &mut dyn Control, answer: Answer) -> Result<()> {
+        if let Answer::Weights(weights) = answer {
+            self.best_weights = Some(weights);
+        }
+        Ok(())
     }
 }

@@ -4,6 +4,7 @@ use crate::error::{Error, Result};
 
 /// How often a callback acts: Keras' `"epoch"`, or a number of batches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Frequency {
     /// After each epoch.
     #[default]
@@ -16,7 +17,7 @@ impl Frequency {
     pub(super) fn check(self, argument: &'static str) -> Result<()> {
         match self {
             Frequency::Batches(0) => Err(Error::argument(argument, "is 0; give at least 1")),
-            _ => Ok(()),
+            Frequency::Epoch | Frequency::Batches(_) => Ok(()),
         }
     }
 

@@ -1,24 +1,33 @@
-//! A callback out of closures.
+//! A callback made of closures.
 
 use crate::error::Result;
-use crate::training::{
-    Callback, EpochRecord, EpochStart, Flow, History, Model, StepEnd, TrainStart,
-};
+use crate::training::callback::{Callback, EpochStart, StepEnd, TrainStart};
+use crate::training::control::{Answer, Control};
+use crate::training::history::{EpochRecord, History};
+use crate::training::send::WasmNotSend;
 
-type Hook<'a, A, R> = Option<Box<dyn FnMut(&mut Model, A) -> Result<R> + 'a>>;
-type RefHook<'a, A, R> = Option<Box<dyn FnMut(&mut Model, &A) -> Result<R> + 'a>>;
+#[cfg(not(target_arch = "wasm32"))]
+type Hook<'a, A> = Option<Box<dyn FnMut(&mut dyn Control, A) -> Result<()> + Send + 'a>>;
+#[cfg(not(target_arch = "wasm32"))]
+type RefHook<'a, A> = Option<Box<dyn FnMut(&mut dyn Control, &A) -> Result<()> + Send + 'a>>;
+// JavaScript's values belong to one thread.
+#[cfg(target_arch = "wasm32")]
+type Hook<'a, A> = Option<Box<dyn FnMut(&mut dyn Control, A) -> Result<()> + 'a>>;
+#[cfg(target_arch = "wasm32")]
+type RefHook<'a, A> = Option<Box<dyn FnMut(&mut dyn Control, &A) -> Result<()> + 'a>>;
 
 /// Calls a closure for each hook that was given one, as
 /// [Keras' callback](https://keras.io/api/callbacks/lambda_callback/). The closures take what the
 /// hooks of [`Callback`] take.
 #[derive(Default)]
 pub struct LambdaCallback<'a> {
-    train_begin: RefHook<'a, TrainStart, ()>,
-    train_end: RefHook<'a, History, ()>,
-    epoch_begin: Hook<'a, EpochStart, ()>,
-    epoch_end: RefHook<'a, EpochRecord, Flow>,
-    batch_begin: Hook<'a, usize, ()>,
-    batch_end: Hook<'a, StepEnd, Flow>,
+    train_begin: RefHook<'a, TrainStart>,
+    train_end: RefHook<'a, History>,
+    epoch_begin: Hook<'a, EpochStart>,
+    epoch_end: RefHook<'a, EpochRecord>,
+    batch_begin: Hook<'a, usize>,
+    batch_end: Hook<'a, StepEnd>,
+    answer: Hook<'a, Answer>,
 }
 
 impl std::fmt::Debug for LambdaCallback<'_> {
@@ -36,7 +45,7 @@ impl<'a> LambdaCallback<'a> {
     /// For [`Callback::train_begin`].
     pub fn on_train_begin(
         mut self,
-        hook: impl FnMut(&mut Model, &TrainStart) -> Result<()> + 'a,
+        hook: impl FnMut(&mut dyn Control, &TrainStart) -> Result<()> + WasmNotSend + 'a,
     ) -> Self {
         self.train_begin = Some(Box::new(hook));
         self
@@ -45,7 +54,7 @@ impl<'a> LambdaCallback<'a> {
     /// For [`Callback::train_end`].
     pub fn on_train_end(
         mut self,
-        hook: impl FnMut(&mut Model, &History) -> Result<()> + 'a,
+        hook: impl FnMut(&mut dyn Control, &History) -> Result<()> + WasmNotSend + 'a,
     ) -> Self {
         self.train_end = Some(Box::new(hook));
         self
@@ -54,7 +63,7 @@ impl<'a> LambdaCallback<'a> {
     /// For [`Callback::epoch_begin`].
     pub fn on_epoch_begin(
         mut self,
-        hook: impl FnMut(&mut Model, EpochStart) -> Result<()> + 'a,
+        hook: impl FnMut(&mut dyn Control, EpochStart) -> Result<()> + WasmNotSend + 'a,
     ) -> Self {
         self.epoch_begin = Some(Box::new(hook));
         self
@@ -63,7 +72,7 @@ impl<'a> LambdaCallback<'a> {
     /// For [`Callback::epoch_end`].
     pub fn on_epoch_end(
         mut self,
-        hook: impl FnMut(&mut Model, &EpochRecord) -> Result<Flow> + 'a,
+        hook: impl FnMut(&mut dyn Control, &EpochRecord) -> Result<()> + WasmNotSend + 'a,
     ) -> Self {
         self.epoch_end = Some(Box::new(hook));
         self
@@ -72,7 +81,7 @@ impl<'a> LambdaCallback<'a> {
     /// For [`Callback::batch_begin`].
     pub fn on_batch_begin(
         mut self,
-        hook: impl FnMut(&mut Model, usize) -> Result<()> + 'a,
+        hook: impl FnMut(&mut dyn Control, usize) -> Result<()> + WasmNotSend + 'a,
     ) -> Self {
         self.batch_begin = Some(Box::new(hook));
         self
@@ -81,35 +90,48 @@ impl<'a> LambdaCallback<'a> {
     /// For [`Callback::batch_end`].
     pub fn on_batch_end(
         mut self,
-        hook: impl FnMut(&mut Model, StepEnd) -> Result<Flow> + 'a,
+        hook: impl FnMut(&mut dyn Control, StepEnd) -> Result<()> + WasmNotSend + 'a,
     ) -> Self {
         self.batch_end = Some(Box::new(hook));
+        self
+    }
+
+    /// For [`Callback::answer`].
+    pub fn on_answer(
+        mut self,
+        hook: impl FnMut(&mut dyn Control, Answer) -> Result<()> + WasmNotSend + 'a,
+    ) -> Self {
+        self.answer = Some(Box::new(hook));
         self
     }
 }
 
 impl Callback for LambdaCallback<'_> {
-    fn train_begin(&mut self, model: &mut Model, train: &TrainStart) -> Result<()> {
-        self.train_begin.as_mut().map_or(Ok(()), |hook| hook(model, train))
+    fn train_begin(&mut self, run: &mut dyn Control, train: &TrainStart) -> Result<()> {
+        self.train_begin.as_mut().map_or(Ok(()), |hook| hook(run, train))
     }
 
-    fn train_end(&mut self, model: &mut Model, history: &History) -> Result<()> {
-        self.train_end.as_mut().map_or(Ok(()), |hook| hook(model, history))
+    fn train_end(&mut self, run: &mut dyn Control, history: &History) -> Result<()> {
+        self.train_end.as_mut().map_or(Ok(()), |hook| hook(run, history))
     }
 
-    fn epoch_begin(&mut self, model: &mut Model, epoch: EpochStart) -> Result<()> {
-        self.epoch_begin.as_mut().map_or(Ok(()), |hook| hook(model, epoch))
+    fn epoch_begin(&mut self, run: &mut dyn Control, epoch: EpochStart) -> Result<()> {
+        self.epoch_begin.as_mut().map_or(Ok(()), |hook| hook(run, epoch))
     }
 
-    fn epoch_end(&mut self, model: &mut Model, record: &EpochRecord) -> Result<Flow> {
-        self.epoch_end.as_mut().map_or(Ok(Flow::Continue), |hook| hook(model, record))
+    fn epoch_end(&mut self, run: &mut dyn Control, record: &EpochRecord) -> Result<()> {
+        self.epoch_end.as_mut().map_or(Ok(()), |hook| hook(run, record))
     }
 
-    fn batch_begin(&mut self, model: &mut Model, step: usize) -> Result<()> {
-        self.batch_begin.as_mut().map_or(Ok(()), |hook| hook(model, step))
+    fn batch_begin(&mut self, run: &mut dyn Control, step: usize) -> Result<()> {
+        self.batch_begin.as_mut().map_or(Ok(()), |hook| hook(run, step))
     }
 
-    fn batch_end(&mut self, model: &mut Model, step: StepEnd) -> Result<Flow> {
-        self.batch_end.as_mut().map_or(Ok(Flow::Continue), |hook| hook(model, step))
+    fn batch_end(&mut self, run: &mut dyn Control, step: StepEnd) -> Result<()> {
+        self.batch_end.as_mut().map_or(Ok(()), |hook| hook(run, step))
+    }
+
+    fn answer(&mut self, run: &mut dyn Control, answer: Answer) -> Result<()> {
+        self.answer.as_mut().map_or(Ok(()), |hook| hook(run, answer))
     }
 }

@@ -1,7 +1,9 @@
 //! A learning rate for each epoch.
 
 use crate::error::Result;
-use crate::training::{Callback, EpochStart, Model};
+use crate::training::callback::{Callback, EpochStart};
+use crate::training::control::Control;
+use crate::training::send::WasmNotSend;
 
 /// Sets the learning rate at the beginning of each epoch to what a function makes of the epoch and
 /// the rate so far, as [Keras' callback](https://keras.io/api/callbacks/learning_rate_scheduler/).
@@ -28,9 +30,9 @@ impl<F> std::fmt::Debug for LearningRateScheduler<F> {
     }
 }
 
-impl<F: FnMut(u32, f64) -> f64> Callback for LearningRateScheduler<F> {
-    fn epoch_begin(&mut self, model: &mut Model, epoch: EpochStart) -> Result<()> {
-        let rate = (self.schedule)(epoch.epoch.saturating_sub(1), model.learning_rate());
-        model.set_learning_rate(rate)
+impl<F: FnMut(u32, f64) -> f64 + WasmNotSend> Callback for LearningRateScheduler<F> {
+    fn epoch_begin(&mut self, run: &mut dyn Control, epoch: EpochStart) -> Result<()> {
+        let rate = (self.schedule)(epoch.epoch.saturating_sub(1), run.learning_rate());
+        run.set_learning_rate(rate)
     }
 }

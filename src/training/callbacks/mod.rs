@@ -1,4 +1,4 @@
-//! Callbacks ready for use, by [Keras' names](https://keras.io/api/callbacks/).
+//! Ready-made callbacks, with [Keras' names](https://keras.io/api/callbacks/).
 //!
 //! Each can be used again: it begins anew with every [`fit`](super::Model::fit), but for
 //! [`ModelCheckpoint`], which remembers its best as in Keras, and [`BackupAndRestore`], which goes
@@ -29,30 +29,42 @@
 //! # }
 //! ```
 
+#[cfg(not(target_arch = "wasm32"))]
 mod backup_and_restore;
+#[cfg(not(target_arch = "wasm32"))]
 mod csv_logger;
 mod early_stopping;
+#[cfg(not(target_arch = "wasm32"))]
 mod event_file;
 mod frequency;
 mod lambda_callback;
 mod learning_rate_scheduler;
+#[cfg(not(target_arch = "wasm32"))]
 mod model_checkpoint;
 mod monitor;
+#[cfg(not(target_arch = "wasm32"))]
 mod path_pattern;
+#[cfg(not(target_arch = "wasm32"))]
 mod progress_bar;
 mod reduce_lr_on_plateau;
+#[cfg(not(target_arch = "wasm32"))]
 mod tensorboard;
 mod terminate_on_nan;
 
+#[cfg(not(target_arch = "wasm32"))]
 pub use backup_and_restore::BackupAndRestore;
+#[cfg(not(target_arch = "wasm32"))]
 pub use csv_logger::CsvLogger;
 pub use early_stopping::EarlyStopping;
 pub use frequency::Frequency;
 pub use lambda_callback::LambdaCallback;
 pub use learning_rate_scheduler::LearningRateScheduler;
+#[cfg(not(target_arch = "wasm32"))]
 pub use model_checkpoint::ModelCheckpoint;
 pub use monitor::Mode;
+#[cfg(not(target_arch = "wasm32"))]
 pub use progress_bar::ProgressBar;
 pub use reduce_lr_on_plateau::ReduceLrOnPlateau;
+#[cfg(not(target_arch = "wasm32"))]
 pub use tensorboard::TensorBoard;
 pub use terminate_on_nan::TerminateOnNan;

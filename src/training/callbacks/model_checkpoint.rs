@@ -5,13 +5,15 @@ use std::path::Path;
 use super::monitor::{Mode, Monitor, check_number};
 use super::path_pattern::PathPattern;
 use crate::error::{Error, Result};
-use crate::training::{Callback, EpochRecord, Flow, Model, TrainStart};
+use crate::training::callback::{Callback, TrainStart};
+use crate::training::control::{Control, Request};
+use crate::training::history::EpochRecord;
 
-/// Saves the model after its epochs, as [`Model::save`] does, by the rule of
+/// Saves the model after its epochs, as [`Model::save`](crate::Model::save) does, by the rule of
 /// [Keras 3](https://keras.io/api/callbacks/model_checkpoint/).
 ///
 /// The path may hold values of the epoch: `{epoch}` (from 1), `{epoch:02}` or `{val_loss:.2f}`, as
-/// Python would format them; `{{` and `}}` stand for the signs themselves. Its directory is made if
+/// Python would format them; `{{` and `}}` stand for the braces themselves. Its directory is made if
 /// there is none. An epoch in which a value that is monitored or part of the path was not measured
 /// (one not validated, by `validation_freq`) saves nothing; Keras would save it as if it were the
 /// best, or fail.
@@ -90,7 +92,7 @@ impl ModelCheckpoint {
 }
 
 impl Callback for ModelCheckpoint {
-    fn train_begin(&mut self, _model: &mut Model, train: &TrainStart) -> Result<()> {
+    fn train_begin(&mut self, _run: &mut dyn Control, train: &TrainStart) -> Result<()> {
         if self.save_freq == 0 {
             return Err(Error::argument("every_epochs", "is 0; give at least 1"));
         }
@@ -106,7 +108,7 @@ impl Callback for ModelCheckpoint {
         Ok(())
     }
 
-    fn epoch_end(&mut self, model: &mut Model, record: &EpochRecord) -> Result<Flow> {
+    fn epoch_end(&mut self, run: &mut dyn Control, record: &EpochRecord) -> Result<()> {
         let path = self.pattern.as_ref().and_then(|pattern| pattern.path(record));
         let due = record.epoch.is_multiple_of(self.save_freq);
         if let Some(path) = path.filter(|_| due)
@@ -116,8 +118,8 @@ impl Callback for ModelCheckpoint {
             if let Some(directory) = path.parent() {
                 std::fs::create_dir_all(directory).map_err(Error::io("create", directory))?;
             }
-            model.save(path)?;
+            run.request(Request::Save(path.into()));
         }
-        Ok(Flow::Continue)
+        Ok(())
     }
 }

@@ -4,6 +4,7 @@ use crate::error::{Error, Result};
 
 /// Which way a watched value gets better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Mode {
     /// By its name: losses and errors downward, accuracy, precision, recall and AUC upward.
     #[default]
@@ -14,11 +15,11 @@ pub enum Mode {
     Max,
 }
 
-/// Parts of the names of what gets better upward, and downward.
+/// Parts of the names of values that get better upward, and of those that get better downward.
 const UPWARD: [&str; 5] = ["acc", "auc", "precision", "recall", "f1"];
 const DOWNWARD: [&str; 6] = ["loss", "mse", "mae", "error", "entropy", "huber"];
 
-/// A value by its name, and when it is better than another.
+/// The name of a value, and which way it gets better.
 #[derive(Debug, Clone)]
 pub(super) struct Monitor {
     pub name: String,
@@ -43,7 +44,10 @@ impl Monitor {
             return Err(Error::argument("monitor", problem));
         }
         self.resolved().map(|_| ()).ok_or_else(|| {
-            let problem = format!("is Auto, and {:?} tells not which; give Min or Max", self.name);
+            let problem = format!(
+                "is Auto, and {:?} does not tell the direction; give Min or Max",
+                self.name
+            );
             Error::argument("mode", problem)
         })
     }
@@ -73,7 +77,7 @@ impl Monitor {
     }
 }
 
-/// Refuses what cannot be compared with.
+/// Refuses NaN, with which nothing can be compared.
 pub(super) fn check_number(argument: &'static str, value: f64) -> Result<()> {
     match value.is_nan() {
         true => Err(Error::argument(argument, "is NaN; give a number")),

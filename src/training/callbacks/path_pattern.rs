@@ -1,12 +1,12 @@
 //! File names with an epoch's values in them: `model-{epoch:02}-{val_loss:.2f}.safetensors`.
 
 use crate::error::{Error, Result};
-use crate::training::EpochRecord;
+use crate::training::history::EpochRecord;
 
-/// Wider fields than this are a slip of the pen.
+/// A wider field than this is taken for a typing error.
 const MOST_DIGITS: usize = 99;
 
-/// A pattern, read.
+/// A parsed pattern.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct PathPattern(Vec<Part>);
 
@@ -27,7 +27,7 @@ struct Field {
 }
 
 impl PathPattern {
-    /// Reads `pattern`, whose fields must be `epoch` or among `names`.
+    /// Parses `pattern`, whose fields must be `epoch` or among `names`.
     pub fn parse(pattern: &str, names: &[String]) -> Result<Self> {
         let bad = |problem: String| Error::argument("filepath", format!("{pattern:?}: {problem}"));
         let mut parts = Vec::new();
@@ -48,7 +48,9 @@ impl PathPattern {
                     parts.push(Part::Text(std::mem::take(&mut text)));
                     parts.push(Part::Field(Field::parse(&inside, names).map_err(bad)?));
                 }
-                '}' => return Err(bad("a } without its {; write }} for the sign itself".into())),
+                '}' => {
+                    return Err(bad("a } without its {; write }} for a brace in the name".into()));
+                }
                 c => text.push(c),
             }
         }
@@ -74,7 +76,7 @@ impl Field {
             let names = names.join(", ");
             return Err(format!("there is no value {name:?}; this run has epoch, {names}"));
         }
-        let misread = || {
+        let bad_format = || {
             format!(
                 "{{{inside}}} is not understood; write {{name}}, {{epoch:02}} or {{name:.2f}}, \
                  with at most {MOST_DIGITS} digits"
@@ -98,16 +100,16 @@ impl Field {
         let field = Field {
             name: name.to_owned(),
             zeros: width.starts_with('0'),
-            width: number(width).ok_or_else(misread)?,
+            width: number(width).ok_or_else(bad_format)?,
             precision: match (kind, precision) {
                 // As Python: a bare f has six digits.
                 (Some("f"), None) => Some(6),
                 (Some("f"), Some(digits)) if !digits.is_empty() => {
-                    Some(number(digits).ok_or_else(misread)?)
+                    Some(number(digits).ok_or_else(bad_format)?)
                 }
                 (Some("d"), None) if is_epoch => None,
                 (None, None) => None,
-                _ => return Err(misread()),
+                _ => return Err(bad_format()),
             },
         };
         Ok(field)

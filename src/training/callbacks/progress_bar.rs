@@ -1,20 +1,24 @@
 //! Progress on a terminal.
 
 use std::io::{IsTerminal, Stdout, Write};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::error::Result;
-use crate::training::{
-    Callback, EpochRecord, EpochStart, Flow, History, Model, Predictions, Scores, StepEnd,
-    TrainStart, Verbose,
-};
+use crate::training::callback::{Callback, EpochStart, StepEnd, TrainStart};
+use crate::clock::Instant;
+use crate::training::control::Control;
+use crate::training::history::{EpochRecord, History};
+use crate::training::predictions::Predictions;
+use crate::training::scores::Scores;
+use crate::training::send::WasmNotSend;
+use crate::training::verbose::Verbose;
 
 /// How often the bar is drawn, and the scores for it are read from the device, which makes training
 /// wait for a moment.
 const REFRESH: Duration = Duration::from_millis(100);
-/// Signs of the bar.
+/// Characters of the bar.
 const WIDTH: usize = 20;
-/// Signs of a line that is to be drawn over: longer ones would break, and not be overwritten.
+/// Characters of a line that is drawn over: a longer one would wrap, and stay on the screen.
 const COLUMNS: usize = 79;
 
 /// Shows the epochs as they go, as Keras does by its `verbose`; [`Fit::verbose`](crate::Fit::verbose)
@@ -34,19 +38,19 @@ const COLUMNS: usize = 79;
 /// steps; in `fit`, the validation shows no bar of its own.
 #[derive(Debug)]
 pub struct ProgressBar<W: Write = Stdout> {
-    /// Bar, or Line, or Silent.
+    /// Never [`Verbose::Auto`].
     verbose: Verbose,
-    /// None once writing has failed.
+    /// `None` once writing has failed.
     output: Option<W>,
     training: bool,
     steps: usize,
     step: usize,
-    begun: Instant,
+    started: Instant,
     /// The first step's number, and when it was done.
     first: Option<(usize, Instant)>,
     drawn: Instant,
-    /// Signs of the line that the cursor stands in.
-    open: usize,
+    /// Characters of the unfinished line in which the cursor stands.
+    open_line: usize,
 }
 
 impl ProgressBar {
@@ -71,19 +75,19 @@ impl<W: Write> ProgressBar<W> {
             training: false,
             steps: 0,
             step: 0,
-            begun: now,
+            started: now,
             first: None,
             drawn: now,
-            open: 0,
+            open_line: 0,
         }
     }
 
     fn begin(&mut self, steps: usize) {
         (self.steps, self.step) = (steps, 0);
-        (self.begun, self.first) = (Instant::now(), None);
+        (self.started, self.first) = (Instant::now(), None);
     }
 
-    fn made(&mut self, step: StepEnd) {
+    fn step_done(&mut self, step: StepEnd) {
         self.step = step.step;
         if self.first.is_none() {
             self.first = Some((step.step, Instant::now()));
@@ -96,48 +100,48 @@ impl<W: Write> ProgressBar<W> {
             && (self.first.is_none() || self.drawn.elapsed() >= REFRESH)
     }
 
-    /// Draws the line of the step at hand over the last one.
+    /// Draws the line of the current step over the one drawn before.
     fn draw(&mut self, step: usize, values: &[(String, f64)]) {
-        let each = self.seconds_a_step(step);
+        let each = self.seconds_per_step(step);
         let left = each * self.steps.saturating_sub(step) as f64;
         let line = format!(
             "{} {} {} {}{}",
             count(step, self.steps),
             bar(step, self.steps),
             clock(left),
-            a_step(each),
-            in_words(values)
+            time_per_step(each),
+            named_values(values)
         );
         let line: String = line.chars().take(COLUMNS).collect();
-        self.write(&format!("\r{line:<0$}", self.open));
-        self.open = line.chars().count();
+        self.write(&format!("\r{line:<0$}", self.open_line));
+        self.open_line = line.chars().count();
         self.drawn = Instant::now();
     }
 
-    /// The line that stays.
+    /// Draws the last line, which stays on the screen.
     fn finish(&mut self, values: &[(String, f64)]) {
         let (step, steps) = (self.step, self.steps);
-        let time = format!("{:.0}s", self.begun.elapsed().as_secs_f64());
-        let each = a_step(self.seconds_a_step(step));
-        let (count, values) = (count(step, steps), in_words(values));
+        let time = format!("{:.0}s", self.started.elapsed().as_secs_f64());
+        let each = time_per_step(self.seconds_per_step(step));
+        let (count, values) = (count(step, steps), named_values(values));
         match self.verbose {
             Verbose::Bar => {
                 let line = format!("{count} {} {time} {each}{values}", bar(step, steps));
-                self.write(&format!("\r{line:<0$}\n", self.open));
+                self.write(&format!("\r{line:<0$}\n", self.open_line));
             }
             Verbose::Line => self.write(&format!("{count} - {time} - {each}{values}\n")),
             Verbose::Silent | Verbose::Auto => {}
         }
-        self.open = 0;
+        self.open_line = 0;
     }
 
-    fn seconds_a_step(&self, step: usize) -> f64 {
+    fn seconds_per_step(&self, step: usize) -> f64 {
         match self.first {
-            // The first one also compiles and allocates.
+            // The first step also compiles and allocates.
             Some((first, done)) if step > first => {
                 done.elapsed().as_secs_f64() / (step - first) as f64
             }
-            _ => self.begun.elapsed().as_secs_f64() / step.max(1) as f64,
+            _ => self.started.elapsed().as_secs_f64() / step.max(1) as f64,
         }
     }
 
@@ -150,13 +154,13 @@ impl<W: Write> ProgressBar<W> {
     }
 }
 
-impl<W: Write> Callback for ProgressBar<W> {
-    fn train_begin(&mut self, _model: &mut Model, _train: &TrainStart) -> Result<()> {
+impl<W: Write + WasmNotSend> Callback for ProgressBar<W> {
+    fn train_begin(&mut self, _run: &mut dyn Control, _train: &TrainStart) -> Result<()> {
         self.training = true;
         Ok(())
     }
 
-    fn epoch_begin(&mut self, _model: &mut Model, epoch: EpochStart) -> Result<()> {
+    fn epoch_begin(&mut self, _run: &mut dyn Control, epoch: EpochStart) -> Result<()> {
         self.begin(epoch.steps);
         if self.verbose != Verbose::Silent && epoch.epochs > 1 {
             self.write(&format!("Epoch {}/{}\n", epoch.epoch, epoch.epochs));
@@ -172,24 +176,24 @@ impl<W: Write> Callback for ProgressBar<W> {
         self.draw(step.step, &scores.values());
     }
 
-    fn batch_end(&mut self, _model: &mut Model, step: StepEnd) -> Result<Flow> {
-        self.made(step);
-        Ok(Flow::Continue)
+    fn batch_end(&mut self, _run: &mut dyn Control, step: StepEnd) -> Result<()> {
+        self.step_done(step);
+        Ok(())
     }
 
-    fn epoch_end(&mut self, _model: &mut Model, record: &EpochRecord) -> Result<Flow> {
+    fn epoch_end(&mut self, _run: &mut dyn Control, record: &EpochRecord) -> Result<()> {
         let mut values = record.values();
         values.retain(|(name, _)| name != "learning_rate" && name != "seconds");
         self.finish(&values);
-        Ok(Flow::Continue)
+        Ok(())
     }
 
-    fn train_end(&mut self, _model: &mut Model, _history: &History) -> Result<()> {
+    fn train_end(&mut self, _run: &mut dyn Control, _history: &History) -> Result<()> {
         self.training = false;
         Ok(())
     }
 
-    fn test_begin(&mut self, _model: &mut Model, steps: usize) -> Result<()> {
+    fn test_begin(&mut self, _run: &mut dyn Control, steps: usize) -> Result<()> {
         if !self.training {
             self.begin(steps);
         }
@@ -206,39 +210,39 @@ impl<W: Write> Callback for ProgressBar<W> {
         }
     }
 
-    fn test_batch_end(&mut self, _model: &mut Model, step: StepEnd) -> Result<()> {
+    fn test_batch_end(&mut self, _run: &mut dyn Control, step: StepEnd) -> Result<()> {
         if !self.training {
-            self.made(step);
+            self.step_done(step);
         }
         Ok(())
     }
 
-    fn test_end(&mut self, _model: &mut Model, scores: &Scores) -> Result<()> {
+    fn test_end(&mut self, _run: &mut dyn Control, scores: &Scores) -> Result<()> {
         if !self.training {
             self.finish(&scores.values());
         }
         Ok(())
     }
 
-    fn predict_begin(&mut self, _model: &mut Model, steps: usize) -> Result<()> {
+    fn predict_begin(&mut self, _run: &mut dyn Control, steps: usize) -> Result<()> {
         self.begin(steps);
         Ok(())
     }
 
     fn predict_batch_end(
         &mut self,
-        _model: &mut Model,
+        _run: &mut dyn Control,
         step: StepEnd,
         _outputs: &Predictions,
     ) -> Result<()> {
         if self.is_due() {
             self.draw(step.step, &[]);
         }
-        self.made(step);
+        self.step_done(step);
         Ok(())
     }
 
-    fn predict_end(&mut self, _model: &mut Model) -> Result<()> {
+    fn predict_end(&mut self, _run: &mut dyn Control) -> Result<()> {
         self.finish(&[]);
         Ok(())
     }
@@ -246,8 +250,8 @@ impl<W: Write> Callback for ProgressBar<W> {
 
 impl<W: Write> Drop for ProgressBar<W> {
     fn drop(&mut self) {
-        // An error may end training inside an epoch; what is written next begins a line.
-        if self.open > 0 {
+        // An error may have ended training inside an epoch: what is written next starts a new line.
+        if self.open_line > 0 {
             self.write("\n");
         }
     }
@@ -283,7 +287,7 @@ fn clock(seconds: f64) -> String {
 }
 
 /// `2s/step`, `2ms/step`, `2us/step`.
-fn a_step(seconds: f64) -> String {
+fn time_per_step(seconds: f64) -> String {
     if seconds >= 1.0 {
         format!("{seconds:.0}s/step")
     } else if seconds >= 1e-3 {
@@ -294,7 +298,7 @@ fn a_step(seconds: f64) -> String {
 }
 
 /// ` - loss: 0.3400 - accuracy: 0.9100`.
-fn in_words(values: &[(String, f64)]) -> String {
+fn named_values(values: &[(String, f64)]) -> String {
     values.iter().map(|(name, value)| format!(" - {name}: {}", number(*value))).collect()
 }
 
@@ -377,7 +381,7 @@ mod tests {
     fn times_have_a_unit_that_fits() {
         let clocks = [0.4, 59.9, 65.0, 3599.0, 3661.0].map(clock);
         assert_eq!(clocks, ["0s", "59s", "1:05", "59:59", "1:01:01"]);
-        let steps = [2.4, 0.0024, 0.000_002_4].map(a_step);
+        let steps = [2.4, 0.0024, 0.000_002_4].map(time_per_step);
         assert_eq!(steps, ["2s/step", "2ms/step", "2us/step"]);
     }
 }

@@ -2,7 +2,9 @@
 
 use super::monitor::{Mode, Monitor, check_number};
 use crate::error::{Error, Result};
-use crate::training::{Callback, EpochRecord, Flow, Model, TrainStart};
+use crate::training::callback::{Callback, TrainStart};
+use crate::training::control::Control;
+use crate::training::history::EpochRecord;
 
 /// Multiplies the learning rate by `factor` when the monitored value has not got better for
 /// `patience` epochs, by the rule of
@@ -56,7 +58,7 @@ impl ReduceLrOnPlateau {
         self
     }
 
-    /// Epochs without a better value after which the rate is lowered; 10 by default.
+    /// The rate is lowered after this many epochs without a better value; 10 by default.
     pub fn patience(mut self, epochs: u32) -> Self {
         self.patience = epochs;
         self
@@ -75,7 +77,7 @@ impl ReduceLrOnPlateau {
         self
     }
 
-    /// Epochs after a reduction in which none is waited; 0 by default.
+    /// After a reduction, this many epochs do not count towards the patience; 0 by default.
     pub fn cooldown(mut self, epochs: u32) -> Self {
         self.cooldown = epochs;
         self
@@ -105,19 +107,19 @@ impl ReduceLrOnPlateau {
 }
 
 impl Callback for ReduceLrOnPlateau {
-    fn train_begin(&mut self, model: &mut Model, train: &TrainStart) -> Result<()> {
+    fn train_begin(&mut self, run: &mut dyn Control, train: &TrainStart) -> Result<()> {
         self.check(&train.names)?;
         // A rate that a schedule governs would otherwise be refused only on the first plateau.
-        model.set_learning_rate(model.learning_rate())?;
+        run.set_learning_rate(run.learning_rate())?;
         self.wait = 0;
         self.cooling = 0;
         self.best = None;
         Ok(())
     }
 
-    fn epoch_end(&mut self, model: &mut Model, record: &EpochRecord) -> Result<Flow> {
+    fn epoch_end(&mut self, run: &mut dyn Control, record: &EpochRecord) -> Result<()> {
         let Some(value) = record.value(&self.monitor.name) else {
-            return Ok(Flow::Continue);
+            return Ok(());
         };
         self.cooling = self.cooling.saturating_sub(1);
         if self.monitor.is_better(value, self.best, self.min_delta) {
@@ -125,13 +127,13 @@ impl Callback for ReduceLrOnPlateau {
             self.wait = 0;
         } else if self.cooling == 0 {
             self.wait += 1;
-            let rate = model.learning_rate();
+            let rate = run.learning_rate();
             if self.wait >= self.patience && rate > self.min_lr {
-                model.set_learning_rate((rate * self.factor).max(self.min_lr))?;
+                run.set_learning_rate((rate * self.factor).max(self.min_lr))?;
                 self.cooling = self.cooldown;
                 self.wait = 0;
             }
         }
-        Ok(Flow::Continue)
+        Ok(())
     }
 }

@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use super::event_file::EventFile;
 use super::frequency::Frequency;
 use crate::error::Result;
-use crate::training::{Callback, EpochRecord, Flow, History, Model, Scores, StepEnd, TrainStart};
+use crate::training::callback::{Callback, StepEnd, TrainStart};
+use crate::training::control::Control;
+use crate::training::history::{EpochRecord, History};
+use crate::training::scores::Scores;
 
 /// Writes what training reports to files that `tensorboard --logdir <log_dir>` shows, as
 /// [Keras' callback](https://keras.io/api/callbacks/tensorboard/):
@@ -34,7 +37,7 @@ pub struct TensorBoard {
     steps: u64,
     train: Option<EventFile>,
     validation: Option<EventFile>,
-    /// What writing the scores of a step came to, until a hook can return it.
+    /// The result of writing the scores of a step, until the next hook returns it.
     written: Result<()>,
 }
 
@@ -78,7 +81,7 @@ impl TensorBoard {
     }
 }
 
-/// TensorBoard's word for a directory of files that it shows as one line.
+/// A run, in TensorBoard's words: a directory of files that it shows as one curve.
 #[derive(Clone, Copy)]
 enum Run {
     Train,
@@ -86,16 +89,16 @@ enum Run {
 }
 
 impl Callback for TensorBoard {
-    fn train_begin(&mut self, _model: &mut Model, _train: &TrainStart) -> Result<()> {
+    fn train_begin(&mut self, _run: &mut dyn Control, _train: &TrainStart) -> Result<()> {
         self.update_freq.check("update_freq")?;
         (self.training, self.steps, self.written) = (true, 0, Ok(()));
         self.validation = None;
-        // What cannot be written is told before an epoch is lost to it.
+        // A directory that cannot be written to is an error before the first epoch, not after it.
         self.train = Some(EventFile::create(&self.log_dir.join("train"))?);
         Ok(())
     }
 
-    fn batch_begin(&mut self, _model: &mut Model, _step: usize) -> Result<()> {
+    fn batch_begin(&mut self, _run: &mut dyn Control, _step: usize) -> Result<()> {
         self.steps += 1;
         Ok(())
     }
@@ -109,11 +112,11 @@ impl Callback for TensorBoard {
         self.written = self.write(Run::Train, self.steps, values);
     }
 
-    fn batch_end(&mut self, _model: &mut Model, _step: StepEnd) -> Result<Flow> {
-        std::mem::replace(&mut self.written, Ok(())).map(|()| Flow::Continue)
+    fn batch_end(&mut self, _run: &mut dyn Control, _step: StepEnd) -> Result<()> {
+        std::mem::replace(&mut self.written, Ok(()))
     }
 
-    fn epoch_end(&mut self, _model: &mut Model, record: &EpochRecord) -> Result<Flow> {
+    fn epoch_end(&mut self, _run: &mut dyn Control, record: &EpochRecord) -> Result<()> {
         let step = u64::from(record.epoch.saturating_sub(1));
         let mut values = record.training.values();
         values.push(("learning_rate".into(), record.learning_rate));
@@ -121,25 +124,25 @@ impl Callback for TensorBoard {
         if let Some(scores) = &record.validation {
             self.write(Run::Validation, step, tagged("epoch_", scores.values(), ""))?;
         }
-        Ok(Flow::Continue)
+        Ok(())
     }
 
-    fn test_end(&mut self, model: &mut Model, scores: &Scores) -> Result<()> {
+    fn test_end(&mut self, run: &mut dyn Control, scores: &Scores) -> Result<()> {
         let values = tagged("evaluation_", scores.values(), "_vs_iterations");
-        self.write(Run::Validation, model.steps(), values)?;
+        self.write(Run::Validation, run.steps(), values)?;
         if !self.training {
             self.validation = None;
         }
         Ok(())
     }
 
-    fn train_end(&mut self, _model: &mut Model, _history: &History) -> Result<()> {
+    fn train_end(&mut self, _run: &mut dyn Control, _history: &History) -> Result<()> {
         (self.training, self.train, self.validation) = (false, None, None);
         Ok(())
     }
 }
 
-/// The values under their names with something before and after.
+/// The values, with `before` and `after` around their names.
 fn tagged(
     before: &'static str,
     values: Vec<(String, f64)>,

@@ -1,11 +1,13 @@
 //! Finds out early that training has failed.
 
 use crate::error::{Error, Result};
-use crate::training::{Callback, EpochRecord, Flow, Model, StepEnd};
+use crate::training::callback::{Callback, StepEnd};
+use crate::training::control::Control;
+use crate::training::history::EpochRecord;
 
 /// Ends training as soon as a loss is not a finite number.
 ///
-/// [`fit`](Model::fit) always ends with [`Error::NonFinite`], which names the step, but looks only
+/// [`fit`](crate::Model::fit) always ends with [`Error::NonFinite`], which names the step, but looks only
 /// when the scores are read, at the latest at the epoch's end. With this callback it looks after
 /// every step, which waits for the device each time, or every so many steps; and a validation loss
 /// that is not finite ends training too. Keras' callback ends training as if all were well.
@@ -39,12 +41,12 @@ impl Callback for TerminateOnNan {
         step.step.is_multiple_of(self.every)
     }
 
-    fn epoch_end(&mut self, model: &mut Model, record: &EpochRecord) -> Result<Flow> {
+    fn epoch_end(&mut self, run: &mut dyn Control, record: &EpochRecord) -> Result<()> {
         match &record.validation {
             Some(scores) if !scores.loss.is_finite() => {
-                Err(Error::NonFinite { step: model.steps(), batch: None })
+                Err(Error::NonFinite { step: run.steps(), batch: None })
             }
-            _ => Ok(Flow::Continue),
+            _ => Ok(()),
         }
     }
 }

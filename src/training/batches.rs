@@ -1,0 +1,163 @@
+//! The loop over batches, the same for fit, evaluate and predict.
+
+use std::ops::Range;
+
+use super::callback::{Callback, StepEnd};
+use super::predictions::{Predictions, extend};
+use super::run::Run;
+use super::scores::Scores;
+use super::yield_now::yield_now;
+use crate::data::{Batch, BatchOrder, Dataset};
+use crate::error::{Error, Result};
+use crate::program::Pass;
+
+/// What the batches are run for: it says which pass runs, and which hooks are called.
+#[derive(Clone, Copy)]
+pub(super) enum Purpose {
+    /// Training in the epoch of this number, before whose first step the model had made so many.
+    Train {
+        epoch: u32,
+        steps_before: u64,
+    },
+    Evaluate,
+    Predict,
+}
+
+impl Purpose {
+    fn pass(self) -> Pass {
+        match self {
+            Purpose::Train { .. } => Pass::Train,
+            Purpose::Evaluate => Pass::Evaluate,
+            Purpose::Predict => Pass::Predict,
+        }
+    }
+}
+
+/// Batches to run.
+pub(super) struct Batches<'a> {
+    pub purpose: Purpose,
+    /// Samples that were checked.
+    pub data: &'a Dataset,
+    pub order: &'a BatchOrder,
+    /// Which batches of the order, from 0.
+    pub steps: Range<usize>,
+}
+
+/// What batches have led to.
+pub(super) struct Ran {
+    pub samples: usize,
+    /// The rate of the last step.
+    pub learning_rate: f64,
+    /// Of all samples; empty unless it was a prediction.
+    pub outputs: Predictions,
+}
+
+impl Run<'_> {
+    /// Runs batches one after the other, until a callback stops training. Hooks are called for
+    /// groups of `steps_per_execution` steps.
+    ///
+    /// Other tasks can run before each step. A future that is dropped there, or wherever it waits
+    /// for the device, has counted exactly the steps that were submitted.
+    pub async fn batches(
+        &mut self,
+        batches: &Batches<'_>,
+        callbacks: &mut [&mut dyn Callback],
+    ) -> Result<Ran> {
+        let Batches { purpose, data, order, .. } = *batches;
+        let Range { start, end } = batches.steps;
+        let group_size = self.session.compiled.steps_per_execution;
+        let no_outputs: Predictions = match purpose {
+            Purpose::Train { .. } | Purpose::Evaluate => Predictions::new(),
+            Purpose::Predict => {
+                let outputs = self.session.program.outputs().iter();
+                outputs.map(|(name, _)| (name.clone(), Vec::new())).collect()
+            }
+        };
+        let mut group_outputs = no_outputs.clone();
+        let learning_rate = self.session.learning_rate();
+        let mut ran = Ran { samples: 0, learning_rate, outputs: no_outputs.clone() };
+        for index in start..end {
+            if index == start || index.is_multiple_of(group_size) {
+                let step = index + 1;
+                self.each(callbacks, |callback, run| match purpose {
+                    Purpose::Train { .. } => callback.batch_begin(run, step),
+                    Purpose::Evaluate => callback.test_batch_begin(run, step),
+                    Purpose::Predict => callback.predict_batch_begin(run, step),
+                })
+                .await?;
+            }
+            yield_now().await;
+            ran.learning_rate = self.session.learning_rate();
+            let batch = Batch { data, indices: order.batch(index) };
+            match purpose {
+                Purpose::Train { .. } | Purpose::Evaluate => {
+                    self.session.run(purpose.pass(), batch).await?;
+                }
+                Purpose::Predict => {
+                    extend(&mut group_outputs, self.session.predict_batch(batch).await?);
+                }
+            }
+            ran.samples += batch.len();
+            if index + 1 < end && !(index + 1).is_multiple_of(group_size) {
+                continue;
+            }
+            let step = StepEnd { step: index + 1, samples: ran.samples };
+            self.end_group(purpose, step, &group_outputs, callbacks).await?;
+            extend(&mut ran.outputs, std::mem::replace(&mut group_outputs, no_outputs.clone()));
+            if self.stopped && purpose.pass() == Pass::Train {
+                break;
+            }
+        }
+        Ok(ran)
+    }
+
+    /// Calls the hooks after a group of steps. Scores are read once, for the first callback that
+    /// wants them.
+    async fn end_group(
+        &mut self,
+        purpose: Purpose,
+        step: StepEnd,
+        outputs: &Predictions,
+        callbacks: &mut [&mut dyn Callback],
+    ) -> Result<()> {
+        let mut scores = None;
+        for callback in callbacks {
+            let wanted = match purpose {
+                Purpose::Train { .. } => callback.wants_scores(step),
+                Purpose::Evaluate => callback.wants_test_scores(step),
+                Purpose::Predict => false,
+            };
+            if wanted {
+                let scores = match &scores {
+                    Some(scores) => scores,
+                    None => scores.insert(self.scores(purpose, step.samples).await?),
+                };
+                match purpose {
+                    Purpose::Train { .. } => callback.scores(step, scores),
+                    Purpose::Evaluate | Purpose::Predict => callback.test_scores(step, scores),
+                }
+            }
+            match purpose {
+                Purpose::Train { .. } => callback.batch_end(self, step)?,
+                Purpose::Evaluate => callback.test_batch_end(self, step)?,
+                Purpose::Predict => callback.predict_batch_end(self, step, outputs)?,
+            }
+            self.answer(&mut **callback).await?;
+        }
+        Ok(())
+    }
+
+    /// The scores of the `samples` samples so far. In training, a loss that is not finite is an
+    /// error that names the step.
+    pub async fn scores(&mut self, purpose: Purpose, samples: usize) -> Result<Scores> {
+        let metrics = self.session.read_totals().await?;
+        let report = &self.session.report;
+        if let Purpose::Train { epoch, steps_before } = purpose
+            && let Some(step) = report.nonfinite_step(&metrics, self.session.steps)
+        {
+            let batch = Some((epoch, step.saturating_sub(steps_before)));
+            return Err(Error::NonFinite { step, batch });
+        }
+        Ok(report.scores(&metrics, samples))
+    }
+}

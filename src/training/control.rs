@@ -1,0 +1,103 @@
+//! What a callback can do to the run that calls it.
+
+#[cfg(not(target_arch = "wasm32"))]
+use std::path::PathBuf;
+
+use super::predictions::Predictions;
+use super::scores::Scores;
+use crate::data::Dataset;
+use crate::error::Result;
+use crate::model::Weights;
+
+/// The run that calls a hook: a [`fit`](super::Model::fit), an
+/// [`evaluate`](super::Model::evaluate) or a [`predict`](super::Model::predict) at work.
+///
+/// What needs no device happens at once. What reads from the device or writes to it is asked for
+/// with [`request`](Self::request), because a hook cannot wait.
+pub trait Control {
+    /// Training steps that the model has made so far.
+    fn steps(&self) -> u64;
+
+    /// The learning rate of the next step.
+    fn learning_rate(&self) -> f64;
+
+    /// Sets the learning rate of the steps to come.
+    ///
+    /// # Errors
+    /// [`Error::Argument`](crate::Error::Argument) if building a model would refuse the rate, or if
+    /// a schedule governs it.
+    fn set_learning_rate(&mut self, learning_rate: f64) -> Result<()>;
+
+    /// Ends `fit` after the step or epoch at hand; what was learned so far is kept. After a step,
+    /// the epoch is still validated, as in Keras. An evaluation or a prediction goes on to its end.
+    fn stop(&mut self);
+
+    /// Asks for what needs the device. It is done as soon as the hook has returned, before the next
+    /// callback's, and several requests in their order. An error ends the call and is returned by
+    /// it. What was asked for comes to [`Callback::answer`](super::Callback::answer).
+    fn request(&mut self, request: Request);
+}
+
+/// What a hook can ask for. Each is done after the steps so far, and waits for them.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Request {
+    /// All parameters, as [`Model::weights`](super::Model::weights) returns them; answered by
+    /// [`Answer::Weights`].
+    Weights,
+    /// Sets all parameters, as [`Model::set_weights`](super::Model::set_weights) does; not
+    /// answered.
+    SetWeights(Weights),
+    /// What the last step has left in the buffer of this name, as
+    /// [`Model::read`](super::Model::read) returns it; answered by [`Answer::Buffer`].
+    Read(String),
+    /// The scores on other samples, in batches of so many; answered by [`Answer::Scores`]. The
+    /// scores of the epoch at hand stay as they are, and no hook is called.
+    Evaluate {
+        /// The samples, with targets.
+        data: Dataset,
+        /// Samples a step, at least 1.
+        batch_size: usize,
+    },
+    /// The outputs for other samples, in batches of so many; answered by
+    /// [`Answer::Predictions`]. No hook is called.
+    Predict {
+        /// The samples; targets are ignored.
+        data: Dataset,
+        /// Samples a step, at least 1.
+        batch_size: usize,
+    },
+    /// The whole model, as [`Model::save_bytes`](super::Model::save_bytes) returns it; answered by
+    /// [`Answer::Bytes`].
+    SaveBytes,
+    /// Writes the whole model to this file, as [`Model::save`](super::Model::save) does; answered
+    /// by [`Answer::Saved`].
+    #[cfg(not(target_arch = "wasm32"))]
+    Save(PathBuf),
+    /// Sets the model to what [`Request::SaveBytes`] returned, as
+    /// [`Model::restore_bytes`](super::Model::restore_bytes) does; not answered.
+    RestoreBytes(Vec<u8>),
+    /// Sets the model to what this file holds, as [`Model::restore`](super::Model::restore) does;
+    /// not answered.
+    #[cfg(not(target_arch = "wasm32"))]
+    Restore(PathBuf),
+}
+
+/// What a [`Request`] has led to.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Answer {
+    /// All parameters.
+    Weights(Weights),
+    /// The values of the buffer of this name.
+    Buffer(String, Vec<f32>),
+    /// The scores on the samples of the request.
+    Scores(Scores),
+    /// The outputs for the samples of the request.
+    Predictions(Predictions),
+    /// The whole model.
+    Bytes(Vec<u8>),
+    /// The file is written.
+    #[cfg(not(target_arch = "wasm32"))]
+    Saved(PathBuf),
+}

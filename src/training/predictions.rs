@@ -1,0 +1,11 @@
+//! What a model predicts.
+
+/// Name and values `[samples, width]`, row-major, of each output.
+pub type Predictions = Vec<(String, Vec<f32>)>;
+
+/// Adds the values of further samples.
+pub(super) fn extend(outputs: &mut Predictions, parts: Predictions) {
+    for ((_, all), (_, part)) in outputs.iter_mut().zip(parts) {
+        all.extend(part);
+    }
+}

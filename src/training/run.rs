@@ -1,0 +1,126 @@
+//! One call of fit, evaluate or predict at work, as its callbacks see it.
+
+use super::arguments::{Evaluate, Predict};
+use super::callback::Callback;
+use super::control::{Answer, Control, Request};
+use super::send::BoxFuture;
+use super::session::Session;
+use super::verbose::Verbose;
+use crate::error::Result;
+use crate::model::Source;
+
+/// A call at work: what its callbacks control.
+pub(super) struct Run<'s> {
+    pub session: &'s mut Session,
+    requests: Vec<Request>,
+    /// Whether a callback has asked for the end of training.
+    pub stopped: bool,
+}
+
+impl Control for Run<'_> {
+    fn steps(&self) -> u64 {
+        self.session.steps
+    }
+
+    fn learning_rate(&self) -> f64 {
+        self.session.learning_rate()
+    }
+
+    fn set_learning_rate(&mut self, learning_rate: f64) -> Result<()> {
+        self.session.set_learning_rate(learning_rate)
+    }
+
+    fn stop(&mut self) {
+        self.stopped = true;
+    }
+
+    fn request(&mut self, request: Request) {
+        self.requests.push(request);
+    }
+}
+
+impl<'s> Run<'s> {
+    pub fn new(session: &'s mut Session) -> Self {
+        Run { session, requests: Vec::new(), stopped: false }
+    }
+
+    /// Calls a hook of each callback, and does what it asks for.
+    pub async fn each(
+        &mut self,
+        callbacks: &mut [&mut dyn Callback],
+        mut hook: impl FnMut(&mut dyn Callback, &mut Self) -> Result<()>,
+    ) -> Result<()> {
+        for callback in callbacks {
+            hook(&mut **callback, self)?;
+            self.answer(&mut **callback).await?;
+        }
+        Ok(())
+    }
+
+    /// Does what a hook of `callback` has asked for.
+    pub async fn answer(&mut self, callback: &mut dyn Callback) -> Result<()> {
+        while !self.requests.is_empty() {
+            for request in std::mem::take(&mut self.requests) {
+                if let Some(answer) = carry_out(self.session, request).await? {
+                    callback.answer(self, answer)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// On the heap, as an evaluation within a run is a run again.
+fn carry_out(session: &mut Session, request: Request) -> BoxFuture<'_, Result<Option<Answer>>> {
+    Box::pin(async move {
+        Ok(Some(match request {
+            Request::Weights => Answer::Weights(session.weights().await?),
+            Request::SetWeights(weights) => {
+                session.set_weights(&weights).await?;
+                return Ok(None);
+            }
+            Request::Read(name) => {
+                let values = session.read(&name).await?;
+                Answer::Buffer(name, values)
+            }
+            Request::Evaluate { data, batch_size } => {
+                let arguments = Evaluate::new().batch_size(batch_size);
+                Answer::Scores(session.evaluate(&data, arguments).await?)
+            }
+            Request::Predict { data, batch_size } => {
+                let arguments = Predict::new().batch_size(batch_size);
+                Answer::Predictions(session.predict(&data, arguments).await?)
+            }
+            Request::SaveBytes => Answer::Bytes(session.save_bytes().await?),
+            #[cfg(not(target_arch = "wasm32"))]
+            Request::Save(path) => {
+                session.save(&path).await?;
+                Answer::Saved(path)
+            }
+            Request::RestoreBytes(bytes) => {
+                session.restore(Source::Bytes(&bytes)).await?;
+                return Ok(None);
+            }
+            #[cfg(not(target_arch = "wasm32"))]
+            Request::Restore(path) => {
+                session.restore(Source::File(&path)).await?;
+                return Ok(None);
+            }
+        }))
+    })
+}
+
+/// The callbacks, and after them, as in Keras, the one that shows the progress, which is kept in
+/// `progress`. It shows nothing in a browser, which has no standard output.
+pub(super) fn with_progress<'b>(
+    callbacks: &'b mut [&mut dyn Callback],
+    verbose: Verbose,
+    progress: &'b mut Option<Box<dyn Callback>>,
+) -> Vec<&'b mut dyn Callback> {
+    #[cfg(not(target_arch = "wasm32"))]
+    if verbose != Verbose::Silent {
+        *progress = Some(Box::new(super::callbacks::ProgressBar::new(verbose)));
+    }
+    let callbacks = callbacks.iter_mut().map(|callback| &mut **callback as &mut dyn Callback);
+    callbacks.chain(progress.iter_mut().map(|progress| &mut **progress as _)).collect()
+}

@@ -1,0 +1,242 @@
+//! The whole model as bytes or as a file, and a model from them.
+
+#[cfg(not(target_arch = "wasm32"))]
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+#[cfg(not(target_arch = "wasm32"))]
+use super::blocking::block_on;
+use super::executor::Backend;
+use super::model::Model;
+use super::session::Session;
+use crate::error::Result;
+use crate::model::{Compiled, Objective, SavedModel, Source, tensors};
+
+/// More differences than these are counted, not named.
+const NAMED: usize = 4;
+
+impl Session {
+    pub async fn save_bytes(&mut self) -> Result<Vec<u8>> {
+        self.saved().await?.to_bytes()
+    }
+
+    #[cfg(not(target_arch = "wasm32"))]
+    pub async fn save(&mut self, path: &Path) -> Result<()> {
+        crate::atomic_write::atomic_write(path, &self.save_bytes().await?)
+    }
+
+    async fn saved(&mut self) -> Result<SavedModel> {
+        let tensors = self.read_tensors(tensors(&self.program)).await?;
+        let compiled = self.compiled.clone();
+        Ok(SavedModel { compiled, steps: self.steps, epochs: self.epochs, tensors })
+    }
+
+    /// Sets this model to what is saved in `source`, if it is of the same kind.
+    pub async fn restore(&mut self, source: Source<'_>) -> Result<()> {
+        let saved = SavedModel::read(source)?;
+        let [theirs, own] = [&saved.compiled, &self.compiled].map(description);
+        let mut differences = Vec::new();
+        compare("", &theirs, &own, &mut differences);
+        if !differences.is_empty() {
+            let more = match differences.len().saturating_sub(NAMED) {
+                0 => String::new(),
+                more => format!(" and {more} more differences"),
+            };
+            differences.truncate(NAMED);
+            return Err(source.refused(format!(
+                "is of another model: {}{more}; build the model as that one was, or give another \
+                 file",
+                differences.join(", ")
+            )));
+        }
+        // The same layers and optimizer have the same tensors.
+        self.write_tensors(&saved.tensors).await?;
+        self.compiled.optimizer = saved.compiled.optimizer;
+        self.compiled.seed = saved.compiled.seed;
+        (self.steps, self.epochs) = (saved.steps, saved.epochs);
+        Ok(())
+    }
+
+    async fn load(source: Source<'_>, backend: Backend) -> Result<Self> {
+        let SavedModel { compiled, steps, epochs, tensors } = SavedModel::read(source)?;
+        let mut session = Session::new(compiled, backend).await?;
+        session.write_tensors(&tensors).await?;
+        (session.steps, session.epochs) = (steps, epochs);
+        Ok(session)
+    }
+}
+
+impl Model {
+    /// The whole model as the bytes of one safetensors file: layers, weights, how it is trained,
+    /// the optimizer's state, and how far it is.
+    ///
+    /// # Errors
+    /// [`Error::Device`](crate::Error::Device) if reading the weights fails.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn save_bytes(&mut self) -> Result<Vec<u8>> {
+        block_on(self.save_bytes_async())
+    }
+
+    /// [`save_bytes`](Self::save_bytes), awaited.
+    ///
+    /// # Errors
+    /// As `save_bytes`.
+    pub async fn save_bytes_async(&mut self) -> Result<Vec<u8>> {
+        self.session.save_bytes().await
+    }
+
+    /// Writes [`save_bytes`](Self::save_bytes) to a file, which is whole afterwards, or as it was.
+    ///
+    /// # Errors
+    /// [`Error::Io`](crate::Error::Io) if it cannot be written,
+    /// [`Error::Device`](crate::Error::Device) if reading the weights fails.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn save(&mut self, path: &Path) -> Result<()> {
+        block_on(self.save_async(path))
+    }
+
+    /// [`save`](Self::save), awaited but for the writing of the file.
+    ///
+    /// # Errors
+    /// As `save`.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub async fn save_async(&mut self, path: &Path) -> Result<()> {
+        self.session.save(path).await
+    }
+
+    /// A model from what [`save_bytes`](Self::save_bytes) returned, on `backend`: to evaluate, to
+    /// predict, or to train on. On the same device, training goes on with the same bits as if it
+    /// had not been interrupted between two epochs.
+    ///
+    /// # Errors
+    /// [`Error::Argument`](crate::Error::Argument) if the bytes are damaged or of another version,
+    /// else as [`Compiled::build`].
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn load_bytes(bytes: &[u8], backend: impl Into<Backend>) -> Result<Self> {
+        block_on(Self::load_bytes_async(bytes, backend.into()))
+    }
+
+    /// [`load_bytes`](Self::load_bytes), awaited.
+    ///
+    /// # Errors
+    /// As `load_bytes`.
+    pub async fn load_bytes_async(bytes: &[u8], backend: impl Into<Backend>) -> Result<Self> {
+        let session = Session::load(Source::Bytes(bytes), backend.into()).await?;
+        Ok(Model { session })
+    }
+
+    /// [`load_bytes`](Self::load_bytes) of a file.
+    ///
+    /// # Errors
+    /// [`Error::Io`](crate::Error::Io) and [`Error::ModelFile`](crate::Error::ModelFile) for the
+    /// file, else as [`Compiled::build`].
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn load(path: &Path, backend: impl Into<Backend>) -> Result<Self> {
+        block_on(Self::load_async(path, backend.into()))
+    }
+
+    /// [`load`](Self::load), awaited but for the reading of the file.
+    ///
+    /// # Errors
+    /// As `load`.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub async fn load_async(path: &Path, backend: impl Into<Backend>) -> Result<Self> {
+        Ok(Model { session: Session::load(Source::File(path), backend.into()).await? })
+    }
+
+    /// Sets this model to what one of the same layers, loss and optimizer was when
+    /// [`save_bytes`](Self::save_bytes) returned `bytes`: weights, optimizer state, learning rate,
+    /// steps, epochs, seed. On the same device, training goes on with the same bits. The metrics
+    /// stay this model's own, and those of the bytes may be others. For a model that is not built
+    /// yet there is [`load_bytes`](Self::load_bytes).
+    ///
+    /// # Errors
+    /// [`Error::Argument`](crate::Error::Argument) if the bytes are damaged or of another model,
+    /// the differences named; nothing is changed then. [`Error::Device`](crate::Error::Device) if
+    /// the device fails.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn restore_bytes(&mut self, bytes: &[u8]) -> Result<()> {
+        block_on(self.restore_bytes_async(bytes))
+    }
+
+    /// [`restore_bytes`](Self::restore_bytes), awaited.
+    ///
+    /// # Errors
+    /// As `restore_bytes`.
+    pub async fn restore_bytes_async(&mut self, bytes: &[u8]) -> Result<()> {
+        self.session.restore(Source::Bytes(bytes)).await
+    }
+
+    /// [`restore_bytes`](Self::restore_bytes) of the file that [`save`](Self::save) wrote to
+    /// `path`.
+    ///
+    /// # Errors
+    /// [`Error::Io`](crate::Error::Io) and [`Error::ModelFile`](crate::Error::ModelFile) for a file
+    /// that cannot be read or is of another model, the differences named; nothing is changed then.
+    /// [`Error::Device`](crate::Error::Device) if the device fails.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn restore(&mut self, path: &Path) -> Result<()> {
+        block_on(self.restore_async(path))
+    }
+
+    /// [`restore`](Self::restore), awaited but for the reading of the file.
+    ///
+    /// # Errors
+    /// As `restore`.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub async fn restore_async(&mut self, path: &Path) -> Result<()> {
+        self.session.restore(Source::File(path)).await
+    }
+}
+
+/// What must be the same, as a model's file has it.
+fn description(compiled: &Compiled) -> Value {
+    let Compiled { architecture, optimizer, objectives, schedule, .. } = compiled;
+    // The rate is a part of the progress: callbacks change it.
+    let mut optimizer = *optimizer;
+    optimizer.set_learning_rate(0.0);
+    let losses = objectives.iter().map(|(name, objective)| {
+        let Objective { loss, loss_weight, .. } = objective;
+        (name.clone(), json!({ "loss": loss, "loss_weight": loss_weight }))
+    });
+    json!({
+        "model": architecture,
+        "outputs": losses.collect::<serde_json::Map<_, _>>(),
+        "gradient_accumulation_steps": compiled.gradient_accumulation_steps,
+        "optimizer": optimizer,
+        "schedule": schedule,
+    })
+}
+
+/// Adds to `differences` where the file's `saved` and the model's `own` are not the same.
+fn compare(path: &str, saved: &Value, own: &Value, differences: &mut Vec<String>) {
+    let inside = |key: &str| match path {
+        "" => key.to_owned(),
+        path => format!("{path}.{key}"),
+    };
+    match (saved, own) {
+        (Value::Object(saved), Value::Object(own))
+            if saved.keys().any(|key| own.contains_key(key)) =>
+        {
+            let only_own = own.keys().filter(|key| !saved.contains_key(*key));
+            for key in saved.keys().chain(only_own) {
+                let [saved, own] = [saved, own].map(|map| map.get(key).unwrap_or(&Value::Null));
+                compare(&inside(key), saved, own, differences);
+            }
+        }
+        (Value::Array(saved), Value::Array(own)) if saved.len() == own.len() => {
+            for (index, (saved, own)) in saved.iter().zip(own).enumerate() {
+                compare(&inside(&(index + 1).to_string()), saved, own, differences);
+            }
+        }
+        (Value::Array(saved), Value::Array(own)) => {
+            let (saved, own) = (saved.len(), own.len());
+            differences.push(format!("{path} are {saved} there and {own} here"));
+        }
+        (saved, own) if saved != own => {
+            differences.push(format!("{path} is {saved} there and {own} here"));
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,24 @@
+//! `Send` where there are threads.
+
+use std::pin::Pin;
+
+/// `Send` natively, so that a call of `fit_async` can be spawned on another thread; nothing in a
+/// browser, whose JavaScript closures belong to one thread.
+#[cfg(not(target_arch = "wasm32"))]
+pub trait WasmNotSend: Send {}
+#[cfg(not(target_arch = "wasm32"))]
+impl<T: Send + ?Sized> WasmNotSend for T {}
+
+/// `Send` natively, so that a call of `fit_async` can be spawned on another thread; nothing in a
+/// browser, whose JavaScript closures belong to one thread.
+#[cfg(target_arch = "wasm32")]
+pub trait WasmNotSend {}
+#[cfg(target_arch = "wasm32")]
+impl<T: ?Sized> WasmNotSend for T {}
+
+/// A future on the heap, `Send` where there are threads.
+#[cfg(not(target_arch = "wasm32"))]
+pub(super) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+/// A future on the heap, `Send` where there are threads.
+#[cfg(target_arch = "wasm32")]
+pub(super) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;

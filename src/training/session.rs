@@ -1,0 +1,169 @@
+//! What training works on: the program, the executor that runs it, and what changes from step to
+//! step.
+
+use std::sync::Arc;
+
+use super::executor::{Backend, Executor};
+use super::predictions::Predictions;
+use crate::data::Batch;
+use crate::error::{Error, Result};
+use crate::model::{Compiled, Lowered, Report, check_optimizer, lowered};
+use crate::optimizer::Optimizer;
+use crate::program::{Metrics, Pass, Program, Role, Step};
+use crate::schedule::Schedule;
+
+/// Everything that the calls of a model share.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub compiled: Compiled,
+    pub program: Arc<Program>,
+    /// What the metric buffers mean.
+    pub report: Arc<Report>,
+    pub executor: Executor,
+    /// Samples of the last batch that ran.
+    pub last_rows: usize,
+    /// Training steps made so far.
+    pub steps: u64,
+    /// Epochs begun so far, or as many as `initial_epoch` said: the number of the next one in the
+    /// order of the samples.
+    pub epochs: u32,
+    pub recorded: Recorded,
+    /// Calls that gather scores on the device and have not ended: the validation of a fit runs
+    /// within it.
+    pub running: u32,
+    pub totals: Totals,
+}
+
+/// What the steps of one epoch or evaluation add up to.
+#[derive(Debug, Default)]
+pub(super) struct Totals {
+    /// What was read already; the rest is still on the device.
+    pub read: Metrics,
+    pub on_device: bool,
+}
+
+/// What recorded steps add up to.
+#[derive(Debug, Default)]
+pub(super) struct Recorded {
+    pub samples: usize,
+    /// What was read already; the rest is still on the device, or in what the host has not
+    /// submitted yet.
+    pub read: Metrics,
+}
+
+impl Session {
+    pub async fn new(compiled: Compiled, backend: Backend) -> Result<Self> {
+        let Lowered { program, initial, report } = lowered(&compiled)?;
+        let program = Arc::new(program);
+        compiled.schedule.iter().try_for_each(Schedule::check)?;
+        let mut executor = Executor::new(backend, Arc::clone(&program)).await?;
+        for (id, initial) in initial {
+            executor.write(id, &initial.values(compiled.seed)).await?;
+        }
+        if let Optimizer::Adagrad(adagrad) = compiled.optimizer {
+            let state = program.of_role(Role::OptimizerState);
+            for (id, buffer) in state.filter(|(_, state)| state.name.ends_with(".accumulator")) {
+                let count = buffer.live_rows(0) * buffer.columns;
+                let values = vec![adagrad.initial_accumulator_value; count];
+                executor.write(id, &values).await?;
+            }
+        }
+        Ok(Session {
+            compiled,
+            program,
+            report: Arc::new(report),
+            executor,
+            last_rows: 0,
+            steps: 0,
+            epochs: 0,
+            recorded: Recorded::default(),
+            running: 0,
+            totals: Totals::default(),
+        })
+    }
+
+    /// The scalars of the next step of `pass`.
+    pub fn next_step(&self, pass: Pass, live_rows: usize) -> Step {
+        if pass != Pass::Train {
+            return Step::forward(live_rows);
+        }
+        let Compiled { optimizer, gradient_accumulation_steps: accumulated, seed, .. } =
+            &self.compiled;
+        let number = self.steps + 1;
+        Step::accumulate(optimizer, live_rows, number, self.learning_rate(), *accumulated)
+            .with_noise(*seed)
+    }
+
+    /// Counts a step of `pass`, once it is on its way to the device.
+    pub fn count_step(&mut self, pass: Pass) {
+        self.steps += u64::from(pass == Pass::Train);
+    }
+
+    /// Runs `pass` on a batch that was checked.
+    pub async fn run(&mut self, pass: Pass, batch: Batch<'_>) -> Result<()> {
+        let step = self.next_step(pass, batch.len());
+        // Before it runs: what a step that fails has left can be read.
+        self.last_rows = batch.len();
+        match self.compiled.run_eagerly {
+            true => self.executor.run_eagerly(pass, batch, &step).await?,
+            false => self.executor.run(pass, batch, &step).await?,
+        }
+        // Nothing is awaited between the submission and this line.
+        self.count_step(pass);
+        self.totals.on_device |= pass != Pass::Predict;
+        Ok(())
+    }
+
+    /// The outputs for one batch that was checked.
+    pub async fn predict_batch(&mut self, batch: Batch<'_>) -> Result<Predictions> {
+        // Room for a larger batch is made by clearing the metrics.
+        self.flush_totals().await?;
+        self.run(Pass::Predict, batch).await?;
+        self.read_outputs(batch.len()).await
+    }
+
+    async fn read_outputs(&mut self, rows: usize) -> Result<Predictions> {
+        let program = Arc::clone(&self.program);
+        let mut outputs = Predictions::with_capacity(program.outputs().len());
+        for (name, id) in program.outputs() {
+            let values = self.executor.read(*id, rows).await?;
+            outputs.push((name.clone(), values.into_iter().map(|value| value as f32).collect()));
+        }
+        Ok(outputs)
+    }
+
+    /// Forgets the scores of a call that was cancelled, its future dropped before its end. Every
+    /// call of a model begins with this.
+    pub fn forget_cancelled(&mut self) -> Result<()> {
+        if self.running > 0 {
+            self.executor.clear_metrics()?;
+            self.totals = Totals::default();
+            self.running = 0;
+        }
+        Ok(())
+    }
+
+    /// The rate of the next step: that of the schedule if there is one, else the optimizer's.
+    pub fn learning_rate(&self) -> f64 {
+        match &self.compiled.schedule {
+            // Counted from 0, as Keras' `iterations`.
+            Some(schedule) => schedule.at(self.steps),
+            None => self.compiled.optimizer.learning_rate(),
+        }
+    }
+
+    pub fn set_learning_rate(&mut self, learning_rate: f64) -> Result<()> {
+        if self.compiled.schedule.is_some() {
+            let problem = format!(
+                "cannot be set to {learning_rate}: the model was compiled with a schedule, which \
+                 governs it; compile without one"
+            );
+            return Err(Error::argument("learning_rate", problem));
+        }
+        let mut optimizer = self.compiled.optimizer;
+        optimizer.set_learning_rate(learning_rate);
+        check_optimizer(&optimizer)?;
+        self.compiled.optimizer = optimizer;
+        Ok(())
+    }
+}
