@@ -16,6 +16,7 @@
 
 use std::sync::Arc;
 
+use approx::abs_diff_eq;
 use minibatch::cpu::CpuExecutor;
 use minibatch::gpu::GpuExecutor;
 use minibatch::metric::{auc, precision, recall};
@@ -132,7 +133,7 @@ fn top_k(samples: &Samples, k: usize, weighted: bool) -> [Vec<f64>; 2] {
 
 /// Keras adds up in f32.
 fn assert_close(actual: f64, keras: f64, what: &str) {
-    assert!((actual - keras).abs() < 1e-6, "{what}: {actual}, Keras has {keras}");
+    assert!(abs_diff_eq!(actual, keras, epsilon = 1e-6), "{what}: {actual}, Keras has {keras}");
 }
 
 #[test]
