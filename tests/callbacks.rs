@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use approx::assert_abs_diff_eq;
 use minibatch::callbacks::{
     CsvLogger, EarlyStopping, LambdaCallback, LearningRateScheduler, Mode, ModelCheckpoint,
     ReduceLrOnPlateau, TerminateOnNan,
@@ -364,8 +365,7 @@ fn evaluating_within_an_epoch_disturbs_nothing() {
         assert_eq!(bits(&mut quiet), bits(&mut looking));
         for (a, b) in expected.epochs.iter().zip(&history.epochs) {
             // The same losses, added up in another order.
-            let difference = (a.training.loss - b.training.loss).abs();
-            assert!(difference < 1e-6, "{a:?} {b:?}");
+            assert_abs_diff_eq!(a.training.loss, b.training.loss, epsilon = 1e-6);
             assert_eq!(a.training.accuracy(), b.training.accuracy());
         }
     }
@@ -572,16 +572,16 @@ fn a_loop_of_train_on_batch_is_fit() {
                 loss += scores.loss * batch.len() as f64;
             }
             let expected = history.epochs[epoch as usize].training.loss;
-            assert!((loss / 23.0 - expected).abs() < 1e-6, "{loss} {expected}");
+            assert_abs_diff_eq!(loss / 23.0, expected, epsilon = 1e-6);
         }
         assert_eq!(looped.steps(), 10);
         assert_eq!(bits(&mut fitted), bits(&mut looped));
 
         let outputs = looped.predict(&data, Predict::new().batch_size(23)).unwrap();
         let part = looped.predict_on_batch(Batch { data: &data, indices: &[20, 3] }).unwrap();
-        let close = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-6);
         assert_eq!(part.len(), 20);
-        assert!(close(&part[..10], &outputs[200..210]) && close(&part[10..], &outputs[30..40]));
+        assert_abs_diff_eq!(part[..10], outputs[200..210], epsilon = 1e-6);
+        assert_abs_diff_eq!(part[10..], outputs[30..40], epsilon = 1e-6);
     }
 }
 
@@ -676,7 +676,8 @@ fn the_learning_rate_is_that_of_the_update() {
         for (a, b) in default.iter().zip(first(Some(0.004))) {
             // The biases begin at 0, so the first update is the rate times what does not depend
             // on it.
-            assert!((4.0 * a - b).abs() <= 1e-6 * b.abs() && b != 0.0, "{a} {b}");
+            assert_ne!(b, 0.0);
+            assert_abs_diff_eq!(4.0 * a, b, epsilon = 1e-6 * b.abs());
         }
         let mut model = model(&backend);
         for rate in [-0.5, -1.0, f64::NAN, f64::INFINITY] {

@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 
+use approx::assert_abs_diff_eq;
 use minibatch::data::{IdxArray, read_idx, write_idx};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
@@ -137,7 +138,7 @@ fn number(value: &Value) -> f64 {
 
 fn assert_near(a: &Value, b: &Value, relative: f64) {
     let (a, b) = (number(a), number(b));
-    assert!((a - b).abs() <= relative * b.abs(), "{a} and {b}");
+    assert_abs_diff_eq!(a, b, epsilon = relative * b.abs());
 }
 
 #[test]
@@ -169,7 +170,7 @@ fn what_is_trained_is_saved_recorded_evaluated_and_used() {
         let probabilities: Vec<f64> =
             prediction["probabilities"].as_array().unwrap().iter().map(number).collect();
         assert_eq!(probabilities.len(), 10);
-        assert!((probabilities.iter().sum::<f64>() - 1.0).abs() < 1e-5, "{probabilities:?}");
+        assert_abs_diff_eq!(probabilities.iter().sum::<f64>(), 1.0, epsilon = 1e-5);
         assert_eq!(prediction["class"], 7, "{prediction}");
         let most = probabilities.iter().copied().fold(0.0, f64::max);
         assert_eq!((most, most), (probabilities[7], number(&prediction["probability"])));

@@ -4,6 +4,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Waker};
 
+use approx::assert_abs_diff_eq;
 use minibatch::callbacks::LambdaCallback;
 use minibatch::cpu::CpuExecutor;
 use minibatch::data::{Batch, BatchOrder, Dataset, Features, Shuffle, synthetic_digits};
@@ -203,7 +204,7 @@ fn what_comes_between_recorded_steps_takes_nothing_from_their_scores() {
     let (interrupted, straight) = (train(true), train(false));
     assert_eq!(interrupted.accuracy(), straight.accuracy());
     // The host adds in f64 what each row has added up in f32.
-    assert!((interrupted.loss - straight.loss).abs() < 1e-6, "{interrupted:?} {straight:?}");
+    assert_abs_diff_eq!(interrupted.loss, straight.loss, epsilon = 1e-6);
 }
 
 #[test]

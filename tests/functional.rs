@@ -1,5 +1,6 @@
 //! Graphs of layers on both executors.
 
+use approx::assert_abs_diff_eq;
 use minibatch::data::{Dataset, Features, Targets};
 use minibatch::model::{Input, Layer, Normalization, Objective, Tensor};
 use minibatch::training::Backend;
@@ -37,9 +38,7 @@ fn bytes_that_a_dense_layer_takes_can_be_an_output_too() {
             let outputs = model.predict_outputs(&of(&[0, 51, 102, 255]), Predict::new()).unwrap();
             let (name, scaled) = &outputs[1];
             assert_eq!(name, "scaled");
-            for (actual, expected) in scaled.iter().zip([0.0, 0.2, 0.4, 1.0]) {
-                assert!((actual - expected).abs() < 1e-6, "{scaled:?}");
-            }
+            assert_abs_diff_eq!(scaled[..], [0.0, 0.2, 0.4, 1.0][..], epsilon = 1e-6);
         }
     }
 }
@@ -159,8 +158,6 @@ fn pixels_are_normalized_as_the_model_sees_them() {
         let mut model = model.compile(Sgd::default(), [("y", objective)]).build(backend).unwrap();
         let normal = model.predict(&samples, Predict::new()).unwrap();
         let expected = [-root, -1.0, 0.0, 1.0, root, -1.0, 0.0, 1.0];
-        for (actual, expected) in normal.iter().zip(expected) {
-            assert!((actual - expected).abs() < 1e-5, "{normal:?}");
-        }
+        assert_abs_diff_eq!(normal[..], expected[..], epsilon = 1e-5);
     }
 }

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use approx::abs_diff_eq;
 use minibatch::cpu::CpuExecutor;
 use minibatch::data::{Batch, Dataset, Features, Shuffle, Targets};
 use minibatch::metric::{auc, precision, recall};
@@ -392,8 +393,11 @@ fn schedules_are_those_of_keras() {
         let rates = numbers(&fields["rates"]);
         assert!(rates.len() >= 20);
         for (step, &rate) in (0..).zip(&rates) {
-            let error = (schedule.at(step) - rate).abs();
-            assert!(error < 1e-15, "{schedule:?} is off by {error:e} at step {step}");
+            let actual = schedule.at(step);
+            assert!(
+                abs_diff_eq!(actual, rate, epsilon = 1e-15),
+                "{schedule:?} is {actual:e} at step {step}, not {rate:e}"
+            );
         }
     }
 }

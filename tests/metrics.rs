@@ -17,6 +17,7 @@
 use minibatch::operation::{self, Op};
 use std::sync::Arc;
 
+use approx::abs_diff_eq;
 use minibatch::cpu::CpuExecutor;
 use minibatch::gpu::GpuExecutor;
 use minibatch::metric::{auc, precision, recall};
@@ -137,7 +138,7 @@ fn top_k(samples: &Samples, k: usize, weighted: bool) -> [Vec<f64>; 2] {
 
 /// Keras adds up in f32.
 fn assert_close(actual: f64, keras: f64, what: &str) {
-    assert!((actual - keras).abs() < 1e-6, "{what}: {actual}, Keras has {keras}");
+    assert!(abs_diff_eq!(actual, keras, epsilon = 1e-6), "{what}: {actual}, Keras has {keras}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use approx::abs_diff_eq;
 use minibatch::callbacks::{EarlyStopping, LambdaCallback, LearningRateScheduler};
 use minibatch::data::{Batch, Dataset, Features, Shuffle, Targets};
 use minibatch::model::{
@@ -39,7 +40,7 @@ fn weights(model: &mut Model) -> Vec<(String, Vec<u32>)> {
 fn assert_close(what: &str, actual: &[f32], expected: &[f64], bound: f64) {
     assert_eq!(actual.len(), expected.len(), "{what}");
     for (&a, e) in actual.iter().zip(expected) {
-        assert!((f64::from(a) - e).abs() <= bound, "{what}: {a} is not {e}");
+        assert!(abs_diff_eq!(f64::from(a), *e, epsilon = bound), "{what}: {a} is not {e}");
     }
 }
 

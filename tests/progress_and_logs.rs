@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use approx::abs_diff_eq;
 use minibatch::callbacks::{BackupAndRestore, Frequency, LambdaCallback, ProgressBar, TensorBoard};
 use minibatch::data::{Dataset, synthetic_digits};
 use minibatch::model::{Compiled, Input};
@@ -636,7 +637,10 @@ fn the_scores_of_a_broken_epoch_are_those_of_its_other_steps() {
     // Two steps are 64 samples, and the epoch's mean is over 150.
     for ((name, actual), (two, all)) in actual.iter().zip(every.0[1].iter().zip(&every.0[4])) {
         let expected = (150.0 * all.1 - 64.0 * two.1) / 86.0;
-        assert!((actual - expected).abs() < 1e-5, "{name} is {actual}, expected {expected}");
+        assert!(
+            abs_diff_eq!(*actual, expected, epsilon = 1e-5),
+            "{name} is {actual}, expected {expected}"
+        );
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use approx::{abs_diff_eq, assert_abs_diff_eq, assert_abs_diff_ne};
 use minibatch::cpu::CpuExecutor;
 use minibatch::data::{Dataset, Features, Shuffle, TrainTest, read_idx_dir, synthetic_digits};
 use minibatch::model::{Dense, Initializer, Input, lower};
@@ -49,9 +50,9 @@ fn a_network_learns_digits_and_both_executors_agree() {
         (history, model.evaluate(&test, Evaluate::new()).unwrap())
     });
     for (a, b) in cpu.0.epochs.iter().zip(&gpu.0.epochs) {
-        let difference = (a.training.loss - b.training.loss).abs() / a.training.loss;
         let bound = if a.epoch == 1 { 0.005 } else { 0.03 };
-        assert!(difference < bound, "epoch {}: {difference}", a.epoch);
+        let (a, b) = (a.training.loss, b.training.loss);
+        assert_abs_diff_eq!(a, b, epsilon = bound * a);
     }
     for (_, scores) in [&cpu, &gpu] {
         // Chance is 10%; a linear classifier stays below 80% with so few samples.
@@ -105,7 +106,7 @@ fn any_batch_size_from_one_to_the_whole_set() {
         let whole = model.evaluate(&data, Evaluate::new().batch_size(65)).unwrap();
         for batch_size in [1, 7, 64] {
             let parts = model.evaluate(&data, Evaluate::new().batch_size(batch_size)).unwrap();
-            assert!((whole.loss - parts.loss).abs() < 1e-6, "{whole:?} {parts:?}");
+            assert_abs_diff_eq!(whole.loss, parts.loss, epsilon = 1e-6);
             assert_eq!(whole.accuracy(), parts.accuracy());
         }
     }
@@ -570,8 +571,10 @@ fn dropout_drops_its_share_in_training_and_nothing_else() {
         let kept = values.iter().filter(|&&value| value != 0.0).count() as f64;
         let share = kept / values.len() as f64;
         // Five standard deviations of a binomial(4000, 3/4).
-        assert!((share - 0.75).abs() < 0.034, "{share} were kept");
-        assert!(values.iter().all(|&value| value == 0.0 || (value - 4.0 / 3.0).abs() < 1e-6));
+        assert_abs_diff_eq!(share, 0.75, epsilon = 0.034);
+        for value in values.into_iter().filter(|&value| value != 0.0) {
+            assert_abs_diff_eq!(value, 4.0 / 3.0, epsilon = 1e-6);
+        }
         shares.push(share);
     }
     assert_eq!(shares.len(), 1);
@@ -595,8 +598,8 @@ fn the_same_values_are_dropped_on_both_executors_and_others_in_each_step() {
     let [cpu, gpu] = backends();
     let (on_cpu, on_gpu) = (train(cpu.clone(), 0), train(gpu, 0));
     // Another mask would change the loss by far more.
-    assert!((on_cpu - on_gpu).abs() < 1e-4, "{on_cpu} {on_gpu}");
-    assert!((on_cpu - train(cpu, 1)).abs() > 1e-3);
+    assert_abs_diff_eq!(on_cpu, on_gpu, epsilon = 1e-4);
+    assert_abs_diff_ne!(on_cpu, train(cpu, 1), epsilon = 1e-3);
 }
 
 /// With a rate of 1 and plain gradient descent, the change of a parameter is its clipped gradient.
@@ -626,9 +629,10 @@ fn gradients_are_clipped_as_their_kind_says() {
         let norm_of_all = 13f32.sqrt();
         let close = |clip, expected: [f32; 6]| {
             let actual = changes(clip);
-            for (a, e) in actual.iter().zip(expected) {
-                assert!((a - e).abs() < 1e-6, "{clip:?}: {actual:?}, expected {expected:?}");
-            }
+            assert!(
+                abs_diff_eq!(actual[..], expected[..], epsilon = 1e-6),
+                "{clip:?}: {actual:?}, expected {expected:?}"
+            );
         };
         close(Clip::None, plain);
         close(Clip::Value(1.75), [-1.5, 1.5, -1.75, 1.75, -0.5, 0.5]);
@@ -697,7 +701,7 @@ fn weights_count_where_keras_counts_them() {
     let loss = |model: &mut Model, arguments| model.evaluate(&held_out, arguments).unwrap().loss;
     let plain = loss(&mut a, Evaluate::new());
     // Validation had batches of 7, so its rows added up other samples in f32.
-    let near = |a: f64, b: f64| assert!((a - b).abs() < 1e-6 * b, "{a}, {b}");
+    let near = |a: f64, b: f64| assert_abs_diff_eq!(a, b, epsilon = 1e-6 * b);
     near(with_classes.epochs[0].validation.as_ref().unwrap().loss, plain);
     // A split takes its sample weights along, and evaluate takes them as an argument.
     let own = by_class(held_out.labels());
@@ -728,7 +732,7 @@ fn probabilities_add_up_and_point_at_the_evaluated_class() {
         assert_eq!(outputs.len(), 700);
         let mut right = 0;
         for (row, &label) in outputs.chunks(10).zip(data.labels()) {
-            assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-5);
+            assert_abs_diff_eq!(row.iter().sum::<f32>(), 1.0, epsilon = 1e-5);
             let best = (0..10).max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap();
             right += usize::from(best == label as usize);
         }
@@ -754,9 +758,9 @@ fn mnist() {
         history
     });
     for (a, b) in cpu.epochs.iter().zip(&gpu.epochs) {
-        let difference = (a.training.loss - b.training.loss).abs() / a.training.loss;
         let bound = if a.epoch == 1 { 0.005 } else { 0.03 };
-        assert!(difference < bound, "epoch {}: the losses differ by {difference}", a.epoch);
+        let (a, b) = (a.training.loss, b.training.loss);
+        assert_abs_diff_eq!(a, b, epsilon = bound * a);
     }
 }
 
