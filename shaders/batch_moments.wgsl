@@ -1,6 +1,6 @@
-// mean[U] and variance[U] of input[B,U] over the live rows. The mean comes first: squares that are
-// summed before it is taken off would lose what they differ by. The padding of the input is zero, and
-// so are its moments.
+// mean[U] and variance[U] of input[B,U] over the live rows. The mean comes first: a sum of squares from
+// which the mean is subtracted only afterwards would lose the digits in which the values differ. The
+// padding of the input is zero, and so are its moments.
 @group(0) @binding(2) var<storage, read> input: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read_write> means: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read_write> variances: array<vec4<f32>>;

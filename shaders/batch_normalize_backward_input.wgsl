@@ -23,9 +23,9 @@ fn main(
     let x = input[index];
     let deviation = sqrt(variance[quad] + shape.epsilon);
     let normalized = (x - mean[quad]) / deviation;
-    // What the batch's own mean and variance take away.
-    let taken = (beta_gradient[quad] + normalized * gamma_gradient[quad]) * step.inverse_rows;
+    // The part of the gradient that the batch's own mean and variance cancel.
+    let cancelled = (beta_gradient[quad] + normalized * gamma_gradient[quad]) * step.inverse_rows;
     let scale = (gamma[quad] + shape.gamma_offset) / deviation;
-    let gradient = scale * (output_gradient[index] - taken) * activation_derivative(x);
+    let gradient = scale * (output_gradient[index] - cancelled) * activation_derivative(x);
     input_gradient[index] = live_or(gradient, quad, 0.0);
 }

@@ -1,13 +1,8 @@
 // output[B,U] = input[B,U] + standard_deviation * z, with z of the standard normal distribution.
 struct Constants {
-    inputs: u32,
     units: u32,
     standard_deviation: f32,
-    pad_0: u32,
     layer: u32,
-    pad_1: u32,
-    pad_2: u32,
-    pad_3: u32,
 }
 
 @group(0) @binding(1) var<uniform> shape: Constants;

@@ -1,5 +1,6 @@
-// moments[B,2] = (mean, 1 / sqrt(variance + epsilon)) of each row of input[B,U], output[B,U] = (input -
-// mean) * that * (gamma[U] + gamma_offset) + beta[U]. The mean comes first, as in batch_moments.wgsl.
+// moments[B,2] = (mean, inverse) of each row of input[B,U], with inverse = 1 / sqrt(variance + epsilon);
+// output[B,U] = (input - mean) * inverse * (gamma[U] + gamma_offset) + beta[U]. The mean comes first, as
+// in batch_moments.wgsl.
 @group(0) @binding(2) var<storage, read> input: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read> gamma: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read> beta: array<vec4<f32>>;

@@ -3,7 +3,6 @@ struct Constants {
     length: u32,
     momentum: f32,
     one_minus_momentum: f32,
-    pad: u32,
 }
 
 @group(0) @binding(1) var<uniform> constants: Constants;

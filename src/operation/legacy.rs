@@ -33,21 +33,6 @@ macro_rules! legacy {
     };
 }
 legacy!(
-    Dropout,
-    DropoutBackward,
-    Softmax,
-    SoftmaxBackward,
-    Concatenate,
-    Slice,
-    GaussianNoise,
-    BatchMoments,
-    MovingAverage,
-    BatchNormalize,
-    BatchNormalizeBackward,
-    BatchNormalizeBackwardInput,
-    LayerNormalize,
-    LayerNormalizeBackward,
-    LayerNormalizeBackwardInput,
     ActivityPenalty,
     ActivityPenaltyGradient,
     SoftmaxCrossEntropy,

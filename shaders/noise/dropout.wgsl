@@ -1,0 +1,15 @@
+// output[B,U] = input[B,U] * mask / (1 - rate).
+@group(0) @binding(2) var<storage, read> input: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> output: array<vec4<f32>>;
+
+@compute @workgroup_size(64)
+fn main(
+    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+) {
+    let index = folded_index(id, groups);
+    if (index >= step.live_rows * row_quads()) {
+        return;
+    }
+    output[index] = live_or(input[index] * factors(index), index % row_quads(), 0.0);
+}
