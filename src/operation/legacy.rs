@@ -7,9 +7,9 @@ use super::list::Op;
 use super::run::Run;
 use super::shapes::Shapes;
 use crate::error::{Error, Result};
-use crate::metric::{PointwiseMetric, Thresholds};
 use crate::number::Real;
 use crate::operation;
+use crate::operation::{MetricFunction as PointwiseMetric, Thresholds};
 use crate::table::{BufferId, Element, Role, Rows, Table};
 
 macro_rules! legacy {
@@ -48,16 +48,6 @@ legacy!(
     LayerNormalize,
     LayerNormalizeBackward,
     LayerNormalizeBackwardInput,
-    ActivityPenalty,
-    ActivityPenaltyGradient,
-    SoftmaxCrossEntropy,
-    CategoricalCrossEntropy,
-    PointwiseLoss,
-    Argmax,
-    TopK,
-    PointwiseMetric,
-    BinaryHistogram,
-    ConfusionMatrix,
     Penalty,
     PenaltyGradient,
     SquaredNorm,
@@ -272,12 +262,12 @@ fn check(program: &Table, op: &Op) -> Result<()> {
                 expect(id, Real, Batch, columns(input))?;
             }
         }
-        Op::SoftmaxCrossEntropy(operation::SoftmaxCrossEntropy {
+        Op::SoftmaxCrossentropy(operation::SoftmaxCrossentropy {
             logits: outputs,
             labels: targets,
             ..
         })
-        | Op::CategoricalCrossEntropy(operation::CategoricalCrossEntropy {
+        | Op::CategoricalCrossentropy(operation::CategoricalCrossentropy {
             logits: outputs,
             targets,
             ..
@@ -286,7 +276,7 @@ fn check(program: &Table, op: &Op) -> Result<()> {
             let units = columns(outputs);
             expect(outputs, Real, Batch, units)?;
             match op {
-                Op::SoftmaxCrossEntropy(operation::SoftmaxCrossEntropy { .. }) => {
+                Op::SoftmaxCrossentropy(operation::SoftmaxCrossentropy { .. }) => {
                     expect(targets, U32, Batch, 1)?
                 }
                 _ => expect(targets, Real, Batch, units)?,

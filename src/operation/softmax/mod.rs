@@ -1,5 +1,6 @@
 //! softmax
 
+pub(crate) mod row;
 mod softmax;
 mod softmax_backward;
 
