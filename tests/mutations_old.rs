@@ -3,8 +3,11 @@
 use std::sync::Arc;
 
 use minibatch::gpu::KernelClass;
+use minibatch::operation::{
+    LossFunction as PointwiseLoss, MetricFunction as PointwiseMetric, Thresholds,
+};
 use minibatch::parity::{self, LossCase, MetricCase, Operation, Update};
-use minibatch::{Elementwise, Gpu, PointwiseLoss, PointwiseMetric, Thresholds};
+use minibatch::{Elementwise, Gpu};
 
 /// Replaces `from` by `to` wherever it stands in the kernel of `operation`, and demands that the
 /// suite notices.

@@ -1,8 +1,8 @@
 //! CPU twin of `binary_histogram.wgsl`.
 
 use super::metric::row_weight;
-use crate::metric::Thresholds;
 use crate::number::Real;
+use crate::operation::Thresholds;
 
 /// `sums[B, 2 · bucket + positive] += weight` for each of `predictions[B,U]` and its target; the
 /// size is `[rows, units, stride]`.

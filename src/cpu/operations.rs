@@ -319,7 +319,7 @@ impl<T: Real> Run<'_, T> {
                     activation,
                 );
             }
-            Op::SoftmaxCrossEntropy(operation::SoftmaxCrossEntropy {
+            Op::SoftmaxCrossentropy(operation::SoftmaxCrossentropy {
                 logits,
                 labels,
                 sample_weights,
@@ -343,7 +343,7 @@ impl<T: Real> Run<'_, T> {
                     },
                 );
             }
-            Op::CategoricalCrossEntropy(operation::CategoricalCrossEntropy {
+            Op::CategoricalCrossentropy(operation::CategoricalCrossentropy {
                 logits,
                 targets,
                 sample_weights,

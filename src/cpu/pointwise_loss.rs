@@ -1,8 +1,8 @@
 //! CPU twin of `pointwise_loss.wgsl`.
 
 use super::loss::{Outputs, RowLoss, Rows, each_row};
-use crate::loss::PointwiseLoss;
 use crate::number::Real;
+use crate::operation::LossFunction as PointwiseLoss;
 use crate::operation::activation::Elementwise;
 
 /// Loss, metrics and gradient (before `activation`) of each row of outputs against

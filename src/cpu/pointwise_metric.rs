@@ -1,8 +1,8 @@
 //! CPU twin of `pointwise_metric.wgsl`.
 
 use super::metric::row_weight;
-use crate::metric::PointwiseMetric;
 use crate::number::Real;
+use crate::operation::MetricFunction as PointwiseMetric;
 
 /// `sums[B,2] += (weight · mean, weight)`, with the mean over the units of each row of
 /// `predictions[B,U]` against `targets[B,U]`; the size is `[rows, units, stride]`.

@@ -5,10 +5,11 @@ use std::collections::HashMap;
 
 use super::kernel::{InputKind, Kernel as OldKernel, LossKind, MetricKind};
 use crate::error::{Error, Result};
-use crate::loss::PointwiseLoss;
-use crate::metric::{PointwiseMetric, Thresholds};
 use crate::operation::kernel::Target;
 use crate::operation::{Access, Dispatch, Kernel, KernelClass};
+use crate::operation::{
+    LossFunction as PointwiseLoss, MetricFunction as PointwiseMetric, Thresholds,
+};
 use crate::program::{AdamRule, BufferId, Program, dropout_threshold};
 use crate::table::Table;
 
@@ -246,10 +247,10 @@ fn dispatch(
             let kernel = OldKernel::ActivityPenaltyGradient { activation };
             rows(kernel, 0, columns(value)?, [bits(l1), bits(l2)])
         }
-        Op::SoftmaxCrossEntropy(operation::SoftmaxCrossEntropy { logits, scale, .. }) => {
+        Op::SoftmaxCrossentropy(operation::SoftmaxCrossentropy { logits, scale, .. }) => {
             loss(OldKernel::SoftmaxCrossEntropy, columns(logits)?, [scale, 0.0])
         }
-        Op::CategoricalCrossEntropy(operation::CategoricalCrossEntropy {
+        Op::CategoricalCrossentropy(operation::CategoricalCrossentropy {
             logits,
             scale,
             label_smoothing,

@@ -7,9 +7,9 @@ use super::list::Op;
 use super::run::Run;
 use super::shapes::Shapes;
 use crate::error::{Error, Result};
-use crate::metric::{PointwiseMetric, Thresholds};
 use crate::number::Real;
 use crate::operation;
+use crate::operation::{MetricFunction as PointwiseMetric, Thresholds};
 use crate::table::{BufferId, Element, Role, Rows, Table};
 
 macro_rules! legacy {
@@ -33,16 +33,6 @@ macro_rules! legacy {
     };
 }
 legacy!(
-    ActivityPenalty,
-    ActivityPenaltyGradient,
-    SoftmaxCrossEntropy,
-    CategoricalCrossEntropy,
-    PointwiseLoss,
-    Argmax,
-    TopK,
-    PointwiseMetric,
-    BinaryHistogram,
-    ConfusionMatrix,
     Penalty,
     PenaltyGradient,
     SquaredNorm,
@@ -257,12 +247,12 @@ fn check(program: &Table, op: &Op) -> Result<()> {
                 expect(id, Real, Batch, columns(input))?;
             }
         }
-        Op::SoftmaxCrossEntropy(operation::SoftmaxCrossEntropy {
+        Op::SoftmaxCrossentropy(operation::SoftmaxCrossentropy {
             logits: outputs,
             labels: targets,
             ..
         })
-        | Op::CategoricalCrossEntropy(operation::CategoricalCrossEntropy {
+        | Op::CategoricalCrossentropy(operation::CategoricalCrossentropy {
             logits: outputs,
             targets,
             ..
@@ -271,8 +261,8 @@ fn check(program: &Table, op: &Op) -> Result<()> {
             let units = columns(outputs);
             expect(outputs, Real, Batch, units)?;
             match op {
-                Op::SoftmaxCrossEntropy(operation::SoftmaxCrossEntropy { .. }) => {
-                    expect(targets, U32, Batch, 1)?;
+                Op::SoftmaxCrossentropy(operation::SoftmaxCrossentropy { .. }) => {
+                    expect(targets, U32, Batch, 1)?
                 }
                 _ => expect(targets, Real, Batch, units)?,
             }

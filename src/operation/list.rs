@@ -6,8 +6,8 @@ use super::dense::{DenseBackwardInput, DenseBackwardWeights, DenseForward};
 use super::elementwise::{Activate, ActivateBackward, Add, Convert};
 use super::kernel::{Dispatch, Target};
 use super::loss::{
-    ActivityPenalty, ActivityPenaltyGradient, CategoricalCrossEntropy, PointwiseLoss,
-    SoftmaxCrossEntropy,
+    ActivityPenalty, ActivityPenaltyGradient, CategoricalCrossentropy, PointwiseLoss,
+    SoftmaxCrossentropy,
 };
 use super::metric::{Argmax, BinaryHistogram, ConfusionMatrix, PointwiseMetric, TopK};
 use super::noise::{Dropout, DropoutBackward, GaussianNoise};
@@ -52,8 +52,8 @@ macro_rules! for_each_operation {
             LayerNormalizeBackwardInput,
             ActivityPenalty,
             ActivityPenaltyGradient,
-            SoftmaxCrossEntropy,
-            CategoricalCrossEntropy,
+            SoftmaxCrossentropy,
+            CategoricalCrossentropy,
             PointwiseLoss,
             Argmax,
             TopK,

@@ -8,6 +8,7 @@ mod contract;
 pub mod dense;
 pub mod elementwise;
 mod forms;
+mod functions;
 pub mod kernel;
 mod legacy;
 mod list;

@@ -7,8 +7,8 @@ use super::case::{Bound, Case, Values};
 use super::elements::results_of;
 use super::operations::{finish, logits};
 use crate::error::Result;
-use crate::loss::PointwiseLoss;
 use crate::number::bounds::{self, Softmax};
+use crate::operation::LossFunction as PointwiseLoss;
 use crate::operation::activation::Elementwise;
 use crate::program::{BufferId, Element, Pass, ProgramBuilder, Role, Rows};
 
@@ -47,15 +47,15 @@ impl LossCase {
 
     pub(super) fn name(self) -> String {
         match self {
-            LossCase::SoftmaxCrossEntropy => "softmax_cross_entropy".into(),
-            LossCase::CategoricalCrossEntropy => "categorical_cross_entropy".into(),
+            LossCase::SoftmaxCrossEntropy => "softmax_crossentropy".into(),
+            LossCase::CategoricalCrossEntropy => "categorical_crossentropy".into(),
             LossCase::Pointwise(function, activation) => {
                 let activation = format!("{activation:?}");
                 let activation = activation.split(' ').next().unwrap_or_default();
                 let function = match function {
-                    PointwiseLoss::BinaryCrossentropy { .. } => "binary",
-                    PointwiseLoss::MeanSquaredError => "mse",
-                    PointwiseLoss::MeanAbsoluteError => "mae",
+                    PointwiseLoss::BinaryCrossentropy { .. } => "binary_crossentropy",
+                    PointwiseLoss::MeanSquaredError => "mean_squared_error",
+                    PointwiseLoss::MeanAbsoluteError => "mean_absolute_error",
                     PointwiseLoss::Huber { .. } => "huber",
                 };
                 format!("pointwise_loss {function} {activation}").to_lowercase()
@@ -90,7 +90,7 @@ pub(super) fn loss(shape: [usize; 3], case: LossCase, mut values: Values) -> Res
         Pass::Predict,
         match case {
             LossCase::SoftmaxCrossEntropy => {
-                Op::SoftmaxCrossEntropy(operation::SoftmaxCrossEntropy {
+                Op::SoftmaxCrossentropy(operation::SoftmaxCrossentropy {
                     logits: outputs,
                     labels: targets,
                     sample_weights,
@@ -101,7 +101,7 @@ pub(super) fn loss(shape: [usize; 3], case: LossCase, mut values: Values) -> Res
                 })
             }
             LossCase::CategoricalCrossEntropy => {
-                Op::CategoricalCrossEntropy(operation::CategoricalCrossEntropy {
+                Op::CategoricalCrossentropy(operation::CategoricalCrossentropy {
                     logits: outputs,
                     targets,
                     sample_weights,

@@ -3,9 +3,9 @@
 use super::case::{Bound, Case, GUARD_ROWS, Values};
 use super::operations::{finish, logits};
 use crate::error::Result;
-use crate::metric::{PointwiseMetric, Thresholds};
 use crate::number::bounds;
 use crate::operation::{self, Op};
+use crate::operation::{MetricFunction as PointwiseMetric, Thresholds};
 use crate::program::{BufferId, Element, Pass, ProgramBuilder, Role, Rows};
 
 /// A metric in one of its forms.
@@ -57,9 +57,9 @@ impl MetricCase {
             MetricCase::TopK { k, .. } => format!("top_k {k}"),
             MetricCase::Pointwise { function, .. } => {
                 let function = match function {
-                    PointwiseMetric::SquaredError => "squared",
-                    PointwiseMetric::AbsoluteError => "absolute",
-                    PointwiseMetric::BinaryAccuracy { .. } => "binary",
+                    PointwiseMetric::SquaredError => "squared_error",
+                    PointwiseMetric::AbsoluteError => "absolute_error",
+                    PointwiseMetric::BinaryAccuracy { .. } => "binary_accuracy",
                 };
                 format!("pointwise_metric {function}")
             }
