@@ -309,6 +309,27 @@ impl RowConstants {
     }
 }
 
+/// The constants of a kernel over the elements of a parameter: their number, padding included, and up
+/// to three of the operation's own.
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+pub struct ParameterConstants {
+    length: u32,
+    own: [f32; 3],
+}
+
+impl ParameterConstants {
+    /// For so many elements, and the operation's constants in the order of the text.
+    pub fn new<const N: usize>(length: u32, constants: [f64; N]) -> Self {
+        const { assert!(N <= 3) };
+        let mut own = [0.0; 3];
+        for (own, constant) in own.iter_mut().zip(constants) {
+            *own = constant as f32;
+        }
+        ParameterConstants { length, own }
+    }
+}
+
 /// Where a kernel finds reals that may be stored as bytes.
 #[derive(Debug, Clone)]
 pub struct Operand {

@@ -58,13 +58,6 @@ legacy!(
     PointwiseMetric,
     BinaryHistogram,
     ConfusionMatrix,
-    Penalty,
-    PenaltyGradient,
-    SquaredNorm,
-    ClipByNorm,
-    ClipByValue,
-    Accumulate,
-    TakeMean,
     Adam,
     AmsGrad,
     Sgd,
@@ -370,7 +363,7 @@ fn check(program: &Table, op: &Op) -> Result<()> {
         }
         Op::Penalty(operation::Penalty { weight, penalty, .. }) => {
             expect(weight, Real, program.buffer(weight).rows, columns(weight))?;
-            expect(penalty, Real, One, crate::program::Program::PENALTY_SLOTS + 1)?;
+            expect(penalty, Real, One, operation::Penalty::SLOTS + 1)?;
         }
         Op::PenaltyGradient(operation::PenaltyGradient { weight, weight_gradient, .. }) => {
             let rows = program.buffer(weight).rows;

@@ -5,7 +5,7 @@ use super::operations::finish;
 use crate::error::Result;
 use crate::number::bounds;
 use crate::operation::{self, Op};
-use crate::program::{BufferId, Element, Pass, Program, ProgramBuilder, Role, Rows};
+use crate::program::{BufferId, Element, Pass, ProgramBuilder, Role, Rows};
 
 const L1: f64 = 0.375;
 const L2: f64 = 0.0625;
@@ -15,7 +15,7 @@ pub(super) fn penalty(shape: [usize; 3], mut values: Values) -> Result<Case> {
     let mut builder = ProgramBuilder::new();
     let arena = builder.arena("parameters")?;
     let weight = builder.slice(arena, "weight", Role::Parameter, Rows::Fixed(inputs), units)?;
-    let slots = Program::PENALTY_SLOTS;
+    let slots = operation::Penalty::SLOTS;
     let columns = slots + 1;
     let penalty = builder.buffer("penalty", Role::Metric, Element::Real, Rows::One, columns)?;
     builder
