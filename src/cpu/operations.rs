@@ -545,13 +545,19 @@ impl<T: Real> Run<'_, T> {
                     );
                 }
             }
-            Op::Adam(operation::Adam { gradients, parameters, moment_1, moment_2, rule }) => {
+            Op::AdamUpdate(operation::AdamUpdate {
+                gradients,
+                parameters,
+                moment_1,
+                moment_2,
+                rule,
+            }) => {
                 let scalars = self.adam(rule, step);
                 self.each_slice(gradients, [parameters, moment_1, moment_2], |g, changed| {
                     adam::adam(g, changed, scalars);
                 });
             }
-            Op::AmsGrad(operation::AmsGrad {
+            Op::AmsGradUpdate(operation::AmsGradUpdate {
                 gradients,
                 parameters,
                 moment_1,
@@ -565,7 +571,13 @@ impl<T: Real> Run<'_, T> {
                     amsgrad::amsgrad(g, changed, scalars);
                 });
             }
-            Op::Sgd(operation::Sgd { gradients, parameters, velocity, momentum, nesterov }) => {
+            Op::SgdUpdate(operation::SgdUpdate {
+                gradients,
+                parameters,
+                velocity,
+                momentum,
+                nesterov,
+            }) => {
                 let scalars = sgd::Sgd {
                     step_size: real(step.step_size),
                     momentum: real(momentum),
@@ -576,7 +588,7 @@ impl<T: Real> Run<'_, T> {
                     sgd::sgd(g, changed, scalars);
                 });
             }
-            Op::RmsProp(operation::RmsProp {
+            Op::RmsPropUpdate(operation::RmsPropUpdate {
                 gradients,
                 parameters,
                 mean_square,
@@ -600,7 +612,12 @@ impl<T: Real> Run<'_, T> {
                     rms_prop::rms_prop(g, changed, scalars);
                 });
             }
-            Op::Adagrad(operation::Adagrad { gradients, parameters, accumulator, epsilon }) => {
+            Op::AdagradUpdate(operation::AdagradUpdate {
+                gradients,
+                parameters,
+                accumulator,
+                epsilon,
+            }) => {
                 let scalars = adagrad::Adagrad {
                     step_size: real(step.step_size),
                     epsilon: real(epsilon),

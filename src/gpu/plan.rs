@@ -360,15 +360,17 @@ fn dispatch(
         Op::TakeMean(operation::TakeMean { steps, .. }) => {
             update(OldKernel::TakeMean, [steps as f64, 0.0, 0.0])?
         }
-        Op::Adam(operation::Adam { rule, .. }) => update(OldKernel::Adam, adam(rule))?,
-        Op::AmsGrad(operation::AmsGrad { rule, .. }) => update(OldKernel::AmsGrad, adam(rule))?,
-        Op::Sgd(operation::Sgd { momentum, nesterov, .. }) => {
+        Op::AdamUpdate(operation::AdamUpdate { rule, .. }) => update(OldKernel::Adam, adam(rule))?,
+        Op::AmsGradUpdate(operation::AmsGradUpdate { rule, .. }) => {
+            update(OldKernel::AmsGrad, adam(rule))?
+        }
+        Op::SgdUpdate(operation::SgdUpdate { momentum, nesterov, .. }) => {
             update(OldKernel::Sgd { nesterov }, [momentum, 0.0, 0.0])?
         }
-        Op::RmsProp(operation::RmsProp { rho, momentum, epsilon, centered, .. }) => {
-            update(OldKernel::RmsProp { centered }, [1.0 - rho, momentum, epsilon])?
-        }
-        Op::Adagrad(operation::Adagrad { epsilon, .. }) => {
+        Op::RmsPropUpdate(operation::RmsPropUpdate {
+            rho, momentum, epsilon, centered, ..
+        }) => update(OldKernel::RmsProp { centered }, [1.0 - rho, momentum, epsilon])?,
+        Op::AdagradUpdate(operation::AdagradUpdate { epsilon, .. }) => {
             update(OldKernel::Adagrad, [epsilon, 0.0, 0.0])?
         }
     })

@@ -58,11 +58,6 @@ legacy!(
     PointwiseMetric,
     BinaryHistogram,
     ConfusionMatrix,
-    Adam,
-    AmsGrad,
-    Sgd,
-    RmsProp,
-    Adagrad,
 );
 
 fn check(program: &Table, op: &Op) -> Result<()> {
@@ -400,11 +395,11 @@ fn check(program: &Table, op: &Op) -> Result<()> {
         }
         Op::Accumulate(operation::Accumulate { gradients, .. })
         | Op::TakeMean(operation::TakeMean { gradients, .. })
-        | Op::Adam(operation::Adam { gradients, .. })
-        | Op::AmsGrad(operation::AmsGrad { gradients, .. })
-        | Op::Sgd(operation::Sgd { gradients, .. })
-        | Op::RmsProp(operation::RmsProp { gradients, .. })
-        | Op::Adagrad(operation::Adagrad { gradients, .. }) => {
+        | Op::AdamUpdate(operation::AdamUpdate { gradients, .. })
+        | Op::AmsGradUpdate(operation::AmsGradUpdate { gradients, .. })
+        | Op::SgdUpdate(operation::SgdUpdate { gradients, .. })
+        | Op::RmsPropUpdate(operation::RmsPropUpdate { gradients, .. })
+        | Op::AdagradUpdate(operation::AdagradUpdate { gradients, .. }) => {
             for arena in op.writes() {
                 expect(arena, Real, One, columns(gradients))?;
             }

@@ -160,14 +160,14 @@ pub(super) fn update(shape: [usize; 3], rule: Update, mut values: Values) -> Res
     let adam = AdamRule { beta_1, beta_2, epsilon: EPSILON };
     let state = &arenas[2..];
     let op = match rule {
-        Update::Adam => Op::Adam(operation::Adam {
+        Update::Adam => Op::AdamUpdate(operation::AdamUpdate {
             gradients,
             parameters,
             moment_1: state[0],
             moment_2: state[1],
             rule: adam,
         }),
-        Update::AmsGrad => Op::AmsGrad(operation::AmsGrad {
+        Update::AmsGrad => Op::AmsGradUpdate(operation::AmsGradUpdate {
             gradients,
             parameters,
             moment_1: state[0],
@@ -175,14 +175,14 @@ pub(super) fn update(shape: [usize; 3], rule: Update, mut values: Values) -> Res
             largest_moment_2: state[2],
             rule: adam,
         }),
-        Update::Sgd { nesterov } => Op::Sgd(operation::Sgd {
+        Update::Sgd { nesterov } => Op::SgdUpdate(operation::SgdUpdate {
             gradients,
             parameters,
             velocity: state[0],
             momentum: MOMENTUM,
             nesterov,
         }),
-        Update::RmsProp { centered } => Op::RmsProp(operation::RmsProp {
+        Update::RmsProp { centered } => Op::RmsPropUpdate(operation::RmsPropUpdate {
             gradients,
             parameters,
             mean_square: state[0],
@@ -193,7 +193,7 @@ pub(super) fn update(shape: [usize; 3], rule: Update, mut values: Values) -> Res
             epsilon: EPSILON,
             centered,
         }),
-        Update::Adagrad => Op::Adagrad(operation::Adagrad {
+        Update::Adagrad => Op::AdagradUpdate(operation::AdagradUpdate {
             gradients,
             parameters,
             accumulator: state[0],

@@ -1,0 +1,34 @@
+// Adam that divides by the largest second moment so far.
+struct Constants {
+    length: u32,
+    one_minus_beta_1: f32,
+    one_minus_beta_2: f32,
+    epsilon: f32,
+}
+
+@group(0) @binding(1) var<uniform> constants: Constants;
+@group(0) @binding(4) var<storage, read_write> moment_1: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read_write> moment_2: array<vec4<f32>>;
+@group(0) @binding(6) var<storage, read_write> largest_moment_2: array<vec4<f32>>;
+
+@compute @workgroup_size(64)
+fn main(
+    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+) {
+    let index = folded_index(id, groups);
+    if (index >= constants.length / 4u) {
+        return;
+    }
+    let g = gradients[index];
+    let m_before = moment_1[index];
+    let v_before = moment_2[index];
+    let m = m_before + (g - m_before) * constants.one_minus_beta_1;
+    let v = v_before + (g * g - v_before) * constants.one_minus_beta_2;
+    let largest = max(largest_moment_2[index], v);
+    moment_1[index] = m;
+    moment_2[index] = v;
+    largest_moment_2[index] = largest;
+    let root = sqrt(largest) * step.root_scale + vec4<f32>(constants.epsilon);
+    update(index, step.step_size * m / root);
+}
