@@ -33,8 +33,7 @@
 //! training, parity -> model, cpu, gpu -> program -> data -> random, error
 //! ```
 //!
-//! What several of them speak of ([`Activation`], [`Loss`], [`Metric`], [`Adam`], [`Schedule`])
-//! imports nothing but the error.
+//! What several of them speak of ([`Activation`], [`Loss`], [`Metric`]) imports nothing but the error.
 //!
 //! # Inside your own wgpu application
 //!
@@ -51,12 +50,10 @@ pub mod metric;
 pub mod model;
 pub mod number;
 pub mod operation;
-mod optimizer;
 pub mod parity;
 
 pub mod program;
 pub mod random;
-pub mod schedule;
 pub mod table;
 pub mod training;
 
@@ -66,10 +63,11 @@ pub use error::{Error, IdxProblem, Result};
 pub use gpu::Gpu;
 pub use loss::{Accuracy, Loss, PointwiseLoss};
 pub use metric::{Metric, PointwiseMetric, Thresholds};
-pub use model::{Functional, Sequential};
+pub use model::{
+    Adagrad, Adam, Clip, EpsilonRule, Functional, Optimizer, RmsProp, Schedule, Sequential, Sgd,
+    schedule,
+};
 pub use operation::activation::{Activation, Elementwise};
-pub use optimizer::{Adagrad, Adam, Clip, EpsilonRule, Optimizer, RmsProp, Sgd};
-pub use schedule::Schedule;
 #[cfg(not(target_arch = "wasm32"))]
 pub use training::callbacks;
 pub use training::{Evaluate, Fit, Model, Predict, Verbose};

@@ -212,7 +212,7 @@ fn check<T: Real>(golden: &Golden, relative: f64) {
         let indices: Vec<u32> = (field("start")..field("start") + field("size")).collect();
         let batch = Batch { data: &data, indices: &indices };
         let optimizer = &compiled.optimizer;
-        let step = Step::train(optimizer, indices.len(), i as u64 + 1, optimizer.learning_rate());
+        let step = optimizer.step(indices.len(), i as u64 + 1, optimizer.learning_rate());
         cpu.clear_metrics();
         cpu.run(Pass::Train, batch, &step).unwrap();
         let metrics = cpu.read_metrics();

@@ -5,8 +5,8 @@ use std::rc::Rc;
 
 use super::case::{Bound, Case, Values};
 use crate::error::Result;
+use crate::model::{Adam, EpsilonRule, Optimizer, RmsProp, Sgd};
 use crate::number::bounds;
-use crate::optimizer::{Adam, EpsilonRule, Optimizer, RmsProp, Sgd};
 use crate::program::{AdamRule, BufferId, Pass, ProgramBuilder, Role, Rows, Step};
 
 /// An optimizer's update, in its forms.
@@ -69,7 +69,7 @@ impl Update {
                 Optimizer::RmsProp(RmsProp { weight_decay: decay, ..RmsProp::default() })
             }
         };
-        Step::train(&optimizer, 1, 3, 0.01)
+        optimizer.step(1, 3, 0.01)
     }
 
     /// Of one element: the bounds of the parameter and of each state after the update, from the

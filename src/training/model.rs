@@ -10,11 +10,10 @@ use crate::data::{Batch, Dataset};
 use crate::error::{Error, Result};
 use crate::gpu::GpuExecutor;
 use crate::model::{
-    Compiled, Functional, Lowered, Report, Saved, Weights, load, lowered, save, tensors,
+    Compiled, Functional, Lowered, Optimizer, Report, Saved, Schedule, Weights, load, lowered,
+    save, tensors,
 };
-use crate::optimizer::Optimizer;
 use crate::program::{Buffer, BufferId, Element, Pass, Program, Role, Step};
-use crate::schedule::Schedule;
 
 /// A model on a backend: fit, evaluate, predict.
 pub struct Model {
@@ -124,7 +123,8 @@ impl Model {
         self.steps += 1;
         let Compiled { optimizer, gradient_accumulation_steps: accumulated, seed, .. } =
             &self.compiled;
-        Step::accumulate(optimizer, live_rows, self.steps, learning_rate, *accumulated)
+        optimizer
+            .accumulating_step(live_rows, self.steps, learning_rate, *accumulated)
             .with_noise(*seed)
     }
 

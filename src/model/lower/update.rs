@@ -2,9 +2,8 @@
 
 use super::layer::Arenas;
 use crate::error::{Error, Result};
-use crate::model::Compiled;
+use crate::model::{Adagrad, Adam, Clip, Compiled, Optimizer, RmsProp, Sgd};
 use crate::operation::{self, Op};
-use crate::optimizer::{Adagrad, Adam, Clip, Optimizer, RmsProp, Sgd};
 use crate::program::{AdamRule, BufferId, Element, Pass, ProgramBuilder, Role, Rows};
 
 /// What the optimizer keeps for each parameter, and after it the gradients gathered for the next

@@ -4,8 +4,9 @@
 //! Each has a `weight_decay`, 0 by default: before each update `w -= learning_rate · weight_decay
 //! · w`, for weights and biases, decoupled from the gradient (Loshchilov and Hutter, 2019).
 
-use crate::table::Step;
 use serde::{Deserialize, Serialize};
+
+use crate::table::Step;
 
 /// What is done to gradients that are too large, before anything else.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
@@ -84,6 +85,42 @@ impl Optimizer {
             Optimizer::RmsProp(rms_prop) => rms_prop.weight_decay,
             Optimizer::Adagrad(adagrad) => adagrad.weight_decay,
         }
+    }
+
+    /// The scalars of step `number` (from 1) on `live_rows` samples, with `learning_rate` in place
+    /// of the optimizer's own. Each step updates the parameters.
+    pub fn step(&self, live_rows: usize, number: u64, learning_rate: f64) -> Step {
+        self.accumulating_step(live_rows, number, learning_rate, 1)
+    }
+
+    /// The same where only each `accumulated`-th step updates the parameters, with the gradients of
+    /// all steps since the last update.
+    pub fn accumulating_step(
+        &self,
+        live_rows: usize,
+        number: u64,
+        learning_rate: f64,
+        accumulated: usize,
+    ) -> Step {
+        let accumulated = accumulated.max(1) as u64;
+        let update = number.div_ceil(accumulated);
+        let (step_size, root_scale) = match self {
+            Optimizer::Adam(adam) => {
+                let t = update as f64;
+                let first = 1.0 - adam.beta_1.powf(t);
+                let second = (1.0 - adam.beta_2.powf(t)).sqrt();
+                match adam.epsilon_rule {
+                    EpsilonRule::Keras => (learning_rate * (second / first), 1.0),
+                    EpsilonRule::PyTorch => (learning_rate / first, 1.0 / second),
+                }
+            }
+            Optimizer::Sgd(_) | Optimizer::RmsProp(_) | Optimizer::Adagrad(_) => {
+                (learning_rate, 1.0)
+            }
+        };
+        let decay = learning_rate * self.weight_decay();
+        let updates = number.is_multiple_of(accumulated);
+        Step { live_rows, number, updates, step_size, root_scale, decay, noise: 0 }
     }
 }
 
@@ -172,7 +209,8 @@ pub struct Sgd {
     pub learning_rate: f64,
     /// How much of the last step goes into the next; 0 by default.
     pub momentum: f64,
-    /// Whether the gradient counts as it will be after the momentum's step; off by default.
+    /// Nesterov momentum: the gradient is applied as if the momentum step had already been taken;
+    /// off by default.
     pub nesterov: bool,
     /// Before each update, `w -= learning_rate · weight_decay · w`, decoupled from the gradient
     /// (Loshchilov and Hutter, 2019); 0 by default.
@@ -304,42 +342,5 @@ impl Adagrad {
 impl From<Adagrad> for Optimizer {
     fn from(adagrad: Adagrad) -> Self {
         Optimizer::Adagrad(adagrad)
-    }
-}
-
-impl Step {
-    /// Step `number` (from 1), each of which updates, with `learning_rate` in place of the
-    /// optimizer's own.
-    pub fn train(optimizer: &Optimizer, live_rows: usize, number: u64, learning_rate: f64) -> Self {
-        Self::accumulate(optimizer, live_rows, number, learning_rate, 1)
-    }
-
-    /// The same where each `accumulated` steps make one update.
-    pub fn accumulate(
-        optimizer: &Optimizer,
-        live_rows: usize,
-        number: u64,
-        learning_rate: f64,
-        accumulated: usize,
-    ) -> Self {
-        let accumulated = accumulated.max(1) as u64;
-        let update = number.div_ceil(accumulated);
-        let (step_size, root_scale) = match optimizer {
-            Optimizer::Adam(adam) => {
-                let t = update as f64;
-                let first = 1.0 - adam.beta_1.powf(t);
-                let second = (1.0 - adam.beta_2.powf(t)).sqrt();
-                match adam.epsilon_rule {
-                    EpsilonRule::Keras => (learning_rate * (second / first), 1.0),
-                    EpsilonRule::PyTorch => (learning_rate / first, 1.0 / second),
-                }
-            }
-            Optimizer::Sgd(_) | Optimizer::RmsProp(_) | Optimizer::Adagrad(_) => {
-                (learning_rate, 1.0)
-            }
-        };
-        let decay = learning_rate * optimizer.weight_decay();
-        let updates = number.is_multiple_of(accumulated);
-        Step { live_rows, number, updates, step_size, root_scale, decay, noise: 0 }
     }
 }
