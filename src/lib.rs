@@ -33,8 +33,7 @@
 //! training, parity -> model, cpu, gpu -> program -> data -> random, error
 //! ```
 //!
-//! What several of them speak of ([`Activation`], [`Loss`], [`Metric`], [`Adam`], [`Schedule`])
-//! imports nothing but the error.
+//! What several of them speak of ([`Activation`], [`Loss`], [`Metric`]) imports nothing but the error.
 //!
 //! # Inside your own wgpu application
 //!
@@ -65,12 +64,10 @@ pub mod metric;
 pub mod model;
 pub mod number;
 pub mod operation;
-mod optimizer;
 pub mod parity;
 
 pub mod program;
 pub mod random;
-pub mod schedule;
 pub mod table;
 pub mod training;
 
@@ -80,9 +77,10 @@ pub use error::{Error, IdxProblem, Result};
 pub use gpu::Gpu;
 pub use loss::{Accuracy, Loss};
 pub use metric::Metric;
-pub use model::{Functional, Sequential};
+pub use model::{
+    Adagrad, Adam, Clip, EpsilonRule, Functional, Optimizer, RmsProp, Schedule, Sequential, Sgd,
+    schedule,
+};
 pub use operation::activation::{Activation, Elementwise};
-pub use optimizer::{Adagrad, Adam, Clip, EpsilonRule, Optimizer, RmsProp, Sgd};
-pub use schedule::Schedule;
 pub use training::callbacks;
 pub use training::{Evaluate, Fit, Model, Predict, Verbose};

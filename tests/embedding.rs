@@ -10,7 +10,7 @@ use minibatch::cpu::CpuExecutor;
 use minibatch::data::{Batch, BatchOrder, Dataset, Features, Shuffle, synthetic_digits};
 use minibatch::gpu::{GpuExecutor, KernelClass};
 use minibatch::model::{Input, lower};
-use minibatch::program::{Pass, Step};
+use minibatch::program::Pass;
 use minibatch::training::Request;
 use minibatch::{
     Activation, Adam, Error, Evaluate, Fit, Gpu, Loss, Metric, Model, Predict, Sequential,
@@ -261,7 +261,7 @@ fn a_label_that_is_no_class_shows_as_a_non_finite_loss() {
         [],
     );
     let program = Arc::new(lower(&compiled).unwrap());
-    let step = Step::train(&compiled.optimizer, 3, 7, 0.1);
+    let step = compiled.optimizer.step(3, 7, 0.1);
     let batch = Batch { data: &data, indices: &[0, 1, 2] };
     let mut device = pollster::block_on(GpuExecutor::new(&gpu, Arc::clone(&program))).unwrap();
     pollster::block_on(device.run(Pass::Train, batch, &step)).unwrap();

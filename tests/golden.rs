@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use minibatch::cpu::{CpuExecutor, Real};
+use minibatch::cpu::CpuExecutor;
 use minibatch::data::{Batch, Dataset, Features, Shuffle, Targets};
 use minibatch::model::{Compiled, Dense, Regularizer, lower};
+use minibatch::number::Real;
 use minibatch::program::{Element, Pass, Role, Step};
 use minibatch::training::Backend;
 use minibatch::{
@@ -212,7 +213,7 @@ fn check<T: Real>(golden: &Golden, relative: f64) {
         let indices: Vec<u32> = (field("start")..field("start") + field("size")).collect();
         let batch = Batch { data: &data, indices: &indices };
         let optimizer = &compiled.optimizer;
-        let step = Step::train(optimizer, indices.len(), i as u64 + 1, optimizer.learning_rate());
+        let step = optimizer.step(indices.len(), i as u64 + 1, optimizer.learning_rate());
         cpu.clear_metrics();
         cpu.run(Pass::Train, batch, &step).unwrap();
         let metrics = cpu.read_metrics();

@@ -8,7 +8,7 @@ use minibatch::model::{
     BatchNormalization, Compiled, Dense, Initializer, Input, InputType, Layer, LayerNormalization,
     Normalization, Objective, Regularizer, lower,
 };
-use minibatch::program::{Pass, Program, Role, Step};
+use minibatch::program::{Pass, Program, Role};
 use minibatch::random::{Random, Stream};
 use minibatch::{Activation, Adam, Functional, Loss, Sequential};
 
@@ -108,7 +108,7 @@ fn largest_relative_error(compiled: &Compiled) -> f64 {
         }
     };
     // Nothing is updated by a rate of 0, and the same values are dropped each time.
-    let step = Step::train(&compiled.optimizer, ROWS, 1, 0.0).with_noise(SEED);
+    let step = compiled.optimizer.step(ROWS, 1, 0.0).with_noise(SEED);
     let loss_of = |cpu: &mut CpuExecutor<f64>| {
         cpu.clear_metrics();
         cpu.run(Pass::Train, batch, &step).unwrap();

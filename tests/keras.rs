@@ -450,7 +450,7 @@ impl Oracle {
             None => optimizer.learning_rate(),
         };
         self.steps += 1;
-        Step::accumulate(optimizer, rows, self.steps, rate, *gradient_accumulation_steps)
+        optimizer.accumulating_step(rows, self.steps, rate, *gradient_accumulation_steps)
     }
 
     /// The scores that Keras has, under its names, of what was added up since the last call.

@@ -15,7 +15,7 @@ use super::normalization::{
     BatchMoments, BatchNormalize, BatchNormalizeBackward, BatchNormalizeBackwardInput,
     LayerNormalize, LayerNormalizeBackward, LayerNormalizeBackwardInput, MovingAverage,
 };
-use super::optimizer::{Adagrad, Adam, AmsGrad, RmsProp, Sgd};
+use super::optimizer::{AdagradUpdate, AdamUpdate, AmsGradUpdate, RmsPropUpdate, SgdUpdate};
 use super::parameter::{
     Accumulate, ClipByNorm, ClipByValue, Penalty, PenaltyGradient, SquaredNorm, TakeMean,
 };
@@ -69,11 +69,11 @@ macro_rules! for_each_operation {
             ClipByValue,
             Accumulate,
             TakeMean,
-            Adam,
-            AmsGrad,
-            Sgd,
-            RmsProp,
-            Adagrad,
+            AdamUpdate,
+            AmsGradUpdate,
+            SgdUpdate,
+            RmsPropUpdate,
+            AdagradUpdate,
         }
     };
 }

@@ -10,7 +10,6 @@ pub mod elementwise;
 mod forms;
 mod functions;
 pub mod kernel;
-mod legacy;
 mod list;
 pub mod loss;
 pub mod metric;

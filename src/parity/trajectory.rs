@@ -11,12 +11,11 @@ use crate::gpu::{Gpu, GpuExecutor};
 use crate::loss::Loss;
 use crate::metric::Metric;
 use crate::model::{
-    BatchNormalization, Compiled, Dense, Functional, Input, Layer, LayerNormalization, Lowered,
-    Normalization, Objective, Regularizer, Sequential, lowered,
+    Adam, BatchNormalization, Clip, Compiled, Dense, Functional, Input, Layer, LayerNormalization,
+    Lowered, Normalization, Objective, Regularizer, Sequential, Sgd, lowered,
 };
 use crate::operation::activation::Activation;
-use crate::optimizer::{Adam, Clip, Sgd};
-use crate::program::{Element, Pass, Role, Step};
+use crate::program::{Element, Pass, Role};
 
 /// What is trained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,8 +83,7 @@ pub(super) async fn trajectory(gpu: &Gpu, training: Training) -> Result<Worst> {
             number += 1;
             let batch = Batch { data: &data, indices: order.batch(index) };
             let optimizer = &compiled.optimizer;
-            let step = Step::accumulate(
-                optimizer,
+            let step = optimizer.accumulating_step(
                 batch.len(),
                 number,
                 optimizer.learning_rate(),

@@ -27,10 +27,6 @@ pub struct Program {
 }
 
 impl Program {
-    /// Sums in the buffer that [`Op::Penalty`] adds to, as in `penalty.wgsl`; after them comes the
-    /// number of the next one.
-    pub const PENALTY_SLOTS: usize = 1024;
-
     /// The operations of `pass`, in the order in which they run.
     pub fn ops(&self, pass: Pass) -> &[Op] {
         match pass {

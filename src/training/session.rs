@@ -7,8 +7,8 @@ use super::executor::{Backend, Executor};
 use super::predictions::Predictions;
 use crate::data::Batch;
 use crate::error::{Error, Result};
+use crate::model::Optimizer;
 use crate::model::{Compiled, Lowered, Report, check_optimizer, lowered};
-use crate::optimizer::Optimizer;
 use crate::program::{Metrics, Pass, Program, Role, Step};
 use crate::schedule::Schedule;
 
@@ -89,9 +89,9 @@ impl Session {
         }
         let Compiled { optimizer, gradient_accumulation_steps: accumulated, seed, .. } =
             &self.compiled;
-        let number = self.steps + 1;
-        Step::accumulate(optimizer, live_rows, number, self.learning_rate(), *accumulated)
-            .with_noise(*seed)
+        let (number, learning_rate) = (self.steps + 1, self.learning_rate());
+        let step = optimizer.accumulating_step(live_rows, number, learning_rate, *accumulated);
+        step.with_noise(*seed)
     }
 
     /// Counts a step of `pass`, once it is on its way to the device.
