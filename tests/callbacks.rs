@@ -394,11 +394,18 @@ fn what_a_callback_sets_is_what_training_goes_on_with() {
 struct Asks<'a> {
     request: &'a (dyn Fn() -> Request + Sync),
     answers: Vec<String>,
+    /// How many answers there were when the next hook was called.
+    in_time: usize,
 }
 
 impl Callback for Asks<'_> {
     fn batch_end(&mut self, run: &mut dyn Control, _step: StepEnd) -> Result<()> {
         run.request((self.request)());
+        Ok(())
+    }
+
+    fn epoch_end(&mut self, _run: &mut dyn Control, _record: &EpochRecord) -> Result<()> {
+        self.in_time = self.answers.len();
         Ok(())
     }
 
@@ -421,8 +428,10 @@ fn each_request_is_answered_by_what_the_model_itself_would_say() {
     for backend in backends() {
         let ask = |request: &(dyn Fn() -> Request + Sync)| {
             let mut model = model(&backend);
-            let mut asks = Asks { request, answers: Vec::new() };
-            model.fit(&data, Fit::new().callback(&mut asks)).map(|_| (model, asks.answers))
+            let mut asks = Asks { request, answers: Vec::new(), in_time: 0 };
+            let history = model.fit(&data, Fit::new().callback(&mut asks));
+            assert_eq!(asks.answers.len(), asks.in_time);
+            history.map(|_| (model, asks.answers))
         };
         let (mut model, answers) = ask(&|| Request::Weights).unwrap();
         let weights = format!("{:?}", Answer::Weights(model.weights().unwrap()));

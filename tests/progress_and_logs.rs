@@ -764,6 +764,35 @@ impl Callback for Overdone {
     }
 }
 
+/// Goes on after the first step of an epoch, and notes the batch hooks: 2 to begin with step 2, -3
+/// to end with step 3.
+#[derive(Default)]
+struct AfterOne(Vec<i32>);
+
+impl Callback for AfterOne {
+    fn resume(&mut self, _run: &mut dyn Control, _train: &TrainStart) -> Result<Option<Resume>> {
+        Ok(Some(Resume::new(0, 1)))
+    }
+    fn batch_begin(&mut self, _run: &mut dyn Control, step: usize) -> Result<()> {
+        self.0.push(step as i32);
+        Ok(())
+    }
+    fn batch_end(&mut self, _run: &mut dyn Control, step: StepEnd) -> Result<()> {
+        self.0.push(-(step.step as i32));
+        Ok(())
+    }
+}
+
+#[test]
+fn a_run_that_goes_on_inside_a_group_of_steps_begins_with_the_rest_of_it() {
+    let mut model = compiled(8).steps_per_execution(2).build(&Cpu::new()).unwrap();
+    let mut hooks = AfterOne::default();
+    let fit = Fit::new().batch_size(8).callback(&mut hooks);
+    model.fit(&digits(40), fit).unwrap();
+    assert_eq!(hooks.0, [2, -2, 3, -4, 5, -5]);
+    assert_eq!(model.steps(), 4);
+}
+
 #[test]
 fn an_epoch_cannot_go_on_after_its_last_step() {
     let mut model = model();

@@ -68,7 +68,7 @@ impl Model {
         session.forget_cancelled()?;
         session.flush_recorded().await?;
         let Recorded { samples, read, .. } = std::mem::take(&mut session.recorded);
-        match session.report.nonfinite_step(&read, session.steps) {
+        match session.report.nonfinite_step(&read, session.steps()) {
             Some(step) => Err(Error::NonFinite { step, batch: None }),
             None => Ok((samples > 0).then(|| session.report.scores(&read, samples))),
         }

@@ -29,7 +29,7 @@ impl Session {
     async fn saved(&mut self) -> Result<SavedModel> {
         let tensors = self.read_tensors(tensors(&self.program)).await?;
         let compiled = self.compiled.clone();
-        Ok(SavedModel { compiled, steps: self.steps, epochs: self.epochs, tensors })
+        Ok(SavedModel { compiled, steps: self.steps(), epochs: self.epochs, tensors })
     }
 
     /// Sets this model to what is saved in `source`, if it is of the same kind.

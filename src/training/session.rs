@@ -82,6 +82,11 @@ impl Session {
         })
     }
 
+    /// Training steps made so far.
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
     /// The scalars of the next step of `pass`.
     pub fn next_step(&self, pass: Pass, live_rows: usize) -> Step {
         if pass != Pass::Train {
@@ -89,7 +94,7 @@ impl Session {
         }
         let Compiled { optimizer, gradient_accumulation_steps: accumulated, seed, .. } =
             &self.compiled;
-        let (number, learning_rate) = (self.steps + 1, self.learning_rate());
+        let (number, learning_rate) = (self.steps() + 1, self.learning_rate());
         let step = optimizer.accumulating_step(live_rows, number, learning_rate, *accumulated);
         step.with_noise(*seed)
     }
@@ -147,7 +152,7 @@ impl Session {
     pub fn learning_rate(&self) -> f64 {
         match &self.compiled.schedule {
             // Counted from 0, as Keras' `iterations`.
-            Some(schedule) => schedule.at(self.steps),
+            Some(schedule) => schedule.at(self.steps()),
             None => self.compiled.optimizer.learning_rate(),
         }
     }
