@@ -61,7 +61,7 @@ pub mod training;
 pub use activation::{Activation, Elementwise};
 pub use atomic_write::atomic_write;
 pub use cpu::Cpu;
-pub use error::{Error, IdxProblem, Result};
+pub use error::{DeviceError, Error, IdxProblem, Result};
 pub use gpu::Gpu;
 pub use loss::{Accuracy, Loss, PointwiseLoss};
 pub use metric::{Metric, PointwiseMetric, Thresholds};

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use minibatch::callbacks::LambdaCallback;
 use minibatch::cpu::CpuExecutor;
 use minibatch::data::{Batch, BatchOrder, Dataset, Features, Shuffle, synthetic_digits};
-use minibatch::gpu::{GpuExecutor, KernelClass};
+use minibatch::gpu::{GpuExecutor, KernelClass, block_on};
 use minibatch::model::{Input, lower};
 use minibatch::program::{Pass, Step};
-use minibatch::training::Flow;
+use minibatch::training::{Flow, History, Scores};
 use minibatch::{
-    Activation, Adam, Error, Evaluate, Fit, Gpu, Loss, Metric, Model, Predict, Sequential,
+    Activation, Adam, DeviceError, Error, Evaluate, Fit, Gpu, Loss, Metric, Model, Predict,
+    Sequential,
 };
 
 /// A device as a plain WebGPU application has it: default limits, no feature.
@@ -61,7 +62,7 @@ fn steps_in_the_hosts_encoder_are_those_of_fit() {
         let history = fitted.fit(&data, Fit::new().batch_size(BATCH_SIZE).epochs(2)).unwrap();
 
         let mut guest = accumulating(&gpu, &data, accumulated);
-        pollster::block_on(guest.prepare_steps(BATCH_SIZE)).unwrap();
+        block_on(guest.prepare_steps(BATCH_SIZE)).unwrap();
         let mut scores = Vec::new();
         for epoch in 0..2 {
             let order = BatchOrder::new(data.len(), BATCH_SIZE, Shuffle::Full, 0, epoch);
@@ -72,7 +73,7 @@ fn steps_in_the_hosts_encoder_are_those_of_fit() {
                 queue.submit([encoder.finish()]);
                 device.poll(wgpu::PollType::wait_indefinitely()).unwrap();
             }
-            scores.extend(pollster::block_on(guest.take_scores()).unwrap());
+            scores.extend(block_on(guest.take_scores()).unwrap());
         }
         assert_eq!(weights(&mut fitted), weights(&mut guest), "{accumulated} steps an update");
         let fitted: Vec<_> = history.epochs.iter().map(|epoch| epoch.training.clone()).collect();
@@ -89,7 +90,7 @@ fn several_steps_may_go_into_one_encoder() {
     one_by_one.fit(&data, Fit::new().batch_size(BATCH_SIZE).shuffle(Shuffle::Off)).unwrap();
 
     let mut together = model(&gpu, &data);
-    pollster::block_on(together.prepare_steps(BATCH_SIZE)).unwrap();
+    block_on(together.prepare_steps(BATCH_SIZE)).unwrap();
     let order = BatchOrder::new(data.len(), BATCH_SIZE, Shuffle::Off, 0, 0);
     let mut encoder = device.create_command_encoder(&Default::default());
     for index in 0..order.len() {
@@ -111,7 +112,7 @@ fn an_encoder_that_is_dropped_gives_its_slots_back() {
     let data = synthetic_digits(BATCH_SIZE, 0).unwrap();
     let gpu = Gpu::from_device(device.clone(), queue.clone());
     let mut model = model(&gpu, &data);
-    pollster::block_on(model.prepare_steps(BATCH_SIZE)).unwrap();
+    block_on(model.prepare_steps(BATCH_SIZE)).unwrap();
     let before = weights(&mut model);
     let indices: Vec<u32> = (0..BATCH_SIZE as u32).collect();
     let batch = Batch { data: &data, indices: &indices };
@@ -144,7 +145,7 @@ fn what_was_not_prepared_is_refused_and_nothing_is_recorded() {
     };
     refused(&indices);
     refused(&[]);
-    pollster::block_on(model.prepare_steps(4)).unwrap();
+    block_on(model.prepare_steps(4)).unwrap();
     for bad in [&indices[..5], &[0, 1, BATCH_SIZE as u32][..], &[]] {
         let batch = Batch { data: &data, indices: bad };
         let result = model.record_step(&mut encoder, batch);
@@ -184,8 +185,8 @@ fn what_comes_between_recorded_steps_takes_nothing_from_their_scores() {
     let indices: Vec<u32> = (0..2 * BATCH_SIZE as u32).collect();
     let train = |interrupted: bool| {
         let mut model = model(&gpu, &data);
-        pollster::block_on(model.prepare_steps(BATCH_SIZE)).unwrap();
-        assert_eq!(pollster::block_on(model.take_scores()).unwrap(), None);
+        block_on(model.prepare_steps(BATCH_SIZE)).unwrap();
+        assert_eq!(block_on(model.take_scores()).unwrap(), None);
         for indices in indices.chunks(BATCH_SIZE) {
             let mut encoder = device.create_command_encoder(&Default::default());
             model.record_step(&mut encoder, Batch { data: &data, indices }).unwrap();
@@ -196,7 +197,7 @@ fn what_comes_between_recorded_steps_takes_nothing_from_their_scores() {
                 model.predict(&data, Predict::new().batch_size(2 * BATCH_SIZE)).unwrap();
             }
         }
-        pollster::block_on(model.take_scores()).unwrap().unwrap()
+        block_on(model.take_scores()).unwrap().unwrap()
     };
     let (interrupted, straight) = (train(true), train(false));
     assert_eq!(interrupted.accuracy(), straight.accuracy());
@@ -212,7 +213,7 @@ fn what_comes_before_a_recorded_step_is_submitted_takes_nothing_from_its_scores(
     let indices: Vec<u32> = (0..BATCH_SIZE as u32).collect();
     let train = |interrupted: bool| {
         let mut model = model(&gpu, &data);
-        pollster::block_on(model.prepare_steps(BATCH_SIZE)).unwrap();
+        block_on(model.prepare_steps(BATCH_SIZE)).unwrap();
         let mut encoder = device.create_command_encoder(&Default::default());
         model.record_step(&mut encoder, Batch { data: &data, indices: &indices }).unwrap();
         if interrupted {
@@ -227,7 +228,7 @@ fn what_comes_before_a_recorded_step_is_submitted_takes_nothing_from_its_scores(
             });
             model.fit(&data, Fit::new().batch_size(5).callback(&mut predicts)).unwrap();
         }
-        pollster::block_on(model.take_scores()).unwrap().unwrap()
+        block_on(model.take_scores()).unwrap().unwrap()
     };
     assert_eq!(train(true), train(false));
 }
@@ -237,7 +238,7 @@ fn what_a_recorded_step_has_left_is_read_by_name() {
     let (device, queue) = host();
     let data = synthetic_digits(BATCH_SIZE, 0).unwrap();
     let mut model = model(&Gpu::from_device(device.clone(), queue.clone()), &data);
-    pollster::block_on(model.prepare_steps(BATCH_SIZE)).unwrap();
+    block_on(model.prepare_steps(BATCH_SIZE)).unwrap();
     model.predict_on_batch(Batch { data: &data, indices: &[0] }).unwrap();
     let mut encoder = device.create_command_encoder(&Default::default());
     model.record_step(&mut encoder, Batch { data: &data, indices: &[0, 1, 2] }).unwrap();
@@ -259,9 +260,9 @@ fn a_label_that_is_no_class_shows_as_a_non_finite_loss() {
     let program = Arc::new(lower(&compiled).unwrap());
     let step = Step::train(&compiled.optimizer, 3, 7, 0.1);
     let batch = Batch { data: &data, indices: &[0, 1, 2] };
-    let mut device = pollster::block_on(GpuExecutor::new(&gpu, Arc::clone(&program))).unwrap();
-    pollster::block_on(device.run(Pass::Train, batch, &step)).unwrap();
-    let metrics = pollster::block_on(device.read_metrics()).unwrap();
+    let mut device = block_on(GpuExecutor::new(&gpu, Arc::clone(&program))).unwrap();
+    block_on(device.run(Pass::Train, batch, &step)).unwrap();
+    let metrics = block_on(device.read_metrics()).unwrap();
     assert_eq!(metrics.first_nonfinite_step, Some(7));
     let mut cpu = CpuExecutor::<f32>::new(program);
     cpu.run(Pass::Train, batch, &step).unwrap();
@@ -303,7 +304,7 @@ fn steps_are_not_recorded_amidst_fit() {
     assert_eq!(model.steps(), 1);
     // After a fit that broke as well.
     let mut lambda =
-        LambdaCallback::new().on_batch_end(|_, _| Err(Error::Device("the callback's own".into())));
+        LambdaCallback::new().on_batch_end(|_, _| Err(Error::callback("the callback's own")));
     model.fit(&data, Fit::new().callback(&mut lambda)).unwrap_err();
     let mut encoder = device.create_command_encoder(&Default::default());
     model.record_step(&mut encoder, Batch { data: &data, indices: &[0] }).unwrap();
@@ -316,10 +317,286 @@ fn a_lost_device_is_an_error_and_no_panic() {
     let gpu = Gpu::from_device(device.clone(), queue);
     let mut model = model(&gpu, &data);
     model.fit(&data, Fit::new()).unwrap();
+    let bias = model.weight("dense_1.bias").unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("model");
+    model.save(&path).unwrap();
+    model.restore(&path).unwrap();
     // No handler: wgpu's own one panics.
     device.destroy();
-    let result = model.fit(&data, Fit::new());
-    assert!(matches!(result, Err(Error::Device(_))), "{result:?}");
-    let result = model.weight("dense_1.bias");
-    assert!(matches!(result, Err(Error::Device(_))), "{result:?}");
+    let lost = |result: Result<(), Error>| {
+        let error = result.unwrap_err();
+        assert!(error.is_lost(), "{error}");
+        assert!(matches!(error, Error::Device(DeviceError::Lost { .. })), "{error}");
+    };
+    lost(model.fit(&data, Fit::new()).map(|_| ()));
+    lost(model.weight("dense_1.bias").map(|_| ()));
+    lost(model.set_weight("dense_1.bias", &bias));
+    lost(model.restore(&path));
+}
+
+/// Makes a model on a device of its own and calls `work` on it, while another thread destroys the
+/// device some time later, each round at another one.
+fn against_destroy(rounds: u64, work: impl Fn(&mut Model, &Dataset) -> Result<(), Error>) {
+    let data = synthetic_digits(BATCH_SIZE, 0).unwrap();
+    for round in 0..rounds {
+        let (device, queue) = host();
+        let mut model = model(&Gpu::from_device(device.clone(), queue), &data);
+        work(&mut model, &data).unwrap();
+        let started = std::sync::Barrier::new(2);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                started.wait();
+                std::thread::sleep(std::time::Duration::from_micros(20 * round));
+                device.destroy();
+            });
+            started.wait();
+            let error = std::iter::repeat_with(|| work(&mut model, &data)).find_map(Result::err);
+            assert!(error.as_ref().is_some_and(Error::is_lost), "round {round}: {error:?}");
+        });
+    }
+}
+
+#[test]
+fn a_device_that_is_lost_amidst_a_read_is_an_error_and_no_panic() {
+    against_destroy(60, |model, _| {
+        let bias = model.weight("dense_1.bias")?;
+        assert_eq!(bias, [0.0; 32]);
+        Ok(())
+    });
+}
+
+#[test]
+fn a_device_that_is_lost_amidst_fit_is_an_error_and_no_panic() {
+    against_destroy(20, |model, data| {
+        model.fit(data, Fit::new().batch_size(4).shuffle(Shuffle::Off)).map(|_| ())
+    });
+}
+
+#[test]
+fn a_device_that_is_lost_amidst_recording_is_an_error_and_no_panic() {
+    let data = synthetic_digits(BATCH_SIZE, 0).unwrap();
+    for round in 0..20 {
+        let (device, queue) = host();
+        let mut model = model(&Gpu::from_device(device.clone(), queue), &data);
+        block_on(model.prepare_steps(BATCH_SIZE)).unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                std::thread::sleep(std::time::Duration::from_micros(5 * round));
+                device.destroy();
+            });
+            let batch = Batch { data: &data, indices: &[0, 1, 2] };
+            let error = loop {
+                let mut encoder = device.create_command_encoder(&Default::default());
+                match model.record_step(&mut encoder, batch) {
+                    Err(error) => break error,
+                    Ok(()) => drop(encoder),
+                }
+            };
+            // Natively no slot of a destroyed device comes back, one by one.
+            assert!(error.is_lost() || matches!(error, Error::Busy { .. }), "{error:?}");
+        });
+    }
+}
+
+/// Polls `future` so many times, the device between, and drops it unless it has ended.
+fn drop_after<T>(
+    polls: usize,
+    device: &wgpu::Device,
+    future: impl Future<Output = T>,
+) -> Option<T> {
+    let mut future = std::pin::pin!(future);
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    for _ in 0..polls {
+        if let std::task::Poll::Ready(value) = future.as_mut().poll(&mut context) {
+            return Some(value);
+        }
+        device.poll(wgpu::PollType::wait_indefinitely()).unwrap();
+    }
+    // The last poll's work is still under way.
+    let mut last = std::task::Context::from_waker(std::task::Waker::noop());
+    match future.as_mut().poll(&mut last) {
+        std::task::Poll::Ready(value) => Some(value),
+        std::task::Poll::Pending => None,
+    }
+}
+
+/// Drops what `start` begins at each of its polls, and looks whether the model still works: it has
+/// made so many whole steps, and scores as one that has never done anything else.
+fn dropped_anywhere(start: impl AsyncFn(&mut Model, &Dataset) -> Result<(), Error>) {
+    let (device, queue) = host();
+    let data = synthetic_digits(5 * 4, 0).unwrap();
+    let gpu = Gpu::from_device(device.clone(), queue);
+    let order = BatchOrder::new(data.len(), 4, Shuffle::Off, 0, 0);
+    let mut straight = model(&gpu, &data);
+    let mut expected = Vec::new();
+    for step in 0..=2 * order.len() {
+        let scores = straight.evaluate(&data, Evaluate::new().batch_size(7)).unwrap();
+        let predictions = straight.predict(&data, Predict::new().batch_size(7)).unwrap();
+        expected.push((weights(&mut straight), scores, predictions));
+        let indices = order.batch(step % order.len());
+        straight.train_on_batch(Batch { data: &data, indices }).unwrap();
+    }
+    let mut pending = 0;
+    for polls in 0.. {
+        let mut model = model(&gpu, &data);
+        let ended = drop_after(polls, &device, start(&mut model, &data));
+        let steps = model.steps() as usize;
+        let (weights_after, scores, predictions) = &expected[steps];
+        assert_eq!(&weights(&mut model), weights_after, "dropped after {polls} polls");
+        assert_eq!(&model.evaluate(&data, Evaluate::new().batch_size(7)).unwrap(), scores);
+        assert_eq!(&model.predict(&data, Predict::new().batch_size(7)).unwrap(), predictions);
+        let batch = Batch { data: &data, indices: order.batch(steps % order.len()) };
+        model.train_on_batch(batch).unwrap();
+        assert_eq!(weights(&mut model), expected[steps + 1].0, "dropped after {polls} polls");
+        if let Some(result) = ended {
+            result.unwrap();
+            break;
+        }
+        pending += 1;
+    }
+    assert!(pending > 0, "it has never waited");
+}
+
+#[test]
+fn a_dropped_fit_leaves_a_model_that_works() {
+    dropped_anywhere(async |model, data| {
+        let fit = Fit::new().batch_size(4).shuffle(Shuffle::Off);
+        model.fit_async(data, fit).await.map(|_| ())
+    });
+}
+
+#[test]
+fn a_dropped_evaluation_leaves_a_model_that_works() {
+    dropped_anywhere(async |model, data| {
+        model.evaluate_async(data, Evaluate::new().batch_size(4)).await.map(|_| ())
+    });
+}
+
+#[test]
+fn a_dropped_prediction_leaves_a_model_that_works() {
+    dropped_anywhere(async |model, data| {
+        model.predict_async(data, Predict::new().batch_size(4)).await.map(|_| ())
+    });
+}
+
+#[test]
+fn a_dropped_step_leaves_a_model_that_works() {
+    dropped_anywhere(async |model, data| {
+        let batch = Batch { data, indices: &[0, 1, 2, 3] };
+        model.train_on_batch_async(batch).await.map(|_| ())
+    });
+}
+
+#[test]
+fn scores_that_were_not_awaited_to_the_end_are_not_lost() {
+    let (device, queue) = host();
+    let data = synthetic_digits(BATCH_SIZE, 0).unwrap();
+    let gpu = Gpu::from_device(device.clone(), queue.clone());
+    let indices: Vec<u32> = (0..BATCH_SIZE as u32).collect();
+    let mut expected = None;
+    for polls in 0.. {
+        let mut model = model(&gpu, &data);
+        block_on(model.prepare_steps(BATCH_SIZE)).unwrap();
+        let mut encoder = device.create_command_encoder(&Default::default());
+        model.record_step(&mut encoder, Batch { data: &data, indices: &indices }).unwrap();
+        queue.submit([encoder.finish()]);
+        if polls == 0 {
+            expected = block_on(model.take_scores()).unwrap();
+            assert!(expected.is_some());
+            continue;
+        }
+        match drop_after(polls - 1, &device, model.take_scores()) {
+            Some(scores) => {
+                assert_eq!(scores.unwrap(), expected);
+                assert!(polls > 1, "it has never waited");
+                break;
+            }
+            None => assert_eq!(block_on(model.take_scores()).unwrap(), expected),
+        }
+    }
+}
+
+/// What a program that awaits needs: nobody polls but the thread of the device.
+#[test]
+fn a_program_that_awaits_polls_nothing_itself() {
+    let gpu = Gpu::new().unwrap_or_else(|error| panic!("{error}"));
+    let data = synthetic_digits(100, 0).unwrap();
+    let (mut blocked, mut awaited) = (model(&gpu, &data), model(&gpu, &data));
+    let fit = || Fit::new().batch_size(4).epochs(2);
+    let history = blocked.fit(&data, fit()).unwrap();
+    let other = pollster::block_on(awaited.fit_async(&data, fit())).unwrap();
+    assert_eq!(weights(&mut blocked), weights(&mut awaited));
+    let scores = |history: &History| -> Vec<Scores> {
+        history.epochs.iter().map(|epoch| epoch.training.clone()).collect()
+    };
+    assert_eq!(scores(&history), scores(&other));
+}
+
+#[test]
+fn a_dropped_encoder_adds_no_sample_and_no_step() {
+    let (device, queue) = host();
+    let data = synthetic_digits(4 * BATCH_SIZE, 0).unwrap();
+    let gpu = Gpu::from_device(device.clone(), queue.clone());
+    let order = BatchOrder::new(data.len(), BATCH_SIZE, Shuffle::Off, 0, 0);
+    let train = |drops: bool| {
+        let mut model = model(&gpu, &data);
+        block_on(model.prepare_steps(BATCH_SIZE)).unwrap();
+        let mut steps = Vec::new();
+        for index in 0..order.len() {
+            let batch = Batch { data: &data, indices: order.batch(index) };
+            // None, one, two and three encoders that come to nothing before each that is submitted.
+            for _ in 0..if drops { index } else { 0 } {
+                let mut encoder = device.create_command_encoder(&Default::default());
+                let other = order.batch((index + 1) % order.len());
+                model.record_step(&mut encoder, Batch { indices: other, ..batch }).unwrap();
+                assert_eq!(model.steps(), index as u64 + 1, "it may still run");
+                drop(encoder.finish());
+                assert_eq!(model.steps(), index as u64);
+            }
+            let mut encoder = device.create_command_encoder(&Default::default());
+            model.record_step(&mut encoder, batch).unwrap();
+            queue.submit([encoder.finish()]);
+            device.poll(wgpu::PollType::wait_indefinitely()).unwrap();
+            steps.push(model.steps());
+        }
+        let scores = block_on(model.take_scores()).unwrap();
+        // Nothing was submitted since.
+        let mut encoder = device.create_command_encoder(&Default::default());
+        let batch = Batch { data: &data, indices: order.batch(0) };
+        model.record_step(&mut encoder, batch).unwrap();
+        assert_eq!(block_on(model.take_scores()).unwrap(), None);
+        drop(encoder);
+        assert_eq!(block_on(model.take_scores()).unwrap(), None);
+        assert_eq!(model.steps(), order.len() as u64);
+        (steps, scores, weights(&mut model))
+    };
+    assert_eq!(train(true), train(false));
+}
+
+#[test]
+fn steps_that_are_submitted_late_count_when_they_have_run() {
+    let (device, queue) = host();
+    let data = synthetic_digits(2 * BATCH_SIZE, 0).unwrap();
+    let gpu = Gpu::from_device(device.clone(), queue.clone());
+    let order = BatchOrder::new(data.len(), BATCH_SIZE, Shuffle::Off, 0, 0);
+    let mut encoders = Vec::new();
+    let mut model = model(&gpu, &data);
+    block_on(model.prepare_steps(BATCH_SIZE)).unwrap();
+    for index in 0..2 {
+        let mut encoder = device.create_command_encoder(&Default::default());
+        let batch = Batch { data: &data, indices: order.batch(index) };
+        model.record_step(&mut encoder, batch).unwrap();
+        encoders.push(encoder);
+    }
+    let second = encoders.pop().map(wgpu::CommandEncoder::finish);
+    let first = encoders.pop().map(wgpu::CommandEncoder::finish);
+    assert_eq!(block_on(model.take_scores()).unwrap(), None);
+    let before = model.evaluate(&data, Evaluate::new().batch_size(BATCH_SIZE).steps(1)).unwrap();
+    for encoder in [second, first] {
+        queue.submit(encoder);
+        let scores = block_on(model.take_scores()).unwrap().unwrap();
+        assert!(scores.loss > 0.5 * before.loss && scores.loss < 2.0 * before.loss, "{scores:?}");
+    }
+    assert_eq!(model.steps(), 2);
 }

@@ -78,12 +78,14 @@ impl GpuExecutor {
             return Ok(());
         }
         let table = self.table.with_capacity(&self.gpu, rows).await?;
-        let upload = Upload::new(&self.gpu, &self.program, rows).await?;
+        let mut upload = Upload::new(&self.gpu, &self.program, rows).await?;
         let mut passes = HashMap::new();
         for &pass in self.passes.keys() {
             passes.insert(pass, self.bound(pass, &table, &upload).await?);
         }
-        (self.table, self.upload, self.passes) = (table, upload, passes);
+        std::mem::swap(&mut self.upload, &mut upload);
+        self.upload.replace(upload);
+        (self.table, self.passes) = (table, passes);
         Ok(())
     }
 
@@ -129,12 +131,12 @@ impl GpuExecutor {
         });
         constants
             .get_mapped_range_mut(..)
-            .map_err(|error| Error::Device(error.to_string()))?
+            .map_err(|error| self.gpu.failed(error))?
             .slice(..)
             .copy_from_slice(bytemuck::cast_slice(&dispatch.constants));
         constants.unmap();
         let label = format!("minibatch.{}", dispatch.kernel.name());
-        let mut resources = vec![upload.step().as_entire_binding(), constants.as_entire_binding()];
+        let mut resources = vec![upload.binding(), constants.as_entire_binding()];
         for &id in &dispatch.buffers {
             resources.push(table.binding(id)?);
         }
@@ -163,8 +165,8 @@ impl GpuExecutor {
         let Self { gpu, table, upload, passes, .. } = self;
         gpu.guarded(|| {
             let mut encoder = encoder(gpu, "minibatch.step");
-            let slot = upload.record(gpu, table, &mut encoder, pass, batch, step)?;
-            record_pass(&mut encoder, dispatches(passes, pass, step), batch.len())?;
+            let (offset, slot) = upload.record(gpu, table, &mut encoder, pass, batch, step)?;
+            record_pass(&mut encoder, dispatches(passes, pass, step), batch.len(), offset)?;
             slot.submitted(gpu.queue.submit([encoder.finish()]));
             Ok(())
         })?;
@@ -183,11 +185,11 @@ impl GpuExecutor {
         self.prepare(pass).await?;
         self.upload.ready(&self.gpu).await?;
         let Self { gpu, table, upload, .. } = self;
-        gpu.guarded(|| {
+        let offset = gpu.guarded(|| {
             let mut encoder = encoder(gpu, "minibatch.upload");
-            let slot = upload.record(gpu, table, &mut encoder, pass, batch, step)?;
+            let (offset, slot) = upload.record(gpu, table, &mut encoder, pass, batch, step)?;
             slot.submitted(gpu.queue.submit([encoder.finish()]));
-            Ok(())
+            Ok(offset)
         })?;
         self.submits += 1;
         let count = dispatches(&self.passes, pass, step).count();
@@ -205,7 +207,7 @@ impl GpuExecutor {
                         bindings.filter(|(access, _)| **access == Access::Write).map(|(_, &id)| id),
                     );
                 }
-                record_pass(&mut encoder, one, batch.len())?;
+                record_pass(&mut encoder, one, batch.len(), offset)?;
                 gpu.queue.submit([encoder.finish()]);
                 Ok(())
             })?;
@@ -247,8 +249,34 @@ impl GpuExecutor {
                 ),
             ));
         }
-        self.upload.record(&self.gpu, &self.table, encoder, pass, batch, step)?;
-        record_pass(encoder, dispatches(&self.passes, pass, step), batch.len())
+        let Self { gpu, table, upload, passes, .. } = self;
+        gpu.guarded(|| {
+            let offset = upload.record_for_host(gpu, table, encoder, pass, batch, step)?;
+            record_pass(encoder, dispatches(passes, pass, step), batch.len(), offset)
+        })
+    }
+
+    /// Samples of [recorded](Self::record) steps that have run since the metrics were cleared, as
+    /// of the last [`read_metrics`](Self::read_metrics): the device itself writes down what it
+    /// runs, so an encoder that was dropped, or is not submitted yet, adds none.
+    pub fn recorded_samples(&self) -> usize {
+        self.upload.slots().recorded_samples()
+    }
+
+    /// Whether a recorded step has run since the metrics were cleared, or may still run.
+    pub fn has_recorded(&self) -> bool {
+        self.upload.slots().has_recorded()
+    }
+
+    /// Recorded steps, ever, whose encoder was dropped, so that they never run.
+    pub fn dropped_steps(&self) -> u64 {
+        self.upload.slots().dropped()
+    }
+
+    /// No longer counts steps recorded so far in [`dropped_steps`](Self::dropped_steps) when their
+    /// encoders are dropped.
+    pub fn forget_dropped(&mut self) {
+        self.upload.ring().forget_dropped();
     }
 
     /// Runs `pass` on what the buffers hold, without uploading a batch, and submits.
@@ -264,9 +292,10 @@ impl GpuExecutor {
         }
         self.prepare(pass).await?;
         self.gpu.guarded(|| {
-            self.upload.write_step(&self.gpu, step)?;
+            let offset = self.upload.write_step(&self.gpu, step)?;
             let mut encoder = encoder(&self.gpu, "minibatch.step");
-            record_pass(&mut encoder, dispatches(&self.passes, pass, step), step.live_rows)?;
+            let bound = dispatches(&self.passes, pass, step);
+            record_pass(&mut encoder, bound, step.live_rows, offset)?;
             self.gpu.queue.submit([encoder.finish()]);
             Ok(())
         })?;
@@ -334,16 +363,13 @@ impl GpuExecutor {
     pub async fn read_raw(&mut self, id: BufferId, rows: usize) -> Result<Vec<u8>> {
         let capacity = self.table.capacity();
         let bytes = byte_size(self.program.buffer(id), rows.min(capacity));
-        self.read_bytes(&[(id, bytes)]).await
+        let sources = [self.source(id, bytes)?];
+        self.readback.read(&self.gpu, &sources)?.wait().await
     }
 
-    async fn read_bytes(&mut self, regions: &[(BufferId, u64)]) -> Result<Vec<u8>> {
-        let mut sources = Vec::with_capacity(regions.len());
-        for &(id, bytes) in regions {
-            let (buffer, offset) = self.table.locate(id)?;
-            sources.push((buffer.clone(), offset, bytes));
-        }
-        self.readback.read(&self.gpu, &sources).await
+    fn source(&self, id: BufferId, bytes: u64) -> Result<(wgpu::Buffer, u64, u64)> {
+        let (buffer, offset) = self.table.locate(id)?;
+        Ok((buffer.clone(), offset, bytes))
     }
 
     /// Sets the values of `id`, `[rows, columns]` without padding.
@@ -374,7 +400,7 @@ impl GpuExecutor {
     /// Overwrites the first bytes of `id` as they lie on the device; a multiple of four.
     ///
     /// # Errors
-    /// [`Error::Argument`] if they do not fit.
+    /// [`Error::Argument`] if they do not fit, [`Error::Device`] if the device is lost.
     pub fn write_raw(&mut self, id: BufferId, bytes: &[u8]) -> Result<()> {
         let room = self.table.byte_size(id);
         if bytes.len() as u64 > room || !bytes.len().is_multiple_of(4) {
@@ -388,7 +414,9 @@ impl GpuExecutor {
             // Its order against steps is that of the calls: each step is submitted by its own.
             self.gpu.queue.write_buffer(buffer, offset, bytes);
             Ok(())
-        })
+        })?;
+        // A lost device takes the bytes without a word.
+        self.gpu.check_alive()
     }
 
     /// What the steps since the last [`clear_metrics`](Self::clear_metrics) have added up to.
@@ -405,8 +433,18 @@ impl GpuExecutor {
         if regions.is_empty() {
             return Ok(Metrics::default());
         }
-        let bytes = self.read_bytes(&regions).await?;
-        let mut rest = bytes.as_slice();
+        let metrics = regions.iter().map(|&(id, bytes)| self.source(id, bytes));
+        let mut sources = metrics.collect::<Result<Vec<_>>>()?;
+        let recorded = self.has_recorded();
+        if recorded {
+            sources.push(self.upload.ledger());
+        }
+        let bytes = self.readback.read(&self.gpu, &sources)?.wait().await?;
+        let own: u64 = regions.iter().map(|(_, bytes)| bytes).sum();
+        let (mut rest, ledger) = bytes.split_at((own as usize).min(bytes.len()));
+        if recorded {
+            self.upload.settle(ledger);
+        }
         let mut sizes = regions.iter().map(|(_, size)| *size as usize);
         Metrics::gather(&program, |_, buffer| {
             let (own, others) = rest.split_at(sizes.next().unwrap_or(0).min(rest.len()));
@@ -428,7 +466,9 @@ impl GpuExecutor {
             }
             self.gpu.queue.submit([encoder.finish()]);
             Ok(())
-        })
+        })?;
+        self.upload.ring().clear();
+        Ok(())
     }
 }
 
@@ -449,6 +489,7 @@ fn record_pass<'a>(
     encoder: &mut CommandEncoder,
     bound: impl Iterator<Item = &'a Bound>,
     rows: usize,
+    step: u32,
 ) -> Result<()> {
     let rows = size(rows)?;
     let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
@@ -458,7 +499,7 @@ fn record_pass<'a>(
     for Bound { dispatch, pipeline, bindings } in bound {
         let [x, y, z] = dispatch.workgroups(rows);
         pass.set_pipeline(pipeline);
-        pass.set_bind_group(0, bindings, &[]);
+        pass.set_bind_group(0, bindings, &[step]);
         pass.dispatch_workgroups(x, y, z);
     }
     Ok(())

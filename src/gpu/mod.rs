@@ -5,11 +5,14 @@
 //! features and, through [`GpuExecutor::record`], neither submits nor waits.
 
 mod adapter;
+mod completion;
 mod device;
 mod executor;
 mod kernel;
 mod pipeline;
 mod plan;
+#[cfg(not(target_arch = "wasm32"))]
+mod polling;
 mod readback;
 mod source;
 mod staging;
@@ -20,4 +23,6 @@ pub use adapter::{adapters, is_software, kernel_class};
 pub use device::{Gpu, ShaderEdit};
 pub use executor::GpuExecutor;
 pub use kernel::{Access, InputKind, Kernel, KernelClass, LossKind, MetricKind};
+#[cfg(not(target_arch = "wasm32"))]
+pub use polling::block_on;
 pub use wgpu::{AdapterInfo, CommandEncoder, DeviceType};

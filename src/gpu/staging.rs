@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_intrusive::sync::ManualResetEvent;
 use wgpu::{Buffer, BufferUsages, CommandEncoder, MapMode, SubmissionIndex};
 
+use super::completion::polled;
 use super::device::Gpu;
 use crate::error::{Error, Result};
 
@@ -26,6 +27,10 @@ struct Shared {
 }
 
 impl Shared {
+    fn state(&self) -> State {
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn set(&self, state: State) {
         // Event and state change together, as the callback may run on another thread.
         let mut current = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -43,6 +48,18 @@ pub(super) struct Slot {
     pub buffer: Buffer,
     shared: Arc<Shared>,
     submission: Option<SubmissionIndex>,
+    /// The step that a host's encoder was given and that may not have run yet.
+    recorded: Option<RecordedStep>,
+}
+
+/// A step in an encoder that the host submits, or drops.
+#[derive(Clone, Copy)]
+pub(super) struct RecordedStep {
+    /// What the device writes down when it runs the step.
+    pub serial: u32,
+    pub rows: usize,
+    /// False if nobody asks any more whether it was dropped.
+    pub counts: bool,
 }
 
 /// Brings the slot back if the mapping callback never runs.
@@ -73,13 +90,18 @@ impl Slot {
         encoder.map_buffer_on_submit(&self.buffer, MapMode::Write, .., move |r| back.done(r));
     }
 
+    /// Says that the slot's step is in an encoder of the host's.
+    pub fn record(&mut self, step: RecordedStep) {
+        self.recorded = Some(step);
+    }
+
     /// Which submission the slot comes back with, where it is known.
     pub fn submitted(&mut self, submission: SubmissionIndex) {
         self.submission = Some(submission);
     }
 
     fn state(&self) -> State {
-        *self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.state()
     }
 }
 
@@ -87,6 +109,18 @@ impl Slot {
 pub(super) struct Ring {
     slots: Vec<Slot>,
     next: usize,
+    tally: Tally,
+}
+
+/// What became of the steps that were recorded into a host's encoders.
+#[derive(Default)]
+struct Tally {
+    /// Samples of those that ran since the metrics were cleared.
+    samples: usize,
+    /// Those whose encoder was dropped.
+    dropped: u64,
+    /// Slots of a ring that was replaced by a larger one, whose step may still be dropped.
+    replaced: Vec<Arc<Shared>>,
 }
 
 impl Ring {
@@ -106,17 +140,88 @@ impl Ring {
                 back: ManualResetEvent::new(true),
             }),
             submission: None,
+            recorded: None,
         };
-        Ring { slots: (0..count).map(slot).collect(), next: 0 }
+        Ring { slots: (0..count).map(slot).collect(), next: 0, tally: Tally::default() }
+    }
+
+    /// Number of slots.
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Goes on with the count of recorded steps from a ring that this one replaces. What these add
+    /// to the metrics from now on goes to memory that was replaced too.
+    pub fn replace(&mut self, old: Ring) {
+        self.tally = Tally { samples: 0, ..old.tally };
+        let unsettled =
+            old.slots.into_iter().filter(|slot| slot.recorded.is_some_and(|r| r.counts));
+        self.tally.replaced.extend(unsettled.map(|slot| slot.shared));
+        self.tally.replaced.retain(|shared| shared.state() != State::Free);
+    }
+
+    /// Samples of recorded steps whose metrics lie on the device, as of the last
+    /// [`settle`](Self::settle).
+    pub fn recorded_samples(&self) -> usize {
+        self.tally.samples
+    }
+
+    /// Whether a recorded step has run since the metrics were cleared, or may still run.
+    pub fn has_recorded(&self) -> bool {
+        let waits = |slot: &Slot| slot.recorded.is_some() && slot.state() != State::Abandoned;
+        self.tally.samples > 0 || self.slots.iter().any(waits)
+    }
+
+    /// Recorded steps whose encoder was dropped, ever.
+    pub fn dropped(&self) -> u64 {
+        let counted = |slot: &&Slot| slot.recorded.is_some_and(|step| step.counts);
+        let slots = self.slots.iter().filter(counted).map(|slot| slot.state());
+        let states = slots.chain(self.tally.replaced.iter().map(|shared| shared.state()));
+        self.tally.dropped + states.filter(|&state| state == State::Abandoned).count() as u64
+    }
+
+    /// No longer counts those recorded so far as dropped when they are.
+    pub fn forget_dropped(&mut self) {
+        self.tally.dropped = self.dropped();
+        self.tally.replaced.clear();
+        for slot in &mut self.slots {
+            if let Some(step) = &mut slot.recorded {
+                step.counts = false;
+            }
+        }
+    }
+
+    /// Counts the samples of recorded steps that ran, given the serial that the device wrote down
+    /// last for each slot, read together with the metrics.
+    pub fn settle(&mut self, ran: impl Iterator<Item = u32>) {
+        for (slot, ran) in self.slots.iter_mut().zip(ran) {
+            if let Some(step) = slot.recorded.take_if(|step| step.serial == ran) {
+                self.tally.samples += step.rows;
+            }
+        }
+    }
+
+    /// Begins anew, as the metrics were cleared.
+    pub fn clear(&mut self) {
+        self.tally.samples = 0;
+        for slot in &mut self.slots {
+            if slot.state() == State::Free {
+                slot.recorded = None;
+            }
+        }
     }
 
     /// The next slot if it is free, without waiting.
     ///
     /// # Errors
     /// [`Error::Busy`] if it is not, [`Error::Device`] if the device fails.
-    pub fn next(&mut self, gpu: &Gpu) -> Result<&mut Slot> {
-        let slot = &self.slots[self.next];
+    pub fn next(&mut self, gpu: &Gpu) -> Result<(usize, &mut Slot)> {
+        let (place, count) = (self.next, self.slots.len());
+        let slot = &mut self.slots[place];
         if slot.state() == State::Abandoned {
+            if slot.recorded.take().is_some_and(|step| step.counts) {
+                self.tally.dropped += 1;
+            }
             // Nothing on the GPU uses it, so it maps at once.
             slot.shared.set(State::InFlight);
             let back = Return(Some(Arc::clone(&slot.shared)));
@@ -126,16 +231,20 @@ impl Ring {
             })?;
         }
         if slot.state() != State::Free {
-            gpu.poll()?;
+            // Natively the callback that frees it runs in a poll; this one does not wait.
+            let _ = gpu.device.poll(wgpu::PollType::Poll);
+            gpu.check()?;
         }
         match slot.state() {
             State::Free => {
-                let current = self.next;
-                self.next = (current + 1) % self.slots.len();
-                Ok(&mut self.slots[current])
+                self.next = (place + 1) % count;
+                if let Some(step) = slot.recorded.take() {
+                    self.tally.samples += step.rows;
+                }
+                Ok((place, slot))
             }
-            State::Failed => Err(Error::Device("an upload buffer could not be mapped".into())),
-            _ => Err(Error::Busy { slots: self.slots.len() }),
+            State::Failed => Err(gpu.failed(wgpu::BufferAsyncError)),
+            State::InFlight | State::Abandoned => Err(Error::Busy { slots: count }),
         }
     }
 
@@ -148,12 +257,10 @@ impl Ring {
         if slot.state() != State::InFlight {
             return Ok(());
         }
-        gpu.wait(slot.submission.clone())?;
-        // Its work is done, but the callback may be on another thread that polls the device, or,
-        // on the web, be about to run. A slot in the host's encoder may wait to be submitted.
-        if slot.submission.is_some() {
-            slot.shared.back.wait().await;
+        // A slot in the host's encoder may wait to be submitted.
+        if let Some(submission) = &slot.submission {
+            polled(gpu, Some(submission), slot.shared.back.wait()).await;
         }
-        Ok(())
+        gpu.check()
     }
 }

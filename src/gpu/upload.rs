@@ -5,20 +5,29 @@ use wgpu::{BufferUsages, CommandEncoder};
 
 use super::device::Gpu;
 use super::plan::size;
-use super::staging::{Ring, Slot};
+use super::staging::{RecordedStep, Ring, Slot};
 use super::table::{Table, byte_size, element_size};
 use crate::data::Batch;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::program::{BufferId, Pass, Program, Role, Step};
 
 /// Bytes of the step's uniform: `shared/step.wgsl`.
 const STEP_BYTES: u64 = 32;
 
-/// The ring of slots, what lies where in each of them, and the uniform of the step's scalars.
+/// The same and the step's serial, by which the host learns that the device has run the step.
+const HEADER_BYTES: u64 = STEP_BYTES + 4;
+
+/// From one step's uniform to the next: the largest alignment of a dynamic offset that a device
+/// may ask for.
+const STEP_STRIDE: u32 = 256;
+
+/// The ring of slots, what lies where in each of them, and the uniforms of the steps' scalars.
 pub(super) struct Upload {
     ring: Ring,
     regions: Vec<Region>,
-    step: wgpu::Buffer,
+    /// One for each slot, and one for steps without a batch.
+    steps: wgpu::Buffer,
+    serial: u32,
 }
 
 /// A buffer's place in a slot.
@@ -34,9 +43,9 @@ impl Upload {
     /// Slots for batches of up to `capacity` samples.
     ///
     /// # Errors
-    /// [`Error::Device`] if they cannot be made.
+    /// [`Error::Device`](crate::Error::Device) if they cannot be made.
     pub async fn new(gpu: &Gpu, program: &Program, capacity: usize) -> Result<Self> {
-        let mut end = STEP_BYTES;
+        let mut end = HEADER_BYTES;
         let mut regions = Vec::new();
         for role in [Role::SampleWeight, Role::Target, Role::Input] {
             for (column, (id, buffer)) in program.of_role(role).enumerate() {
@@ -47,44 +56,81 @@ impl Upload {
         }
         gpu.scoped(|| {
             let ring = Ring::new(gpu, end.next_multiple_of(wgpu::COPY_BUFFER_ALIGNMENT));
-            let step = gpu.device.create_buffer(&wgpu::BufferDescriptor {
+            let steps = gpu.device.create_buffer(&wgpu::BufferDescriptor {
                 label: Some("minibatch.step"),
-                size: STEP_BYTES,
-                usage: BufferUsages::UNIFORM | BufferUsages::COPY_DST,
+                size: (ring.len() as u64 + 1) * u64::from(STEP_STRIDE),
+                usage: BufferUsages::UNIFORM | BufferUsages::COPY_DST | BufferUsages::COPY_SRC,
                 mapped_at_creation: false,
             });
-            Ok(Upload { ring, regions, step })
+            Ok(Upload { ring, regions, steps, serial: 0 })
         })
         .await
     }
 
-    /// The uniform that kernels read the step's scalars from.
-    pub fn step(&self) -> &wgpu::Buffer {
-        &self.step
+    /// The uniform that kernels read a step's scalars from, with a dynamic offset.
+    pub fn binding(&self) -> wgpu::BindingResource<'_> {
+        wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+            buffer: &self.steps,
+            offset: 0,
+            size: wgpu::BufferSize::new(STEP_BYTES),
+        })
     }
 
-    /// Sets the step's scalars for what is submitted next, without a batch.
+    /// Where the device writes down which steps it has run.
+    pub fn ledger(&self) -> (wgpu::Buffer, u64, u64) {
+        (self.steps.clone(), 0, self.ring.len() as u64 * u64::from(STEP_STRIDE))
+    }
+
+    /// Counts what the bytes of the [`ledger`](Self::ledger) say.
+    pub fn settle(&mut self, ledger: &[u8]) {
+        let serial = STEP_BYTES as usize..HEADER_BYTES as usize;
+        let entries =
+            ledger.chunks(STEP_STRIDE as usize).filter_map(|entry| entry.get(serial.clone()));
+        self.ring.settle(entries.map(bytemuck::pod_read_unaligned));
+    }
+
+    /// The ring of slots.
+    pub fn ring(&mut self) -> &mut Ring {
+        &mut self.ring
+    }
+
+    /// The same, to look at.
+    pub fn slots(&self) -> &Ring {
+        &self.ring
+    }
+
+    /// Goes on from an upload that this one replaces, as [`Ring::replace`].
+    pub fn replace(&mut self, old: Upload) {
+        self.serial = old.serial;
+        self.ring.replace(old.ring);
+    }
+
+    /// Sets the step's scalars for what is submitted next, without a batch; the dynamic offset of
+    /// its uniform.
     ///
     /// # Errors
-    /// [`Error::Argument`] if there are more live rows than kernels can count.
-    pub fn write_step(&self, gpu: &Gpu, step: &Step) -> Result<()> {
-        gpu.queue.write_buffer(&self.step, 0, bytemuck::cast_slice(&scalars(step)?));
-        Ok(())
+    /// [`Error::Argument`](crate::Error::Argument) if there are more live rows than kernels can count.
+    pub fn write_step(&self, gpu: &Gpu, step: &Step) -> Result<u32> {
+        let offset = self.ring.len() as u32 * STEP_STRIDE;
+        let scalars = scalars(step)?;
+        gpu.queue.write_buffer(&self.steps, offset.into(), bytemuck::cast_slice(&scalars));
+        Ok(offset)
     }
 
     /// Waits until the next slot is free.
     ///
     /// # Errors
-    /// [`Error::Device`] if the device fails.
+    /// [`Error::Device`](crate::Error::Device) if the device fails.
     pub async fn ready(&mut self, gpu: &Gpu) -> Result<()> {
         self.ring.ready(gpu).await
     }
 
     /// Writes the step's scalars and the batch into the next slot, and records the copies from
-    /// there into `table`, which has room for the batch.
+    /// there into `table`, which has room for the batch. The slot, and the dynamic offset of the
+    /// step's uniform.
     ///
     /// # Errors
-    /// [`Error::Busy`] if the slot is in flight; nothing is recorded then.
+    /// [`Error::Busy`](crate::Error::Busy) if the slot is in flight; nothing is recorded then.
     pub fn record(
         &mut self,
         gpu: &Gpu,
@@ -93,39 +139,63 @@ impl Upload {
         pass: Pass,
         batch: Batch<'_>,
         step: &Step,
-    ) -> Result<&mut Slot> {
+    ) -> Result<(u32, &mut Slot)> {
         let scalars = scalars(step)?;
-        let slot = self.ring.next(gpu)?;
+        let (place, slot) = self.ring.next(gpu)?;
+        // 0 is what the memory holds before any step has run.
+        self.serial = self.serial.checked_add(1).unwrap_or(1);
         // Predictions look at no target.
         let wanted = |region: &&Region| {
             pass != Pass::Predict || table.describe(region.id).role == Role::Input
         };
-        fill(slot, self.regions.iter().filter(wanted), table, batch, &scalars)?;
-        encoder.copy_buffer_to_buffer(&slot.buffer, 0, &self.step, 0, STEP_BYTES);
+        let regions = self.regions.iter().filter(wanted);
+        fill(gpu, slot, regions, table, batch, &scalars, self.serial)?;
+        let offset = place as u32 * STEP_STRIDE;
+        encoder.copy_buffer_to_buffer(&slot.buffer, 0, &self.steps, offset.into(), HEADER_BYTES);
         for region in self.regions.iter().filter(wanted) {
             let (buffer, offset) = table.locate(region.id)?;
             let bytes = region.row_bytes * batch.len() as u64;
             encoder.copy_buffer_to_buffer(&slot.buffer, region.start, buffer, offset, bytes);
         }
         slot.return_after(encoder);
-        Ok(slot)
+        Ok((offset, slot))
+    }
+
+    /// [`record`](Self::record) into an encoder that the host submits, or drops.
+    ///
+    /// # Errors
+    /// As `record`.
+    pub fn record_for_host(
+        &mut self,
+        gpu: &Gpu,
+        table: &Table,
+        encoder: &mut CommandEncoder,
+        pass: Pass,
+        batch: Batch<'_>,
+        step: &Step,
+    ) -> Result<u32> {
+        let serial = self.serial.checked_add(1).unwrap_or(1);
+        let (offset, slot) = self.record(gpu, table, encoder, pass, batch, step)?;
+        slot.record(RecordedStep { serial, rows: batch.len(), counts: true });
+        Ok(offset)
     }
 }
 
 /// Writes into a mapped slot and unmaps it.
 fn fill<'a>(
+    gpu: &Gpu,
     slot: &Slot,
     regions: impl Iterator<Item = &'a Region>,
     table: &Table,
     batch: Batch<'_>,
     scalars: &[u32; 8],
+    serial: u32,
 ) -> Result<()> {
     {
-        let mut view = slot
-            .buffer
-            .get_mapped_range_mut(..)
-            .map_err(|error| Error::Device(error.to_string()))?;
+        let mut view = slot.buffer.get_mapped_range_mut(..).map_err(|error| gpu.failed(error))?;
         view.slice(..STEP_BYTES as usize).copy_from_slice(bytemuck::cast_slice(scalars));
+        let at = STEP_BYTES as usize..HEADER_BYTES as usize;
+        view.slice(at).copy_from_slice(&serial.to_ne_bytes());
         for region in regions {
             let buffer = table.describe(region.id);
             let row_bytes = region.row_bytes as usize;

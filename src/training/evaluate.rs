@@ -6,6 +6,7 @@ use super::model::Model;
 use super::scores::Scores;
 use crate::data::{Batch, BatchOrder, Dataset, Shuffle};
 use crate::error::Result;
+use crate::gpu::block_on;
 use crate::program::{Pass, Step};
 
 impl Model {
@@ -17,7 +18,7 @@ impl Model {
     /// device fails.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn evaluate(&mut self, data: &Dataset, arguments: Evaluate<'_>) -> Result<Scores> {
-        pollster::block_on(self.evaluate_async(data, arguments))
+        block_on(self.evaluate_async(data, arguments))
     }
 
     /// [`evaluate`](Self::evaluate) for where nothing may block.

@@ -10,6 +10,7 @@ use super::model::Model;
 use super::totals::Totals;
 use crate::data::{Batch, BatchOrder, Dataset};
 use crate::error::{Error, Result};
+use crate::gpu::block_on;
 use crate::program::{Metrics, Pass};
 
 impl Model {
@@ -21,7 +22,7 @@ impl Model {
     /// [`Error::Device`] if the device fails; what a callback returns.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn fit(&mut self, data: &Dataset, arguments: Fit<'_>) -> Result<History> {
-        pollster::block_on(self.fit_async(data, arguments))
+        block_on(self.fit_async(data, arguments))
     }
 
     /// [`fit`](Self::fit) for where nothing may block.
@@ -98,10 +99,8 @@ impl Model {
                 let batch = Batch { data: train, indices: order.batch(index) };
                 learning_rate = self.learning_rate();
                 let scalars = self.next_step(batch.len());
-                if let Err(error) = self.run(Pass::Train, batch, &scalars).await {
-                    self.steps -= 1;
-                    return Err(error);
-                }
+                self.run(Pass::Train, batch, &scalars).await?;
+                self.steps = scalars.number;
                 self.totals.on_device = true;
                 samples += batch.len();
                 if !(index + 1).is_multiple_of(together) && index + 1 < steps {

@@ -8,7 +8,7 @@ use super::recording::Recorded;
 use super::totals::Totals;
 use crate::data::{Batch, Dataset};
 use crate::error::{Error, Result};
-use crate::gpu::GpuExecutor;
+use crate::gpu::{GpuExecutor, block_on};
 use crate::model::{
     Compiled, Functional, Lowered, Report, Saved, Weights, load, lowered, save, tensors,
 };
@@ -55,7 +55,7 @@ impl Compiled {
     /// [`Error::Device`] if the device cannot hold it.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn build(self, backend: impl Into<Backend>) -> Result<Model> {
-        pollster::block_on(self.build_async(backend))
+        block_on(self.build_async(backend))
     }
 
     /// [`build`](Self::build) for where nothing may block, the web above all.
@@ -107,7 +107,7 @@ impl Model {
     /// Training steps made so far, those of gradients that are gathered for a later update
     /// included.
     pub fn steps(&self) -> u64 {
-        self.steps
+        self.steps.saturating_sub(self.unsettled_steps())
     }
 
     /// The GPU executor, to embed it: dispatch counts, the device, buffers read by name. `None`
@@ -119,12 +119,12 @@ impl Model {
         }
     }
 
-    pub(super) fn next_step(&mut self, live_rows: usize) -> Step {
+    /// The scalars of the next step, which counts once it is submitted.
+    pub(super) fn next_step(&self, live_rows: usize) -> Step {
         let learning_rate = self.learning_rate();
-        self.steps += 1;
         let Compiled { optimizer, gradient_accumulation_steps: accumulated, seed, .. } =
             &self.compiled;
-        Step::accumulate(optimizer, live_rows, self.steps, learning_rate, *accumulated)
+        Step::accumulate(optimizer, live_rows, self.steps + 1, learning_rate, *accumulated)
             .with_noise(*seed)
     }
 
@@ -207,7 +207,7 @@ impl Model {
     #[cfg(not(target_arch = "wasm32"))]
     pub fn read(&mut self, name: &str) -> Result<Vec<f32>> {
         let id = self.find(name)?;
-        let values = pollster::block_on(self.executor.read(id, self.last_rows))?;
+        let values = block_on(self.executor.read(id, self.last_rows))?;
         Ok(values.into_iter().map(|value| value as f32).collect())
     }
 
@@ -238,7 +238,7 @@ impl Model {
     #[cfg(not(target_arch = "wasm32"))]
     pub fn weight(&mut self, name: &str) -> Result<Vec<f32>> {
         let id = self.find_parameter(name)?;
-        let values = pollster::block_on(self.executor.read(id, 0))?;
+        let values = block_on(self.executor.read(id, 0))?;
         Ok(values.into_iter().map(|value| value as f32).collect())
     }
 
@@ -251,7 +251,7 @@ impl Model {
     pub fn set_weight(&mut self, name: &str, values: &[f32]) -> Result<()> {
         let id = self.find_parameter(name)?;
         let values: Vec<f64> = values.iter().map(|&value| f64::from(value)).collect();
-        pollster::block_on(self.executor.write(id, &values))
+        block_on(self.executor.write(id, &values))
     }
 
     /// Writes the whole model as one safetensors file: layers, weights, how it is trained, the
@@ -264,11 +264,11 @@ impl Model {
         let mut read = Weights::new();
         for (name, shape) in tensors(&self.program) {
             let id = self.find(&name)?;
-            let values = pollster::block_on(self.executor.read(id, 0))?;
+            let values = block_on(self.executor.read(id, 0))?;
             read.push((name, shape, values.into_iter().map(|value| value as f32).collect()));
         }
         let compiled = self.compiled.clone();
-        save(path, &Saved { compiled, steps: self.steps, epochs: self.epochs, tensors: read })
+        save(path, &Saved { compiled, steps: self.steps(), epochs: self.epochs, tensors: read })
     }
 
     /// A model from a file that [`save`](Self::save) wrote, on `backend`: to evaluate, to predict,
@@ -284,7 +284,7 @@ impl Model {
         for (name, _, values) in tensors {
             let id = model.find(&name)?;
             let values: Vec<f64> = values.into_iter().map(f64::from).collect();
-            pollster::block_on(model.executor.write(id, &values))?;
+            block_on(model.executor.write(id, &values))?;
         }
         (model.steps, model.epochs) = (steps, epochs);
         Ok(model)

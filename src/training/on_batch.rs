@@ -5,6 +5,7 @@ use super::predict::Predictions;
 use super::scores::Scores;
 use crate::data::Batch;
 use crate::error::{Error, Result};
+use crate::gpu::block_on;
 use crate::program::{Pass, Step};
 
 impl Model {
@@ -39,7 +40,7 @@ impl Model {
     /// the device fails.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn train_on_batch(&mut self, batch: Batch<'_>) -> Result<Scores> {
-        pollster::block_on(self.train_on_batch_async(batch))
+        block_on(self.train_on_batch_async(batch))
     }
 
     /// [`train_on_batch`](Self::train_on_batch) for where nothing may block.
@@ -59,7 +60,7 @@ impl Model {
     /// As [`evaluate`](Self::evaluate); an empty batch is refused.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn test_on_batch(&mut self, batch: Batch<'_>) -> Result<Scores> {
-        pollster::block_on(self.test_on_batch_async(batch))
+        block_on(self.test_on_batch_async(batch))
     }
 
     /// [`test_on_batch`](Self::test_on_batch) for where nothing may block.
@@ -80,7 +81,7 @@ impl Model {
     /// As [`predict`](Self::predict); an empty batch is refused.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn predict_on_batch(&mut self, batch: Batch<'_>) -> Result<Vec<f32>> {
-        pollster::block_on(self.predict_on_batch_async(batch))
+        block_on(self.predict_on_batch_async(batch))
     }
 
     /// [`predict_on_batch`](Self::predict_on_batch) for where nothing may block.
@@ -99,7 +100,7 @@ impl Model {
     /// As [`predict`](Self::predict); an empty batch is refused.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn predict_outputs_on_batch(&mut self, batch: Batch<'_>) -> Result<Predictions> {
-        pollster::block_on(self.predict_outputs_on_batch_async(batch))
+        block_on(self.predict_outputs_on_batch_async(batch))
     }
 
     /// [`predict_outputs_on_batch`](Self::predict_outputs_on_batch) for where nothing may block.
@@ -128,9 +129,9 @@ impl Model {
         self.executor.prepare(pass, batch.len()).await?;
         let training = pass == Pass::Train;
         let step = if training { self.next_step(batch.len()) } else { Step::forward(batch.len()) };
-        if let Err(error) = self.run(pass, batch, &step).await {
-            self.steps -= u64::from(training);
-            return Err(error);
+        self.run(pass, batch, &step).await?;
+        if training {
+            self.steps = step.number;
         }
         let metrics = self.executor.read_metrics().await?;
         match self.report.nonfinite_step(&metrics, self.steps) {

@@ -7,6 +7,7 @@ use super::callback::StepEnd;
 use super::model::Model;
 use crate::data::{Batch, BatchOrder, Dataset, Shuffle};
 use crate::error::{Error, Result};
+use crate::gpu::block_on;
 use crate::program::{Pass, Step};
 
 /// Name and values `[samples, width]`, row-major, of each output.
@@ -20,7 +21,7 @@ impl Model {
     /// which there is [`predict_outputs`](Self::predict_outputs).
     #[cfg(not(target_arch = "wasm32"))]
     pub fn predict(&mut self, data: &Dataset, arguments: Predict<'_>) -> Result<Vec<f32>> {
-        pollster::block_on(self.predict_async(data, arguments))
+        block_on(self.predict_async(data, arguments))
     }
 
     /// [`predict`](Self::predict) for where nothing may block.
@@ -47,7 +48,7 @@ impl Model {
         data: &Dataset,
         arguments: Predict<'_>,
     ) -> Result<Predictions> {
-        pollster::block_on(self.predict_outputs_async(data, arguments))
+        block_on(self.predict_outputs_async(data, arguments))
     }
 
     /// [`predict_outputs`](Self::predict_outputs) for where nothing may block.

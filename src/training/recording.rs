@@ -12,10 +12,13 @@ use crate::program::{Metrics, Pass};
 /// What recorded steps add up to.
 #[derive(Debug, Default)]
 pub(super) struct Recorded {
+    /// The samples of what was read already; the device counts them.
     samples: usize,
     /// What was read already; the rest is still on the device, or in what the host has not
     /// submitted yet.
     read: Metrics,
+    /// How many of the steps whose encoder was dropped are no longer among the model's steps.
+    dropped: u64,
 }
 
 impl Model {
@@ -37,8 +40,12 @@ impl Model {
     }
 
     /// Records one training step into the caller's encoder, to be submitted by the caller: see
-    /// [`GpuExecutor::record`](crate::gpu::GpuExecutor::record). Counts as a step at once. It may
-    /// poll the device, so callbacks of the host's may run meanwhile.
+    /// [`GpuExecutor::record`](crate::gpu::GpuExecutor::record). It may poll the device, so
+    /// callbacks of the host's may run meanwhile.
+    ///
+    /// It counts as a step until its encoder is dropped unsubmitted, if it is. The step's number
+    /// (in Adam's bias corrections, for one) is fixed now: one more than the steps that ran or may
+    /// still run.
     ///
     /// Every other call that uses the device (`weight`, `take_scores`, `evaluate`, ...) submits
     /// for itself, so it comes before what is recorded and not yet submitted. If it makes room for
@@ -58,30 +65,30 @@ impl Model {
         let data = self.arranged(batch.data, true)?;
         let batch = Batch { data: &data, ..batch };
         self.check_batch(batch, true)?;
+        self.settle_recorded();
         let step = self.next_step(batch.len());
         let recorded = match &mut self.executor {
             Executor::Gpu(gpu) => gpu.record(encoder, Pass::Train, batch, &step),
             Executor::Cpu(_) => Err(on_the_cpu()),
         };
-        match recorded {
-            Ok(()) => {
-                self.recorded.samples += batch.len();
-                self.last_rows = batch.len();
-            }
-            Err(_) => self.steps -= 1,
-        }
-        recorded
+        recorded?;
+        self.steps = step.number;
+        self.last_rows = batch.len();
+        Ok(())
     }
 
     /// Mean loss and metrics of the samples that [`record_step`](Self::record_step) has trained on
-    /// since the last call, and begins anew; `None` if there was no step. All of them must have
-    /// been submitted. Submits a small copy and waits for it.
+    /// since the last call, and begins anew; `None` if there was no step. Those that were not
+    /// submitted yet are left for the next call, and those whose encoder was dropped never count.
+    /// Submits a small copy and waits for it.
     ///
     /// # Errors
     /// [`Error::Device`] if the device fails, [`Error::NonFinite`] if the loss was not a number.
     pub async fn take_scores(&mut self) -> Result<Option<Scores>> {
         self.keep_recorded().await?;
-        let Recorded { samples, read, .. } = std::mem::take(&mut self.recorded);
+        self.settle_recorded();
+        let samples = std::mem::take(&mut self.recorded.samples);
+        let read = std::mem::take(&mut self.recorded.read);
         match self.report.nonfinite_step(&read, self.steps) {
             Some(step) => Err(Error::NonFinite { step, batch: None }),
             None => Ok((samples > 0).then(|| self.report.scores(&read, samples))),
@@ -92,12 +99,34 @@ impl Model {
     /// for scores of their own. More may come until the scores are taken: only the host knows when
     /// it submits. Amidst fit or evaluate, what is on the device is theirs.
     pub(super) async fn keep_recorded(&mut self) -> Result<()> {
-        if self.recorded.samples > 0 && self.running == 0 {
+        let recorded = |executor: &Executor| match executor {
+            Executor::Gpu(gpu) if gpu.has_recorded() => Some(gpu.recorded_samples()),
+            Executor::Gpu(_) | Executor::Cpu(_) => None,
+        };
+        if self.running == 0 && recorded(&self.executor).is_some() {
             let metrics = self.executor.read_metrics().await?;
-            self.executor.clear_metrics()?;
+            self.recorded.samples += recorded(&self.executor).unwrap_or(0);
             self.recorded.read = self.recorded.read.plus(&metrics);
+            self.executor.clear_metrics()?;
         }
         Ok(())
+    }
+
+    /// Takes steps whose encoder was dropped back from the model's count.
+    pub(super) fn settle_recorded(&mut self) {
+        let steps = self.steps();
+        if let Executor::Gpu(gpu) = &self.executor {
+            self.recorded.dropped = gpu.dropped_steps();
+        }
+        self.steps = steps;
+    }
+
+    /// Steps that are still in `steps` though their encoder was dropped.
+    pub(super) fn unsettled_steps(&self) -> u64 {
+        match &self.executor {
+            Executor::Gpu(gpu) => gpu.dropped_steps().saturating_sub(self.recorded.dropped),
+            Executor::Cpu(_) => 0,
+        }
     }
 }
 

@@ -4,8 +4,10 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use super::executor::Executor;
 use super::model::Model;
 use crate::error::{Error, Result};
+use crate::gpu::block_on;
 use crate::model::{Compiled, Objective, Saved, load};
 
 /// More differences than these are counted, not named.
@@ -50,10 +52,15 @@ impl Model {
         }
         for (id, values) in found {
             let values: Vec<f64> = values.into_iter().map(f64::from).collect();
-            pollster::block_on(self.executor.write(id, &values))?;
+            block_on(self.executor.write(id, &values))?;
         }
         self.compiled.optimizer = compiled.optimizer;
         self.compiled.seed = compiled.seed;
+        // Steps recorded before are none of the restored ones, dropped or not.
+        if let Executor::Gpu(gpu) = &mut self.executor {
+            gpu.forget_dropped();
+        }
+        self.settle_recorded();
         (self.steps, self.epochs) = (steps, epochs);
         Ok(())
     }

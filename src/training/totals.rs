@@ -18,6 +18,7 @@ impl Model {
     /// in the midst of an epoch.
     pub(super) async fn begin_totals(&mut self) -> Result<Totals> {
         self.keep_totals().await?;
+        self.settle_recorded();
         self.executor.clear_metrics()?;
         self.running += 1;
         Ok(std::mem::take(&mut self.totals))
