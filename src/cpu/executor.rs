@@ -3,14 +3,14 @@
 use std::cell::{Ref, RefCell, RefMut};
 use std::sync::Arc;
 
+use super::feed::{CpuFeed, Rows as FedRows};
 use super::real::Real;
-use crate::data::{Batch, Sample};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::program::{Buffer, BufferId, Element, Metrics, Pass, Program, Role, Rows, Step};
 
 /// The memory of one buffer. Arenas have none: their slices are allocated one by one.
 #[derive(Debug, Clone)]
-enum Storage<T> {
+pub(super) enum Storage<T> {
     Arena,
     Real(Vec<T>),
     U8(Vec<u8>),
@@ -24,6 +24,20 @@ pub struct CpuExecutor<T> {
     // Operations borrow several buffers of the table at once, some of them mutably; the program's
     // builder has checked that no operation reads what it writes.
     storage: Vec<RefCell<Storage<T>>>,
+    /// Feeds to be lent again.
+    spare: Vec<CpuFeed<T>>,
+}
+
+impl<T: Real> Storage<T> {
+    /// Makes room for so many elements; what is new is 0.
+    fn resize(&mut self, elements: usize) {
+        match self {
+            Storage::Arena => {}
+            Storage::Real(values) => values.resize(elements, T::ZERO),
+            Storage::U8(values) => values.resize(elements, 0),
+            Storage::U32(values) => values.resize(elements, 0),
+        }
+    }
 }
 
 impl<T> std::fmt::Debug for CpuExecutor<T> {
@@ -38,7 +52,7 @@ impl<T: Real> CpuExecutor<T> {
     /// Allocates what does not depend on the batch; all zeros.
     pub fn new(program: Arc<Program>) -> Self {
         let storage = program.buffers().map(|(_, buffer)| RefCell::new(allocate(buffer, 0)));
-        CpuExecutor { storage: storage.collect(), batch_capacity: 0, program }
+        CpuExecutor { storage: storage.collect(), batch_capacity: 0, spare: Vec::new(), program }
     }
 
     /// Makes room for batches of up to `rows` samples.
@@ -48,23 +62,45 @@ impl<T: Real> CpuExecutor<T> {
         }
         self.batch_capacity = rows;
         for ((_, buffer), storage) in self.program.buffers().zip(&mut self.storage) {
-            match storage.get_mut() {
-                Storage::Arena => {}
-                Storage::Real(values) => values.resize(buffer.allocated(rows), T::ZERO),
-                Storage::U8(values) => values.resize(buffer.allocated(rows), 0),
-                Storage::U32(values) => values.resize(buffer.allocated(rows), 0),
-            }
+            storage.get_mut().resize(buffer.allocated(rows));
         }
     }
 
-    /// Runs `pass` on `batch`.
+    /// Its buffers and operations.
+    pub fn program(&self) -> &Arc<Program> {
+        &self.program
+    }
+
+    /// Memory for `rows` rows, to be filled for one step; makes room if there is less.
     ///
     /// # Errors
-    /// [`Error::Argument`](crate::Error::Argument) if a sample does not exist,
-    /// [`Error::Shape`](crate::Error::Shape) if it or its target does not fit.
-    pub fn run(&mut self, pass: Pass, batch: Batch<'_>, step: &Step) -> Result<()> {
-        self.reserve(batch.len());
-        self.load(pass, batch)?;
+    /// [`Error::Argument`] if `rows` is 0.
+    pub fn feed(&mut self, rows: usize) -> Result<CpuFeed<T>> {
+        if rows == 0 {
+            return Err(Error::argument("rows", "are 0; give at least 1"));
+        }
+        self.reserve(rows);
+        let program = &self.program;
+        let mut feed = self.spare.pop().unwrap_or_else(|| {
+            let fed = program.buffers().filter(|(_, buffer)| Pass::Train.reads(buffer.role));
+            let column = |(id, buffer)| FedRows { id, storage: allocate(buffer, 0), filled: 0 };
+            CpuFeed { program: Arc::clone(program), rows, columns: fed.map(column).collect() }
+        });
+        feed.rows = rows;
+        for column in &mut feed.columns {
+            column.storage.resize(program.buffer(column.id).allocated(self.batch_capacity));
+            column.filled = 0;
+        }
+        Ok(feed)
+    }
+
+    /// Runs `pass` on `feed`.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if the feed is of another executor, lacks rows that the pass reads, or
+    /// has others than `step.live_rows`.
+    pub fn run(&mut self, pass: Pass, feed: CpuFeed<T>, step: &Step) -> Result<()> {
+        self.load(pass, feed, step)?;
         let program = Arc::clone(&self.program);
         for op in step.passes(pass).iter().flat_map(|&pass| program.ops(pass)) {
             self.execute(op, step);
@@ -72,81 +108,44 @@ impl<T: Real> CpuExecutor<T> {
         Ok(())
     }
 
-    /// Runs `pass` on `batch`, and looks at what each operation writes before the next one runs.
+    /// Runs `pass` on `feed`, and looks at what each operation writes before the next one runs.
     ///
     /// # Errors
-    /// As [`run`](Self::run); [`Error::NonFiniteValue`](crate::Error::NonFiniteValue) for the first
-    /// value that is NaN or infinite.
-    pub fn run_eagerly(&mut self, pass: Pass, batch: Batch<'_>, step: &Step) -> Result<()> {
-        self.reserve(batch.len());
-        self.load(pass, batch)?;
+    /// As [`run`](Self::run); [`Error::NonFiniteValue`] for the first value that is NaN or
+    /// infinite.
+    pub fn run_eagerly(&mut self, pass: Pass, feed: CpuFeed<T>, step: &Step) -> Result<()> {
+        self.load(pass, feed, step)?;
         let program = Arc::clone(&self.program);
         for op in step.passes(pass).iter().flat_map(|&pass| program.ops(pass)) {
             self.execute(op, step);
             for id in program.parts(&op.writes()) {
-                let values = self.read(id, batch.len());
+                let values = self.read(id, step.live_rows);
                 program.buffer(id).check_finite(op.name(), step.number, &values)?;
             }
         }
         Ok(())
     }
 
-    fn load(&mut self, pass: Pass, batch: Batch<'_>) -> Result<()> {
-        for (column, (id, buffer)) in self.program.of_role(Role::Input).enumerate() {
-            buffer.check_input(batch.data, column)?;
-            self.fill(id, batch, |sample| sample.input(column))?;
+    /// Puts the memory of what `pass` reads of `feed` in the place of the program's own.
+    fn load(&mut self, pass: Pass, mut feed: CpuFeed<T>, step: &Step) -> Result<()> {
+        if !Arc::ptr_eq(&feed.program, &self.program) {
+            return Err(Error::argument("feed", "is of another executor; take one from this"));
         }
-        // Predictions look at no target.
-        if pass == Pass::Predict {
-            return Ok(());
+        if feed.rows != step.live_rows {
+            let problem = format!("has {} rows and the step {}", feed.rows, step.live_rows);
+            return Err(Error::argument("feed", problem));
         }
-        for (column, (id, buffer)) in self.program.of_role(Role::Target).enumerate() {
-            buffer.check_target(batch.data, column)?;
-            self.fill(id, batch, |sample| sample.target(column))?;
+        let reads = |column: &FedRows<T>| pass.reads(self.program.buffer(column.id).role);
+        for column in feed.columns.iter().filter(|column| reads(column)) {
+            self.program.buffer(column.id).check_filled(column.filled, feed.rows)?;
         }
-        for (column, (id, _)) in self.program.of_role(Role::SampleWeight).enumerate() {
-            let mut weights = self.real_mut(id);
-            for (to, sample) in weights.iter_mut().zip(batch.samples()) {
-                *to = T::from_f32(sample?.weight(column));
-            }
+        for column in feed.columns.iter_mut().filter(|column| reads(column)) {
+            // Room may have been made since it was lent.
+            let room = self.program.buffer(column.id).allocated(self.batch_capacity);
+            column.storage.resize(room);
+            std::mem::swap(self.storage[column.id.index()].get_mut(), &mut column.storage);
         }
-        Ok(())
-    }
-
-    /// Fills the rows of `id` with the bytes that `part` takes of each sample.
-    fn fill(
-        &self,
-        id: BufferId,
-        batch: Batch<'_>,
-        part: impl for<'a> Fn(Sample<'a>) -> &'a [u8],
-    ) -> Result<()> {
-        let stride = self.program.buffer(id).stride();
-        let words = |bytes| <[u8]>::chunks_exact(bytes, 4);
-        match &mut *self.storage[id.index()].borrow_mut() {
-            Storage::U8(rows) => {
-                for (row, sample) in rows.chunks_exact_mut(stride).zip(batch.samples()) {
-                    let values = part(sample?);
-                    if let Some(to) = row.get_mut(..values.len()) {
-                        to.copy_from_slice(values);
-                    }
-                }
-            }
-            Storage::Real(rows) => {
-                for (row, sample) in rows.chunks_exact_mut(stride).zip(batch.samples()) {
-                    for (to, from) in row.iter_mut().zip(words(part(sample?))) {
-                        *to = T::from_f32(bytemuck::pod_read_unaligned(from));
-                    }
-                }
-            }
-            Storage::U32(rows) => {
-                for (row, sample) in rows.chunks_exact_mut(stride).zip(batch.samples()) {
-                    for (to, from) in row.iter_mut().zip(words(part(sample?))) {
-                        *to = bytemuck::pod_read_unaligned(from);
-                    }
-                }
-            }
-            Storage::Arena => {}
-        }
+        self.spare.push(feed);
         Ok(())
     }
 
@@ -206,8 +205,8 @@ impl<T: Real> CpuExecutor<T> {
     /// Sets the values of `id`, `[rows, columns]` without padding.
     ///
     /// # Errors
-    /// [`Error::Shape`](crate::Error::Shape) if the number of values is not that of whole rows, or of all of them if
-    /// the number of rows is fixed.
+    /// [`Error::Shape`] if the number of values is not that of whole rows, or of all of them if the
+    /// number of rows is fixed.
     pub fn write(&mut self, id: BufferId, values: &[f64]) -> Result<()> {
         let rows = self.program.buffer(id).check_values(values.len())?;
         if self.program.buffer(id).rows == Rows::Batch {

@@ -25,6 +25,7 @@ mod dense_backward_weights;
 mod dense_forward;
 mod dropout;
 mod executor;
+mod feed;
 pub(crate) mod gaussian_noise;
 mod layer_normalize;
 mod loss;
@@ -48,6 +49,7 @@ mod take_mean;
 mod top_k;
 
 pub use executor::CpuExecutor;
+pub use feed::{CpuColumn, CpuFeed};
 pub use real::{Matrix, Real};
 
 /// The CPU as the place where a model is built.

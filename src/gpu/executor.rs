@@ -7,12 +7,12 @@ use std::sync::Arc;
 use wgpu::{BufferUsages, CommandEncoder, CommandEncoderDescriptor};
 
 use super::device::Gpu;
+use super::feed::GpuFeed;
 use super::kernel::{Access, Kernel};
 use super::plan::{Dispatch, plan, size};
 use super::readback::Readback;
 use super::table::{Table, byte_size, element_size};
 use super::upload::Upload;
-use crate::data::Batch;
 use crate::error::{Error, Result};
 use crate::program::{BufferId, Element, Metrics, Pass, Program, Role, Rows, Step};
 
@@ -151,23 +151,53 @@ impl GpuExecutor {
         }))
     }
 
-    /// Uploads `batch`, runs `pass` on it and submits, without waiting for the result. Waits only
-    /// if every upload slot is in flight.
+    /// Its buffers and operations.
+    pub fn program(&self) -> &Arc<Program> {
+        &self.program
+    }
+
+    /// Memory for `rows` rows, to be filled for one step. Waits only if every upload slot is in
+    /// flight, and makes room if there is less, which loses what the rows have gathered.
     ///
     /// # Errors
-    /// [`Error::Device`] if the device is lost or out of memory, [`Error::Argument`] and
-    /// [`Error::Shape`] for a batch that does not fit.
-    pub async fn run(&mut self, pass: Pass, batch: Batch<'_>, step: &Step) -> Result<()> {
-        self.check_batch(pass, batch)?;
-        self.reserve(batch.len()).await?;
-        self.prepare(pass).await?;
+    /// As [`reserve`](Self::reserve); [`Error::Argument`] if `rows` is 0, [`Error::Busy`] if every
+    /// slot is lent or in an encoder of the host's.
+    pub async fn feed(&mut self, rows: usize) -> Result<GpuFeed> {
+        self.reserve(rows).await?;
         self.upload.ready(&self.gpu).await?;
+        self.try_feed(rows)
+    }
+
+    /// [`feed`](Self::feed) without waiting and without making room.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] if no upload slot is free, [`Error::Argument`] if `rows` is 0 or more than
+    /// there is room for, [`Error::Device`] if the device is lost.
+    pub fn try_feed(&mut self, rows: usize) -> Result<GpuFeed> {
+        let capacity = self.table.capacity();
+        if rows == 0 || rows > capacity {
+            let problem = format!("are {rows}; give 1 to {capacity}, or prepare for more first");
+            return Err(Error::argument("rows", problem));
+        }
+        self.upload.lend(&self.gpu, rows)
+    }
+
+    /// Runs `pass` on `feed` and submits, without waiting for the result.
+    ///
+    /// # Errors
+    /// [`Error::Device`] if the device is lost or out of memory; [`Error::Argument`] if the feed
+    /// lacks rows that the pass reads, is of before room was made for larger batches, or has
+    /// others than `step.live_rows`.
+    pub async fn run(&mut self, pass: Pass, feed: GpuFeed, step: &Step) -> Result<()> {
+        self.upload.check(pass, &feed, step)?;
+        self.prepare(pass).await?;
         let Self { gpu, table, upload, passes, .. } = self;
         gpu.guarded(|| {
             let mut encoder = encoder(gpu, "minibatch.step");
-            let (offset, slot) = upload.record(gpu, table, &mut encoder, pass, batch, step)?;
-            record_pass(&mut encoder, dispatches(passes, pass, step), batch.len(), offset)?;
-            slot.submitted(gpu.queue.submit([encoder.finish()]));
+            let recorded = upload.record(table, &mut encoder, pass, feed, step)?;
+            let bound = dispatches(passes, pass, step);
+            record_pass(&mut encoder, bound, step.live_rows, recorded.offset)?;
+            upload.ring().submitted(recorded.place, gpu.queue.submit([encoder.finish()]));
             Ok(())
         })?;
         self.submits += 1;
@@ -179,17 +209,15 @@ impl GpuExecutor {
     /// # Errors
     /// As [`run`](Self::run); [`Error::NonFiniteValue`] for the first value that is NaN or
     /// infinite.
-    pub async fn run_eagerly(&mut self, pass: Pass, batch: Batch<'_>, step: &Step) -> Result<()> {
-        self.check_batch(pass, batch)?;
-        self.reserve(batch.len()).await?;
+    pub async fn run_eagerly(&mut self, pass: Pass, feed: GpuFeed, step: &Step) -> Result<()> {
+        self.upload.check(pass, &feed, step)?;
         self.prepare(pass).await?;
-        self.upload.ready(&self.gpu).await?;
         let Self { gpu, table, upload, .. } = self;
         let offset = gpu.guarded(|| {
             let mut encoder = encoder(gpu, "minibatch.upload");
-            let (offset, slot) = upload.record(gpu, table, &mut encoder, pass, batch, step)?;
-            slot.submitted(gpu.queue.submit([encoder.finish()]));
-            Ok(offset)
+            let recorded = upload.record(table, &mut encoder, pass, feed, step)?;
+            upload.ring().submitted(recorded.place, gpu.queue.submit([encoder.finish()]));
+            Ok(recorded.offset)
         })?;
         self.submits += 1;
         let count = dispatches(&self.passes, pass, step).count();
@@ -207,52 +235,46 @@ impl GpuExecutor {
                         bindings.filter(|(access, _)| **access == Access::Write).map(|(_, &id)| id),
                     );
                 }
-                record_pass(&mut encoder, one, batch.len(), offset)?;
+                record_pass(&mut encoder, one, step.live_rows, offset)?;
                 gpu.queue.submit([encoder.finish()]);
                 Ok(())
             })?;
             self.submits += 1;
             for id in self.program.parts(&written) {
-                let values = self.read(id, batch.len()).await?;
+                let values = self.read(id, step.live_rows).await?;
                 self.program.buffer(id).check_finite(name, step.number, &values)?;
             }
         }
         self.gpu.check()
     }
 
-    /// Records one step into the caller's `encoder`: the upload of `batch`, then `pass` as one
-    /// compute pass. Never submits and never waits. The caller submits its encoder on the same
-    /// queue and keeps polling the device, as any wgpu application does.
+    /// Records one step into the caller's `encoder`: the copy of what `pass` reads of `feed`, then
+    /// `pass` as one compute pass. Never submits and never waits. The caller submits its encoder on
+    /// the same queue and keeps polling the device, as any wgpu application does.
     ///
-    /// [`reserve`](Self::reserve) and [`prepare`](Self::prepare) must have been called for this
-    /// batch size and pass, so that nothing is allocated here.
+    /// [`prepare`](Self::prepare) must have been called for this pass, so that nothing is allocated
+    /// here.
     ///
     /// # Errors
-    /// [`Error::Busy`] if no upload slot is free, [`Error::Argument`] if the batch is larger than
-    /// reserved or the pass is not prepared. Nothing is recorded then.
+    /// As [`run`](Self::run); [`Error::Argument`] if the pass is not prepared. Nothing is recorded
+    /// then.
     pub fn record(
         &mut self,
         encoder: &mut CommandEncoder,
         pass: Pass,
-        batch: Batch<'_>,
+        feed: GpuFeed,
         step: &Step,
     ) -> Result<()> {
-        self.check_batch(pass, batch)?;
-        let capacity = self.table.capacity();
-        if batch.len() > capacity || !self.passes.contains_key(&pass) {
-            return Err(Error::argument(
-                "batch",
-                format!(
-                    "of {} samples for {pass:?}; call prepare first (room for {capacity} samples \
-                     now)",
-                    batch.len(),
-                ),
-            ));
+        self.upload.check(pass, &feed, step)?;
+        if step.passes(pass).iter().any(|pass| !self.passes.contains_key(pass)) {
+            return Err(Error::argument("pass", format!("{pass:?} is not prepared; call prepare")));
         }
         let Self { gpu, table, upload, passes, .. } = self;
         gpu.guarded(|| {
-            let offset = upload.record_for_host(gpu, table, encoder, pass, batch, step)?;
-            record_pass(encoder, dispatches(passes, pass, step), batch.len(), offset)
+            let recorded = upload.record(table, encoder, pass, feed, step)?;
+            upload.left_to_host(&recorded);
+            let bound = dispatches(passes, pass, step);
+            record_pass(encoder, bound, step.live_rows, recorded.offset)
         })
     }
 
@@ -279,7 +301,7 @@ impl GpuExecutor {
         self.upload.ring().forget_dropped();
     }
 
-    /// Runs `pass` on what the buffers hold, without uploading a batch, and submits.
+    /// Runs `pass` on what the buffers hold, without a feed, and submits.
     ///
     /// # Errors
     /// [`Error::Argument`] if no room for the step's rows was reserved, [`Error::Device`] if the
@@ -312,25 +334,6 @@ impl GpuExecutor {
     pub fn kernels(&self, pass: Pass) -> Vec<Kernel> {
         let bound = self.passes.get(&pass).into_iter().flatten();
         bound.map(|bound| bound.dispatch.kernel).collect()
-    }
-
-    /// Everything that could be wrong with a batch, before anything is touched.
-    fn check_batch(&self, pass: Pass, batch: Batch<'_>) -> Result<()> {
-        if batch.is_empty() {
-            return Err(Error::argument("batch", "holds no sample; give at least one"));
-        }
-        for (column, (_, input)) in self.program.of_role(Role::Input).enumerate() {
-            input.check_input(batch.data, column)?;
-        }
-        if pass != Pass::Predict {
-            for (column, (_, target)) in self.program.of_role(Role::Target).enumerate() {
-                target.check_target(batch.data, column)?;
-            }
-        }
-        match batch.indices.iter().find(|&&index| index as usize >= batch.data.len()) {
-            Some(index) => batch.data.sample(*index as usize).map(|_| ()),
-            None => Ok(()),
-        }
     }
 
     /// Dispatches that one step of `pass` records, once it is prepared.

@@ -8,6 +8,7 @@ mod adapter;
 mod completion;
 mod device;
 mod executor;
+mod feed;
 mod kernel;
 mod pipeline;
 mod plan;
@@ -22,6 +23,7 @@ mod upload;
 pub use adapter::{adapters, is_software, kernel_class};
 pub use device::{Gpu, ShaderEdit};
 pub use executor::GpuExecutor;
+pub use feed::{GpuColumn, GpuFeed};
 pub use kernel::{Access, InputKind, Kernel, KernelClass, LossKind, MetricKind};
 #[cfg(not(target_arch = "wasm32"))]
 pub use polling::block_on;

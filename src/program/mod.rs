@@ -4,6 +4,7 @@
 mod access;
 mod buffer;
 mod builder;
+mod feed;
 mod metrics;
 mod op;
 mod shapes;
@@ -11,6 +12,7 @@ mod step;
 
 pub use buffer::{Buffer, BufferId, Element, Placement, Role, Rows};
 pub use builder::ProgramBuilder;
+pub use feed::{Column, Feed};
 pub use metrics::Metrics;
 pub use op::{AdamRule, Op, Pass, dropout_threshold};
 pub use step::Step;

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::executor::{Backend, Executor};
+use super::feed::{check_input, check_target};
 use super::recording::Recorded;
 use super::totals::Totals;
 use crate::data::{Batch, Dataset};
@@ -166,7 +167,7 @@ impl Model {
         }
         let inputs = self.program.of_role(Role::Input).enumerate();
         for ((column, (_, buffer)), (_, input)) in inputs.zip(self.architecture().inputs()) {
-            buffer.check_input(data, column)?;
+            check_input(buffer, data, column)?;
             // Flat samples fit any shape of their width, and a flat input takes any such sample.
             let actual = data.inputs().get(column).map_or(&[][..], |input| &input.shape);
             let expected = &*input.shape;
@@ -193,7 +194,7 @@ impl Model {
 
     pub(super) fn check_targets(&self, data: &Dataset) -> Result<()> {
         let mut targets = self.program.of_role(Role::Target).enumerate();
-        targets.try_for_each(|(column, (_, target))| target.check_target(data, column))
+        targets.try_for_each(|(column, (_, target))| check_target(target, data, column))
     }
 
     /// What the last batch that ran has left in a buffer: `dense_1.output` `[samples, units]`, its

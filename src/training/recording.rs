@@ -2,6 +2,7 @@
 
 use super::arguments::check_batch_size;
 use super::executor::Executor;
+use super::feed::fill;
 use super::model::Model;
 use super::scores::Scores;
 use crate::data::Batch;
@@ -67,11 +68,12 @@ impl Model {
         self.check_batch(batch, true)?;
         self.settle_recorded();
         let step = self.next_step(batch.len());
-        let recorded = match &mut self.executor {
-            Executor::Gpu(gpu) => gpu.record(encoder, Pass::Train, batch, &step),
-            Executor::Cpu(_) => Err(on_the_cpu()),
+        let Executor::Gpu(gpu) = &mut self.executor else {
+            return Err(on_the_cpu());
         };
-        recorded?;
+        let mut feed = gpu.try_feed(batch.len())?;
+        fill(&mut feed, gpu.program(), Pass::Train, batch)?;
+        gpu.record(encoder, Pass::Train, feed, &step)?;
         self.steps = step.number;
         self.last_rows = batch.len();
         Ok(())
