@@ -73,7 +73,7 @@ pub mod training;
 
 pub use atomic_write::atomic_write;
 pub use cpu::Cpu;
-pub use error::{Error, IdxProblem, Result};
+pub use error::{DeviceError, Error, IdxProblem, Result};
 pub use gpu::Gpu;
 pub use loss::{Accuracy, Loss};
 pub use metric::Metric;

@@ -77,7 +77,7 @@ impl Calls {
     fn note(&mut self, hook: &str, with: impl std::fmt::Display) -> Result<()> {
         self.seen.push(format!("{}{hook} {with}", self.name).trim_end().to_owned());
         match hook == self.fails_in {
-            true => Err(Error::Device("as told".into())),
+            true => Err(Error::callback("as told")),
             false => Ok(()),
         }
     }
@@ -240,7 +240,7 @@ fn an_error_in_any_hook_ends_the_call_and_leaves_a_usable_model() {
         ] {
             let mut calls = Calls { fails_in: hook, ..Calls::default() };
             let result = model.fit(&data, small_fit().callback(&mut calls));
-            assert!(matches!(result, Err(Error::Device(_))), "{hook}: {result:?}");
+            assert!(matches!(result, Err(Error::Callback(_))), "{hook}: {result:?}");
             assert_eq!(calls.seen.len(), calls_until, "{hook}: {:?}", calls.seen);
             if hook == "train_begin" {
                 assert_eq!(model.steps(), 0);
@@ -254,7 +254,7 @@ fn an_error_in_any_hook_ends_the_call_and_leaves_a_usable_model() {
         for hook in ["predict_begin", "predict_batch_begin", "predict_batch_end", "predict_end"] {
             let mut calls = Calls { fails_in: hook, ..Calls::default() };
             let result = model.predict(&data, Predict::new().callback(&mut calls));
-            assert!(matches!(result, Err(Error::Device(_))), "{hook}");
+            assert!(matches!(result, Err(Error::Callback(_))), "{hook}");
         }
     }
 }

@@ -18,7 +18,7 @@ use minibatch::program::{Metrics, Pass, Program, Step};
 use minibatch::schedule::{
     CosineDecay, ExponentialDecay, OneCycle, PiecewiseConstantDecay, PolynomialDecay,
 };
-use minibatch::training::{Backend, Scores};
+use minibatch::training::{Backend, Scores, fill};
 use minibatch::{
     Activation, Adam, Clip, Cpu, Evaluate, Fit, Functional, Gpu, Loss, Metric, Model, Optimizer,
     Predict, Schedule, Sequential, Sgd,
@@ -440,7 +440,9 @@ impl Oracle {
             Pass::Train => self.next_step(rows),
             _ => Step::forward(rows),
         };
-        self.cpu.run(pass, Batch { data: &data, indices }, &step).unwrap();
+        let mut feed = self.cpu.feed(rows).unwrap();
+        fill(&mut feed, &self.program, pass, Batch { data: &data, indices }).unwrap();
+        self.cpu.run(pass, feed, &step).unwrap();
     }
 
     fn next_step(&mut self, rows: usize) -> Step {

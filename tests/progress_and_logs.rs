@@ -436,7 +436,7 @@ fn output_that_nobody_reads_does_not_end_training() {
 fn an_error_inside_an_epoch_leaves_the_cursor_at_the_begin_of_a_line() {
     let mut text = Vec::new();
     let mut bar = ProgressBar::to(&mut text, Verbose::Bar);
-    let mut fails = LambdaCallback::new().on_batch_end(|_, _| Err(Error::Device("told to".into())));
+    let mut fails = LambdaCallback::new().on_batch_end(|_, _| Err(Error::callback("told to")));
     let fit = Fit::new().callback(&mut bar).callback(&mut fails);
     model().fit(&digits(64), fit).unwrap_err();
     drop(bar);
@@ -512,8 +512,8 @@ fn state(model: &mut Model) -> Vec<u8> {
 
 /// Breaks training off before this step of the model, counted from 1.
 fn breaks_at(step: u64) -> LambdaCallback<'static> {
-    LambdaCallback::new().on_batch_begin(move |run, _| match run.steps() + 1 == step {
-        true => Err(Error::Device("broken off".into())),
+    LambdaCallback::new().on_batch_begin(move |model, _| match model.steps() + 1 == step {
+        true => Err(Error::callback("broken off")),
         false => Ok(()),
     })
 }

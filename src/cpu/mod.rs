@@ -2,8 +2,10 @@
 //! the GPU is checked against). One plain function an operation, named as its kernel.
 
 mod executor;
+mod feed;
 
 pub use executor::CpuExecutor;
+pub use feed::{CpuColumn, CpuFeed};
 
 /// The CPU as the place where a model is built.
 #[derive(Debug, Clone, Copy, Default)]

@@ -5,10 +5,14 @@
 //! features and, through [`GpuExecutor::record`], neither submits nor waits.
 
 mod adapter;
+mod completion;
 mod device;
 mod executor;
+mod feed;
 mod pipeline;
 mod plan;
+#[cfg(not(target_arch = "wasm32"))]
+mod polling;
 mod readback;
 mod staging;
 mod table;
@@ -18,5 +22,8 @@ pub use crate::operation::{Access, Kernel, KernelClass};
 pub use adapter::{adapters, is_software, kernel_class};
 pub use device::{Gpu, ShaderEdit};
 pub use executor::GpuExecutor;
+pub use feed::{GpuColumn, GpuFeed};
 pub(crate) use plan::plan;
+#[cfg(not(target_arch = "wasm32"))]
+pub use polling::block_on;
 pub use wgpu::{AdapterInfo, CommandEncoder, DeviceType};

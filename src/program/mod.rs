@@ -2,6 +2,7 @@
 //! the CPU and the GPU executor run the same [`Program`].
 
 mod builder;
+mod feed;
 mod metrics;
 mod pass;
 
@@ -10,6 +11,7 @@ pub use crate::operation::{AdamRule, dropout_threshold};
 use crate::table::Table;
 pub use crate::table::{Buffer, BufferId, Element, Placement, Role, Rows, Step};
 pub use builder::ProgramBuilder;
+pub use feed::{Column, Feed};
 pub use metrics::Metrics;
 pub use pass::Pass;
 

@@ -45,10 +45,13 @@ pub(super) struct Totals {
 /// What recorded steps add up to.
 #[derive(Debug, Default)]
 pub(super) struct Recorded {
+    /// The samples of what was read already; the device counts them.
     pub samples: usize,
     /// What was read already; the rest is still on the device, or in what the host has not
     /// submitted yet.
     pub read: Metrics,
+    /// How many steps whose encoder was dropped are no longer among the steps of the session.
+    pub dropped: u64,
 }
 
 impl Session {
@@ -82,9 +85,9 @@ impl Session {
         })
     }
 
-    /// Training steps made so far.
+    /// Training steps made so far; those whose encoder was dropped never happened.
     pub fn steps(&self) -> u64 {
-        self.steps
+        self.steps.saturating_sub(self.unsettled_steps())
     }
 
     /// The scalars of the next step of `pass`.
