@@ -1,8 +1,8 @@
 // Loss, right outputs and gradient of a loss that compares each of outputs[B,U] with a target of its
 // own and takes the mean over the units. One row an invocation, as in softmax_crossentropy.wgsl. The
-// gradient is with respect to what the last layer's activation was applied to. The file of the loss says, of
-// four outputs at once, what each costs (loss_of), the slope of that (slope_of), and 1 where an output
-// is right (right_of).
+// gradient is with respect to what the last layer's activation was applied to. The file of the loss
+// says, of four outputs at once, what each costs (loss_of), the slope of that (slope_of), and 1 where
+// an output is right (right_of).
 @group(0) @binding(2) var<storage, read> outputs: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read> targets: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read> sample_weights: array<f32>;
