@@ -31,7 +31,8 @@ fn every_operation(class: KernelClass, checked: bool) -> HashSet<Kernel> {
     let mut kernels = HashSet::new();
     for operation in Operation::all() {
         let verdict =
-            pollster::block_on(parity::operation(&gpu, operation, &operation.shapes())).unwrap();
+            minibatch::gpu::block_on(parity::operation(&gpu, operation, &operation.shapes()))
+                .unwrap();
         println!(
             "{:40} {:.3} of the bound, {:.2} s",
             verdict.name,
@@ -63,7 +64,7 @@ fn whole_trainings_agree_with_the_oracle() {
         for checked in [false, true] {
             let gpu = gpu().with_kernel_class(class).unwrap().with_checked_shaders(checked);
             for training in Training::ALL {
-                let verdict = pollster::block_on(parity::training(&gpu, training)).unwrap();
+                let verdict = minibatch::gpu::block_on(parity::training(&gpu, training)).unwrap();
                 println!("{:40} {:.3} of the bound", verdict.name, verdict.worst.ratio());
                 assert_passed(&verdict);
             }
@@ -77,7 +78,7 @@ fn more_elements_than_one_dimension_of_workgroups() {
     for operation in Operation::all() {
         if let Some(shape) = operation.large_shape() {
             assert_passed(
-                &pollster::block_on(parity::operation(&gpu, operation, &[shape])).unwrap(),
+                &minibatch::gpu::block_on(parity::operation(&gpu, operation, &[shape])).unwrap(),
             );
         }
     }
