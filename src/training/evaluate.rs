@@ -6,6 +6,7 @@ use super::model::Model;
 use super::scores::Scores;
 use crate::data::{Batch, BatchOrder, Dataset, Shuffle};
 use crate::error::Result;
+#[cfg(not(target_arch = "wasm32"))]
 use crate::gpu::block_on;
 use crate::program::{Pass, Step};
 

@@ -10,6 +10,7 @@ use super::model::Model;
 use super::totals::Totals;
 use crate::data::{Batch, BatchOrder, Dataset};
 use crate::error::{Error, Result};
+#[cfg(not(target_arch = "wasm32"))]
 use crate::gpu::block_on;
 use crate::program::{Metrics, Pass};
 

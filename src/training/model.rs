@@ -9,7 +9,9 @@ use super::recording::Recorded;
 use super::totals::Totals;
 use crate::data::{Batch, Dataset};
 use crate::error::{Error, Result};
-use crate::gpu::{GpuExecutor, block_on};
+use crate::gpu::GpuExecutor;
+#[cfg(not(target_arch = "wasm32"))]
+use crate::gpu::block_on;
 use crate::model::{
     Compiled, Functional, Lowered, Report, Saved, Weights, load, lowered, save, tensors,
 };

@@ -5,6 +5,7 @@ use super::predict::Predictions;
 use super::scores::Scores;
 use crate::data::Batch;
 use crate::error::{Error, Result};
+#[cfg(not(target_arch = "wasm32"))]
 use crate::gpu::block_on;
 use crate::program::{Pass, Step};
 

@@ -7,6 +7,7 @@ use super::callback::StepEnd;
 use super::model::Model;
 use crate::data::{Batch, BatchOrder, Dataset, Shuffle};
 use crate::error::{Error, Result};
+#[cfg(not(target_arch = "wasm32"))]
 use crate::gpu::block_on;
 use crate::program::{Pass, Step};
 

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::executor::Executor;
 use super::model::Model;
 use crate::error::{Error, Result};
+#[cfg(not(target_arch = "wasm32"))]
 use crate::gpu::block_on;
 use crate::model::{Compiled, Objective, Saved, load};
 
