@@ -25,24 +25,25 @@ fn the_mean_of_four_batches_is_taken_and_the_next_four_begin_at_zero() {
     let program = Arc::new(builder.build());
     let mut cpu = CpuExecutor::<f32>::new(Arc::clone(&program));
     let gpu = Gpu::new().unwrap();
-    let mut device = pollster::block_on(GpuExecutor::new(&gpu, Arc::clone(&program))).unwrap();
+    let mut device =
+        minibatch::gpu::block_on(GpuExecutor::new(&gpu, Arc::clone(&program))).unwrap();
     let step = Step::forward(1);
     for round in [1.0, -3.0] {
         for batch in 0..4 {
             // 0 to 3 in each place, and the place: 1.5 + place is the mean.
             let values: Vec<f64> = (0..6).map(|place| round * f64::from(batch + place)).collect();
             cpu.write(gradient, &values).unwrap();
-            pollster::block_on(device.write(gradient, &values)).unwrap();
+            minibatch::gpu::block_on(device.write(gradient, &values)).unwrap();
             cpu.execute(&program.ops(Pass::Predict)[0], &step);
-            pollster::block_on(device.execute(Pass::Predict, &step)).unwrap();
+            minibatch::gpu::block_on(device.execute(Pass::Predict, &step)).unwrap();
         }
         cpu.execute(&program.ops(Pass::Train)[0], &step);
-        pollster::block_on(device.execute(Pass::Train, &step)).unwrap();
+        minibatch::gpu::block_on(device.execute(Pass::Train, &step)).unwrap();
         let mean: Vec<f64> = (0..6).map(|place| round * (1.5 + f64::from(place))).collect();
         assert_eq!(cpu.read(gradient, 1), mean);
-        assert_eq!(pollster::block_on(device.read(gradient, 1)).unwrap(), mean);
+        assert_eq!(minibatch::gpu::block_on(device.read(gradient, 1)).unwrap(), mean);
         assert_eq!(cpu.read(sum, 1), [0.0; 6]);
-        assert_eq!(pollster::block_on(device.read(sum, 1)).unwrap(), [0.0; 6]);
+        assert_eq!(minibatch::gpu::block_on(device.read(sum, 1)).unwrap(), [0.0; 6]);
     }
 }
 

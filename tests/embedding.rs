@@ -10,7 +10,7 @@ use minibatch::cpu::CpuExecutor;
 use minibatch::data::{Batch, BatchOrder, Dataset, Features, Shuffle, synthetic_digits};
 use minibatch::gpu::{GpuExecutor, GpuFeed, KernelClass, block_on};
 use minibatch::model::{Compiled, Input, Objective, lower};
-use minibatch::program::{BufferId, Column, Element, Feed, Pass, Program, Role};
+use minibatch::program::{BufferId, Column, Element, Feed, Metrics, Pass, Program, Role};
 use minibatch::training::{History, Request, Scores, fill};
 use minibatch::{
     Activation, Adam, DeviceError, Error, Evaluate, Fit, Functional, Gpu, Loss, Metric, Model,
@@ -779,4 +779,31 @@ fn a_feed_that_does_not_fit_its_step_is_refused() {
     refused(block_on(executor.run(Pass::Train, feed, &step(3))), "take a new one");
     refused(block_on(executor.feed(0)).map(|_| ()), "rows");
     assert_eq!(parameters(&mut executor), before, "something ran");
+}
+
+#[test]
+fn what_runs_on_the_device_may_be_awaited_on_any_thread() {
+    fn sent<T: Send>(value: T) -> T {
+        value
+    }
+    let (device, queue) = host();
+    let (program, compiled, data) = two_inputs(3);
+    let gpu = Gpu::from_device(device, queue);
+    let batch = Batch { data: &data, indices: &[0, 1, 2] };
+    let step = compiled.optimizer.step(3, 1, 0.1);
+    std::thread::scope(|scope| {
+        let work = scope.spawn(|| {
+            let mut executor =
+                block_on(sent(GpuExecutor::new(&gpu, Arc::clone(&program)))).unwrap();
+            let feed = block_on(sent(executor.feed(3))).unwrap();
+            (executor, feed)
+        });
+        let (mut executor, mut feed) = work.join().unwrap();
+        fill(&mut feed, &program, Pass::Train, batch).unwrap();
+        let ran = scope.spawn(move || {
+            block_on(sent(executor.run(Pass::Train, feed, &step))).unwrap();
+            block_on(sent(executor.read_metrics())).unwrap()
+        });
+        assert_ne!(ran.join().unwrap(), Metrics::default());
+    });
 }

@@ -82,7 +82,8 @@ fn sums_of(samples: &Samples, columns: usize, op: impl Fn([BufferId; 4]) -> Op) 
 
     let gpu = Gpu::new().unwrap();
     let mut cpu = CpuExecutor::<f32>::new(Arc::clone(&program));
-    let mut device = pollster::block_on(GpuExecutor::new(&gpu, Arc::clone(&program))).unwrap();
+    let mut device =
+        minibatch::gpu::block_on(GpuExecutor::new(&gpu, Arc::clone(&program))).unwrap();
     let batches = samples
         .predictions
         .chunks(32 * units)
@@ -92,13 +93,13 @@ fn sums_of(samples: &Samples, columns: usize, op: impl Fn([BufferId; 4]) -> Op) 
         let step = Step::forward(w.len());
         for (id, values) in [(predictions, p), (targets, t), (weights, w)] {
             cpu.write(id, values).unwrap();
-            pollster::block_on(device.write(id, values)).unwrap();
+            minibatch::gpu::block_on(device.write(id, values)).unwrap();
         }
         program.ops(Pass::Predict).iter().for_each(|op| cpu.execute(op, &step));
-        pollster::block_on(device.execute(Pass::Predict, &step)).unwrap();
+        minibatch::gpu::block_on(device.execute(Pass::Predict, &step)).unwrap();
     }
     let rows = samples.weights.len().min(32);
-    let of_gpu = pollster::block_on(device.read(sums, rows)).unwrap();
+    let of_gpu = minibatch::gpu::block_on(device.read(sums, rows)).unwrap();
     [cpu.read(sums, rows), of_gpu].map(|of_rows| {
         (0..columns).map(|column| of_rows.iter().skip(column).step_by(columns).sum()).collect()
     })
@@ -302,7 +303,8 @@ fn a_confusion_matrix_counts_labels_by_row_and_predictions_by_column() {
     let program = Arc::new(builder.build());
     let gpu = Gpu::new().unwrap();
     let mut cpu = CpuExecutor::<f32>::new(Arc::clone(&program));
-    let mut device = pollster::block_on(GpuExecutor::new(&gpu, Arc::clone(&program))).unwrap();
+    let mut device =
+        minibatch::gpu::block_on(GpuExecutor::new(&gpu, Arc::clone(&program))).unwrap();
     // Each row's prediction; the fourth is beyond the three classes, as is the fifth's label. The
     // second batch is smaller, and what the first one left beyond it must not count.
     let batches: [(&[usize], &[f64], &[f64]); 2] = [
@@ -315,18 +317,18 @@ fn a_confusion_matrix_counts_labels_by_row_and_predictions_by_column() {
         let step = Step::forward(classes.len());
         for (id, values) in [(input, &x[..]), (labels, classes), (weights, weighed)] {
             cpu.write(id, values).unwrap();
-            pollster::block_on(device.write(id, values)).unwrap();
+            minibatch::gpu::block_on(device.write(id, values)).unwrap();
         }
         program.ops(Pass::Predict).iter().for_each(|op| cpu.execute(op, &step));
-        pollster::block_on(device.execute(Pass::Predict, &step)).unwrap();
+        minibatch::gpu::block_on(device.execute(Pass::Predict, &step)).unwrap();
     }
     let expected = [[0.25, 2.5, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 4.0]];
     assert_eq!(cpu.read(matrix, 2), expected.concat());
-    assert_eq!(pollster::block_on(device.read(matrix, 2)).unwrap(), expected.concat());
+    assert_eq!(minibatch::gpu::block_on(device.read(matrix, 2)).unwrap(), expected.concat());
     cpu.clear_metrics();
     device.clear_metrics().unwrap();
     assert_eq!(cpu.read(matrix, 2), [0.0; 9]);
-    assert_eq!(pollster::block_on(device.read(matrix, 2)).unwrap(), [0.0; 9]);
+    assert_eq!(minibatch::gpu::block_on(device.read(matrix, 2)).unwrap(), [0.0; 9]);
 }
 
 #[test]

@@ -25,7 +25,7 @@ fn assert_caught(gpu: &Gpu, form: &Form, class: KernelClass, mutation: Mutation)
     ));
     // Two shapes at a time have two seeds, an even and an odd one: some cases differ between them.
     let caught = parity::shapes().chunks(2).any(|shapes| {
-        let verdict = pollster::block_on(parity::operation(&broken, form, shapes));
+        let verdict = minibatch::gpu::block_on(parity::operation(&broken, form, shapes));
         !verdict.unwrap_or_else(|error| panic!("{}, {what}: {error}", form.name)).passed()
     });
     assert!(caught, "{} ({class:?}) passed with {what}: {from:?} -> {to:?}", form.name);

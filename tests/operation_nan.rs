@@ -37,8 +37,9 @@ fn assert_shows(op: impl Fn(&mut ProgramBuilder, &dyn Fn(&str) -> BufferId) -> O
     let mut cpu = CpuExecutor::<f64>::new(Arc::clone(&program));
     cpu.reserve(ROWS);
     let mut gpu =
-        pollster::block_on(GpuExecutor::new(&Gpu::new().unwrap(), Arc::clone(&program))).unwrap();
-    pollster::block_on(gpu.reserve(ROWS)).unwrap();
+        minibatch::gpu::block_on(GpuExecutor::new(&Gpu::new().unwrap(), Arc::clone(&program)))
+            .unwrap();
+    minibatch::gpu::block_on(gpu.reserve(ROWS)).unwrap();
     for id in op.reads() {
         let buffer = program.buffer(id);
         let count = buffer.live_rows(ROWS) * buffer.columns;
@@ -47,17 +48,17 @@ fn assert_shows(op: impl Fn(&mut ProgramBuilder, &dyn Fn(&str) -> BufferId) -> O
             values[UNITS + 1] = f64::NAN;
         }
         cpu.write(id, &values).unwrap();
-        pollster::block_on(gpu.write(id, &values)).unwrap();
+        minibatch::gpu::block_on(gpu.write(id, &values)).unwrap();
     }
     let step = Step::forward(ROWS);
     cpu.execute(&op, &step);
-    pollster::block_on(gpu.execute(Pass::Predict, &step)).unwrap();
+    minibatch::gpu::block_on(gpu.execute(Pass::Predict, &step)).unwrap();
     for id in op.writes() {
         let is_nan = |values: Vec<f64>| values.iter().map(|x| x.is_nan()).collect::<Vec<_>>();
         let expected = is_nan(cpu.read(id, ROWS));
         let name = &program.buffer(id).name;
         assert!(expected.contains(&true), "{} hides a NaN from {name}", op.name());
-        let actual = is_nan(pollster::block_on(gpu.read(id, ROWS)).unwrap());
+        let actual = is_nan(minibatch::gpu::block_on(gpu.read(id, ROWS)).unwrap());
         assert_eq!(actual, expected, "{} of {}", name, op.name());
     }
 }

@@ -48,7 +48,7 @@ fn lists(name: &str, compiled: Compiled, gpu: &Gpu) -> [Lists; 4] {
         let program = model.program();
         let operations = program.ops(pass).iter().map(|op| operation(program, op)).collect();
         let executor = model.gpu().unwrap();
-        pollster::block_on(executor.prepare(pass)).unwrap();
+        minibatch::gpu::block_on(executor.prepare(pass)).unwrap();
         let kernels = executor.kernels(pass);
         assert_eq!(kernels.len(), executor.dispatches(pass));
         let dispatches = kernels.iter().map(|kernel| kernel.name.to_owned()).collect();

@@ -27,7 +27,7 @@ fn every_form(class: KernelClass, checked: bool) {
     let gpu = gpu().with_kernel_class(class).unwrap().with_checked_shaders(checked);
     for form in parity::forms() {
         let verdict =
-            pollster::block_on(parity::operation(&gpu, &form, &parity::shapes())).unwrap();
+            minibatch::gpu::block_on(parity::operation(&gpu, &form, &parity::shapes())).unwrap();
         println!(
             "{:40} {:.3} of the bound, {:.2} s",
             verdict.name,
@@ -64,7 +64,7 @@ fn whole_trainings_agree_with_the_oracle() {
         for checked in [false, true] {
             let gpu = gpu().with_kernel_class(class).unwrap().with_checked_shaders(checked);
             for training in Training::ALL {
-                let verdict = pollster::block_on(parity::training(&gpu, training)).unwrap();
+                let verdict = minibatch::gpu::block_on(parity::training(&gpu, training)).unwrap();
                 println!("{:40} {:.3} of the bound", verdict.name, verdict.worst.ratio());
                 assert_passed(&verdict);
             }
@@ -78,6 +78,6 @@ fn more_elements_than_one_dimension_of_workgroups() {
     let forms = parity::forms();
     let large = forms.iter().filter_map(|form| Some((form, form.large_shape?)));
     for (form, shape) in large {
-        assert_passed(&pollster::block_on(parity::operation(&gpu, form, &[shape])).unwrap());
+        assert_passed(&minibatch::gpu::block_on(parity::operation(&gpu, form, &[shape])).unwrap());
     }
 }

@@ -52,6 +52,7 @@ pub struct CpuColumn<'a, T> {
 }
 
 impl<T: Real> Column for CpuColumn<'_, T> {
+    #[inline]
     fn push(&mut self, row: &[u8]) -> Result<()> {
         let Rows { storage, filled, .. } = &mut *self.rows;
         self.buffer.check_row(row.len(), *filled, self.count)?;

@@ -2,7 +2,8 @@
 //!
 //! # Who polls
 //! What comes back from a native device (a read, an upload slot that is free again) comes by a
-//! callback, and wgpu calls it only while somebody polls the device. Async functions never poll.
+//! callback, and wgpu calls it only while somebody polls the device. Async functions never wait in a
+//! poll; at most they take a look at what has come back already.
 //!
 //! | setting | who polls |
 //! |---|---|

@@ -218,7 +218,10 @@ impl Feed for GpuFeed {
             let buffer = program.buffer(region.id);
             let memory = Memory(memory);
             let row_bytes = region.row_bytes as usize;
-            Some((region.id, GpuColumn { memory, row_bytes, buffer, rows, filled }))
+            Some((
+                region.id,
+                GpuColumn { memory, row_bytes, used: buffer.row_bytes(), buffer, rows, filled },
+            ))
         })
     }
 }
@@ -233,24 +236,39 @@ unsafe impl Send for Memory<'_> {}
 /// The rows of one buffer in a [`GpuFeed`].
 pub struct GpuColumn<'a> {
     memory: Memory<'a>,
+    /// Bytes from one row to the next.
     row_bytes: usize,
+    /// Bytes of a row without padding.
+    used: usize,
     buffer: &'a Buffer,
     rows: usize,
     filled: &'a mut Rows,
 }
 
+impl std::fmt::Debug for GpuColumn<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("GpuColumn").field("buffer", &self.buffer.name).finish_non_exhaustive()
+    }
+}
+
 impl Column for GpuColumn<'_> {
+    #[inline]
     fn push(&mut self, row: &[u8]) -> Result<()> {
-        let filled = match self.filled {
-            Rows::Written(rows) => *rows,
-            Rows::Region(..) => 0,
+        let Rows::Written(filled) = &mut *self.filled else {
+            // Rows that are written take the place of a region.
+            *self.filled = Rows::Written(0);
+            return self.push(row);
         };
-        self.buffer.check_row(row.len(), filled, self.rows)?;
-        let start = filled * self.row_bytes;
+        if row.len() != self.used || *filled >= self.rows {
+            return self.buffer.check_row(row.len(), *filled, self.rows);
+        }
+        let start = *filled * self.row_bytes;
+        *filled += 1;
         let mut memory = self.memory.0.slice(start..start + self.row_bytes);
-        memory.slice(..row.len()).copy_from_slice(row);
-        memory.slice(row.len()..).fill(0);
-        *self.filled = Rows::Written(filled + 1);
+        if self.used < self.row_bytes {
+            memory.slice(self.used..).fill(0);
+        }
+        memory.slice(..self.used).copy_from_slice(row);
         Ok(())
     }
 }

@@ -129,6 +129,10 @@ struct Tally {
 impl Ring {
     /// Slots of `size` bytes: three, so that one is filled while one is copied and one waits; two
     /// where they are large.
+    #[cfg_attr(
+        target_arch = "wasm32",
+        expect(clippy::arc_with_non_send_sync, reason = "natively it goes to other threads")
+    )]
     pub fn new(gpu: &Gpu, size: u64) -> Self {
         let count = if size > 16 << 20 { 2 } else { 3 };
         let place = |_| Place {

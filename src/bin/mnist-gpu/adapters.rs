@@ -24,7 +24,7 @@ struct Row {
 /// # Errors
 /// If it cannot be written.
 pub fn run(args: &args::Adapters) -> anyhow::Result<ExitCode> {
-    let infos = pollster::block_on(adapters());
+    let infos = minibatch::gpu::block_on(adapters());
     let automatic = infos.iter().position(backend::is_automatic);
     let rows: Vec<Row> =
         infos.iter().enumerate().map(|(i, info)| row(info, automatic == Some(i))).collect();

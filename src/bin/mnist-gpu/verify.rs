@@ -98,10 +98,10 @@ pub fn run(args: &args::Verify) -> anyhow::Result<ExitCode> {
         Ok(())
     };
     for form in parity::forms() {
-        report(pollster::block_on(parity::operation(&gpu, &form, &parity::shapes()))?)?;
+        report(minibatch::gpu::block_on(parity::operation(&gpu, &form, &parity::shapes()))?)?;
     }
     for training in Training::ALL {
-        report(pollster::block_on(parity::training(&gpu, training))?)?;
+        report(minibatch::gpu::block_on(parity::training(&gpu, training))?)?;
     }
     let broken = checks.iter().filter(|row| !row.passed).count();
     if args.json {
