@@ -98,7 +98,7 @@ fn constants_and_bindings_are_those_of_the_text() {
 fn the_number_of_workgroups_fits_one_dimension_each() {
     for form in forms() {
         for class in KernelClass::ALL {
-            for shape in [[1, 1, 1], [7, 784, 128], [60, 128, 10], [33, 4096, 4096]] {
+            for shape in [[1, 1, 1], [7, 784, 128], [33, 129, 4096]] {
                 for dispatch in dispatches(&form, shape, class).unwrap() {
                     for rows in [1, 7, 60_000, 262_140] {
                         let groups = dispatch.grid.workgroups(rows);
