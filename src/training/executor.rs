@@ -13,6 +13,10 @@ use crate::program::{BufferId, Metrics, Pass, Program, Step};
 pub enum Backend {
     /// On the CPU, in f32.
     Cpu,
+    /// On the CPU, in f64: how the tests compare whole trainings with Keras' own. What a model
+    /// returns as f32 is rounded; [`Model::read_exactly`](super::Model::read_exactly) is not.
+    #[doc(hidden)]
+    CpuInF64,
     /// On a device of wgpu.
     Gpu(Gpu),
 }
@@ -32,6 +36,7 @@ impl From<&Gpu> for Backend {
 #[derive(Debug)]
 pub(super) enum Executor {
     Cpu(CpuExecutor<f32>),
+    CpuInF64(CpuExecutor<f64>),
     Gpu(Box<GpuExecutor>),
 }
 
@@ -39,6 +44,7 @@ impl Executor {
     pub async fn new(backend: Backend, program: Arc<Program>) -> Result<Self> {
         Ok(match backend {
             Backend::Cpu => Executor::Cpu(CpuExecutor::new(program)),
+            Backend::CpuInF64 => Executor::CpuInF64(CpuExecutor::new(program)),
             Backend::Gpu(gpu) => Executor::Gpu(Box::new(GpuExecutor::new(&gpu, program).await?)),
         })
     }
@@ -47,6 +53,7 @@ impl Executor {
     pub async fn prepare(&mut self, pass: Pass, rows: usize) -> Result<()> {
         match self {
             Executor::Cpu(cpu) => cpu.reserve(rows),
+            Executor::CpuInF64(cpu) => cpu.reserve(rows),
             Executor::Gpu(gpu) => {
                 gpu.reserve(rows).await?;
                 gpu.prepare(pass).await?;
@@ -58,6 +65,7 @@ impl Executor {
     pub async fn run(&mut self, pass: Pass, batch: Batch<'_>, step: &Step) -> Result<()> {
         match self {
             Executor::Cpu(cpu) => cpu.run(pass, batch, step),
+            Executor::CpuInF64(cpu) => cpu.run(pass, batch, step),
             Executor::Gpu(gpu) => gpu.run(pass, batch, step).await,
         }
     }
@@ -65,6 +73,7 @@ impl Executor {
     pub async fn run_eagerly(&mut self, pass: Pass, batch: Batch<'_>, step: &Step) -> Result<()> {
         match self {
             Executor::Cpu(cpu) => cpu.run_eagerly(pass, batch, step),
+            Executor::CpuInF64(cpu) => cpu.run_eagerly(pass, batch, step),
             Executor::Gpu(gpu) => gpu.run_eagerly(pass, batch, step).await,
         }
     }
@@ -72,6 +81,7 @@ impl Executor {
     pub async fn read(&mut self, id: BufferId, live_rows: usize) -> Result<Vec<f64>> {
         match self {
             Executor::Cpu(cpu) => Ok(cpu.read(id, live_rows)),
+            Executor::CpuInF64(cpu) => Ok(cpu.read(id, live_rows)),
             Executor::Gpu(gpu) => gpu.read(id, live_rows).await,
         }
     }
@@ -79,6 +89,7 @@ impl Executor {
     pub async fn write(&mut self, id: BufferId, values: &[f64]) -> Result<()> {
         match self {
             Executor::Cpu(cpu) => cpu.write(id, values),
+            Executor::CpuInF64(cpu) => cpu.write(id, values),
             Executor::Gpu(gpu) => gpu.write(id, values).await,
         }
     }
@@ -86,6 +97,7 @@ impl Executor {
     pub async fn read_metrics(&mut self) -> Result<Metrics> {
         match self {
             Executor::Cpu(cpu) => Ok(cpu.read_metrics()),
+            Executor::CpuInF64(cpu) => Ok(cpu.read_metrics()),
             Executor::Gpu(gpu) => gpu.read_metrics().await,
         }
     }
@@ -93,6 +105,7 @@ impl Executor {
     pub fn clear_metrics(&mut self) -> Result<()> {
         match self {
             Executor::Cpu(cpu) => cpu.clear_metrics(),
+            Executor::CpuInF64(cpu) => cpu.clear_metrics(),
             Executor::Gpu(gpu) => gpu.clear_metrics()?,
         }
         Ok(())

@@ -115,7 +115,7 @@ impl Model {
     pub fn gpu(&mut self) -> Option<&mut GpuExecutor> {
         match &mut self.executor {
             Executor::Gpu(gpu) => Some(gpu),
-            Executor::Cpu(_) => None,
+            Executor::Cpu(_) | Executor::CpuInF64(_) => None,
         }
     }
 
@@ -206,9 +206,19 @@ impl Model {
     /// reading fails.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn read(&mut self, name: &str) -> Result<Vec<f32>> {
-        let id = self.find(name)?;
-        let values = pollster::block_on(self.executor.read(id, self.last_rows))?;
+        let values = self.read_exactly(name)?;
         Ok(values.into_iter().map(|value| value as f32).collect())
+    }
+
+    /// [`read`](Self::read) without rounding to f32, for tests of a model that computes in f64.
+    ///
+    /// # Errors
+    /// As `read`.
+    #[cfg(not(target_arch = "wasm32"))]
+    #[doc(hidden)]
+    pub fn read_exactly(&mut self, name: &str) -> Result<Vec<f64>> {
+        let id = self.find(name)?;
+        pollster::block_on(self.executor.read(id, self.last_rows))
     }
 
     fn find(&self, name: &str) -> Result<BufferId> {

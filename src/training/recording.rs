@@ -27,7 +27,7 @@ impl Model {
     /// [`Error::Device`] if the device fails.
     pub async fn prepare_steps(&mut self, batch_size: usize) -> Result<()> {
         check_batch_size("batch_size", batch_size)?;
-        if let Executor::Cpu(_) = self.executor {
+        if let Executor::Cpu(_) | Executor::CpuInF64(_) = self.executor {
             return Err(on_the_cpu());
         }
         self.keep_totals().await?;
@@ -61,7 +61,7 @@ impl Model {
         let step = self.next_step(batch.len());
         let recorded = match &mut self.executor {
             Executor::Gpu(gpu) => gpu.record(encoder, Pass::Train, batch, &step),
-            Executor::Cpu(_) => Err(on_the_cpu()),
+            Executor::Cpu(_) | Executor::CpuInF64(_) => Err(on_the_cpu()),
         };
         match recorded {
             Ok(()) => {

@@ -15,7 +15,7 @@ impl Chosen {
     /// One line: where it computes, on what, and why.
     pub fn describe(&self) -> String {
         let place = match &self.backend {
-            training::Backend::Cpu => "the CPU".to_owned(),
+            training::Backend::Cpu | training::Backend::CpuInF64 => "the CPU".to_owned(),
             training::Backend::Gpu(gpu) => gpu.describe(),
         };
         match &self.why {
@@ -27,7 +27,7 @@ impl Chosen {
     /// The adapter's name, `CPU` without one.
     pub fn adapter(&self) -> String {
         match &self.backend {
-            training::Backend::Cpu => "CPU".into(),
+            training::Backend::Cpu | training::Backend::CpuInF64 => "CPU".into(),
             training::Backend::Gpu(gpu) => gpu.info().name.clone(),
         }
     }
@@ -35,7 +35,7 @@ impl Chosen {
     /// The word of `--backend` that asks for it: `gpu` or `cpu`.
     pub fn name(&self) -> &'static str {
         match &self.backend {
-            training::Backend::Cpu => "cpu",
+            training::Backend::Cpu | training::Backend::CpuInF64 => "cpu",
             training::Backend::Gpu(_) => "gpu",
         }
     }

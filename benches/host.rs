@@ -1,0 +1,127 @@
+//! What a training step of 784-128-10 costs the host: on wgpu's noop backend, which takes all
+//! commands and runs none. `cargo bench --bench host --features noop [-- --json]`.
+//!
+//! Two ways: as a guest that records a step into an encoder of its own and submits it, and by
+//! `fit`. They take turns in every round, so that other load meets both.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use minibatch::data::{Batch, BatchOrder, Dataset, Features, Shuffle};
+use minibatch::model::Input;
+use minibatch::random::{Random, Stream};
+use minibatch::{Activation, Adam, Fit, Gpu, Loss, Metric, Model, Sequential};
+
+const ROUNDS: usize = 25;
+const SAMPLES: usize = 16_384;
+/// Passes through the data in a round, each way.
+const EPOCHS: u32 = 16;
+
+fn device() -> (wgpu::Device, wgpu::Queue) {
+    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
+        backends: wgpu::Backends::NOOP,
+        backend_options: wgpu::BackendOptions {
+            noop: wgpu::NoopBackendOptions { enable: true, ..Default::default() },
+            ..Default::default()
+        },
+        ..wgpu::InstanceDescriptor::new_without_display_handle()
+    });
+    let adapter = pollster::block_on(instance.request_adapter(&Default::default()));
+    let adapter = adapter.expect("wgpu is built with its noop backend");
+    pollster::block_on(adapter.request_device(&Default::default())).expect("it gives a device")
+}
+
+fn model(gpu: &Gpu) -> Model {
+    Sequential::new(Input::pixels(&[28, 28]))
+        .dense(128, Activation::Relu)
+        .dense(10, Activation::Softmax)
+        .compile(Adam::default(), Loss::SparseCategoricalCrossentropy, [Metric::Accuracy])
+        .build(gpu)
+        .expect("the model fits the device")
+}
+
+struct Host {
+    device: wgpu::Device,
+    queue: wgpu::Queue,
+    model: Model,
+}
+
+impl Host {
+    /// Records and submits each step of `epochs` passes through the data.
+    fn record(&mut self, data: &Dataset, batch_size: usize, epochs: u32) {
+        for epoch in 0..epochs {
+            let order = BatchOrder::new(data.len(), batch_size, Shuffle::Full, 0, epoch);
+            for index in 0..data.len() / batch_size {
+                let mut encoder = self.device.create_command_encoder(&Default::default());
+                let batch = Batch { data, indices: order.batch(index) };
+                self.model.record_step(&mut encoder, batch).expect("a slot is free");
+                self.queue.submit([encoder.finish()]);
+            }
+        }
+    }
+}
+
+fn fit(model: &mut Model, data: &Dataset, batch_size: usize, epochs: u32) {
+    let fit = Fit::new().batch_size(batch_size).epochs(epochs);
+    model.fit(data, fit).expect("it trains");
+}
+
+/// Microseconds for one of `steps`.
+fn time(steps: usize, work: impl FnOnce()) -> f64 {
+    let start = Instant::now();
+    work();
+    start.elapsed().as_secs_f64() * 1e6 / steps as f64
+}
+
+/// Median and least.
+fn median_and_least(mut values: Vec<f64>) -> [f64; 2] {
+    values.sort_by(f64::total_cmp);
+    [values[values.len() / 2], values[0]]
+}
+
+fn main() {
+    let (device, queue) = device();
+    let gpu = Gpu::from_device(device.clone(), queue.clone());
+    let mut random = Random::new(0, Stream::Shuffle(0));
+    let pixels = (0..SAMPLES * 784).map(|_| random.below(256) as u8).collect();
+    let labels: Vec<u32> = (0..SAMPLES).map(|_| random.below(10) as u32).collect();
+    let data =
+        Dataset::new(Features::U8(Arc::new(pixels)), &[28, 28], labels).expect("shapes agree");
+
+    let json = std::env::args().any(|argument| argument == "--json");
+    if !json {
+        println!("784-128-10, microseconds of the host a step; median of {ROUNDS} rounds (least)");
+        println!("{:>10} {:>20} {:>20}", "batch", "record and submit", "fit");
+    }
+    let mut rows = Vec::new();
+    for batch_size in [32, 128, 1024] {
+        let mut host = Host { device: device.clone(), queue: queue.clone(), model: model(&gpu) };
+        pollster::block_on(host.model.prepare_steps(batch_size)).expect("it has room");
+        let mut trained = model(&gpu);
+        let steps = EPOCHS as usize * (SAMPLES / batch_size);
+        host.record(&data, batch_size, 1);
+        fit(&mut trained, &data, batch_size, 1);
+        let rounds: Vec<[f64; 2]> = (0..ROUNDS)
+            .map(|_| {
+                [
+                    time(steps, || host.record(&data, batch_size, EPOCHS)),
+                    time(steps, || fit(&mut trained, &data, batch_size, EPOCHS)),
+                ]
+            })
+            .collect();
+        let [recorded, fitted] =
+            [0, 1].map(|way| median_and_least(rounds.iter().map(|round| round[way]).collect()));
+        rows.push(serde_json::json!({
+            "batch_size": batch_size,
+            "record_us": recorded[0], "record_least_us": recorded[1],
+            "fit_us": fitted[0], "fit_least_us": fitted[1],
+        }));
+        if !json {
+            let shown = |[median, least]: [f64; 2]| format!("{median:.1} ({least:.1})");
+            println!("{batch_size:>10} {:>20} {:>20}", shown(recorded), shown(fitted));
+        }
+    }
+    if json {
+        println!("{:#}", serde_json::json!({ "network": "784-128-10", "results": rows }));
+    }
+}
