@@ -3,8 +3,8 @@ use std::sync::Arc;
 use minibatch::cpu::CpuExecutor;
 use minibatch::data::{Batch, Dataset, Features, Targets};
 use minibatch::model::{
-    BatchNormalization, Compiled, Dense, Initializer, Input, InputType, Layer, LayerNormalization,
-    Normalization, Objective, Regularizer, lower,
+    BatchNormalization, Compiled, Dense, Dropout, GaussianNoise, Initializer, Input, InputType,
+    Layer, LayerNormalization, Normalization, Objective, Regularizer, Rescaling, lower,
 };
 use minibatch::program::{Pass, Program, Role, Step};
 use minibatch::random::{Random, Stream};
@@ -292,8 +292,8 @@ fn gradients_are_the_slopes_through_normalization_layers() {
 
 #[test]
 fn gradients_are_the_slopes_through_noise_and_rescaling() {
-    let noise = Layer::GaussianNoise { standard_deviation: 0.3 };
-    let rescaling = Layer::Rescaling { scale: SCALE, offset: OFFSET };
+    let noise = Layer::GaussianNoise(GaussianNoise { standard_deviation: 0.3 });
+    let rescaling = Layer::Rescaling(Rescaling { scale: SCALE, offset: OFFSET });
     for activation in [Linear, Tanh, Gelu] {
         assert_slopes(with_layers(activation, noise.clone()), CROSSENTROPY);
         assert_slopes(with_layers(activation, rescaling.clone()), CROSSENTROPY);
@@ -312,7 +312,10 @@ fn gradients_are_the_slopes_through_noise_and_rescaling() {
 
 #[test]
 fn gradients_are_the_slopes_where_noise_comes_last() {
-    for last in [Layer::Dropout { rate: 0.4 }, Layer::GaussianNoise { standard_deviation: 0.3 }] {
+    for last in [
+        Layer::Dropout(Dropout { rate: 0.4 }),
+        Layer::GaussianNoise(GaussianNoise { standard_deviation: 0.3 }),
+    ] {
         for activation in [Linear, Tanh, Gelu] {
             let network = network([Tanh, Sigmoid, activation]).layer(last.clone());
             assert_slopes(network.clone(), Loss::MeanSquaredError);
@@ -370,7 +373,8 @@ fn gradients_are_the_slopes_through_branches() {
         // Three layers, a sum and a concatenation take the same value.
         let first = model.dense(trunk, 5, Tanh);
         let second = model.layer(trunk, BatchNormalization::new());
-        let third = model.layer(trunk, Layer::GaussianNoise { standard_deviation: 0.2 });
+        let third =
+            model.layer(trunk, Layer::GaussianNoise(GaussianNoise { standard_deviation: 0.2 }));
         let sum = model.add([first, second, third, trunk]);
         let joined = model.concatenate([trunk, place, sum, trunk]);
         let kind = model.dense(joined, 3, Softmax);

@@ -14,7 +14,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use minibatch::model::Compiled;
-use minibatch::program::{BufferId, Op, Pass, Program};
+use minibatch::operation::Op;
+use minibatch::program::{BufferId, Pass, Program};
 use minibatch::{Gpu, Model};
 
 const RECORD: &str = "tests/snapshots/operations.txt";
@@ -50,7 +51,7 @@ fn lists(name: &str, compiled: Compiled, gpu: &Gpu) -> [Lists; 4] {
         pollster::block_on(executor.prepare(pass)).unwrap();
         let kernels = executor.kernels(pass);
         assert_eq!(kernels.len(), executor.dispatches(pass));
-        let dispatches = kernels.iter().map(|kernel| kernel.name().to_owned()).collect();
+        let dispatches = kernels.iter().map(|kernel| kernel.name.to_owned()).collect();
         Lists { operations, dispatches }
     })
 }

@@ -29,11 +29,11 @@ pub(super) fn check_constants(layer: &Layer) -> Result<()> {
             dense.bias_initializer.check()?;
             dense.activation
         }
-        Layer::Activation { activation } => *activation,
-        Layer::Dropout { rate } => {
+        Layer::Activation(layer) => layer.activation,
+        Layer::Dropout(crate::model::Dropout { rate }) => {
             return check("rate", *rate, (0.0..1.0).contains(rate), "at least 0 and less than 1");
         }
-        Layer::GaussianNoise { standard_deviation } => {
+        Layer::GaussianNoise(crate::model::GaussianNoise { standard_deviation }) => {
             return not_negative("standard_deviation", *standard_deviation);
         }
         Layer::BatchNormalization(layer) => {
@@ -49,11 +49,11 @@ pub(super) fn check_constants(layer: &Layer) -> Result<()> {
                 check("variance", variance, fits, "a finite number of at least 0")
             });
         }
-        Layer::Rescaling { scale, offset } => {
+        Layer::Rescaling(crate::model::Rescaling { scale, offset }) => {
             finite("scale", *scale)?;
             return finite("offset", *offset);
         }
-        Layer::Flatten => return Ok(()),
+        Layer::Flatten(_) => return Ok(()),
     };
     match activation {
         Activation::LeakyRelu { negative_slope } => not_negative("negative_slope", negative_slope),

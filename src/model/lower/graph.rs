@@ -43,8 +43,11 @@ impl Graph {
         for (place, node) in nodes.iter().enumerate() {
             let NodeKind::Layer { layer, of } = &node.kind else { continue };
             match (layer, stands_for.get(*of).copied()) {
-                (Layer::Flatten, Some(source)) => stands_for[place] = source,
-                (&Layer::Activation { activation }, Some(source)) if source == *of => {
+                (Layer::Flatten(_), Some(source)) => stands_for[place] = source,
+                (
+                    &Layer::Activation(crate::model::ActivationLayer { activation }),
+                    Some(source),
+                ) if source == *of => {
                     if let Some(NodeKind::Layer { layer: Layer::Dense(dense), .. }) =
                         kinds.get_mut(source)
                         && dense.activation == Activation::Linear
@@ -83,7 +86,10 @@ impl Graph {
         let kind = self.steps.iter().find(|step| step.place == place).map(|step| &step.kind);
         match kind {
             Some(NodeKind::Layer { layer: Layer::Dense(Dense { activation, .. }), .. })
-            | Some(NodeKind::Layer { layer: Layer::Activation { activation }, .. }) => *activation,
+            | Some(NodeKind::Layer {
+                layer: Layer::Activation(crate::model::ActivationLayer { activation }),
+                ..
+            }) => *activation,
             _ => Activation::Linear,
         }
     }
@@ -98,9 +104,11 @@ impl Graph {
                 let NodeKind::Layer { layer, .. } = &step.kind else { return true };
                 matches!(
                     layer,
-                    Layer::Dropout { .. }
-                        | Layer::GaussianNoise { .. }
-                        | Layer::Activation { activation: Activation::Linear }
+                    Layer::Dropout(_)
+                        | Layer::GaussianNoise(_)
+                        | Layer::Activation(crate::model::ActivationLayer {
+                            activation: Activation::Linear
+                        })
                 )
             });
             let sources = passes_on.map_or(&[][..], |step| step.kind.sources());

@@ -6,11 +6,11 @@ use super::node::{Affine, Batch, DenseNode, Gradients, Made, Node, Value};
 use crate::error::{Error, Result};
 use crate::model::functional::NodeKind;
 use crate::model::{
-    BatchNormalization, Dense, Initializer, Input, InputType, Layer, LayerNormalization,
-    Normalization, Regularizer,
+    BatchNormalization, Dense, Input, InputType, Layer, LayerNormalization, Normalization,
+    Regularizer,
 };
 use crate::operation::activation::{Activation, Elementwise};
-use crate::program::{BufferId, Element, ProgramBuilder, Role, Rows};
+use crate::program::{BufferId, Element, Initial, ProgramBuilder, Role, Rows};
 
 /// The arenas of the parameters that are trained, of those that are not, of the gradients, and of
 /// what the optimizer keeps, by its name.
@@ -19,30 +19,6 @@ pub(super) struct Arenas {
     pub frozen: BufferId,
     pub gradients: BufferId,
     pub state: Vec<(&'static str, BufferId)>,
-}
-
-/// How a buffer begins.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Initial {
-    /// By its initializer: stream, rows (0 for a bias) and units.
-    Drawn(Initializer, u32, usize, usize),
-    /// With these values.
-    Values(Vec<f64>),
-    /// With so many times the same value.
-    Same(f64, usize),
-}
-
-impl Initial {
-    /// Its values in a model of that seed.
-    pub fn values(self, seed: u64) -> Vec<f64> {
-        match self {
-            Initial::Drawn(initializer, stream, rows, units) => {
-                initializer.values(seed, stream, rows, units)
-            }
-            Initial::Values(values) => values,
-            Initial::Same(value, count) => vec![value; count],
-        }
-    }
 }
 
 /// Makes nodes and their buffers.
@@ -100,16 +76,16 @@ impl<'a> Nodes<'a> {
                 check_constants(layer)?;
                 match layer {
                     Layer::Dense(dense) => return self.dense(name, *dense, input, logits),
-                    &Layer::Activation { activation } => {
+                    &Layer::Activation(crate::model::ActivationLayer { activation }) => {
                         let value = self.activation(name, input, activation)?;
                         return Ok(Made { value, logits: input });
                     }
-                    &Layer::Dropout { rate } => {
+                    &Layer::Dropout(crate::model::Dropout { rate }) => {
                         let (output, number) = (self.next(name, input)?, self.noisy());
                         self.nodes.push(Node::Dropout { input, output, rate, number });
                         output
                     }
-                    &Layer::GaussianNoise { standard_deviation } => {
+                    &Layer::GaussianNoise(crate::model::GaussianNoise { standard_deviation }) => {
                         let (output, number) = (self.next(name, input)?, self.noisy());
                         let node =
                             Node::GaussianNoise { input, output, standard_deviation, number };
@@ -123,10 +99,10 @@ impl<'a> Nodes<'a> {
                         self.layer_normalization(name, *layer, input)?
                     }
                     Layer::Normalization(layer) => self.normalization(name, layer, input)?,
-                    &Layer::Rescaling { scale, offset } => {
+                    &Layer::Rescaling(crate::model::Rescaling { scale, offset }) => {
                         self.rescaling(name, [scale, offset], input)?
                     }
-                    Layer::Flatten => input,
+                    Layer::Flatten(_) => input,
                 }
             }
         };

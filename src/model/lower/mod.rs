@@ -13,18 +13,17 @@ mod update;
 use crate::operation::{self, Op};
 use std::collections::HashMap;
 
-pub(crate) use update::check_optimizer;
-
 use super::compiled::Compiled;
 use super::report::{OutputReport, Report};
 use super::{Objective, Regularizer};
 use crate::error::{Error, Result};
 use crate::loss::Loss;
 use crate::operation::activation::{Activation, Elementwise};
+use crate::program::Initial;
 use crate::program::{BufferId, Element, Pass, Program, ProgramBuilder, Role, Rows};
 use backward::Derivatives;
 use graph::Graph;
-use layer::{Arenas, Initial, Nodes};
+use layer::{Arenas, Nodes};
 use metric::{Predictions, Source, Watched};
 use node::{Made, Node, Value};
 use objective::Judged;
@@ -54,7 +53,7 @@ pub fn lower(compiled: &Compiled) -> Result<Program> {
 /// As [`lower`].
 pub(crate) fn lowered(compiled: &Compiled) -> Result<Lowered> {
     let Compiled { architecture, optimizer, .. } = compiled;
-    update::check_optimizer(optimizer)?;
+    crate::model::check_optimizer(optimizer)?;
     check_counts(compiled)?;
     let graph = Graph::new(architecture)?;
     let objectives = objectives(compiled, &graph)?;

@@ -1,6 +1,7 @@
 //! columns
 
 mod concatenate;
+mod gradient;
 mod slice;
 
 pub use concatenate::Concatenate;

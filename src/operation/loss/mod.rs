@@ -3,6 +3,7 @@
 mod activity_penalty;
 mod activity_penalty_gradient;
 mod categorical_cross_entropy;
+mod gradient;
 mod pointwise_loss;
 mod softmax_cross_entropy;
 

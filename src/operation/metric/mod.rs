@@ -3,6 +3,7 @@
 mod argmax;
 mod binary_histogram;
 mod confusion_matrix;
+mod gradient;
 mod pointwise_metric;
 mod top_k;
 

@@ -3,6 +3,7 @@
 mod dropout;
 mod dropout_backward;
 mod gaussian_noise;
+mod gradient;
 
 pub use dropout::{Dropout, dropout_threshold};
 pub use dropout_backward::DropoutBackward;

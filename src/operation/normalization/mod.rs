@@ -4,6 +4,7 @@ mod batch_moments;
 mod batch_normalize;
 mod batch_normalize_backward;
 mod batch_normalize_backward_input;
+mod gradient;
 mod layer_normalize;
 mod layer_normalize_backward;
 mod layer_normalize_backward_input;

@@ -3,6 +3,7 @@
 mod adagrad;
 mod adam;
 mod amsgrad;
+mod gradient;
 mod rms_prop;
 mod rule;
 mod sgd;

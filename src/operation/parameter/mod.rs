@@ -3,6 +3,7 @@
 mod accumulate;
 mod clip_by_norm;
 mod clip_by_value;
+mod gradient;
 mod penalty;
 mod penalty_gradient;
 mod squared_norm;

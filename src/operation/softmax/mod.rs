@@ -1,5 +1,6 @@
 //! softmax
 
+mod gradient;
 mod softmax;
 mod softmax_backward;
 
