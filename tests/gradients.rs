@@ -175,6 +175,39 @@ fn gradients_are_the_slopes_of_the_loss() {
     }
 }
 
+/// The layer's gradient is the sum of those of both places, and that of the value which three
+/// layers take the sum of theirs.
+#[test]
+fn gradients_are_the_slopes_of_shared_layers_and_of_values_with_several_uses() {
+    let normalized: [Layer; 3] = [
+        Dense::new(5, Tanh).weight_regularizer(Regularizer::l2(0.02)).into(),
+        BatchNormalization::new().into(),
+        LayerNormalization::new().into(),
+    ];
+    for shared in normalized {
+        for fusion in [true, false] {
+            let mut model = Functional::new();
+            let [a, b] = ["a", "b"].map(|name| model.input(name, 5));
+            let hidden = model.dense(a, 5, Softplus);
+            let once = model.layer(hidden, shared.clone());
+            let again = model.again(once, b);
+            let deeper = model.again(again, once);
+            let three = [
+                model.dense(deeper, 5, Sigmoid),
+                model.layer(deeper, Dropout { rate: 0.25 }),
+                deeper,
+            ];
+            let sum = model.add(three);
+            let both = model.concatenate([sum, again, hidden]);
+            let last = model.dense(both, OUTPUTS, Linear);
+            model.output("output", last);
+            let objective = Objective::new(Loss::MeanSquaredError);
+            let compiled = model.compile(Adam::default(), [("output", objective)]);
+            assert_slopes_of(&compiled.fusion(fusion));
+        }
+    }
+}
+
 #[test]
 fn gradients_are_the_slopes_of_every_loss() {
     let smoothing = 0.125;

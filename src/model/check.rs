@@ -53,6 +53,11 @@ pub(super) fn check(functional: &Functional) -> Result<()> {
         if node.kind.sources().iter().any(|&source| source >= place) {
             return problem("layers", format!("{name:?} takes a value of another model"));
         }
+        if let NodeKind::Shared { layer_of, .. } = &node.kind
+            && (*layer_of >= place || functional.layer_at(*layer_of).is_none())
+        {
+            return problem("layers", format!("{name:?} is of no layer of this model"));
+        }
         if let NodeKind::Add { of } | NodeKind::Concatenate { of } = &node.kind
             && of.len() < 2
         {

@@ -1,7 +1,6 @@
 //! What is trained: a graph of layers, its lowering to a program, its initial weights and its
 //! file.
 
-pub mod build;
 mod check;
 mod compiled;
 mod file;

@@ -83,14 +83,19 @@ fn made(graph: &Graph, id: BufferId) -> Made {
 
 /// Whether the value of `place` is that of an activation layer which says that it is linear.
 pub(super) fn says_linear(functional: &Functional, mut place: usize) -> bool {
-    while let Some(NodeKind::Layer { layer, of }) =
-        functional.nodes().get(place).map(|node| &node.kind)
-    {
-        if let Layer::Activation(layer) = layer {
+    while let Some(kind) = functional.nodes().get(place).map(|node| &node.kind) {
+        let (layer, of) = match kind {
+            NodeKind::Layer { layer, of } => (Some(layer), *of),
+            NodeKind::Shared { layer_of, of } => (functional.layer_at(*layer_of), *of),
+            NodeKind::Input { .. } | NodeKind::Add { .. } | NodeKind::Concatenate { .. } => {
+                return false;
+            }
+        };
+        if let Some(Layer::Activation(layer)) = layer {
             return layer.activation == Activation::Linear;
         }
-        let Layer::Flatten(_) = layer else { return false };
-        place = *of;
+        let Some(Layer::Flatten(_)) = layer else { return false };
+        place = of;
     }
     false
 }

@@ -31,6 +31,8 @@ pub enum Derivative {
     Of(BufferId),
     /// A sum of several of these.
     Sum(BufferId),
+    /// What a kernel writes or reads as the derivative by this buffer, though nothing needs it.
+    Unwanted(BufferId),
 }
 
 /// The backward operations as they are made, from the last operation to the first.
@@ -91,7 +93,8 @@ impl Tape {
     /// # Errors
     /// As [`Table::add`].
     pub fn gradient(&mut self, id: BufferId) -> Result<BufferId> {
-        let gradient = self.unwanted(id)?;
+        let gradient = self.alike(id)?;
+        self.derivatives.insert(gradient, Derivative::Of(id));
         self.contributions.entry(id).or_default().push(gradient);
         Ok(gradient)
     }
@@ -103,7 +106,7 @@ impl Tape {
     /// As [`Table::add`].
     pub fn unwanted(&mut self, id: BufferId) -> Result<BufferId> {
         let gradient = self.alike(id)?;
-        self.derivatives.insert(gradient, Derivative::Of(id));
+        self.derivatives.insert(gradient, Derivative::Unwanted(id));
         Ok(gradient)
     }
 

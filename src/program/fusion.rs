@@ -66,30 +66,29 @@ fn derivative_over_sum(graph: &mut Graph) -> Result<()> {
         });
         let mut nodes: Vec<Node> = kept.collect();
         let of = match graph.derivatives.get(&backward.input_gradient) {
-            Some(&(Derivative::Of(id) | Derivative::Sum(id))) => id,
+            Some(&(Derivative::Of(id) | Derivative::Sum(id) | Derivative::Unwanted(id))) => id,
             None => backward.value,
         };
         let mut push = |op: Op| nodes.push(Node { op, outside: Outside::Absent });
         let mut total = None;
-        for (i, &output_gradient) in parts.iter().enumerate() {
+        for output_gradient in parts {
             let input_gradient = graph.alike(backward.value, Derivative::Of(of))?;
             push(ActivateBackward { output_gradient, input_gradient, ..backward }.into());
             total = Some(match total {
                 None => input_gradient,
                 Some(first) => {
-                    let output = match i + 1 == parts.len() {
-                        true => backward.input_gradient,
-                        false => graph.alike(backward.value, Derivative::Sum(of))?,
-                    };
+                    let output = graph.alike(backward.value, Derivative::Sum(of))?;
                     push(Add { first, second: input_gradient, output }.into());
                     output
                 }
             });
         }
-        graph.derivatives.insert(backward.input_gradient, Derivative::Sum(of));
         place = nodes.len();
         nodes.append(&mut graph.nodes);
         graph.nodes = nodes;
+        if let Some(total) = total {
+            graph.replace(backward.input_gradient, total);
+        }
     }
     Ok(())
 }
@@ -127,11 +126,12 @@ fn derivative_into_gradient(graph: &mut Graph) {
 }
 
 impl Graph {
-    /// How many operations read `id`; an output counts as one.
+    /// How often operations read `id`; an output counts as one.
     fn uses(&self, id: BufferId) -> usize {
-        let reads = |node: &&Node| node.forms().any(|op| op.reads().contains(&id));
+        let reads = |op: &Op| op.reads().iter().filter(|&&read| read == id).count();
+        let most = |node: &Node| node.forms().map(reads).max().unwrap_or(0);
         let outputs = self.outputs.iter().filter(|(_, output)| *output == id).count();
-        self.nodes.iter().filter(reads).count() + outputs
+        self.nodes.iter().map(most).sum::<usize>() + outputs
     }
 
     fn writer(&self, id: BufferId) -> Option<&Node> {
@@ -208,5 +208,156 @@ impl Graph {
             return Some(op.into());
         }
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::loss::PointwiseLoss as LossFunction;
+    use crate::operation::PointwiseLoss;
+    use crate::program::{Affine, Initial, Initializer, Pass, Value, compile};
+    use crate::table::{Element, Role, Rows};
+
+    const TANH: Elementwise = Elementwise::Tanh;
+    const GELU: Elementwise = Elementwise::Gelu;
+
+    fn dense(graph: &mut Graph, name: &str, input: &Value) -> Value {
+        let scope = graph.scope(name);
+        let initializer = Initializer::GlorotUniform;
+        let weight = graph.matrix("weight", [input.columns(), 4], initializer, true).unwrap();
+        let value = graph.dense(input, &weight, None).unwrap();
+        graph.scope(&scope);
+        value
+    }
+
+    /// A squared error of `value`, the model's output.
+    fn judge(graph: &mut Graph, outputs: &Value) {
+        graph.output("y", outputs);
+        let mut rows = |name: &str, role, columns| {
+            graph.rows(name.into(), role, Element::Real, columns).unwrap()
+        };
+        let targets = rows("targets", Role::Target, outputs.columns());
+        let sample_weights = rows("sample_weights", Role::SampleWeight, 1);
+        let loss = rows("loss", Role::Metric, 1);
+        let counts = graph.metric("counts".into(), Element::U32, Rows::Batch, 2).unwrap();
+        let gradient = graph.gradient(outputs).unwrap();
+        let loss = PointwiseLoss {
+            outputs: outputs.buffer(),
+            targets,
+            sample_weights,
+            loss,
+            counts,
+            gradient,
+            scale: 1.0,
+            function: LossFunction::MeanSquaredError,
+            activation: Elementwise::Linear,
+        };
+        graph.push(loss).unwrap();
+    }
+
+    /// How many operations of each name a model's gradients take: unfused, then fused. The model
+    /// maps what `activation(dense(x))` makes to its output.
+    fn counts(
+        activation: Elementwise,
+        rest: impl Fn(&mut Graph, &Value) -> Value,
+        names: &[&str],
+    ) -> [Vec<usize>; 2] {
+        [false, true].map(|fuse| {
+            let mut graph = Graph::new();
+            let x = graph.input("x", &[4]).unwrap();
+            let sums = dense(&mut graph, "first", &x);
+            graph.scope("activation");
+            let value = graph.activate(&sums, activation).unwrap();
+            let output = rest(&mut graph, &value);
+            judge(&mut graph, &output);
+            graph.push_penalties().unwrap();
+            let program = compile(graph, fuse, &[]).unwrap().builder.build();
+            let ops = program.ops(Pass::Train);
+            let count = |name: &&str| ops.iter().filter(|op| op.name() == *name).count();
+            names.iter().map(count).collect()
+        })
+    }
+
+    #[test]
+    fn an_activation_that_its_result_tells_becomes_a_part_of_dense() {
+        let last = |graph: &mut Graph, value: &Value| dense(graph, "last", value);
+        let names = ["dense_forward", "activate", "activate_backward"];
+        assert_eq!(counts(TANH, last, &names), [[2, 1, 1], [2, 0, 0]]);
+        assert_eq!(counts(GELU, last, &names), [[2, 1, 1], [2, 1, 1]]);
+    }
+
+    #[test]
+    fn a_value_that_is_read_elsewhere_too_keeps_its_activation_apart() {
+        let mut graph = Graph::new();
+        let x = graph.input("x", &[4]).unwrap();
+        let sums = dense(&mut graph, "first", &x);
+        graph.scope("activation");
+        let value = graph.activate(&sums, TANH).unwrap();
+        let output = graph.add(&sums, &value).unwrap();
+        judge(&mut graph, &output);
+        let program = compile(graph, true, &[]).unwrap().builder.build();
+        let names: Vec<&str> = program.ops(Pass::Predict).iter().map(Op::name).collect();
+        assert_eq!(names, ["dense_forward", "activate", "add"]);
+    }
+
+    /// Each operation that makes a gradient takes the derivative of the activation before it.
+    #[test]
+    fn a_derivative_becomes_a_part_of_what_makes_the_gradient() {
+        let makers: [(&str, fn(&mut Graph, &Value) -> Value); 6] = [
+            ("dense_backward_input", |graph, value| dense(graph, "last", value)),
+            ("dropout_backward", |graph, value| graph.dropout(value, 0.5).unwrap()),
+            ("batch_normalize_backward_input", |graph, value| {
+                let mean = graph.state("mean_state", Initial::Same(0.0, 4)).unwrap();
+                let variance = graph.state("variance_state", Initial::Same(1.0, 4)).unwrap();
+                let moving = [&mean, &variance];
+                graph.batch_normalize(value, Affine::default(), moving, 0.9, 1e-3).unwrap()
+            }),
+            ("layer_normalize_backward_input", |graph, value| {
+                graph.layer_normalize(value, Affine::default(), 1e-3).unwrap()
+            }),
+            ("pointwise_loss", |_, value| value.clone()),
+            ("activity_penalty_gradient", |graph, value| {
+                graph.penalize_activity(value, 0.5, 0.5).unwrap();
+                value.clone()
+            }),
+        ];
+        for (name, rest) in makers {
+            let [unfused, fused] = counts(TANH, rest, &[name, "activate_backward"]);
+            assert_eq!(unfused, [1, 1], "{name}");
+            assert_eq!(fused, [1, 0], "{name}");
+            let [_, fused] = counts(GELU, rest, &[name, "activate_backward"]);
+            assert_eq!(fused, [1, 1], "{name}");
+        }
+    }
+
+    #[test]
+    fn a_derivative_is_distributed_over_a_sum_where_that_costs_nothing() {
+        let names = ["activate_backward", "add", "slice"];
+        let branches = |graph: &mut Graph, value: &Value| {
+            let [left, right] = ["left", "right"].map(|name| dense(graph, name, value));
+            graph.concatenate(&left, &right).unwrap()
+        };
+        assert_eq!(counts(TANH, branches, &names), [[1, 1, 2], [0, 1, 2]]);
+        // One of the two gradients comes from a slice, which takes no derivative.
+        let one = |graph: &mut Graph, value: &Value| {
+            let left = dense(graph, "left", value);
+            graph.concatenate(&left, value).unwrap()
+        };
+        assert_eq!(counts(TANH, one, &names), [[1, 1, 2], [1, 1, 2]]);
+        // Of two slices the sum comes first: one derivative in the place of two.
+        let both = |graph: &mut Graph, value: &Value| graph.concatenate(value, value).unwrap();
+        assert_eq!(counts(TANH, both, &names), [[1, 1, 2], [1, 1, 2]]);
+    }
+
+    #[test]
+    fn sums_pass_gradients_on_without_copies() {
+        let rest = |graph: &mut Graph, value: &Value| {
+            let other = dense(graph, "other", value);
+            graph.add(value, &other).unwrap()
+        };
+        let names = ["activate_backward", "add"];
+        // One sum forward, and one of the two gradients.
+        assert_eq!(counts(GELU, rest, &names), [[1, 2], [1, 2]]);
     }
 }

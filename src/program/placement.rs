@@ -214,11 +214,12 @@ fn names(graph: &Graph, used: &HashSet<BufferId>) -> HashMap<BufferId, String> {
         let name = match derivative {
             Derivative::Of(value) => format!("{}.gradient", value_name(graph, value)),
             Derivative::Sum(value) => format!("{}.gradient.sum", value_name(graph, value)),
+            Derivative::Unwanted(id) => format!("{}.no_gradient", value_name(graph, id)),
         };
         let count = counts.entry(name.clone()).or_insert(0);
         *count += 1;
         let name = match (derivative, *count) {
-            (Derivative::Of(_), 1) => name,
+            (Derivative::Of(_) | Derivative::Unwanted(_), 1) => name,
             (_, number) => format!("{name}_{number}"),
         };
         names.insert(id, name);

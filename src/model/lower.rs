@@ -66,6 +66,18 @@ fn trace(graph: &mut Graph, functional: &Functional) -> Result<Vec<Value>> {
         let value = match &node.kind {
             NodeKind::Input { input } => self::input(graph, name, input)?,
             NodeKind::Layer { layer, of } => layer.forward(graph, value_at(&values, *of, name)?)?,
+            NodeKind::Shared { layer_of, of } => {
+                let owner = functional.nodes().get(*layer_of).map(|node| node.name.as_str());
+                let layer = functional.layer_at(*layer_of).zip(owner);
+                let (layer, owner) = layer.ok_or_else(|| {
+                    Error::argument("layers", format!("{name:?} is of no layer of this model"))
+                })?;
+                graph.scope(owner);
+                graph.share(true);
+                let value = layer.forward(graph, value_at(&values, *of, name)?);
+                graph.share(false);
+                value?
+            }
             NodeKind::Add { of } => join(graph, &values, of, Graph::add)?,
             NodeKind::Concatenate { of } => join(graph, &values, of, Graph::concatenate)?,
         };
