@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use minibatch::data::{Dataset, Features, Shuffle, Targets, synthetic_digits};
 use minibatch::model::{
-    BatchNormalization, Compiled, Dense, Functional, Input, Layer, LayerNormalization, Objective,
-    Regularizer,
+    BatchNormalization, Compiled, Dense, Dropout, Functional, GaussianNoise, Input, Layer,
+    LayerNormalization, Objective, Regularizer,
 };
 use minibatch::random::{Random, Stream};
 use minibatch::training::Backend;
@@ -223,8 +223,9 @@ fn cases() -> Vec<Case> {
         let mut model = Functional::new();
         let input = model.input("input", WIDTH);
         let hidden = model.dense(input, 16, activation);
-        let left = model.layer(hidden, Layer::Dropout { rate: 0.3 });
-        let right = model.layer(hidden, Layer::GaussianNoise { standard_deviation: 0.1 });
+        let left = model.layer(hidden, Layer::Dropout(Dropout { rate: 0.3 }));
+        let right =
+            model.layer(hidden, Layer::GaussianNoise(GaussianNoise { standard_deviation: 0.1 }));
         let right = model.dense(right, 16, Tanh);
         let sum = model.add([left, right, hidden]);
         let both = model.concatenate([sum, left]);
@@ -239,7 +240,7 @@ fn cases() -> Vec<Case> {
     let other = model.input("b", 4);
     let hidden = model.dense(input, 16, Relu);
     let both = model.concatenate([hidden, other]);
-    let trunk = model.layer(both, Layer::Dropout { rate: 0.3 });
+    let trunk = model.layer(both, Layer::Dropout(Dropout { rate: 0.3 }));
     let kind = model.dense(trunk, CLASSES, Softmax);
     let size = model.dense(trunk, 2, Linear);
     model.output("kind", kind);

@@ -2,7 +2,9 @@
 
 use approx::assert_abs_diff_eq;
 use minibatch::data::{Dataset, Features, Targets};
-use minibatch::model::{Input, Layer, Normalization, Objective, Tensor};
+use minibatch::model::{
+    Dropout, Flatten, GaussianNoise, Input, Layer, Normalization, Objective, Tensor,
+};
 use minibatch::training::Backend;
 use minibatch::{Activation, Clip, Cpu, Fit, Functional, Gpu, Loss, Predict, Sgd};
 
@@ -25,7 +27,7 @@ fn bytes_that_a_dense_layer_takes_can_be_an_output_too() {
             let mut model = Functional::new();
             let x = model.input("x", Input::pixels(&[2]));
             let taken = match dropped {
-                true => model.layer(x, Layer::Dropout { rate: 0.5 }),
+                true => model.layer(x, Layer::Dropout(Dropout { rate: 0.5 })),
                 false => x,
             };
             let y = model.dense(taken, 1, Activation::Linear);
@@ -67,7 +69,7 @@ fn a_value_of_another_model_is_refused_and_one_of_a_clone_is_not() {
             model.dense(of_other, 1, Activation::Linear);
         },
         |model, of_other| {
-            model.named("z", of_other, Layer::Flatten);
+            model.named("z", of_other, Layer::Flatten(Flatten {}));
         },
         |model, of_other| {
             model.add([of_other, of_other]);
@@ -97,11 +99,12 @@ fn probabilities_are_not_taken_for_logits() {
         let compiled = model.compile(Sgd::default(), [("y", Objective::new(loss))]);
         compiled.build(&Cpu::new()).err().map(|error| error.to_string())
     };
-    let noisy: fn(&mut Functional, Tensor) -> Tensor =
-        |model, made| model.layer(made, Layer::GaussianNoise { standard_deviation: 0.1 });
+    let noisy: fn(&mut Functional, Tensor) -> Tensor = |model, made| {
+        model.layer(made, Layer::GaussianNoise(GaussianNoise { standard_deviation: 0.1 }))
+    };
     let dropped: fn(&mut Functional, Tensor) -> Tensor = |model, made| {
-        let flat = model.layer(made, Layer::Flatten);
-        model.layer(flat, Layer::Dropout { rate: 0.1 })
+        let flat = model.layer(made, Layer::Flatten(Flatten {}));
+        model.layer(flat, Layer::Dropout(Dropout { rate: 0.1 }))
     };
     // An ensemble's, far up. It doubles with each step, and each is looked at once.
     let summed: fn(&mut Functional, Tensor) -> Tensor =
@@ -109,7 +112,7 @@ fn probabilities_are_not_taken_for_logits() {
     let beside: fn(&mut Functional, Tensor) -> Tensor =
         |model, made| model.concatenate([made, made]);
     let linear: fn(&mut Functional, Tensor) -> Tensor =
-        |model, made| model.layer(made, Layer::Activation { activation: Activation::Linear });
+        |model, made| model.layer(made, Layer::Activation(Activation::Linear.into()));
     for last in [noisy, dropped, summed, beside, linear] {
         for activation in [Activation::Softmax, Activation::Sigmoid] {
             for loss in [cross_entropy, Loss::BINARY_CROSSENTROPY] {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use minibatch::cpu::CpuExecutor;
 use minibatch::data::{Batch, Dataset, Features, Targets};
 use minibatch::model::{
-    BatchNormalization, Compiled, Dense, Initializer, Input, InputType, Layer, LayerNormalization,
-    Normalization, Objective, Regularizer, lower,
+    BatchNormalization, Compiled, Dense, Dropout, GaussianNoise, Initializer, Input, InputType,
+    Layer, LayerNormalization, Normalization, Objective, Regularizer, Rescaling, lower,
 };
 use minibatch::program::{Pass, Program, Role};
 use minibatch::random::{Random, Stream};
@@ -182,6 +182,39 @@ fn gradients_are_the_slopes_of_the_loss() {
     }
 }
 
+/// The layer's gradient is the sum of those of both places, and that of the value which three
+/// layers take the sum of theirs.
+#[test]
+fn gradients_are_the_slopes_of_shared_layers_and_of_values_with_several_uses() {
+    let normalized: [Layer; 3] = [
+        Dense::new(5, Tanh).weight_regularizer(Regularizer::l2(0.02)).into(),
+        BatchNormalization::new().into(),
+        LayerNormalization::new().into(),
+    ];
+    for shared in normalized {
+        for fusion in [true, false] {
+            let mut model = Functional::new();
+            let [a, b] = ["a", "b"].map(|name| model.input(name, 5));
+            let hidden = model.dense(a, 5, Softplus);
+            let once = model.layer(hidden, shared.clone());
+            let again = model.again(once, b);
+            let deeper = model.again(again, once);
+            let three = [
+                model.dense(deeper, 5, Sigmoid),
+                model.layer(deeper, Dropout { rate: 0.25 }),
+                deeper,
+            ];
+            let sum = model.add(three);
+            let both = model.concatenate([sum, again, hidden]);
+            let last = model.dense(both, OUTPUTS, Linear);
+            model.output("output", last);
+            let objective = Objective::new(Loss::MeanSquaredError);
+            let compiled = model.compile(Adam::default(), [("output", objective)]);
+            assert_slopes_of(&compiled.fusion(fusion));
+        }
+    }
+}
+
 #[test]
 fn gradients_are_the_slopes_of_every_loss() {
     let smoothing = 0.125;
@@ -299,8 +332,8 @@ fn gradients_are_the_slopes_through_normalization_layers() {
 
 #[test]
 fn gradients_are_the_slopes_through_noise_and_rescaling() {
-    let noise = Layer::GaussianNoise { standard_deviation: 0.3 };
-    let rescaling = Layer::Rescaling { scale: SCALE, offset: OFFSET };
+    let noise = Layer::GaussianNoise(GaussianNoise { standard_deviation: 0.3 });
+    let rescaling = Layer::Rescaling(Rescaling { scale: SCALE, offset: OFFSET });
     for activation in [Linear, Tanh, Gelu] {
         assert_slopes(with_layers(activation, noise.clone()), CROSSENTROPY);
         assert_slopes(with_layers(activation, rescaling.clone()), CROSSENTROPY);
@@ -319,7 +352,10 @@ fn gradients_are_the_slopes_through_noise_and_rescaling() {
 
 #[test]
 fn gradients_are_the_slopes_where_noise_comes_last() {
-    for last in [Layer::Dropout { rate: 0.4 }, Layer::GaussianNoise { standard_deviation: 0.3 }] {
+    for last in [
+        Layer::Dropout(Dropout { rate: 0.4 }),
+        Layer::GaussianNoise(GaussianNoise { standard_deviation: 0.3 }),
+    ] {
         for activation in [Linear, Tanh, Gelu] {
             let network = network([Tanh, Sigmoid, activation]).layer(last.clone());
             assert_slopes(network.clone(), Loss::MeanSquaredError);
@@ -377,7 +413,8 @@ fn gradients_are_the_slopes_through_branches() {
         // Three layers, a sum and a concatenation take the same value.
         let first = model.dense(trunk, 5, Tanh);
         let second = model.layer(trunk, BatchNormalization::new());
-        let third = model.layer(trunk, Layer::GaussianNoise { standard_deviation: 0.2 });
+        let third =
+            model.layer(trunk, Layer::GaussianNoise(GaussianNoise { standard_deviation: 0.2 }));
         let sum = model.add([first, second, third, trunk]);
         let joined = model.concatenate([trunk, place, sum, trunk]);
         let kind = model.dense(joined, 3, Softmax);

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use minibatch::data::{Dataset, Features, Targets};
 use minibatch::model::{
-    BatchNormalization, Compiled, Dense, Initializer, Input, InputType, Layer, LayerNormalization,
-    Normalization, Objective, Regularizer,
+    BatchNormalization, Compiled, Dense, Dropout, Flatten, GaussianNoise, Initializer, Input,
+    InputType, Layer, LayerNormalization, Normalization, Objective, Regularizer, Rescaling,
 };
 use minibatch::program::{Element, Role};
 use minibatch::schedule::CosineDecay;
@@ -30,11 +30,12 @@ fn models() -> [Compiled; 2] {
     let known = model.layer(place, normal);
     let sum = model.add([seen, known, seen]);
     let sum = model.layer(sum, BatchNormalization::new());
-    let sum = model.layer(sum, Layer::Dropout { rate: 0.5 });
+    let sum = model.layer(sum, Layer::Dropout(Dropout { rate: 0.5 }));
     let joined = model.concatenate([sum, place]);
     let joined = model.layer(joined, LayerNormalization::new());
-    let joined = model.layer(joined, Layer::GaussianNoise { standard_deviation: 0.1 });
-    let joined = model.layer(joined, Layer::Flatten);
+    let joined =
+        model.layer(joined, Layer::GaussianNoise(GaussianNoise { standard_deviation: 0.1 }));
+    let joined = model.layer(joined, Layer::Flatten(Flatten {}));
     let kind = model.dense(joined, 3, Activation::Softmax);
     let good = model.dense(joined, 1, Activation::Sigmoid);
     model.output("kind", kind);
@@ -56,9 +57,9 @@ fn models() -> [Compiled; 2] {
 
     let mut model = Functional::new();
     let input = model.input("input", 3);
-    let scaled = model.layer(input, Layer::Rescaling { scale: 2.0, offset: 0.0 });
+    let scaled = model.layer(input, Layer::Rescaling(Rescaling { scale: 2.0, offset: 0.0 }));
     let elu = Activation::Elu { alpha: 1.0 };
-    let active = model.layer(scaled, Layer::Activation { activation: elu });
+    let active = model.layer(scaled, Layer::Activation(elu.into()));
     let joined = model.concatenate([active, scaled]);
     model.output("output", joined);
     let classes = Objective::new(Loss::SparseCategoricalCrossentropy);
@@ -191,7 +192,7 @@ fn a_model_larger_than_memory_is_refused_before_it_is_built() {
         for layer in [
             Layer::BatchNormalization(BatchNormalization::new()),
             Layer::LayerNormalization(LayerNormalization::new()),
-            Layer::Rescaling { scale: 2.0, offset: 0.0 },
+            Layer::Rescaling(Rescaling { scale: 2.0, offset: 0.0 }),
             Layer::Dense(Dense::new(1, Activation::Linear)),
         ] {
             let error = compiled(layer).build(&Cpu::new()).unwrap_err().to_string();

@@ -6,8 +6,8 @@ use approx::abs_diff_eq;
 use minibatch::callbacks::{EarlyStopping, LambdaCallback, LearningRateScheduler};
 use minibatch::data::{Batch, Dataset, Features, Shuffle, Targets};
 use minibatch::model::{
-    BatchNormalization, Compiled, Dense, Layer, LayerNormalization, Normalization, Objective,
-    Regularizer, Weights,
+    BatchNormalization, Compiled, Dense, Dropout, GaussianNoise, Layer, LayerNormalization,
+    Normalization, Objective, Regularizer, Rescaling, Weights,
 };
 use minibatch::random::{Random, Stream};
 use minibatch::training::{
@@ -74,8 +74,8 @@ fn branched(noisy: bool) -> Functional {
         let statistics = Normalization { mean: vec![0.25; 6], variance: vec![0.5; 6] };
         seen = model.layer(seen, statistics);
         seen = model.layer(seen, BatchNormalization::new().momentum(0.9));
-        seen = model.layer(seen, Layer::Dropout { rate: 0.25 });
-        seen = model.layer(seen, Layer::GaussianNoise { standard_deviation: 0.1 });
+        seen = model.layer(seen, Layer::Dropout(Dropout { rate: 0.25 }));
+        seen = model.layer(seen, Layer::GaussianNoise(GaussianNoise { standard_deviation: 0.1 }));
     }
     let both = model.concatenate([seen, place]);
     let costly =
@@ -84,7 +84,7 @@ fn branched(noisy: bool) -> Functional {
     let mut summed = model.add([trunk, seen]);
     if noisy {
         summed = model.layer(summed, LayerNormalization::new());
-        summed = model.layer(summed, Layer::Rescaling { scale: 0.5, offset: 0.25 });
+        summed = model.layer(summed, Layer::Rescaling(Rescaling { scale: 0.5, offset: 0.25 }));
     }
     let kind = model.dense(summed, 3, Activation::Softmax);
     let size = model.dense(trunk, 1, Activation::Linear);

@@ -133,9 +133,9 @@ impl Training {
     }
 
     /// Trains, and compares all that Keras computed; also the number of steps.
-    fn follow(&self, backend: Backend) -> (Errors, u64) {
+    fn follow(&self, backend: Backend, fusion: bool) -> (Errors, u64) {
         let mut errors = Errors::default();
-        let mut model = self.compiled().build(backend).unwrap();
+        let mut model = self.compiled().fusion(fusion).build(backend).unwrap();
         for (name, values) in entries(&self.file["initial"]) {
             model.set_weight(name, &floats(values)).unwrap();
         }
@@ -209,6 +209,7 @@ impl Training {
 /// within their own. Returns the values that had to be excepted, each with its training.
 fn follow_all(
     backend: &Backend,
+    fusion: bool,
     bound: impl Fn(u64) -> f64,
     exceptions: &[(usize, f64)],
 ) -> Vec<(usize, String)> {
@@ -217,7 +218,7 @@ fn follow_all(
     assert_eq!(trainings.len(), 120);
     for training in &trainings {
         let id = training.id();
-        let (errors, steps) = training.follow(backend.clone());
+        let (errors, steps) = training.follow(backend.clone(), fusion);
         assert!(steps > 0 && !errors.0.is_empty());
         let exception = exceptions.iter().find(|(training, _)| *training == id);
         for (what, (error, numbers)) in errors.0 {
@@ -242,12 +243,14 @@ fn in_f32(steps: u64) -> f64 {
 
 #[test]
 fn cpu_in_f64_follows_keras() {
-    follow_all(&Backend::CpuInF64, |_| 1e-9, &[]);
+    for fusion in [true, false] {
+        follow_all(&Backend::CpuInF64, fusion, |_| 1e-9, &[]);
+    }
 }
 
 #[test]
 fn cpu_in_f32_follows_keras_but_for_the_exceptions() {
-    let excepted = follow_all(&Backend::from(&Cpu::new()), in_f32, &EXCEPTIONS);
+    let excepted = follow_all(&Backend::from(&Cpu::new()), true, in_f32, &EXCEPTIONS);
     for (training, _) in EXCEPTIONS {
         let needed = excepted.contains(&(training, "dense_1.bias".into()));
         assert!(needed, "training {training} is no exception any more");
@@ -258,5 +261,7 @@ fn cpu_in_f32_follows_keras_but_for_the_exceptions() {
 #[test]
 fn gpu_follows_keras_but_for_the_exceptions() {
     let gpu = Gpu::new().unwrap_or_else(|error| panic!("{error}"));
-    follow_all(&Backend::from(&gpu), in_f32, &EXCEPTIONS);
+    for fusion in [true, false] {
+        follow_all(&Backend::from(&gpu), fusion, in_f32, &EXCEPTIONS);
+    }
 }

@@ -69,6 +69,14 @@ pub struct Compiled {
     pub steps_per_execution: usize,
     /// Whether each operation runs alone and is looked at; false by default.
     pub run_eagerly: bool,
+    /// Whether operations are fused into fewer ones; true by default. It is no part of the model's
+    /// file.
+    #[serde(skip, default = "yes")]
+    pub fusion: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 impl Compiled {
@@ -86,6 +94,7 @@ impl Compiled {
             gradient_accumulation_steps: 1,
             steps_per_execution: 1,
             run_eagerly: false,
+            fusion: true,
         }
     }
 
@@ -134,6 +143,14 @@ impl Compiled {
     /// buffer can be read by its name then, see [`Model::read`](crate::Model::read).
     pub fn run_eagerly(mut self, eagerly: bool) -> Self {
         self.run_eagerly = eagerly;
+        self
+    }
+
+    /// Whether several operations may become one that does the same: true unless set. Without it
+    /// training takes more operations and ends in the same weights but for rounding; it is there to
+    /// find out whether fusion is what goes wrong.
+    pub fn fusion(mut self, fusion: bool) -> Self {
+        self.fusion = fusion;
         self
     }
 }

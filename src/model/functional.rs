@@ -59,7 +59,7 @@ impl PartialEq for Identity {
 /// ```
 ///
 /// What cannot be (widths that do not fit, names that occur twice) is told by
-/// [`Compiled::build`]. A layer has one place in the graph: weights are not shared.
+/// [`Compiled::build`]. A layer may stand in several places, see [`again`](Functional::again).
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Functional {
     nodes: Vec<Node>,
@@ -97,6 +97,13 @@ pub enum NodeKind {
         /// On the value of this step.
         of: usize,
     },
+    /// Runs the layer of an earlier step once more, with the same parameters.
+    Shared {
+        /// The step that has the layer.
+        layer_of: usize,
+        /// On the value of this step.
+        of: usize,
+    },
     /// The sum of values of the same width.
     Add {
         /// At least two.
@@ -114,7 +121,7 @@ impl NodeKind {
     pub fn sources(&self) -> &[usize] {
         match self {
             NodeKind::Input { .. } => &[],
-            NodeKind::Layer { of, .. } => std::slice::from_ref(of),
+            NodeKind::Layer { of, .. } | NodeKind::Shared { of, .. } => std::slice::from_ref(of),
             NodeKind::Add { of } | NodeKind::Concatenate { of } => of,
         }
     }
@@ -124,6 +131,7 @@ impl NodeKind {
         match self {
             NodeKind::Input { .. } => "input",
             NodeKind::Layer { layer, .. } => layer.kind(),
+            NodeKind::Shared { .. } => "shared",
             NodeKind::Add { .. } => "add",
             NodeKind::Concatenate { .. } => "concatenate",
         }
@@ -165,6 +173,31 @@ impl Functional {
     pub fn named(&mut self, name: &str, value: Tensor, layer: impl Into<Layer>) -> Tensor {
         let of = self.place(value);
         self.push(Some(name), NodeKind::Layer { layer: layer.into(), of })
+    }
+
+    /// Runs a layer once more, on another value: `made` is what [`layer`](Self::layer) returned for
+    /// it. Both places have the same parameters, which are trained by the sum of their gradients.
+    /// The value must be as wide as that of the first place.
+    ///
+    /// ```
+    /// use minibatch::{Activation, Functional};
+    ///
+    /// let mut model = Functional::new();
+    /// let [left, right] = ["left", "right"].map(|name| model.input(name, 8));
+    /// let seen_left = model.dense(left, 4, Activation::Relu);
+    /// let seen_right = model.again(seen_left, right);
+    /// let both = model.concatenate([seen_left, seen_right]);
+    /// model.output("both", both);
+    /// ```
+    pub fn again(&mut self, made: Tensor, value: Tensor) -> Tensor {
+        let mut layer_of = self.place(made);
+        if let Some(NodeKind::Shared { layer_of: first, .. }) =
+            self.nodes.get(layer_of).map(|node| &node.kind)
+        {
+            layer_of = *first;
+        }
+        let of = self.place(value);
+        self.push(None, NodeKind::Shared { layer_of, of })
     }
 
     /// Adds a dense layer on `value`.
@@ -230,7 +263,10 @@ impl Functional {
     pub fn inputs(&self) -> impl Iterator<Item = (&str, &Input)> {
         self.nodes.iter().filter_map(|node| match &node.kind {
             NodeKind::Input { input } => Some((node.name.as_str(), input)),
-            _ => None,
+            NodeKind::Layer { .. }
+            | NodeKind::Shared { .. }
+            | NodeKind::Add { .. }
+            | NodeKind::Concatenate { .. } => None,
         })
     }
 
@@ -241,10 +277,48 @@ impl Functional {
 
     /// Its layers.
     pub fn layers(&self) -> impl Iterator<Item = &Layer> {
-        self.nodes.iter().filter_map(|node| match &node.kind {
+        (0..self.nodes.len()).filter_map(|place| self.layer_at(place))
+    }
+
+    /// The layer whose own step is at `place`.
+    pub(super) fn layer_at(&self, place: usize) -> Option<&Layer> {
+        match &self.nodes.get(place)?.kind {
             NodeKind::Layer { layer, .. } => Some(layer),
+            NodeKind::Input { .. }
+            | NodeKind::Shared { .. }
+            | NodeKind::Add { .. }
+            | NodeKind::Concatenate { .. } => None,
+        }
+    }
+
+    /// Of each step, whether an output needs what it computes or the parameters of its layer. A
+    /// step that none needs is left out of the model.
+    pub(super) fn needed(&self) -> Vec<bool> {
+        let mut needed = vec![false; self.nodes.len()];
+        let mut waiting: Vec<usize> = self.outputs.iter().map(|output| output.of).collect();
+        while let Some(place) = waiting.pop() {
+            let Some(seen) = needed.get_mut(place) else { continue };
+            if !std::mem::replace(seen, true)
+                && let Some(node) = self.nodes.get(place)
+            {
+                waiting.extend(node.kind.sources());
+            }
+        }
+        let shared = |place: usize| match self.nodes.get(place).map(|node| &node.kind) {
+            Some(NodeKind::Shared { layer_of, .. }) => Some(*layer_of),
             _ => None,
-        })
+        };
+        let owners: Vec<usize> = needed
+            .iter()
+            .enumerate()
+            .filter_map(|(place, &needed)| shared(place).filter(|_| needed))
+            .collect();
+        for owner in owners {
+            if let Some(needed) = needed.get_mut(owner) {
+                *needed = true;
+            }
+        }
+        needed
     }
 
     /// Values a sample of each step; 0 where a step takes values from none.
@@ -255,6 +329,9 @@ impl Functional {
             let width = match &node.kind {
                 NodeKind::Input { input } => input.width().unwrap_or(0),
                 NodeKind::Layer { layer, of: source } => layer.outputs(of(source)),
+                NodeKind::Shared { layer_of, of: source } => {
+                    self.layer_at(*layer_of).map_or(0, |layer| layer.outputs(of(source)))
+                }
                 NodeKind::Add { of: sources } => sources.first().map_or(0, of),
                 NodeKind::Concatenate { of: sources } => {
                     sources.iter().map(of).fold(0, usize::saturating_add)

@@ -1,33 +1,38 @@
 //! What is trained: a graph of layers, its lowering to a program, its initial weights and its
 //! file.
 
+mod check;
 mod compiled;
 mod file;
 pub(crate) mod functional;
-mod initializer;
 mod input;
 mod layer;
 mod lower;
-mod normalization;
+mod metric;
+mod objective;
 mod optimizer;
 mod regularizer;
 mod report;
 pub mod schedule;
 mod sequential;
 mod summary;
+mod update;
 
+pub use crate::program::Initializer;
 pub use compiled::{Compiled, Objective};
 pub(crate) use file::{SavedModel, Source, parameters};
 pub use file::{Weights, tensors};
 pub use functional::{Functional, Node, NodeKind, Output, Tensor};
-pub use initializer::Initializer;
 pub use input::{Input, InputType};
-pub use layer::{Dense, Layer};
+pub use layer::{
+    ActivationLayer, BatchNormalization, Dense, Dropout, Flatten, GaussianNoise, Layer,
+    LayerNormalization, Normalization, Rescaling,
+};
 pub use lower::lower;
-pub(crate) use lower::{Lowered, check_optimizer, lowered};
-pub use normalization::{BatchNormalization, LayerNormalization, Normalization};
+pub(crate) use lower::{Lowered, lowered};
 pub use optimizer::{Adagrad, Adam, Clip, EpsilonRule, Optimizer, RmsProp, Sgd};
 pub use regularizer::Regularizer;
 pub(crate) use report::{OutputReport, Report, ReportedMetric, Sums};
 pub use schedule::Schedule;
 pub use sequential::Sequential;
+pub(crate) use update::check_optimizer;

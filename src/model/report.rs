@@ -46,3 +46,23 @@ pub(crate) enum Sums {
     /// classes.
     TwoClasses(BufferId),
 }
+
+impl Report {
+    /// The same with each buffer where `place` says.
+    pub fn moved(mut self, place: impl Fn(BufferId) -> BufferId) -> Self {
+        for output in &mut self.outputs {
+            (output.loss, output.counts) = (place(output.loss), place(output.counts));
+            for metric in &mut output.metrics {
+                metric.sums = match metric.sums {
+                    Sums::WithLoss { counts, answers } => {
+                        Sums::WithLoss { counts: place(counts), answers }
+                    }
+                    Sums::Own(sums) => Sums::Own(place(sums)),
+                    Sums::TwoClasses(sums) => Sums::TwoClasses(place(sums)),
+                };
+            }
+        }
+        self.penalties.iter_mut().for_each(|id| *id = place(*id));
+        self
+    }
+}

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::Dense;
 use super::optimizer::Optimizer;
 use super::{
-    BatchNormalization, Compiled, Functional, Input, Layer, LayerNormalization, Objective,
+    BatchNormalization, Compiled, Dropout, Flatten, Functional, GaussianNoise, Input, Layer,
+    LayerNormalization, Objective,
 };
 use crate::loss::Loss;
 use crate::metric::Metric;
@@ -41,17 +42,17 @@ impl Sequential {
 
     /// Appends an activation. After a dense layer without one it becomes a part of it.
     pub fn activation(self, activation: Activation) -> Self {
-        self.layer(Layer::Activation { activation })
+        self.layer(Layer::Activation(activation.into()))
     }
 
     /// Appends a dropout of the share `rate`.
     pub fn dropout(self, rate: f64) -> Self {
-        self.layer(Layer::Dropout { rate })
+        self.layer(Layer::Dropout(Dropout { rate }))
     }
 
     /// Appends noise of this standard deviation.
     pub fn gaussian_noise(self, standard_deviation: f64) -> Self {
-        self.layer(Layer::GaussianNoise { standard_deviation })
+        self.layer(Layer::GaussianNoise(GaussianNoise { standard_deviation }))
     }
 
     /// Appends a [`BatchNormalization`] with Keras' defaults.
@@ -66,7 +67,7 @@ impl Sequential {
 
     /// Appends nothing that would change anything: samples are flat already.
     pub fn flatten(self) -> Self {
-        self.layer(Layer::Flatten)
+        self.layer(Layer::Flatten(Flatten {}))
     }
 
     /// Chooses how it is trained and what is reported.

@@ -5,9 +5,12 @@ use super::{Functional, NodeKind};
 impl Functional {
     /// The table of [Keras' `summary()`](https://keras.io/api/models/model/#summary-method): each
     /// layer's name, kind, output shape and number of parameters, and their sum; also where it
-    /// takes its values from, unless each is the one before.
+    /// takes its values from, unless each is the one before. Layers that lead to no output are
+    /// left out, and named below the table.
     pub fn summary(&self) -> String {
         let nodes = self.nodes();
+        let needed = self.needed();
+        let is_needed = |place: usize| needed.get(place).copied().unwrap_or(false);
         let chain = nodes.iter().enumerate().all(|(place, node)| match node.kind.sources() {
             [] => place == 0,
             sources => sources.iter().all(|&source| source + 1 == place),
@@ -20,14 +23,24 @@ impl Functional {
         let widths = self.widths();
         let width = |place: usize| widths.get(place).copied().unwrap_or(0);
         let (mut total, mut trainable) = (0usize, 0usize);
+        let mut unused = Vec::new();
         for (place, node) in nodes.iter().enumerate() {
+            // An input stays: the data has it.
+            if !is_needed(place) && !matches!(node.kind, NodeKind::Input { .. }) {
+                unused.push(node.name.as_str());
+                continue;
+            }
             // Keras' table of a stack does not show its input.
             if chain && matches!(node.kind, NodeKind::Input { .. }) {
                 continue;
             }
             let [trained, other] = match &node.kind {
                 NodeKind::Layer { layer, of } => layer.parameters(width(*of)),
-                _ => [0, 0],
+                // Those of a shared layer count where it has its own place.
+                NodeKind::Input { .. }
+                | NodeKind::Shared { .. }
+                | NodeKind::Add { .. }
+                | NodeKind::Concatenate { .. } => [0, 0],
             };
             let parameters = trained.saturating_add(other);
             trainable = trainable.saturating_add(trained);
@@ -70,6 +83,9 @@ impl Functional {
         ] {
             let bytes = count.saturating_mul(4) as f64;
             text.push_str(&format!("{what} params: {} ({})\n", grouped(count), size(bytes)));
+        }
+        if !unused.is_empty() {
+            text.push_str(&format!("Left out, as no output needs them: {}\n", unused.join(", ")));
         }
         text
     }

@@ -11,8 +11,9 @@ use crate::gpu::{Gpu, GpuExecutor};
 use crate::loss::Loss;
 use crate::metric::Metric;
 use crate::model::{
-    Adam, BatchNormalization, Clip, Compiled, Dense, Functional, Input, Layer, LayerNormalization,
-    Lowered, Normalization, Objective, Regularizer, Sequential, Sgd, lowered,
+    Adam, BatchNormalization, Clip, Compiled, Dense, Dropout, Flatten, Functional, GaussianNoise,
+    Input, Layer, LayerNormalization, Lowered, Normalization, Objective, Regularizer, Rescaling,
+    Sequential, Sgd, lowered,
 };
 use crate::operation::activation::Activation;
 use crate::program::{Column, Element, Feed, Pass, Program, Role};
@@ -177,22 +178,22 @@ fn functional() -> Result<(Compiled, Dataset)> {
     let picture = model.input("picture", Input::pixels(&[pixels]));
     let place_of = model.input("place", place);
     let statistics = |width| Normalization { mean: vec![0.25; width], variance: vec![0.5; width] };
-    let picture = model.layer(picture, Layer::Rescaling { scale: 2.0, offset: -1.0 });
+    let picture = model.layer(picture, Layer::Rescaling(Rescaling { scale: 2.0, offset: -1.0 }));
     let place_of = model.layer(place_of, statistics(place));
     let seen = model.dense(picture, 18, Activation::Tanh);
     let seen = model.layer(seen, BatchNormalization::new().momentum(0.9));
-    let seen = model.layer(seen, Layer::Dropout { rate: 0.25 });
+    let seen = model.layer(seen, Layer::Dropout(Dropout { rate: 0.25 }));
     let both = model.concatenate([seen, place_of, picture]);
     let costly = Regularizer::l2(0.02);
     let trunk = Dense::new(18, Activation::Gelu).activity_regularizer(costly);
     let trunk = model.layer(both, trunk.weight_regularizer(Regularizer::l2(0.01)));
-    let trunk = model.layer(trunk, Layer::GaussianNoise { standard_deviation: 0.1 });
+    let trunk = model.layer(trunk, Layer::GaussianNoise(GaussianNoise { standard_deviation: 0.1 }));
     let summed = model.add([trunk, seen, trunk]);
     let summed = model.layer(summed, LayerNormalization::new());
-    let shares = model.layer(summed, Layer::Activation { activation: Activation::Softmax });
+    let shares = model.layer(summed, Layer::Activation(Activation::Softmax.into()));
     let frozen = model.layer(summed, Dense::new(18, Activation::Sigmoid).frozen());
     let frozen = model.layer(frozen, BatchNormalization::new().frozen());
-    let flat = model.layer(frozen, Layer::Flatten);
+    let flat = model.layer(frozen, Layer::Flatten(Flatten {}));
     let joined = model.add([shares, flat]);
     let kind = model.dense(joined, 7, Activation::Softmax);
     let size = model.dense(summed, 3, Activation::Linear);

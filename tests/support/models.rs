@@ -2,8 +2,8 @@
 //! and beside others.
 
 use minibatch::model::{
-    BatchNormalization, Compiled, Dense, Functional, Input, Layer, LayerNormalization,
-    Normalization, Objective, Regularizer,
+    BatchNormalization, Compiled, Dense, Dropout, Flatten, Functional, GaussianNoise, Input, Layer,
+    LayerNormalization, Normalization, Objective, Regularizer, Rescaling,
 };
 use minibatch::{
     Activation, Adagrad, Adam, Clip, Loss, Metric, Optimizer, RmsProp, Sequential, Sgd,
@@ -61,12 +61,12 @@ fn layers() -> Vec<(&'static str, Layer)> {
     let layer = LayerNormalization::new();
     let normalization = Normalization { mean: vec![0.5; 6], variance: vec![2.0; 6] };
     vec![
-        ("activation_relu", Layer::Activation { activation: Activation::Relu }),
-        ("activation_silu", Layer::Activation { activation: Activation::Silu }),
-        ("activation_softmax", Layer::Activation { activation: Activation::Softmax }),
-        ("dropout", Layer::Dropout { rate: 0.25 }),
-        ("no_dropout", Layer::Dropout { rate: 0.0 }),
-        ("gaussian_noise", Layer::GaussianNoise { standard_deviation: 0.1 }),
+        ("activation_relu", Layer::Activation(Activation::Relu.into())),
+        ("activation_silu", Layer::Activation(Activation::Silu.into())),
+        ("activation_softmax", Layer::Activation(Activation::Softmax.into())),
+        ("dropout", Layer::Dropout(Dropout { rate: 0.25 })),
+        ("no_dropout", Layer::Dropout(Dropout { rate: 0.0 })),
+        ("gaussian_noise", Layer::GaussianNoise(GaussianNoise { standard_deviation: 0.1 })),
         ("batch_normalization", batch.into()),
         ("batch_normalization_bare", batch.without_center().without_scale().into()),
         ("batch_normalization_frozen", batch.frozen().into()),
@@ -74,8 +74,8 @@ fn layers() -> Vec<(&'static str, Layer)> {
         ("layer_normalization_bare", layer.without_center().without_scale().into()),
         ("layer_normalization_frozen", layer.frozen().into()),
         ("normalization", normalization.into()),
-        ("rescaling", Layer::Rescaling { scale: 2.0, offset: -1.0 }),
-        ("flatten", Layer::Flatten),
+        ("rescaling", Layer::Rescaling(Rescaling { scale: 2.0, offset: -1.0 })),
+        ("flatten", Layer::Flatten(Flatten {})),
         ("dense_without_bias", Dense::new(6, Activation::Tanh).without_bias().into()),
         ("dense_frozen", Dense::new(6, Activation::Tanh).frozen().into()),
     ]

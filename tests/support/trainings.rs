@@ -2,7 +2,7 @@
 
 use minibatch::model::{
     BatchNormalization, Compiled, Dense, Functional, Input, Layer, LayerNormalization, Objective,
-    Regularizer,
+    Regularizer, Rescaling,
 };
 use minibatch::schedule::{
     CosineDecay, ExponentialDecay, PiecewiseConstantDecay, PolynomialDecay, Schedule,
@@ -118,10 +118,11 @@ fn layer(node: &Value) -> Layer {
             trainable: yes(&node["trainable"]),
         }
         .into(),
-        "activation" => Layer::Activation { activation: activation(&node["act"]) },
-        "rescaling" => {
-            Layer::Rescaling { scale: number(&node["scale"]), offset: number(&node["offset"]) }
-        }
+        "activation" => Layer::Activation(activation(&node["act"]).into()),
+        "rescaling" => Layer::Rescaling(Rescaling {
+            scale: number(&node["scale"]),
+            offset: number(&node["offset"]),
+        }),
         other => panic!("{other}"),
     }
 }

@@ -82,7 +82,10 @@ pub fn run(args: &args::Bench, start: Instant) -> anyhow::Result<ExitCode> {
     let seconds = ended.duration_since(begun).as_secs_f64().max(1e-9);
     let steps_per_second = f64::from(args.steps) / seconds;
     let (dispatches, submits) = match model.gpu() {
-        Some(gpu) => (gpu.dispatches(Pass::Train), gpu.submits()),
+        Some(gpu) => {
+            let halves = [Pass::Train, Pass::Update].map(|pass| gpu.dispatches(pass));
+            (halves.iter().sum(), gpu.submits())
+        }
         None => (0, 0),
     };
     let report = Report {

@@ -2,6 +2,7 @@
 
 mod cases;
 mod concatenate;
+mod gradient;
 mod shape;
 mod slice;
 

@@ -4,6 +4,7 @@ mod backward_input;
 mod backward_weights;
 mod cases;
 mod forward;
+mod gradient;
 mod shape;
 
 pub use backward_input::DenseBackwardInput;

@@ -5,6 +5,7 @@ mod activate_backward;
 mod add;
 mod cases;
 mod convert;
+mod gradient;
 
 pub use activate::Activate;
 pub use activate_backward::ActivateBackward;

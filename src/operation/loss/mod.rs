@@ -5,6 +5,7 @@ mod activity_penalty_gradient;
 mod cases;
 mod categorical_crossentropy;
 mod function;
+mod gradient;
 mod pointwise_loss;
 mod rows;
 mod softmax_crossentropy;

@@ -5,6 +5,7 @@ mod binary_histogram;
 mod cases;
 mod confusion_matrix;
 mod function;
+mod gradient;
 mod pointwise_metric;
 mod rows;
 mod thresholds;

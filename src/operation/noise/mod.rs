@@ -5,6 +5,7 @@ mod cases;
 mod dropout;
 mod dropout_backward;
 mod gaussian_noise;
+mod gradient;
 mod mask;
 mod normal;
 

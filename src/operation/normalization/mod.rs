@@ -6,6 +6,7 @@ mod batch_normalize;
 mod batch_normalize_backward;
 mod batch_normalize_backward_input;
 mod cases;
+mod gradient;
 mod layer_normalize;
 mod layer_normalize_backward;
 mod layer_normalize_backward_input;

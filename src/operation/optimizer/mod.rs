@@ -4,6 +4,7 @@ mod adagrad;
 mod adam;
 mod amsgrad;
 mod cases;
+mod gradient;
 mod rms_prop;
 mod rule;
 mod sgd;

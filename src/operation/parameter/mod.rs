@@ -5,6 +5,7 @@ mod accumulate;
 mod cases;
 mod clip_by_norm;
 mod clip_by_value;
+mod gradient;
 mod penalty;
 mod penalty_gradient;
 mod squared_norm;

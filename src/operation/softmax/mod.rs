@@ -3,6 +3,7 @@
 mod backward;
 mod cases;
 mod forward;
+mod gradient;
 pub(crate) mod row;
 
 pub use backward::SoftmaxBackward;

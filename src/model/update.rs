@@ -1,10 +1,11 @@
 //! From an optimizer to the update of all parameters.
 
-use super::layer::Arenas;
 use crate::error::{Error, Result};
 use crate::model::{Adagrad, Adam, Clip, Compiled, Optimizer, RmsProp, Sgd};
 use crate::operation::{self, Op};
-use crate::program::{AdamRule, BufferId, Element, Pass, ProgramBuilder, Role, Rows};
+use crate::program::{
+    AdamRule, Arenas, BufferId, Element, Pass, Placed, ProgramBuilder, Role, Rows,
+};
 
 /// What the optimizer keeps for each parameter, and after it the gradients gathered for the next
 /// update.
@@ -30,45 +31,31 @@ fn kept(optimizer: &Optimizer) -> &'static [&'static str] {
     }
 }
 
-/// Pushes what is done with the gradients: as the end of each training step, or to be done after
-/// several.
-pub(super) fn push_update(
-    builder: &mut ProgramBuilder,
-    compiled: &Compiled,
-    arenas: &Arenas,
-    of_parameters: &[BufferId],
-) -> Result<()> {
-    let &Arenas { gradients, parameters, .. } = arenas;
+/// Pushes the half of a step that follows the gradients: what parameters cost, clipping and the
+/// optimizer. Where gradients are gathered over several steps, adding them up ends the first half,
+/// and taking their mean begins the second one.
+pub(super) fn push_update(placed: &mut Placed, compiled: &Compiled) -> Result<()> {
+    let Placed { builder, arenas, gradients: of_parameters, penalties, .. } = placed;
+    let &mut Arenas { gradients, parameters, .. } = arenas;
     let arena = |name: &str| arenas.state.iter().find(|(other, _)| *other == name);
-    let pass = match arena(ACCUMULATED) {
-        None => Pass::Train,
-        Some(&(_, accumulated)) => {
-            builder.push(
-                Pass::Train,
-                Op::Accumulate(operation::Accumulate { gradients, accumulated }),
-            )?;
-            let steps = compiled.gradient_accumulation_steps;
-            builder.push(
-                Pass::Update,
-                Op::TakeMean(operation::TakeMean { accumulated, gradients, steps }),
-            )?;
-            Pass::Update
-        }
-    };
-    push_clip(builder, pass, compiled.optimizer.clip(), of_parameters)?;
+    if let Some(&(_, accumulated)) = arena(ACCUMULATED) {
+        let steps = compiled.gradient_accumulation_steps;
+        builder.push(Pass::Train, operation::Accumulate { gradients, accumulated })?;
+        builder.push(Pass::Update, operation::TakeMean { accumulated, gradients, steps })?;
+    }
+    for &mut (weight, weight_gradient, [l1, l2]) in penalties {
+        let op = operation::PenaltyGradient { weight, weight_gradient, l1, l2 };
+        builder.push(Pass::Update, op)?;
+    }
+    push_clip(builder, compiled.optimizer.clip(), of_parameters)?;
     let state = arenas.state.iter().filter(|(name, _)| *name != ACCUMULATED);
     let state: Vec<BufferId> = state.map(|(_, arena)| *arena).collect();
-    let op = lower_update(&compiled.optimizer, gradients, parameters, &state)?;
-    builder.push(pass, op)
+    let op = update_of(&compiled.optimizer, gradients, parameters, &state)?;
+    builder.push(Pass::Update, op)
 }
 
 /// Pushes what is done to large gradients, one parameter's after the other.
-fn push_clip(
-    builder: &mut ProgramBuilder,
-    pass: Pass,
-    clip: Clip,
-    gradients: &[BufferId],
-) -> Result<()> {
+fn push_clip(builder: &mut ProgramBuilder, clip: Clip, gradients: &[BufferId]) -> Result<()> {
     let sum = |builder: &mut ProgramBuilder, name: String| {
         builder.buffer(name, Role::Scratch, Element::Real, Rows::One, 1)
     };
@@ -76,7 +63,10 @@ fn push_clip(
         Clip::None => {}
         Clip::Value(limit) => {
             for &gradient in gradients {
-                builder.push(pass, Op::ClipByValue(operation::ClipByValue { gradient, limit }))?;
+                builder.push(
+                    Pass::Update,
+                    Op::ClipByValue(operation::ClipByValue { gradient, limit }),
+                )?;
             }
         }
         Clip::Norm(limit) => {
@@ -87,9 +77,9 @@ fn push_clip(
                     sum: squared_norm,
                     first: true,
                 });
-                builder.push(pass, op)?;
+                builder.push(Pass::Update, op)?;
                 builder.push(
-                    pass,
+                    Pass::Update,
                     Op::ClipByNorm(operation::ClipByNorm { squared_norm, gradient, limit }),
                 )?;
             }
@@ -102,11 +92,11 @@ fn push_clip(
                     sum: squared_norm,
                     first: i == 0,
                 });
-                builder.push(pass, op)?;
+                builder.push(Pass::Update, op)?;
             }
             for &gradient in gradients {
                 builder.push(
-                    pass,
+                    Pass::Update,
                     Op::ClipByNorm(operation::ClipByNorm { squared_norm, gradient, limit }),
                 )?;
             }
@@ -116,7 +106,7 @@ fn push_clip(
 }
 
 /// The update; `state` are the arenas of what the optimizer keeps.
-fn lower_update(
+fn update_of(
     optimizer: &Optimizer,
     gradients: BufferId,
     parameters: BufferId,

@@ -51,7 +51,7 @@ const WITHIN_TWO: f64 = 0.879_625_661_034_239_8;
 
 impl Initializer {
     /// Keras' default of biases, for serde.
-    pub(super) fn zeros() -> Self {
+    pub(crate) fn zeros() -> Self {
         Initializer::Zeros
     }
 
@@ -59,7 +59,7 @@ impl Initializer {
     ///
     /// # Errors
     /// [`Error::Argument`] if one is not finite, or a deviation is negative.
-    pub(super) fn check(self) -> Result<()> {
+    pub(crate) fn check(self) -> Result<()> {
         let fits = match self {
             Initializer::Constant(value) => (value as f32).is_finite(),
             Initializer::RandomUniform { min, max } => {

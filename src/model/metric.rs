@@ -1,13 +1,13 @@
-//! From metrics to operations on an output's predictions.
+//! What metrics add to the graph of an output.
 
 use super::objective::Judged;
+use super::report::{ReportedMetric, Sums};
 use crate::error::{Error, Result};
 use crate::loss::{Accuracy, Loss};
 use crate::metric::Metric;
-use crate::model::report::{ReportedMetric, Sums};
-use crate::operation::activation::Elementwise;
-use crate::operation::{self, MetricFunction, Op, Thresholds};
-use crate::program::{BufferId, Element, ProgramBuilder, Role, Rows};
+use crate::operation::activation::Activation;
+use crate::operation::{self, MetricFunction, Thresholds};
+use crate::program::{BufferId, Element, Graph, Role, Rows};
 
 /// What a metric is computed of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,7 +82,7 @@ pub(super) fn source(judged: &Judged<'_>, metric: Metric, weighted: bool) -> Sou
 /// True if the model gives logits where a metric wants probabilities.
 pub(super) fn gives_logits(judged: &Judged<'_>) -> bool {
     matches!(judged.objective.loss, Loss::BinaryCrossentropy { .. })
-        && judged.activation.elementwise() == Some(Elementwise::Linear)
+        && judged.activation != Activation::Sigmoid
 }
 
 /// Of a confusion matrix, which takes 1 GiB then.
@@ -97,7 +97,7 @@ pub(super) fn check(judged: &Judged<'_>, metric: Metric) -> Result<()> {
     let refuse =
         |why: String| Err(Error::argument("metrics", format!("of {:?}: {why}", judged.name)));
     let classes = matches!(loss, Loss::SparseCategoricalCrossentropy);
-    let units = judged.made.value.width;
+    let units = judged.value.columns();
     match metric {
         Metric::Accuracy if loss.accuracy().is_none() => {
             refuse(format!("Accuracy has no meaning for {loss:?}: nothing is right or wrong"))
@@ -144,137 +144,113 @@ pub(super) fn check(judged: &Judged<'_>, metric: Metric) -> Result<()> {
     }
 }
 
-/// The buffers of the metric called `name`, and the operations that add to them.
-pub(super) fn lower(
-    builder: &mut ProgramBuilder,
+/// Adds the metric called `name` to the graph.
+///
+/// # Errors
+/// Those of [`Graph::push`].
+pub(super) fn push_metric(
+    graph: &mut Graph,
     judged: &Judged<'_>,
     of: Predictions,
     (name, metric, weighted): Watched,
-) -> Result<(ReportedMetric, Vec<Op>)> {
+) -> Result<ReportedMetric> {
     let Predictions { predictions, probabilities, sample_weights, counts } = of;
     let targets = judged.targets;
-    let units = judged.made.value.width;
-    let sums = |builder: &mut ProgramBuilder, rows: Rows, columns: usize| {
-        let name = format!("metrics.{}.{name}", judged.name);
-        builder.buffer(name, Role::Metric, Element::Real, rows, columns)
+    let units = judged.value.columns();
+    let accuracy = judged.objective.loss.accuracy();
+    let full_name = format!("metrics.{}.{name}", judged.name);
+    let sums = |graph: &mut Graph, rows: Rows, columns: usize| {
+        graph.metric(full_name.clone(), Element::Real, rows, columns)
     };
-    let mut ops = Vec::new();
-    let pointwise = |builder: &mut ProgramBuilder, predictions, function| -> Result<_> {
-        let sums = sums(builder, Rows::Batch, 2)?;
-        let op = Op::PointwiseMetric(operation::PointwiseMetric {
+    let pointwise = |graph: &mut Graph, predictions, function| -> Result<BufferId> {
+        let sums = sums(graph, Rows::Batch, 2)?;
+        graph.push(operation::PointwiseMetric {
             predictions,
             targets,
             sample_weights,
             sums,
             function,
             weighted,
-        });
-        Ok((sums, op))
+        })?;
+        Ok(sums)
     };
-    let histogram = |builder: &mut ProgramBuilder, thresholds: Thresholds| -> Result<_> {
-        let sums = sums(builder, Rows::Batch, 2 * thresholds.buckets())?;
-        let op = Op::BinaryHistogram(operation::BinaryHistogram {
+    let histogram = |graph: &mut Graph, thresholds: Thresholds| -> Result<BufferId> {
+        let sums = sums(graph, Rows::Batch, 2 * thresholds.buckets())?;
+        graph.push(operation::BinaryHistogram {
             predictions: probabilities,
             targets,
             sample_weights,
             sums,
             thresholds,
             weighted,
-        });
-        Ok((sums, op))
+        })?;
+        Ok(sums)
     };
     // The class of each sample, as an index.
-    let index = |builder: &mut ProgramBuilder, suffix: &str, input| -> Result<_> {
-        let name = format!("metrics.{}.{name}.{suffix}", judged.name);
-        let index = builder.buffer(name, Role::Activation, Element::U32, Rows::Batch, 1)?;
-        Ok((index, Op::Argmax(operation::Argmax { input, index })))
+    let index = |graph: &mut Graph, suffix: &str, input| -> Result<BufferId> {
+        let name = format!("{full_name}.{suffix}");
+        let index = graph.rows(name, Role::Activation, Element::U32, 1)?;
+        graph.push(operation::Argmax { input, index })?;
+        Ok(index)
     };
-    let labels = |builder: &mut ProgramBuilder, ops: &mut Vec<Op>| -> Result<BufferId> {
-        if judged.objective.loss == Loss::SparseCategoricalCrossentropy {
-            return Ok(targets);
-        }
-        let (labels, op) = index(builder, "labels", targets)?;
-        ops.push(op);
-        Ok(labels)
+    let labels = |graph: &mut Graph| match judged.objective.loss {
+        Loss::SparseCategoricalCrossentropy => Ok(targets),
+        Loss::CategoricalCrossentropy { .. }
+        | Loss::BinaryCrossentropy { .. }
+        | Loss::MeanSquaredError
+        | Loss::MeanAbsoluteError
+        | Loss::Huber { .. } => index(graph, "labels", targets),
     };
-    let top = |builder: &mut ProgramBuilder, ops: &mut Vec<Op>, k| -> Result<BufferId> {
-        let labels = labels(builder, ops)?;
-        let sums = sums(builder, Rows::Batch, 2)?;
-        ops.push(Op::TopK(operation::TopK {
-            predictions,
-            labels,
-            sample_weights,
-            sums,
-            k,
-            weighted,
-        }));
+    let top = |graph: &mut Graph, k| -> Result<BufferId> {
+        let labels = labels(graph)?;
+        let sums = sums(graph, Rows::Batch, 2)?;
+        graph.push(operation::TopK { predictions, labels, sample_weights, sums, k, weighted })?;
         Ok(sums)
     };
     let sums = match metric {
         Metric::Accuracy if source(judged, metric, weighted) == Source::Loss => {
-            let answers = match judged.objective.loss.accuracy() {
+            let answers = match accuracy {
                 Some(Accuracy::Output) => units,
-                _ => 1,
+                Some(Accuracy::Sample) | None => 1,
             };
-            return Ok((
-                ReportedMetric { name, metric, sums: Sums::WithLoss { counts, answers } },
-                ops,
-            ));
+            Sums::WithLoss { counts, answers }
         }
-        Metric::Accuracy if judged.objective.loss.accuracy() == Some(Accuracy::Sample) => {
-            top(builder, &mut ops, 1)?
-        }
-        Metric::TopKCategoricalAccuracy { k } => top(builder, &mut ops, k)?,
+        Metric::Accuracy if accuracy == Some(Accuracy::Sample) => Sums::Own(top(graph, 1)?),
+        Metric::TopKCategoricalAccuracy { k } => Sums::Own(top(graph, k)?),
         Metric::Accuracy => {
             let function = MetricFunction::BinaryAccuracy { threshold: 0.5 };
-            let (sums, op) = pointwise(builder, probabilities, function)?;
-            ops.push(op);
-            sums
+            Sums::Own(pointwise(graph, probabilities, function)?)
         }
         Metric::BinaryAccuracy { threshold } => {
             let function = MetricFunction::BinaryAccuracy { threshold };
-            let (sums, op) = pointwise(builder, probabilities, function)?;
-            ops.push(op);
-            sums
+            Sums::Own(pointwise(graph, probabilities, function)?)
         }
-        Metric::MeanSquaredError | Metric::MeanAbsoluteError => {
-            let function = match metric {
-                Metric::MeanSquaredError => MetricFunction::SquaredError,
-                _ => MetricFunction::AbsoluteError,
-            };
-            let (sums, op) = pointwise(builder, predictions, function)?;
-            ops.push(op);
-            sums
+        Metric::MeanSquaredError => {
+            Sums::Own(pointwise(graph, predictions, MetricFunction::SquaredError)?)
+        }
+        Metric::MeanAbsoluteError => {
+            Sums::Own(pointwise(graph, predictions, MetricFunction::AbsoluteError)?)
         }
         Metric::Precision { threshold } | Metric::Recall { threshold } => {
-            let (sums, op) = histogram(builder, Thresholds::One(threshold))?;
-            ops.push(op);
-            sums
+            Sums::Own(histogram(graph, Thresholds::One(threshold))?)
         }
-        Metric::Auc { thresholds } => {
-            let (sums, op) = histogram(builder, Thresholds::Even(thresholds))?;
-            ops.push(op);
-            sums
-        }
+        Metric::Auc { thresholds } => Sums::Own(histogram(graph, Thresholds::Even(thresholds))?),
         Metric::ConfusionMatrix if units == 1 => {
-            let (sums, op) = histogram(builder, Thresholds::One(0.5))?;
-            ops.push(op);
-            return Ok((ReportedMetric { name, metric, sums: Sums::TwoClasses(sums) }, ops));
+            Sums::TwoClasses(histogram(graph, Thresholds::One(0.5))?)
         }
         Metric::ConfusionMatrix => {
-            let labels = labels(builder, &mut ops)?;
-            let (predicted, op) = index(builder, "predicted", predictions)?;
-            ops.push(op);
-            let matrix = sums(builder, Rows::Fixed(units), units)?;
-            ops.push(Op::ConfusionMatrix(operation::ConfusionMatrix {
+            let labels = labels(graph)?;
+            let predicted = index(graph, "predicted", predictions)?;
+            let matrix = sums(graph, Rows::Fixed(units), units)?;
+            graph.push(operation::ConfusionMatrix {
                 labels,
                 predicted,
                 sample_weights,
                 matrix,
                 weighted,
-            }));
-            matrix
+            })?;
+            Sums::Own(matrix)
         }
     };
-    Ok((ReportedMetric { name, metric, sums: Sums::Own(sums) }, ops))
+    Ok(ReportedMetric { name, metric, sums })
 }

@@ -1,0 +1,194 @@
+//! From a compiled model to its program.
+
+use super::compiled::Compiled;
+use super::functional::NodeKind;
+use super::metric::{Predictions, Source, check as check_metric, gives_logits, push_metric};
+use super::objective::{Judged, push_loss, says_linear};
+use super::report::{OutputReport, Report};
+use super::update::{check_optimizer, push_update, state_of};
+use super::{Functional, Input, InputType, Objective, check, metric};
+use crate::error::{Error, Result};
+use crate::program::{self, BufferId, Element, Graph, Initial, Program, Role, Rows, Value};
+
+/// A compiled model as a program.
+pub(crate) struct Lowered {
+    pub program: Program,
+    /// What does not begin with zeros.
+    pub initial: Vec<(BufferId, Initial)>,
+    /// What the metric buffers mean.
+    pub report: Report,
+}
+
+/// The program of a compiled model. Parameters are called `dense_1.weight`, `dense_1.bias`, ...,
+/// what a layer makes `dense_1.output`.
+///
+/// # Errors
+/// [`Error::Argument`] or [`Error::Shape`] naming what cannot be built: no layer, a dimension of
+/// 0, an activation where it cannot stand, an optimizer's constant out of its range.
+pub fn lower(compiled: &Compiled) -> Result<Program> {
+    lowered(compiled).map(|lowered| lowered.program)
+}
+
+/// The same with what it takes to begin and to report.
+///
+/// # Errors
+/// As [`lower`].
+pub(crate) fn lowered(compiled: &Compiled) -> Result<Lowered> {
+    check_optimizer(&compiled.optimizer)?;
+    check_counts(compiled)?;
+    check::check(&compiled.architecture)?;
+    let objectives = objectives(compiled)?;
+    let mut graph = Graph::new();
+    let values = trace(&mut graph, &compiled.architecture)?;
+    let mut judged = Vec::with_capacity(objectives.len());
+    for (name, place, objective) in objectives {
+        let value = value_at(&values, place, name)?.clone();
+        let linear = says_linear(&compiled.architecture, place);
+        judged.push(Judged::new(&mut graph, name, objective, value, linear)?);
+    }
+    let mut report = Report::default();
+    for of in &judged {
+        report.outputs.push(push_objective(&mut graph, of)?);
+    }
+    report.penalties = graph.push_penalties()?;
+    let mut placed = program::compile(graph, compiled.fusion, &state_of(compiled))?;
+    push_update(&mut placed, compiled)?;
+    let report = report.moved(|id| placed.places.get(&id).copied().unwrap_or(id));
+    Ok(Lowered { program: placed.builder.build(), initial: placed.initial, report })
+}
+
+/// Adds what the layers compute; returns the value of each step.
+fn trace(graph: &mut Graph, functional: &Functional) -> Result<Vec<Value>> {
+    let mut values: Vec<Value> = Vec::new();
+    for node in functional.nodes() {
+        let name = &node.name;
+        graph.scope(name);
+        let value = match &node.kind {
+            NodeKind::Input { input } => self::input(graph, name, input)?,
+            NodeKind::Layer { layer, of } => layer.forward(graph, value_at(&values, *of, name)?)?,
+            NodeKind::Shared { layer_of, of } => {
+                let owner = functional.nodes().get(*layer_of).map(|node| node.name.as_str());
+                let layer = functional.layer_at(*layer_of).zip(owner);
+                let (layer, owner) = layer.ok_or_else(|| {
+                    Error::argument("layers", format!("{name:?} is of no layer of this model"))
+                })?;
+                graph.scope(owner);
+                graph.share(true);
+                let value = layer.forward(graph, value_at(&values, *of, name)?);
+                graph.share(false);
+                value?
+            }
+            NodeKind::Add { of } => join(graph, &values, of, Graph::add)?,
+            NodeKind::Concatenate { of } => join(graph, &values, of, Graph::concatenate)?,
+        };
+        values.push(value);
+    }
+    for output in functional.outputs() {
+        graph.output(&output.name, value_at(&values, output.of, &output.name)?);
+    }
+    graph.drop_unused();
+    Ok(values)
+}
+
+fn value_at<'a>(values: &'a [Value], place: usize, name: &str) -> Result<&'a Value> {
+    values.get(place).ok_or_else(|| {
+        Error::argument("layers", format!("{name:?} takes a value of another model"))
+    })
+}
+
+fn input(graph: &mut Graph, name: &str, input: &Input) -> Result<Value> {
+    match input.values {
+        InputType::F32 => graph.input(name, &input.shape),
+        InputType::U8 { scale } => graph.bytes(name, &input.shape, scale),
+    }
+}
+
+/// Joins values one after the other.
+fn join(
+    graph: &mut Graph,
+    values: &[Value],
+    of: &[usize],
+    pair: fn(&mut Graph, &Value, &Value) -> Result<Value>,
+) -> Result<Value> {
+    let name = graph.name().to_owned();
+    let mut joined: Option<Value> = None;
+    for (number, &place) in of.iter().enumerate() {
+        let value = value_at(values, place, &name)?;
+        joined = Some(match joined {
+            None => value.clone(),
+            Some(first) if number + 1 == of.len() => pair(graph, &first, value)?,
+            Some(first) => {
+                graph.within(&format!("part_{number}"), |graph| pair(graph, &first, value))?
+            }
+        });
+    }
+    joined.ok_or_else(|| Error::argument("layers", format!("{name:?} takes no value")))
+}
+
+/// Adds loss and metrics of one output.
+fn push_objective(graph: &mut Graph, of: &Judged<'_>) -> Result<OutputReport> {
+    let watched = metric::watched(of);
+    watched.iter().try_for_each(|&(_, metric, _)| check_metric(of, metric))?;
+    let looks = |&(_, m, weighted): &metric::Watched| {
+        metric::source(of, m, weighted) == Source::Probabilities
+    };
+    let predictions = of.value.buffer();
+    let mut probabilities = predictions;
+    if watched.iter().any(looks) && gives_logits(of) {
+        graph.scope(&format!("{}.probabilities", of.name));
+        let sigmoid = crate::operation::activation::Elementwise::Sigmoid;
+        probabilities = graph.activate(&of.value, sigmoid)?.buffer();
+    }
+    let output = of.name;
+    let (name, role) = (format!("sample_weights.{output}"), Role::SampleWeight);
+    let sample_weights = graph.rows(name, role, Element::Real, 1)?;
+    let name = format!("metrics.{output}.loss");
+    let loss = graph.metric(name, Element::Real, Rows::Batch, 1)?;
+    let name = format!("metrics.{output}.counts");
+    let counts = graph.metric(name, Element::U32, Rows::Batch, 2)?;
+    push_loss(graph, of, [sample_weights, loss, counts])?;
+    let of_output = Predictions { predictions, probabilities, sample_weights, counts };
+    let mut metrics = Vec::with_capacity(watched.len());
+    for watched in watched {
+        metrics.push(push_metric(graph, of, of_output, watched)?);
+    }
+    let (name, loss_weight) = (output.to_owned(), of.objective.loss_weight);
+    Ok(OutputReport { name, loss_weight, loss, counts, metrics })
+}
+
+/// The outputs that have an objective, in their order: name, place in the graph, objective.
+fn objectives(compiled: &Compiled) -> Result<Vec<(&str, usize, &Objective)>> {
+    let Compiled { objectives, architecture, .. } = compiled;
+    let outputs = architecture.outputs();
+    for (i, (name, _)) in objectives.iter().enumerate() {
+        let known: Vec<&str> = outputs.iter().map(|output| output.name.as_str()).collect();
+        if !known.contains(&name.as_str()) {
+            let problem = format!("is of {name:?}; the model's outputs are {}", known.join(", "));
+            return Err(Error::argument("loss", problem));
+        }
+        if objectives.iter().skip(i + 1).any(|(other, _)| other == name) {
+            return Err(Error::argument("loss", format!("is given twice for {name:?}")));
+        }
+    }
+    let judged = outputs.iter().filter_map(|output| {
+        let objective = objectives.iter().find(|(other, _)| *other == output.name);
+        objective.map(|(_, objective)| (output.name.as_str(), output.of, objective))
+    });
+    let judged: Vec<_> = judged.collect();
+    match judged.is_empty() {
+        true => Err(Error::argument("loss", "no output has one; give at least one")),
+        false => Ok(judged),
+    }
+}
+
+fn check_counts(compiled: &Compiled) -> Result<()> {
+    for (argument, steps) in [
+        ("gradient_accumulation_steps", compiled.gradient_accumulation_steps),
+        ("steps_per_execution", compiled.steps_per_execution),
+    ] {
+        if steps == 0 {
+            return Err(Error::argument(argument, "is 0; give at least 1"));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,24 @@
+//! Metrics have no gradient.
+
+use super::{Argmax, BinaryHistogram, ConfusionMatrix, PointwiseMetric, TopK};
+use crate::operation::tape::{Differentiable, Rule};
+
+impl Differentiable for Argmax {
+    const RULE: Rule<Self> = Rule::Stops("an index does not change with small steps");
+}
+
+impl Differentiable for TopK {
+    const RULE: Rule<Self> = Rule::Stops("metrics are watched, not trained");
+}
+
+impl Differentiable for PointwiseMetric {
+    const RULE: Rule<Self> = Rule::Stops("metrics are watched, not trained");
+}
+
+impl Differentiable for BinaryHistogram {
+    const RULE: Rule<Self> = Rule::Stops("metrics are watched, not trained");
+}
+
+impl Differentiable for ConfusionMatrix {
+    const RULE: Rule<Self> = Rule::Stops("metrics are watched, not trained");
+}

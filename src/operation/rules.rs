@@ -1,0 +1,46 @@
+//! The gradient rules of all operations.
+
+use super::list::{Op, for_each_operation};
+use super::tape::{Differentiable, Rule, Tape};
+use super::*;
+use crate::error::Result;
+
+/// How gradients pass an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// It adds to the loss.
+    Begins,
+    /// From what it writes to what it reads.
+    Reverse,
+    /// They do not; the text says why.
+    Stops(&'static str),
+}
+
+macro_rules! collect {
+    ($($name:ident,)+) => {
+        /// How gradients pass `op`.
+        pub fn direction(op: &Op) -> Direction {
+            match op {
+                $(Op::$name(_) => match <$name as Differentiable>::RULE {
+                    Rule::Begins(_) => Direction::Begins,
+                    Rule::Reverse(_) => Direction::Reverse,
+                    Rule::Stops(why) => Direction::Stops(why),
+                },)+
+            }
+        }
+
+        /// Pushes the backward operations of `op`.
+        ///
+        /// # Errors
+        /// Those of [`Tape::push`].
+        pub fn reverse(op: &Op, tape: &mut Tape) -> Result<()> {
+            match op {
+                $(Op::$name(op) => match <$name as Differentiable>::RULE {
+                    Rule::Begins(rule) | Rule::Reverse(rule) => rule(op, tape),
+                    Rule::Stops(_) => Ok(()),
+                },)+
+            }
+        }
+    };
+}
+for_each_operation!(collect);
