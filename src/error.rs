@@ -5,6 +5,9 @@ use std::path::PathBuf;
 /// A result whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// What any error may have as its source.
+type Source = Box<dyn std::error::Error + Send + Sync>;
+
 /// Everything that can go wrong in the library.
 ///
 /// Each message says what was wrong, with the actual and the expected value, and what to do. `Debug`
@@ -39,6 +42,8 @@ pub enum Error {
         path: PathBuf,
         /// What is wrong with it.
         problem: IdxProblem,
+        /// What the decompressor said, if the gzip stream is damaged.
+        source: Option<std::io::Error>,
     },
 
     /// A directory lacks a file that is needed.
@@ -66,13 +71,15 @@ pub enum Error {
         classes: usize,
     },
 
-    /// A model file is damaged, or is not one.
+    /// A model file is damaged, of another model, or is not one.
     #[error("{}: {problem}", path.display())]
     ModelFile {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
         problem: String,
+        /// The error of whoever read it, if there was one.
+        source: Option<Source>,
     },
 
     /// The operating system refused a file operation.
@@ -118,7 +125,7 @@ pub enum Error {
 
     /// What a callback of the caller's has returned; see [`Error::callback`].
     #[error("{0}")]
-    Callback(#[source] Box<dyn std::error::Error + Send + Sync>),
+    Callback(#[source] Source),
 
     /// An operation made a value that is NaN or infinite, in a model compiled with `run_eagerly`.
     #[error(
@@ -150,9 +157,6 @@ impl std::fmt::Debug for Error {
 fn of_epoch(batch: Option<(u32, u64)>) -> String {
     batch.map_or_else(String::new, |(epoch, batch)| format!(" (epoch {epoch}, batch {batch})"))
 }
-
-/// What any error may have as its source.
-type Source = Box<dyn std::error::Error + Send + Sync>;
 
 /// What can go wrong on a GPU.
 #[derive(Debug, thiserror::Error)]
@@ -272,7 +276,7 @@ pub enum IdxProblem {
 impl Error {
     /// An error of a callback's own, from a message or from any other error: what the hook returns
     /// ends the call and is returned by it.
-    pub fn callback(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+    pub fn callback(error: impl Into<Source>) -> Self {
         Error::Callback(error.into())
     }
 

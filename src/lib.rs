@@ -3,8 +3,7 @@
 //!
 //! ```
 //! use minibatch::data::synthetic_digits;
-//! use minibatch::model::Input;
-//! use minibatch::{Activation, Adam, Cpu, Evaluate, Fit, Loss, Metric, Sequential};
+//! use minibatch::{Activation, Adam, Cpu, Evaluate, Fit, Input, Loss, Metric, Sequential};
 //!
 //! # fn main() -> minibatch::Result<()> {
 //! let (train, test) = synthetic_digits(1000, 0)?.split_last(0.2)?;
@@ -23,22 +22,41 @@
 //!
 //! # How it is built
 //!
-//! A training step is data. [`model`] lowers layers, loss and optimizer to a [`program`]: a list of
-//! operations over named buffers. [`cpu`] runs it with one plain function an operation, in f32 or,
-//! as the oracle, in f64; [`gpu`] runs it with one WGSL kernel an operation, one encoder and one
-//! compute pass a step. [`training`] drives either, batch by batch, with samples from [`data`];
-//! [`parity`] compares the two. Imports run one way:
+//! A training step is data. [`model`] turns layers, losses and an optimizer into a [`program`]: a
+//! list of operations over named buffers, which knows no device. [`cpu`] runs it with one function
+//! for each operation, in f32 or, to check everything against, in f64; [`gpu`] runs it with one WGSL
+//! kernel for each operation, in one encoder and one compute pass a step. [`parity`] compares the
+//! two, operation by operation. [`training`] drives either of them, batch by batch, with samples
+//! from [`data`]. Imports run one way:
 //!
 //! ```text
-//! training, parity -> model, cpu, gpu -> program -> data -> random, error
+//! training, parity -> model, cpu, gpu -> program -> operation -> table -> number -> error
+//! training -> data -> error
 //! ```
 //!
-//! What several of them speak of ([`Activation`], [`Loss`], [`Metric`]) imports nothing but the error.
+//! [ARCHITECTURE.md](https://docs.rs/crate/minibatch/latest/source/ARCHITECTURE.md) has the picture,
+//! and a sample's way through the house.
+//!
+//! # Where to look
+//!
+//! What most programs need can be imported from the crate's root. Beyond that:
+//!
+//! - [`data`] reads IDX files and draws synthetic digits, [`callbacks`] holds the ready-made
+//!   callbacks, and [`schedule`] the learning rate schedules;
+//! - [`gpu`] is for those who list adapters, or train inside their own wgpu application;
+//! - [`model`] is for those who look into a model's layers, [`training`] for those who write the
+//!   loop over batches themselves;
+//! - [`program`], [`operation`], [`table`] and [`number`] are for those who add an operation to this
+//!   crate, or run one by itself, as its tests do;
+//! - [`cpu`] and [`parity`] are for those who check a GPU's numbers;
+//! - [`random`] is for those who want the numbers that this crate draws;
+//! - [`metric`] is for those who compute a score from sums that they read themselves.
 //!
 //! # Inside your own wgpu application
 //!
 //! [`Gpu::from_device`] takes your device and queue. [`Model::record_step`] records one training
-//! step into your encoder, and neither submits nor waits; `examples/embed.rs` shows the whole way.
+//! step into your encoder, and neither submits nor waits; `examples/embed.rs` is a whole program.
+//! [`wgpu`] is exported, so that yours is of the same version.
 
 // No input may make the library panic, and it prints nothing: it returns errors and calls back.
 #![cfg_attr(
@@ -65,22 +83,28 @@ pub mod model;
 pub mod number;
 pub mod operation;
 pub mod parity;
-
 pub mod program;
 pub mod random;
 pub mod table;
 pub mod training;
 
+/// For `mnist-gpu`, which writes its history with it.
+#[doc(hidden)]
 pub use atomic_write::atomic_write;
 pub use cpu::Cpu;
+pub use data::{Batch, BatchOrder, Dataset, Features, Shuffle, Targets, TrainTest};
 pub use error::{DeviceError, Error, IdxProblem, Result};
 pub use gpu::Gpu;
 pub use loss::{Accuracy, Loss};
 pub use metric::Metric;
 pub use model::{
-    Adagrad, Adam, Clip, EpsilonRule, Functional, Optimizer, RmsProp, Schedule, Sequential, Sgd,
-    schedule,
+    Adagrad, Adam, Clip, Compiled, EpsilonRule, Functional, Initializer, Input, InputType, Layer,
+    Objective, Optimizer, Regularizer, RmsProp, Schedule, Sequential, Sgd, schedule,
 };
-pub use operation::activation::{Activation, Elementwise};
-pub use training::callbacks;
-pub use training::{Evaluate, Fit, Model, Predict, Verbose};
+pub use operation::activation::Activation;
+pub use training::{
+    Answer, Backend, Callback, ConfusionMatrix, Control, EpochRecord, EpochStart, Evaluate, Fit,
+    History, Model, Predict, Predictions, Request, Resume, Scores, StepEnd, TrainStart,
+    ValidationFreq, Verbose, callbacks,
+};
+pub use wgpu;

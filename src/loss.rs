@@ -40,6 +40,7 @@ pub enum Loss {
 
 /// What is counted as right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Accuracy {
     /// A sample whose largest output is that of its class.
     Sample,

@@ -329,9 +329,9 @@ impl Callback for Busy {
         // More rows each time, so that the buffers grow in the midst of the epoch.
         let rows = 8 * step.step;
         let data = || self.data.clone();
-        run.request(Request::Predict { data: data(), batch_size: rows + 3 });
-        run.request(Request::Evaluate { data: data(), batch_size: rows });
-        run.request(Request::Evaluate { data: data(), batch_size: rows });
+        run.request(Request::predict(data(), rows + 3));
+        run.request(Request::evaluate(data(), rows));
+        run.request(Request::evaluate(data(), rows));
         Ok(())
     }
 
@@ -457,7 +457,7 @@ fn each_request_is_answered_by_what_the_model_itself_would_say() {
             (&|| Request::RestoreBytes(vec![1, 2, 3]), "bytes: not a whole safetensors file"),
             (&|| Request::Restore("no/such/file".into()), "cannot read no/such/file"),
             (&|| Request::Save("no/such/file".into()), "cannot create no/such/file"),
-            (&|| Request::Evaluate { data: digits(3), batch_size: 0 }, "batch_size: is 0"),
+            (&|| Request::evaluate(digits(3), 0), "batch_size: is 0"),
         ] {
             let error = ask(request).unwrap_err().to_string();
             assert!(error.contains(problem), "{error:?} does not speak of {problem:?}");

@@ -227,7 +227,7 @@ fn what_comes_before_a_recorded_step_is_submitted_takes_nothing_from_its_scores(
         if interrupted {
             model.predict(&data, Predict::new()).unwrap();
             let mut predicts = LambdaCallback::new().on_batch_end(|run, _| {
-                run.request(Request::Predict { data: data.clone(), batch_size: 32 });
+                run.request(Request::predict(data.clone(), 32));
                 Ok(())
             });
             model.fit(&data, Fit::new().batch_size(5).callback(&mut predicts)).unwrap();

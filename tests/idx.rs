@@ -62,7 +62,7 @@ impl Place {
 /// The problem found, which must be in the file `expected`.
 fn problem_in<T>(result: Result<T, Error>, expected: &Path) -> IdxProblem {
     match result {
-        Err(Error::Idx { path, problem }) => {
+        Err(Error::Idx { path, problem, .. }) => {
             assert_eq!(path, expected);
             problem
         }
@@ -74,7 +74,7 @@ fn problem_in<T>(result: Result<T, Error>, expected: &Path) -> IdxProblem {
 fn bytes(set: &Dataset) -> &[u8] {
     match &set.inputs()[0].features {
         Features::U8(pixels) => pixels,
-        Features::F32(_) => panic!("pixels must stay bytes"),
+        _ => panic!("pixels must stay bytes"),
     }
 }
 
@@ -226,6 +226,9 @@ fn a_wrong_gzip_checksum_is_damage() {
     let checksum = file.len() - 8;
     file[checksum] ^= 1;
     assert!(matches!(place.problem(&file), IdxProblem::Gzip(_)));
+    let error = read_idx(&place.file("file", &file)).unwrap_err();
+    let source = std::error::Error::source(&error).expect("what the decompressor said is lost");
+    assert!(error.to_string().ends_with(&source.to_string()), "{error} has the source {source}");
 }
 
 #[test]

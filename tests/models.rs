@@ -557,7 +557,7 @@ fn matrices(model: &mut Model, data: &Dataset) -> Vec<(String, ConfusionMatrix)>
 }
 
 fn matrix(classes: usize, counts: &[f64]) -> ConfusionMatrix {
-    ConfusionMatrix { classes, counts: counts.to_vec() }
+    ConfusionMatrix::new(classes, counts.to_vec())
 }
 
 #[test]

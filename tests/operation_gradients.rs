@@ -3,8 +3,8 @@
 use minibatch::operation::{self, Op};
 use std::sync::Arc;
 
-use minibatch::Elementwise;
 use minibatch::cpu::CpuExecutor;
+use minibatch::operation::activation::Elementwise;
 use minibatch::program::{BufferId, Element, Pass, ProgramBuilder, Role, Rows, Step};
 use minibatch::random::{Random, Stream};
 

@@ -4,10 +4,11 @@
 use minibatch::operation::{self, Op};
 use std::sync::Arc;
 
+use minibatch::Gpu;
 use minibatch::cpu::CpuExecutor;
 use minibatch::gpu::GpuExecutor;
+use minibatch::operation::activation::Elementwise;
 use minibatch::program::{BufferId, Element, Pass, ProgramBuilder, Role, Rows, Step};
-use minibatch::{Elementwise, Gpu};
 
 const ROWS: usize = 3;
 const UNITS: usize = 6;

@@ -714,20 +714,21 @@ fn a_backup_that_is_damaged_or_of_another_run_is_refused_before_anything_changes
         let fit = Fit::new().batch_size(batch_size).callback(&mut backup);
         let error = model.fit(&data, fit).unwrap_err();
         assert!(state(&mut model) == before, "it changed the model: {error}");
-        assert!(matches!(&error, Error::ModelFile { path: named, .. } if *named == path));
-        error.to_string()
+        let Error::ModelFile { path: named, source, .. } = &error else { panic!("{error}") };
+        assert_eq!(*named, path);
+        (error.to_string(), source.is_some())
     };
-    let error = refused(stateful(&backend, 9), 32);
+    let (error, _) = refused(stateful(&backend, 9), 32);
     assert!(error.contains("model.nodes.2.units is 8 there and 9 here"), "{error}");
-    let error = refused(model(), 32);
+    let (error, _) = refused(model(), 32);
     assert!(error.contains("model.nodes are 4 there and 3 here"), "{error}");
     assert!(error.contains("optimizer is {\"sgd\":"), "{error}");
-    let error = refused(stateful(&backend, 8), 16);
+    let (error, _) = refused(stateful(&backend, 8), 16);
     assert!(error.contains("an epoch of 3 steps, and those of this call have 6"), "{error}");
     let bytes = std::fs::read(&path).unwrap();
     std::fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
-    let error = refused(stateful(&backend, 8), 32);
-    assert!(error.contains("not a whole safetensors file"), "{error}");
+    let (error, has_source) = refused(stateful(&backend, 8), 32);
+    assert!(error.contains("not a whole safetensors file") && has_source, "{error}");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 
 /// The values of all samples, one sample after the other.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub enum Features {
     /// Bytes (pixels): they stay bytes until the device makes them floats.
     U8(Arc<Vec<u8>>),
@@ -32,6 +33,7 @@ impl Features {
 
 /// What the outputs for each sample should be.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub enum Targets {
     /// One class index a sample.
     Classes(Arc<[u32]>),
@@ -70,6 +72,7 @@ impl From<Vec<u32>> for Targets {
 
 /// One of the inputs of every sample.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct InputColumn {
     /// Told apart by it where there are several; `input` if there is one.
     pub name: String,
@@ -109,6 +112,7 @@ impl InputColumn {
 
 /// One of the targets of every sample.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct TargetColumn {
     /// The output that it is for; `output` if there is one.
     pub name: String,

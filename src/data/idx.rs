@@ -35,6 +35,7 @@ pub struct IdxArray {
 /// What stopped a reader: the file's content, or the system.
 enum Failure {
     Content(IdxProblem),
+    Gzip(String, io::Error),
     System(io::Error),
 }
 
@@ -45,7 +46,7 @@ impl From<IdxProblem> for Failure {
 }
 
 fn idx_error(path: &Path, problem: IdxProblem) -> Error {
-    Error::Idx { path: path.into(), problem }
+    Error::Idx { path: path.into(), problem, source: None }
 }
 
 /// Reads an IDX file of unsigned bytes with any number of dimensions. Whether it is gzip is told
@@ -64,6 +65,10 @@ fn read_idx_with(path: &Path, check: fn(&[usize]) -> Result<(), IdxProblem>) -> 
     read_stream(BufReader::with_capacity(128 << 10, file), MAX_BYTES, check).map_err(|failure| {
         match failure {
             Failure::Content(problem) => idx_error(path, problem),
+            Failure::Gzip(problem, error) => {
+                let problem = IdxProblem::Gzip(problem);
+                Error::Idx { path: path.into(), problem, source: Some(error) }
+            }
             Failure::System(source) => Error::Io { action: "read", path: path.into(), source },
         }
     })
@@ -83,10 +88,8 @@ fn read_stream(
     }
     let mut decoder = GzDecoder::new(input);
     let array = read_array(&mut decoder, limit, check, |error| match error.kind() {
-        ErrorKind::UnexpectedEof => IdxProblem::Gzip("it ends too early".into()).into(),
-        ErrorKind::InvalidData | ErrorKind::InvalidInput => {
-            IdxProblem::Gzip(error.to_string()).into()
-        }
+        ErrorKind::UnexpectedEof => Failure::Gzip("it ends too early".into(), error),
+        ErrorKind::InvalidData | ErrorKind::InvalidInput => Failure::Gzip(error.to_string(), error),
         _ => Failure::System(error),
     })?;
     // Reading on after the last byte has also checked the stream's checksum. What still follows
@@ -332,7 +335,7 @@ mod tests {
     fn problem(result: Result<IdxArray, Failure>) -> IdxProblem {
         match result {
             Err(Failure::Content(problem)) => problem,
-            Err(Failure::System(error)) => panic!("{error}"),
+            Err(Failure::System(error) | Failure::Gzip(_, error)) => panic!("{error}"),
             Ok(array) => panic!("read {:?}", array.shape),
         }
     }

@@ -6,6 +6,7 @@ use crate::random::{Random, Stream};
 
 /// How the samples are ordered, as Keras' `shuffle`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Shuffle {
     /// As they stand.
     Off,

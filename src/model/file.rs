@@ -26,11 +26,12 @@ pub(crate) enum Source<'a> {
 
 impl Source<'_> {
     /// The error of a source that holds no model, or not the one that is needed.
-    pub fn refused(self, problem: String) -> Error {
+    pub fn refused(self, refusal: impl Into<Refusal>) -> Error {
+        let Refusal { problem, source } = refusal.into();
         match self {
             Source::Bytes(_) => Error::argument("bytes", problem),
             #[cfg(not(target_arch = "wasm32"))]
-            Source::File(path) => Error::ModelFile { path: path.into(), problem },
+            Source::File(path) => Error::ModelFile { path: path.into(), problem, source },
         }
     }
 
@@ -40,6 +41,25 @@ impl Source<'_> {
             #[cfg(not(target_arch = "wasm32"))]
             Source::File(path) => Ok(std::fs::read(path).map_err(Error::io("read", path))?.into()),
         }
+    }
+}
+
+/// What is wrong with a saved model, and the error that told, if there was one.
+pub(crate) struct Refusal {
+    problem: String,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl From<String> for Refusal {
+    fn from(problem: String) -> Self {
+        Refusal { problem, source: None }
+    }
+}
+
+impl Refusal {
+    /// `what`, then the error's own words.
+    fn because(what: &str, error: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Refusal { problem: format!("{what}: {error}"), source: Some(error.into()) }
     }
 }
 
@@ -135,8 +155,8 @@ impl SavedModel {
 }
 
 /// The model in the bytes of a file, or what is wrong with them.
-fn parse(bytes: &[u8]) -> Result<SavedModel, String> {
-    let damaged = |error| format!("not a whole safetensors file: {error}");
+fn parse(bytes: &[u8]) -> Result<SavedModel, Refusal> {
+    let damaged = |error| Refusal::because("not a whole safetensors file", error);
     let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
     let file = SafeTensors::deserialize(bytes).map_err(damaged)?;
     let header = metadata
@@ -144,19 +164,19 @@ fn parse(bytes: &[u8]) -> Result<SavedModel, String> {
         .as_ref()
         .and_then(|entries| entries.get(METADATA))
         .ok_or_else(|| format!("a safetensors file, but without {METADATA:?} metadata"))?;
-    let damaged = |error| format!("its {METADATA:?} metadata is damaged: {error}");
+    let damaged = |error| Refusal::because(&format!("its {METADATA:?} metadata is damaged"), error);
     // The version first: a later one may have another schema.
     let Version { version } = serde_json::from_str(header).map_err(damaged)?;
     if version != VERSION {
-        return Err(other_version(version));
+        return Err(other_version(version).into());
     }
     let header: Header = serde_json::from_str(header).map_err(damaged)?;
     let Header { compiled, steps, epochs, .. } = header;
     if steps > MOST_STEPS {
-        return Err(format!("has {steps} steps behind it; this program counts up to 2^53"));
+        return Err(format!("has {steps} steps behind it; this program counts up to 2^53").into());
     }
     let program =
-        lower(&compiled).map_err(|error| format!("its architecture is damaged: {error}"))?;
+        lower(&compiled).map_err(|error| Refusal::because("its architecture is damaged", error))?;
     let mut read = Weights::new();
     for (name, shape) in tensors(&program) {
         let tensor = file.tensor(&name).map_err(|_| format!("tensor {name} is missing"))?;
@@ -165,7 +185,8 @@ fn parse(bytes: &[u8]) -> Result<SavedModel, String> {
                 "tensor {name} is {:?} {:?}, expected F32 {shape:?}",
                 tensor.dtype(),
                 tensor.shape()
-            ));
+            )
+            .into());
         }
         let values = tensor.data().chunks_exact(4).map(|b| match b.first_chunk() {
             Some(bytes) => f32::from_le_bytes(*bytes),

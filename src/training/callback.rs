@@ -110,7 +110,7 @@ impl StepEnd {
 ///
 /// impl Callback for Watch {
 ///     fn epoch_end(&mut self, run: &mut dyn Control, _record: &EpochRecord) -> Result<()> {
-///         run.request(Request::Evaluate { data: self.data.clone(), batch_size: 32 });
+///         run.request(Request::evaluate(self.data.clone(), 32));
 ///         Ok(())
 ///     }
 ///

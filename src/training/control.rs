@@ -53,6 +53,7 @@ pub enum Request {
     Read(String),
     /// The scores on other samples, in batches of so many; answered by [`Answer::Scores`]. The
     /// scores of the epoch at hand stay as they are, and no hook is called.
+    #[non_exhaustive]
     Evaluate {
         /// The samples, with targets.
         data: Dataset,
@@ -61,6 +62,7 @@ pub enum Request {
     },
     /// The outputs for other samples, in batches of so many; answered by
     /// [`Answer::Predictions`]. No hook is called.
+    #[non_exhaustive]
     Predict {
         /// The samples; targets are ignored.
         data: Dataset,
@@ -81,6 +83,18 @@ pub enum Request {
     /// not answered.
     #[cfg(not(target_arch = "wasm32"))]
     Restore(PathBuf),
+}
+
+impl Request {
+    /// [`Request::Evaluate`].
+    pub fn evaluate(data: Dataset, batch_size: usize) -> Self {
+        Request::Evaluate { data, batch_size }
+    }
+
+    /// [`Request::Predict`].
+    pub fn predict(data: Dataset, batch_size: usize) -> Self {
+        Request::Predict { data, batch_size }
+    }
 }
 
 /// What a [`Request`] has led to.

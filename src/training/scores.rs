@@ -63,6 +63,7 @@ impl Serialize for Scores {
 ///
 /// It prints as a table: a line for each class, a column for each prediction.
 #[derive(Debug, Clone, PartialEq, Default)]
+#[non_exhaustive]
 pub struct ConfusionMatrix {
     /// Number of classes.
     pub classes: usize,
@@ -71,6 +72,11 @@ pub struct ConfusionMatrix {
 }
 
 impl ConfusionMatrix {
+    /// A matrix of these counts, `[classes, classes]`, row-major.
+    pub fn new(classes: usize, counts: Vec<f64>) -> Self {
+        ConfusionMatrix { classes, counts }
+    }
+
     /// Samples of `class` that were predicted as `predicted`; 0 if there is no such class.
     pub fn count(&self, class: usize, predicted: usize) -> f64 {
         let row = self.counts.chunks(self.classes.max(1)).nth(class).unwrap_or_default();

@@ -123,7 +123,7 @@ impl Callback for BackupAndRestore {
                  file",
                 train.steps
             );
-            return Err(Error::ModelFile { path, problem });
+            return Err(Error::ModelFile { path, problem, source: None });
         }
         run.request(Request::Restore(path));
         Ok(Some(Resume::new(epochs, steps)))
