@@ -90,13 +90,12 @@ impl GpuExecutor {
         Ok(())
     }
 
-    /// Compiles and binds the dispatches of `pass`, and of the update that may follow it.
+    /// Compiles and binds the dispatches of `pass`, and of the lists that may run with it.
     ///
     /// # Errors
     /// [`Error::Device`] if the device refuses a kernel.
     pub async fn prepare(&mut self, pass: Pass) -> Result<()> {
-        let both: &[Pass] = if pass == Pass::Train { &[pass, Pass::Update] } else { &[pass] };
-        for &pass in both {
+        for &pass in pass.all_lists() {
             if !self.passes.contains_key(&pass) {
                 let bound = self.bound(pass, &self.table, &self.upload).await?;
                 self.passes.insert(pass, bound);

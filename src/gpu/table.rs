@@ -185,7 +185,7 @@ fn used(program: &Program, gpu: &Gpu) -> Result<Vec<bool>> {
 /// Those of all passes.
 fn dispatches(program: &Program, gpu: &Gpu) -> Result<Vec<Dispatch>> {
     let mut all = Vec::new();
-    for pass in [Pass::Train, Pass::Evaluate, Pass::Predict, Pass::Update] {
+    for pass in Pass::ALL {
         all.extend(plan(program, program.ops(pass), gpu.kernel_class())?);
     }
     Ok(all)

@@ -65,6 +65,9 @@ pub struct Compiled {
     pub schedule: Option<Schedule>,
     /// Steps whose gradients' mean makes one update; 1 by default.
     pub gradient_accumulation_steps: usize,
+    /// Rows of a batch that run at a time; the whole batch by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub micro_batch_size: Option<usize>,
     /// Steps between calls of the batch hooks; 1 by default.
     pub steps_per_execution: usize,
     /// Whether each operation runs alone and is looked at; false by default.
@@ -92,6 +95,7 @@ impl Compiled {
             seed: 0,
             schedule: None,
             gradient_accumulation_steps: 1,
+            micro_batch_size: None,
             steps_per_execution: 1,
             run_eagerly: false,
             fusion: true,
@@ -125,6 +129,18 @@ impl Compiled {
     /// one, as in Keras.
     pub fn gradient_accumulation_steps(mut self, steps: usize) -> Self {
         self.gradient_accumulation_steps = steps;
+        self
+    }
+
+    /// Runs each batch in parts of so many rows, at least 1, which takes less memory. The gradients
+    /// of the parts add up to those of the whole batch, also where the last part is smaller; what
+    /// is random goes by a row's place in the batch. Keras has no such argument;
+    /// [`gradient_accumulation_steps`](Self::gradient_accumulation_steps) is a mean over batches.
+    ///
+    /// A model with batch normalization that is trained is refused: its statistics are those of a
+    /// whole batch.
+    pub fn micro_batch_size(mut self, rows: usize) -> Self {
+        self.micro_batch_size = Some(rows);
         self
     }
 

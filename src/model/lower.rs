@@ -8,7 +8,8 @@ use super::report::{OutputReport, Report};
 use super::update::{check_optimizer, push_update, state_of};
 use super::{Functional, Input, InputType, Objective, check, metric};
 use crate::error::{Error, Result};
-use crate::program::{self, BufferId, Element, Graph, Initial, Program, Role, Rows, Value};
+use crate::operation::Op;
+use crate::program::{self, BufferId, Element, Graph, Initial, Pass, Program, Role, Rows, Value};
 
 /// A compiled model as a program.
 pub(crate) struct Lowered {
@@ -54,7 +55,9 @@ pub(crate) fn lowered(compiled: &Compiled) -> Result<Lowered> {
     let mut placed = program::compile(graph, compiled.fusion, &state_of(compiled))?;
     push_update(&mut placed, compiled)?;
     let report = report.moved(|id| placed.places.get(&id).copied().unwrap_or(id));
-    Ok(Lowered { program: placed.builder.build(), initial: placed.initial, report })
+    let program = placed.builder.build();
+    check_parts(compiled, &program)?;
+    Ok(Lowered { program, initial: placed.initial, report })
 }
 
 /// Adds what the layers compute; returns the value of each step.
@@ -190,5 +193,27 @@ fn check_counts(compiled: &Compiled) -> Result<()> {
             return Err(Error::argument(argument, "is 0; give at least 1"));
         }
     }
-    Ok(())
+    match compiled.micro_batch_size {
+        Some(0) => Err(Error::argument("micro_batch_size", "is 0; give at least 1")),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Refuses to cut batches whose statistics a normalization takes: the parts would have others.
+fn check_parts(compiled: &Compiled, program: &Program) -> Result<()> {
+    let moments = program.ops(Pass::Train).iter().find_map(|op| match op {
+        Op::BatchMoments(moments) => Some(program.buffer(moments.mean)),
+        _ => None,
+    });
+    match moments {
+        Some(mean) if compiled.micro_batch_size.is_some() => {
+            let layer = mean.name.split('.').next().unwrap_or_default();
+            let problem = format!(
+                "is given, but {layer} normalizes by the statistics of a whole batch, which its \
+                 parts have not; freeze that layer, or leave the argument out"
+            );
+            Err(Error::argument("micro_batch_size", problem))
+        }
+        Some(_) | None => Ok(()),
+    }
 }

@@ -40,8 +40,11 @@ pub(super) fn push_update(placed: &mut Placed, compiled: &Compiled) -> Result<()
     let arena = |name: &str| arenas.state.iter().find(|(other, _)| *other == name);
     if let Some(&(_, accumulated)) = arena(ACCUMULATED) {
         let steps = compiled.gradient_accumulation_steps;
-        builder.push(Pass::Train, operation::Accumulate { gradients, accumulated })?;
+        builder.push(Pass::Accumulate, operation::Accumulate { gradients, accumulated })?;
         builder.push(Pass::Update, operation::TakeMean { accumulated, gradients, steps })?;
+    }
+    if compiled.micro_batch_size.is_some() {
+        push_parts(builder, gradients)?;
     }
     for &mut (weight, weight_gradient, [l1, l2]) in penalties {
         let op = operation::PenaltyGradient { weight, weight_gradient, l1, l2 };
@@ -52,6 +55,17 @@ pub(super) fn push_update(placed: &mut Placed, compiled: &Compiled) -> Result<()
     let state: Vec<BufferId> = state.map(|(_, arena)| *arena).collect();
     let op = update_of(&compiled.optimizer, gradients, parameters, &state)?;
     builder.push(Pass::Update, op)
+}
+
+/// Pushes what adds up the gradients of the parts of a batch.
+fn push_parts(builder: &mut ProgramBuilder, gradients: BufferId) -> Result<()> {
+    let sum = builder.arena("all.parts")?;
+    for (name, rows, columns) in builder.slices_of(gradients) {
+        builder.slice(sum, format!("{name}.parts"), Role::Scratch, rows, columns)?;
+    }
+    let (accumulated, steps) = (sum, 1);
+    builder.push(Pass::AddPart, operation::Accumulate { gradients, accumulated })?;
+    builder.push(Pass::TakeParts, operation::TakeMean { accumulated, gradients, steps })
 }
 
 /// Pushes what is done to large gradients, one parameter's after the other.

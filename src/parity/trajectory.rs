@@ -71,7 +71,7 @@ pub(super) async fn trajectory(gpu: &Gpu, training: Training) -> Result<Worst> {
         single.write(id, &values)?;
         device.write(id, &values).await?;
     }
-    let in_training: HashSet<_> = [Pass::Train, Pass::Update]
+    let in_training: HashSet<_> = [Pass::Train, Pass::Accumulate, Pass::Update]
         .iter()
         .flat_map(|&pass| program.ops(pass))
         .flat_map(|op| program.parts(&[op.reads(), op.writes()].concat()))

@@ -69,6 +69,12 @@ impl ProgramBuilder {
         self.program.table.slice(arena, name, role, rows, columns)
     }
 
+    /// Name, rows and columns of each slice of `arena`.
+    pub fn slices_of(&self, arena: BufferId) -> Vec<(String, Rows, usize)> {
+        let slices = self.program.table.slices(arena);
+        slices.map(|(_, slice)| (slice.name.clone(), slice.rows, slice.columns)).collect()
+    }
+
     /// Appends `op` to `pass`.
     ///
     /// # Errors
@@ -77,12 +83,7 @@ impl ProgramBuilder {
     pub fn push(&mut self, pass: Pass, op: impl Into<Op>) -> Result<()> {
         let op = op.into();
         op.check(&self.program.table)?;
-        match pass {
-            Pass::Train => self.program.train.push(op),
-            Pass::Evaluate => self.program.evaluate.push(op),
-            Pass::Predict => self.program.predict.push(op),
-            Pass::Update => self.program.update.push(op),
-        }
+        self.program.lists[pass as usize].push(op);
         Ok(())
     }
 

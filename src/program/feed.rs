@@ -45,7 +45,7 @@ impl Pass {
     /// Whether it reads what the host fills a buffer of this role with.
     pub fn reads(self, role: Role) -> bool {
         match role {
-            Role::Input => self != Pass::Update,
+            Role::Input => matches!(self, Pass::Train | Pass::Evaluate | Pass::Predict),
             // Predictions look at no target.
             Role::Target | Role::SampleWeight => matches!(self, Pass::Train | Pass::Evaluate),
             Role::Parameter

@@ -31,22 +31,15 @@ pub(crate) use placement::{Arenas, Placed};
 #[derive(Debug, Clone, Default)]
 pub struct Program {
     table: Table,
-    train: Vec<Op>,
-    evaluate: Vec<Op>,
-    predict: Vec<Op>,
-    update: Vec<Op>,
+    lists: [Vec<Op>; Pass::ALL.len()],
     outputs: Vec<(String, BufferId)>,
 }
 
 impl Program {
     /// The operations of `pass`, in the order in which they run.
     pub fn ops(&self, pass: Pass) -> &[Op] {
-        match pass {
-            Pass::Train => &self.train,
-            Pass::Evaluate => &self.evaluate,
-            Pass::Predict => &self.predict,
-            Pass::Update => &self.update,
-        }
+        // The numbers of the passes are their places in the order of `Pass::ALL`.
+        &self.lists[pass as usize]
     }
 
     /// The buffers.

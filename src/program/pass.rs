@@ -5,9 +5,17 @@ use crate::table::Step;
 /// Which of a program's lists of operations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Pass {
-    /// Forward, backward, and the update unless gradients are accumulated.
+    /// Forward, loss and backward: the gradients of a batch, or of a part of it.
     Train,
-    /// After a [`Pass::Train`] that completes an accumulation: the update. Empty without one.
+    /// Adds the gradients of a part to those of the parts before it. Empty in a program whose
+    /// batches run as a whole.
+    AddPart,
+    /// Puts the sum over the parts in the place of the gradients, and leaves zeros.
+    TakeParts,
+    /// Adds the gradients of a batch to those of the steps before it. Empty where each step
+    /// updates.
+    Accumulate,
+    /// The update: the mean of accumulated gradients, penalties, clipping, the optimizer.
     Update,
     /// Forward, loss and metrics.
     Evaluate,
@@ -16,14 +24,58 @@ pub enum Pass {
 }
 
 impl Pass {
+    /// Each list.
+    pub const ALL: [Pass; 7] = [
+        Pass::Train,
+        Pass::AddPart,
+        Pass::TakeParts,
+        Pass::Accumulate,
+        Pass::Update,
+        Pass::Evaluate,
+        Pass::Predict,
+    ];
+
     /// The lists that run for `step` when this one is asked for.
+    ///
+    /// A training step has two halves. Gradients come first, of the whole batch or of one part
+    /// after the other; the update follows once they are complete.
     pub fn lists(self, step: &Step) -> &'static [Pass] {
+        use Pass::{Accumulate, AddPart, TakeParts, Train, Update};
         match self {
-            Pass::Train if step.updates => &[Pass::Train, Pass::Update],
-            Pass::Train => &[Pass::Train],
+            Train => {
+                let begins = step.first_row == 0;
+                let ends = step.first_row + step.live_rows >= step.batch_rows;
+                match (begins, ends, step.updates) {
+                    (true, true, true) => &[Train, Accumulate, Update],
+                    (true, true, false) => &[Train, Accumulate],
+                    // What parts of a step that was broken off have left is taken away.
+                    (true, false, _) => &[TakeParts, Train, AddPart],
+                    (false, false, _) => &[Train, AddPart],
+                    (false, true, true) => &[Train, AddPart, TakeParts, Accumulate, Update],
+                    (false, true, false) => &[Train, AddPart, TakeParts, Accumulate],
+                }
+            }
+            AddPart => &[AddPart],
+            TakeParts => &[TakeParts],
+            Accumulate => &[Accumulate],
+            Update => &[Update],
             Pass::Evaluate => &[Pass::Evaluate],
             Pass::Predict => &[Pass::Predict],
+        }
+    }
+
+    /// The lists that may run when this one is asked for, whatever the step.
+    pub fn all_lists(self) -> &'static [Pass] {
+        match self {
+            Pass::Train => {
+                &[Pass::Train, Pass::AddPart, Pass::TakeParts, Pass::Accumulate, Pass::Update]
+            }
+            Pass::AddPart => &[Pass::AddPart],
+            Pass::TakeParts => &[Pass::TakeParts],
+            Pass::Accumulate => &[Pass::Accumulate],
             Pass::Update => &[Pass::Update],
+            Pass::Evaluate => &[Pass::Evaluate],
+            Pass::Predict => &[Pass::Predict],
         }
     }
 }

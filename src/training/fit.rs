@@ -73,7 +73,7 @@ impl Run<'_> {
         let done = resume.unwrap_or(Resume::new(initial_epoch, 0));
         start.initial_epoch = done.epochs;
         self.each(callbacks, |callback, run| callback.train_begin(run, &start)).await?;
-        self.session.executor.prepare(Pass::Train, batch_size.min(train.len())).await?;
+        self.session.prepare(Pass::Train, batch_size.min(train.len())).await?;
         if initial_epoch > 0 && resume.is_none() {
             self.session.epochs = initial_epoch;
         }

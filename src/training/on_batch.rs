@@ -130,7 +130,7 @@ impl Session {
     }
 
     async fn run_batch(&mut self, pass: Pass, batch: Batch<'_>) -> Result<Scores> {
-        self.executor.prepare(pass, batch.len()).await?;
+        self.prepare(pass, batch.len()).await?;
         self.run(pass, batch).await?;
         let metrics = self.read_totals().await?;
         match self.report.nonfinite_step(&metrics, self.steps()) {

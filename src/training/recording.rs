@@ -26,7 +26,7 @@ impl Model {
         }
         session.forget_cancelled()?;
         session.flush_totals().await?;
-        session.executor.prepare(Pass::Train, batch_size).await
+        session.prepare(Pass::Train, batch_size).await
     }
 
     /// Records one training step into the caller's encoder, to be submitted by the caller: see
@@ -51,6 +51,14 @@ impl Model {
         let data = session.arranged(batch.data, true)?;
         let batch = Batch { data: &data, ..batch };
         session.check_batch(batch, true)?;
+        if let Some(rows) = session.compiled.micro_batch_size.filter(|&rows| rows < batch.len()) {
+            let problem = format!(
+                "of {} samples is larger than the {rows} of micro_batch_size; record_step records \
+                 whole batches",
+                batch.len()
+            );
+            return Err(Error::argument("batch", problem));
+        }
         session.settle_recorded();
         let step = session.next_step(Pass::Train, batch.len());
         let Executor::Gpu(gpu) = &mut session.executor else {

@@ -102,6 +102,17 @@ impl Session {
         step.with_noise(*seed)
     }
 
+    /// Makes room for batches of `rows` samples and compiles `pass`.
+    pub async fn prepare(&mut self, pass: Pass, rows: usize) -> Result<()> {
+        self.executor.prepare(pass, self.rows_at_once(pass, rows)).await
+    }
+
+    /// How many of a batch's rows run at a time, at least 1.
+    fn rows_at_once(&self, pass: Pass, rows: usize) -> usize {
+        let most = self.compiled.micro_batch_size.filter(|_| pass != Pass::Predict);
+        most.unwrap_or(rows).min(rows).max(1)
+    }
+
     /// Counts a step of `pass`, once it is on its way to the device.
     pub fn count_step(&mut self, pass: Pass) {
         self.steps += u64::from(pass == Pass::Train);
@@ -110,11 +121,17 @@ impl Session {
     /// Runs `pass` on a batch that was checked.
     pub async fn run(&mut self, pass: Pass, batch: Batch<'_>) -> Result<()> {
         let step = self.next_step(pass, batch.len());
-        // Before it runs: what a step that fails has left can be read.
-        self.last_rows = batch.len();
-        match self.compiled.run_eagerly {
-            true => self.executor.run_eagerly(pass, batch, &step).await?,
-            false => self.executor.run(pass, batch, &step).await?,
+        let mut first_row = 0;
+        for indices in batch.indices.chunks(self.rows_at_once(pass, batch.len())) {
+            let part = Batch { indices, ..batch };
+            let step = step.part(first_row, part.len());
+            // Before it runs: what a step that fails has left can be read.
+            self.last_rows = part.len();
+            match self.compiled.run_eagerly {
+                true => self.executor.run_eagerly(pass, part, &step).await?,
+                false => self.executor.run(pass, part, &step).await?,
+            }
+            first_row += part.len();
         }
         // Nothing is awaited between the submission and this line.
         self.count_step(pass);
