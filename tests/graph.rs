@@ -98,6 +98,30 @@ fn fused_and_unfused_programs_have_the_same_gradients() {
     assert!(shorter > 100, "fusion shortened {shorter} programs only");
 }
 
+#[test]
+fn values_that_share_memory_give_the_same_bits() {
+    for (name, compiled) in models::models() {
+        // Values for each sample that there is memory for.
+        let values = |compiled: &Compiled| -> usize {
+            let program = lower(compiled).unwrap();
+            program.of_role(Role::Activation).map(|(_, buffer)| buffer.stride()).sum()
+        };
+        let reusing = compiled.clone().reuse_memory(true);
+        let [apart, shared] = [values(&compiled), values(&reusing)];
+        assert!(shared <= apart, "{name}: {shared} values shared, {apart} apart");
+        if name == "deep" {
+            // Five hidden layers of 8 and one of 3, rounded up to 4, with their gradients. Each
+            // hidden gradient but the last one's takes the memory of the layer behind it.
+            assert_eq!([apart, shared], [2 * (5 * 8 + 4), 5 * 8 + 2 * 4 + 8]);
+        }
+        let (mut apart, loss) = stepped(compiled);
+        let (mut shared, same_loss) = stepped(reusing);
+        assert_eq!(loss.to_bits(), same_loss.to_bits(), "{name}");
+        assert_eq!(gradients(&mut apart), gradients(&mut shared), "{name}");
+        assert_eq!(apart.weights().unwrap(), shared.weights().unwrap(), "{name}");
+    }
+}
+
 /// A model with a dead end: a layer with a penalty that leads to no output, its weights drawn after
 /// those of one layer and before those of another.
 fn with_dead_end(dead_end: bool) -> Compiled {

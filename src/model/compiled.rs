@@ -76,6 +76,10 @@ pub struct Compiled {
     /// file.
     #[serde(skip, default = "yes")]
     pub fusion: bool,
+    /// Whether values share memory that do not live at the same time; false by default. It is no
+    /// part of the model's file.
+    #[serde(skip)]
+    pub reuse_memory: bool,
 }
 
 fn yes() -> bool {
@@ -99,6 +103,7 @@ impl Compiled {
             steps_per_execution: 1,
             run_eagerly: false,
             fusion: true,
+            reuse_memory: false,
         }
     }
 
@@ -167,6 +172,14 @@ impl Compiled {
     /// find out whether fusion is what goes wrong.
     pub fn fusion(mut self, fusion: bool) -> Self {
         self.fusion = fusion;
+        self
+    }
+
+    /// Lets values share memory that do not live at the same time, so that larger batches fit; false
+    /// unless set. [`Model::read`](crate::Model::read) then finds by name only those whose memory is
+    /// their own, and gets what was last written there.
+    pub fn reuse_memory(mut self, reuse: bool) -> Self {
+        self.reuse_memory = reuse;
         self
     }
 }

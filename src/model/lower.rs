@@ -9,7 +9,9 @@ use super::update::{check_optimizer, push_update, state_of};
 use super::{Functional, Input, InputType, Objective, check, metric};
 use crate::error::{Error, Result};
 use crate::operation::Op;
-use crate::program::{self, BufferId, Element, Graph, Initial, Pass, Program, Role, Rows, Value};
+use crate::program::{
+    BufferId, Element, Graph, Initial, Options, Pass, Program, Role, Rows, Value, compile,
+};
 
 /// A compiled model as a program.
 pub(crate) struct Lowered {
@@ -52,7 +54,9 @@ pub(crate) fn lowered(compiled: &Compiled) -> Result<Lowered> {
         report.outputs.push(push_objective(&mut graph, of)?);
     }
     report.penalties = graph.push_penalties()?;
-    let mut placed = program::compile(graph, compiled.fusion, &state_of(compiled))?;
+    let state = state_of(compiled);
+    let options = Options { fusion: compiled.fusion, reuse: compiled.reuse_memory, state: &state };
+    let mut placed = compile(graph, options)?;
     push_update(&mut placed, compiled)?;
     let report = report.moved(|id| placed.places.get(&id).copied().unwrap_or(id));
     let program = placed.builder.build();

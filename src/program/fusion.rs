@@ -214,46 +214,15 @@ impl Graph {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::operation::LossFunction;
-    use crate::operation::PointwiseLoss;
-    use crate::program::{Affine, Initial, Initializer, Pass, Value, compile};
-    use crate::table::{Element, Role, Rows};
+    use crate::program::testing::{dense, judge};
+    use crate::program::{Affine, Initial, Options, Pass, Program, Value};
 
     const TANH: Elementwise = Elementwise::Tanh;
     const GELU: Elementwise = Elementwise::Gelu;
 
-    fn dense(graph: &mut Graph, name: &str, input: &Value) -> Value {
-        let scope = graph.scope(name);
-        let initializer = Initializer::GlorotUniform;
-        let weight = graph.matrix("weight", [input.columns(), 4], initializer, true).unwrap();
-        let value = graph.dense(input, &weight, None).unwrap();
-        graph.scope(&scope);
-        value
-    }
-
-    /// A squared error of `value`, the model's output.
-    fn judge(graph: &mut Graph, outputs: &Value) {
-        graph.output("y", outputs);
-        let mut rows = |name: &str, role, columns| {
-            graph.rows(name.into(), role, Element::Real, columns).unwrap()
-        };
-        let targets = rows("targets", Role::Target, outputs.columns());
-        let sample_weights = rows("sample_weights", Role::SampleWeight, 1);
-        let loss = rows("loss", Role::Metric, 1);
-        let counts = graph.metric("counts".into(), Element::U32, Rows::Batch, 2).unwrap();
-        let gradient = graph.gradient(outputs).unwrap();
-        let loss = PointwiseLoss {
-            outputs: outputs.buffer(),
-            targets,
-            sample_weights,
-            loss,
-            counts,
-            gradient,
-            scale: 1.0,
-            function: LossFunction::MeanSquaredError,
-            activation: Elementwise::Linear,
-        };
-        graph.push(loss).unwrap();
+    fn compile(graph: Graph, fusion: bool) -> Program {
+        let options = Options { fusion, reuse: false, state: &[] };
+        crate::program::compile(graph, options).unwrap().builder.build()
     }
 
     /// How many operations of each name a model's gradients take: unfused, then fused. The model
@@ -272,7 +241,7 @@ mod tests {
             let output = rest(&mut graph, &value);
             judge(&mut graph, &output);
             graph.push_penalties().unwrap();
-            let program = compile(graph, fuse, &[]).unwrap().builder.build();
+            let program = compile(graph, fuse);
             let ops = program.ops(Pass::Train);
             let count = |name: &&str| ops.iter().filter(|op| op.name() == *name).count();
             names.iter().map(count).collect()
@@ -296,7 +265,7 @@ mod tests {
         let value = graph.activate(&sums, TANH).unwrap();
         let output = graph.add(&sums, &value).unwrap();
         judge(&mut graph, &output);
-        let program = compile(graph, true, &[]).unwrap().builder.build();
+        let program = compile(graph, true);
         let names: Vec<&str> = program.ops(Pass::Predict).iter().map(Op::name).collect();
         assert_eq!(names, ["dense_forward", "activate", "add"]);
     }
@@ -304,7 +273,8 @@ mod tests {
     /// Each operation that makes a gradient takes the derivative of the activation before it.
     #[test]
     fn a_derivative_becomes_a_part_of_what_makes_the_gradient() {
-        let makers: [(&str, fn(&mut Graph, &Value) -> Value); 6] = [
+        type Rest = fn(&mut Graph, &Value) -> Value;
+        let makers: [(&str, Rest); 6] = [
             ("dense_backward_input", |graph, value| dense(graph, "last", value)),
             ("dropout_backward", |graph, value| graph.dropout(value, 0.5).unwrap()),
             ("batch_normalize_backward_input", |graph, value| {

@@ -87,3 +87,86 @@ fn push_zeros(tape: &mut Tape, parameter: BufferId) -> Result<BufferId> {
     tape.push(DenseBackwardWeights { input, output_gradient, weight_gradient, bias_gradient })?;
     Ok(gradient)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::operation::Run;
+    use crate::operation::activation::Elementwise;
+    use crate::program::testing::{dense, judge};
+    use crate::program::{Graph, Options, Pass, Role, Step, Value, compile};
+    use crate::random::{Random, Stream};
+    use crate::table::Memory;
+
+    const ROWS: usize = 3;
+
+    /// Compares the gradients of a model, `rest` of a dense layer's results, with the differences of
+    /// its loss.
+    fn assert_slopes(rest: impl FnOnce(&mut Graph, &Value) -> Value) {
+        let mut graph = Graph::new();
+        let x = graph.input("x", &[4]).unwrap();
+        let sums = dense(&mut graph, "first", &x);
+        graph.scope("rest");
+        let hidden = graph.activate(&sums, Elementwise::Tanh).unwrap();
+        let output = rest(&mut graph, &hidden);
+        judge(&mut graph, &output);
+        let options = Options { fusion: true, reuse: false, state: &[] };
+        let program = compile(graph, options).unwrap().builder.build();
+        let table = program.table();
+        let mut memory = Memory::<f64>::new(table, ROWS);
+        let mut random = Random::new(7, Stream::Parity);
+        for (id, buffer) in program.buffers() {
+            let count = buffer.live_rows(ROWS) * buffer.columns;
+            if [Role::Input, Role::Target, Role::SampleWeight, Role::Parameter]
+                .contains(&buffer.role)
+            {
+                let values: Vec<f64> = (0..count).map(|_| random.uniform() - 0.3).collect();
+                memory.write(table, id, &values).unwrap();
+            }
+        }
+        let step = Step::forward(ROWS);
+        let loss = program.find("loss").unwrap();
+        let run = |memory: &mut Memory<f64>| -> f64 {
+            memory.clear(loss);
+            for op in program.ops(Pass::Train) {
+                op.run(&Run { table, memory, step: &step });
+            }
+            memory.read(table, loss, ROWS).iter().sum::<f64>() / ROWS as f64
+        };
+        run(&mut memory);
+        let parameters: Vec<_> = program.of_role(Role::Parameter).collect();
+        for (id, parameter) in parameters {
+            let gradient = program.find(&format!("{}.gradient", parameter.name)).unwrap();
+            let slopes = memory.read(table, gradient, ROWS);
+            let values = memory.read(table, id, ROWS);
+            for (i, slope) in slopes.into_iter().enumerate() {
+                let mut at = |offset: f64| {
+                    let mut values = values.clone();
+                    values[i] += offset;
+                    memory.write(table, id, &values).unwrap();
+                    run(&mut memory)
+                };
+                let difference = (at(1e-5) - at(-1e-5)) / 2e-5;
+                assert!((slope - difference).abs() < 1e-8, "{slope} for {difference}");
+            }
+            memory.write(table, id, &values).unwrap();
+        }
+    }
+
+    #[test]
+    fn slices_give_their_gradient_to_their_columns() {
+        for columns in [0..2, 1..3, 2..4, 0..4] {
+            assert_slopes(|graph, hidden| graph.slice(hidden, columns).unwrap());
+        }
+    }
+
+    #[test]
+    fn a_value_of_three_uses_has_the_sum_of_three_gradients() {
+        assert_slopes(|graph, hidden| {
+            let slice = graph.slice(hidden, 1..4).unwrap();
+            let twice = graph.add(hidden, hidden).unwrap();
+            let softmax = graph.softmax(hidden).unwrap();
+            let both = graph.concatenate(&slice, &twice).unwrap();
+            graph.concatenate(&both, &softmax).unwrap()
+        });
+    }
+}

@@ -298,7 +298,13 @@ impl Graph {
         if let Some(buffer) = self.existing(&name, rows, columns)? {
             return Ok(Parameter { buffer, rows, columns });
         }
-        let buffer = self.table.add(name, Role::Parameter, Element::Real, rows, columns)?;
+        // In an arena, so that a model that is too large is refused here, with this name.
+        let arena = if trainable { "all.parameters" } else { "all.frozen_parameters" };
+        let arena = match self.table.find(arena) {
+            Some(arena) => arena,
+            None => self.table.arena(arena)?,
+        };
+        let buffer = self.table.slice(arena, name, Role::Parameter, rows, columns)?;
         self.initial.push((buffer, initial));
         if trainable {
             self.trained.push(buffer);

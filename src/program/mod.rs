@@ -3,6 +3,7 @@
 
 mod builder;
 mod canonical;
+mod compile;
 mod feed;
 mod fusion;
 mod gradient;
@@ -11,13 +12,16 @@ mod initializer;
 mod metrics;
 mod pass;
 mod placement;
+mod reuse;
+#[cfg(test)]
+mod testing;
 
-use crate::error::Result;
 use crate::operation::Op;
 pub use crate::operation::{AdamRule, dropout_threshold};
 use crate::table::Table;
 pub use crate::table::{Buffer, BufferId, Element, Placement, Role, Rows, Step};
 pub use builder::ProgramBuilder;
+pub(crate) use compile::{Options, compile};
 pub use feed::{Column, Feed};
 pub use graph::{Affine, Graph, Initial, Parameter, Value};
 pub use initializer::Initializer;
@@ -81,18 +85,4 @@ impl Program {
     pub fn slices(&self, arena: BufferId) -> impl Iterator<Item = (BufferId, &Buffer)> {
         self.table.slices(arena)
     }
-}
-
-/// The program of a graph, but for its update: canonical form, gradients, fusion if it is wanted,
-/// and a place for each buffer. `state` names what the optimizer keeps for each parameter.
-///
-/// # Errors
-/// Those of [`Op::check`] and of [`Table`].
-pub(crate) fn compile(mut graph: Graph, fuse: bool, state: &[&'static str]) -> Result<Placed> {
-    canonical::losses_from_logits(&mut graph);
-    let gradients = gradient::push_gradients(&mut graph)?;
-    if fuse {
-        fusion::fuse(&mut graph)?;
-    }
-    placement::place(graph, &gradients, state)
 }

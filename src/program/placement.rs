@@ -3,8 +3,10 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::builder::ProgramBuilder;
 use super::graph::{Graph, Initial, Node, Outside};
-use super::{Pass, ProgramBuilder};
+use super::pass::Pass;
+use super::reuse::shared_buffers;
 use crate::error::Result;
 use crate::operation::{Access, Derivative, Op};
 use crate::table::{Buffer, BufferId, Role, Table};
@@ -41,17 +43,33 @@ struct Lists {
     outputs: Vec<(String, BufferId)>,
 }
 
+impl Lists {
+    fn share_buffers(&mut self, graph: &Graph) {
+        let results: HashSet<BufferId> = self.outputs.iter().map(|&(_, id)| id).collect();
+        let lists = [&self.train[..], &self.evaluate, &self.predict];
+        let owners = shared_buffers(graph, &lists, &results);
+        for op in [&mut self.train, &mut self.evaluate, &mut self.predict].into_iter().flatten() {
+            op.each_mut(&mut |_, id| *id = owners.get(id).copied().unwrap_or(*id));
+        }
+    }
+}
+
 /// Makes the lists and places the buffers. `gradients` are those of the trained parameters,
-/// `state` names what the optimizer keeps for each.
+/// `state` names what the optimizer keeps for each. With `reuse`, values share memory that do not
+/// live at the same time.
 ///
 /// # Errors
 /// Those of [`Table`] and of [`Op::check`].
 pub(super) fn place(
     graph: Graph,
     gradients: &[(BufferId, Option<BufferId>)],
+    reuse: bool,
     state: &[&'static str],
 ) -> Result<Placed> {
-    let lists = lists(&graph, gradients);
+    let mut lists = lists(&graph, gradients);
+    if reuse {
+        lists.share_buffers(&graph);
+    }
     let mut table = Table::new();
     // Names with a dot, which an input cannot have.
     let mut arena = |name: &str| table.arena(format!("all.{name}"));

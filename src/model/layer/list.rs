@@ -2,11 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::activation::ActivationLayer;
+use super::batch_normalization::BatchNormalization;
 use super::contract::Forward;
-use super::{
-    ActivationLayer, BatchNormalization, Dense, Dropout, Flatten, GaussianNoise,
-    LayerNormalization, Normalization, Rescaling,
-};
+use super::dense::Dense;
+use super::dropout::Dropout;
+use super::flatten::Flatten;
+use super::gaussian_noise::GaussianNoise;
+use super::layer_normalization::LayerNormalization;
+use super::normalization::Normalization;
+use super::rescaling::Rescaling;
 use crate::error::Result;
 use crate::program::{Graph, Value};
 
