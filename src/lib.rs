@@ -81,6 +81,7 @@ pub use gpu::Gpu;
 pub use loss::{Accuracy, Loss, PointwiseLoss};
 pub use metric::{Metric, PointwiseMetric, Thresholds};
 pub use model::{Functional, Sequential};
+pub use number::expression::Expression;
 pub use operation::activation::{Activation, Elementwise};
 pub use optimizer::{Adagrad, Adam, Clip, EpsilonRule, Optimizer, RmsProp, Sgd};
 pub use schedule::Schedule;

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::number::Real;
 use crate::operation::Run;
-use crate::operation::{self, Op};
+use crate::operation::{self, Op, Operation};
 use crate::program::{AdamRule, BufferId, Step, dropout_threshold};
 
 impl<T: Real> Run<'_, T> {
@@ -610,6 +610,10 @@ impl<T: Real> Run<'_, T> {
                     adagrad::adagrad(g, changed, scalars);
                 });
             }
+            Op::Map(op) => op.run(self),
+            Op::RowSum(op) => op.run(self),
+            Op::SampleLoss(op) => op.run(self),
+            Op::SampleMetric(op) => op.run(self),
         }
     }
 

@@ -371,6 +371,10 @@ fn dispatch(
         Op::Adagrad(operation::Adagrad { epsilon, .. }) => {
             update(OldKernel::Adagrad, [epsilon, 0.0, 0.0])?
         }
+        Op::Map(_) | Op::RowSum(_) | Op::SampleLoss(_) | Op::SampleMetric(_) => {
+            let problem = format!("{} makes its dispatch by itself", op.name());
+            return Err(Error::argument("op", problem));
+        }
     })
 }
 

@@ -10,13 +10,13 @@ use crate::error::{Error, Result};
 use crate::metric::{PointwiseMetric, Thresholds};
 use crate::number::Real;
 use crate::operation;
-use crate::table::{BufferId, Element, Role, Rows, Table};
+use crate::table::{BufferId, Element, Role, Rows};
 
 macro_rules! legacy {
     ($($name:ident),+ $(,)?) => {
         $(impl Operation for operation::$name {
             fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
-                check(shapes.table(), &Op::from(*self))
+                check(shapes, &Op::from(*self))
             }
             fn run<T: Real>(&self, on: &Run<'_, T>) {
                 crate::cpu::operations::run(&Op::from(*self), on)
@@ -72,9 +72,10 @@ legacy!(
     Adagrad,
 );
 
-fn check(program: &Table, op: &Op) -> Result<()> {
+fn check(shapes: &Shapes<'_>, op: &Op) -> Result<()> {
     use Element::{Real, U8, U32};
     use Rows::{Batch, Fixed, One};
+    let program = shapes.table();
     let columns = |id: BufferId| program.buffer(id).columns;
     let expect = |id: BufferId, element: Element, rows: Rows, columns: usize| {
         let buffer = program.buffer(id);
@@ -416,6 +417,10 @@ fn check(program: &Table, op: &Op) -> Result<()> {
                 expect(arena, Real, One, columns(gradients))?;
             }
         }
+        Op::Map(op) => op.check(shapes)?,
+        Op::RowSum(op) => op.check(shapes)?,
+        Op::SampleLoss(op) => op.check(shapes)?,
+        Op::SampleMetric(op) => op.check(shapes)?,
     }
     Ok(())
 }

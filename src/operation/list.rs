@@ -4,6 +4,7 @@ use super::columns::{Concatenate, Slice};
 use super::contract::{Access, Buffers, Operation};
 use super::dense::{DenseBackwardInput, DenseBackwardWeights, DenseForward};
 use super::elementwise::{Activate, ActivateBackward, Add, Convert};
+use super::expression::{Map, RowSum, SampleLoss, SampleMetric};
 use super::kernel::{Dispatch, Target};
 use super::loss::{
     ActivityPenalty, ActivityPenaltyGradient, CategoricalCrossEntropy, PointwiseLoss,
@@ -74,6 +75,10 @@ macro_rules! for_each_operation {
             Sgd,
             RmsProp,
             Adagrad,
+            Map,
+            RowSum,
+            SampleLoss,
+            SampleMetric,
         }
     };
 }

@@ -3,9 +3,9 @@
 use std::io::{IsTerminal, Stdout, Write};
 use std::time::Duration;
 
+use crate::clock::Instant;
 use crate::error::Result;
 use crate::training::callback::{Callback, EpochStart, StepEnd, TrainStart};
-use crate::clock::Instant;
 use crate::training::control::Control;
 use crate::training::history::{EpochRecord, History};
 use crate::training::predictions::Predictions;
