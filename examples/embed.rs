@@ -12,7 +12,7 @@ const BATCH_SIZE: usize = 64;
 const FRAMES: usize = 300;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    pollster::block_on(run())
+    minibatch::gpu::block_on(run())
 }
 
 async fn run() -> Result<(), Box<dyn std::error::Error>> {

@@ -92,7 +92,7 @@ pub enum Error {
 
     /// The device was lost, ran out of memory or refused a command.
     #[error("GPU: {0}")]
-    Device(String),
+    Device(#[from] DeviceError),
 
     /// Every upload slot is in flight, and a call that must not wait found none.
     #[error(
@@ -149,6 +149,42 @@ impl std::fmt::Debug for Error {
 
 fn of_epoch(batch: Option<(u32, u64)>) -> String {
     batch.map_or_else(String::new, |(epoch, batch)| format!(" (epoch {epoch}, batch {batch})"))
+}
+
+/// What any error may have as its source.
+type Source = Box<dyn std::error::Error + Send + Sync>;
+
+/// What can go wrong on a GPU.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DeviceError {
+    /// The device is gone: its driver failed, it was unplugged, or the host destroyed it. Nothing
+    /// works on it any more; build the model anew on another [`Gpu`](crate::gpu::Gpu), from its
+    /// last checkpoint.
+    #[error("the device was lost: {reason}")]
+    Lost {
+        /// What is known of the reason.
+        reason: String,
+    },
+    /// The device's memory is exhausted. It still works; a smaller batch or model may fit.
+    #[error("the device's memory is exhausted; try a smaller batch")]
+    OutOfMemory(#[source] Source),
+    /// The device refused a command as invalid.
+    #[error("{description}")]
+    Validation {
+        /// What it was and why.
+        description: String,
+        /// The cause.
+        source: Source,
+    },
+    /// The driver failed, or reached a limit of its own.
+    #[error("{description}")]
+    Internal {
+        /// What it was and why.
+        description: String,
+        /// The cause.
+        source: Source,
+    },
 }
 
 /// What can be wrong with an IDX file.
@@ -238,6 +274,11 @@ impl Error {
     /// ends the call and is returned by it.
     pub fn callback(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Error::Callback(error.into())
+    }
+
+    /// True if the device was lost: nothing works on it any more.
+    pub fn is_lost(&self) -> bool {
+        matches!(self, Error::Device(DeviceError::Lost { .. }))
     }
 
     /// An [`Error::Argument`].

@@ -33,8 +33,7 @@
 //! training, parity -> model, cpu, gpu -> program -> data -> random, error
 //! ```
 //!
-//! What several of them speak of ([`Activation`], [`Loss`], [`Metric`], [`Adam`], [`Schedule`])
-//! imports nothing but the error.
+//! What several of them speak of ([`Activation`], [`Loss`], [`Metric`]) imports nothing but the error.
 //!
 //! # Inside your own wgpu application
 //!
@@ -65,25 +64,24 @@ pub mod metric;
 pub mod model;
 pub mod number;
 pub mod operation;
-mod optimizer;
 pub mod parity;
 
 pub mod program;
 pub mod random;
-pub mod schedule;
 pub mod table;
 pub mod training;
 
 pub use atomic_write::atomic_write;
 pub use cpu::Cpu;
-pub use error::{Error, IdxProblem, Result};
+pub use error::{DeviceError, Error, IdxProblem, Result};
 pub use gpu::Gpu;
-pub use loss::{Accuracy, Loss, PointwiseLoss};
-pub use metric::{Metric, PointwiseMetric, Thresholds};
-pub use model::{Functional, Sequential};
+pub use loss::{Accuracy, Loss};
+pub use metric::Metric;
+pub use model::{
+    Adagrad, Adam, Clip, EpsilonRule, Functional, Optimizer, RmsProp, Schedule, Sequential, Sgd,
+    schedule,
+};
 pub use number::expression::Expression;
 pub use operation::activation::{Activation, Elementwise};
-pub use optimizer::{Adagrad, Adam, Clip, EpsilonRule, Optimizer, RmsProp, Sgd};
-pub use schedule::Schedule;
 pub use training::callbacks;
 pub use training::{Evaluate, Fit, Model, Predict, Verbose};

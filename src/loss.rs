@@ -65,22 +65,3 @@ impl Loss {
     /// [`Loss::BinaryCrossentropy`] without label smoothing.
     pub const BINARY_CROSSENTROPY: Loss = Loss::BinaryCrossentropy { label_smoothing: 0.0 };
 }
-
-/// A loss that compares each output with a target of its own.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum PointwiseLoss {
-    /// [`Loss::BinaryCrossentropy`], from the logits.
-    BinaryCrossentropy {
-        /// Share of each target that is moved to 1/2.
-        label_smoothing: f64,
-    },
-    /// [`Loss::MeanSquaredError`].
-    MeanSquaredError,
-    /// [`Loss::MeanAbsoluteError`].
-    MeanAbsoluteError,
-    /// [`Loss::Huber`].
-    Huber {
-        /// Where it becomes linear.
-        delta: f64,
-    },
-}

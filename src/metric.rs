@@ -76,61 +76,10 @@ impl Metric {
     }
 }
 
-/// A metric that compares each output with a target of its own.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum PointwiseMetric {
-    /// `(prediction - target)²`.
-    SquaredError,
-    /// `|prediction - target|`.
-    AbsoluteError,
-    /// 1 where `prediction > threshold` and the target is 1, or neither is the case and the target
-    /// is 0; otherwise 0.
-    BinaryAccuracy {
-        /// 1/2 in Keras; compared in f32.
-        threshold: f64,
-    },
-}
-
-/// Between which predictions the buckets of a histogram lie.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Thresholds {
-    /// One threshold, and two buckets: predictions that are not greater, and those that are.
-    /// Compared in f32.
-    One(f64),
-    /// As many thresholds as Keras' [`AUC`](https://keras.io/api/metrics/classification_metrics/)
-    /// has by `num_thresholds`, at least 2: -1e-7, multiples of `1 / (count - 1)` between 0 and 1,
-    /// and 1 + 1e-7. The `count - 1` buckets between them are of equal width; a prediction on a
-    /// threshold is in the bucket below, and one beyond 0 or 1 in the first or the last.
-    Even(usize),
-}
-
-impl Thresholds {
-    /// Buckets of the histogram.
-    pub fn buckets(self) -> usize {
-        match self {
-            Thresholds::One(_) => 2,
-            Thresholds::Even(count) => count.saturating_sub(1),
-        }
-    }
-
-    /// The bucket of a prediction, below [`buckets`](Self::buckets); 0 for NaN.
-    pub(crate) fn bucket(self, prediction: f32) -> usize {
-        match self {
-            Thresholds::One(threshold) => usize::from(prediction > threshold as f32),
-            Thresholds::Even(_) => {
-                let buckets = self.buckets();
-                // The cast makes 0 of NaN.
-                let above = (prediction.clamp(0.0, 1.0) * buckets as f32).ceil() as usize;
-                above.clamp(1, buckets.max(1)) - 1
-            }
-        }
-    }
-}
-
 /// Share of the positive predictions whose target is positive, as Keras' `Precision`: true
 /// positives over true and false positives, or 0 where nothing was predicted positive.
 ///
-/// `sums[buckets, 2]` are the totals of a histogram with [`Thresholds::One`]: in each bucket the
+/// `sums[buckets, 2]` are the totals of a histogram with [`Thresholds::One`](crate::operation::Thresholds::One): in each bucket the
 /// weight of the negative targets, then that of the positive ones. A prediction is positive beyond
 /// the first bucket.
 pub fn precision(sums: &[f64]) -> f64 {
@@ -151,7 +100,7 @@ pub fn recall(sums: &[f64]) -> f64 {
 /// of false positives from threshold to threshold, by trapezoids: Keras' `AUC` with
 /// `summation_method="interpolation"`. 0 where all targets are of one kind.
 ///
-/// `sums[buckets, 2]` are the totals of a histogram with [`Thresholds::Even`], as in
+/// `sums[buckets, 2]` are the totals of a histogram with [`Thresholds::Even`](crate::operation::Thresholds::Even), as in
 /// [`precision`].
 pub fn auc(sums: &[f64]) -> f64 {
     let [negative, positive] = totals(sums);
@@ -209,17 +158,5 @@ mod tests {
         for of_one_kind in [&[3.0, 0.0, 1.0, 0.0][..], &[0.0, 3.0, 0.0, 1.0], &[]] {
             assert_eq!(auc(of_one_kind), 0.0);
         }
-    }
-
-    #[test]
-    fn a_prediction_on_a_threshold_is_in_the_bucket_below() {
-        let one = Thresholds::One(0.25);
-        assert_eq!(one.buckets(), 2);
-        assert_eq!([0.0, 0.25, 0.250_000_03, 1.0].map(|p| one.bucket(p)), [0, 0, 1, 1]);
-        let even = Thresholds::Even(5);
-        assert_eq!(even.buckets(), 4);
-        let predictions = [-1.0, 0.0, 0.25, 0.250_000_03, 0.5, 0.75, 1.0, 2.0];
-        assert_eq!(predictions.map(|p| even.bucket(p)), [0, 0, 0, 1, 1, 2, 3, 3]);
-        assert_eq!([one, even].map(|thresholds| thresholds.bucket(f32::NAN)), [0, 0]);
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use minibatch::Gpu;
 use minibatch::cpu::CpuExecutor;
 use minibatch::gpu::GpuExecutor;
-use minibatch::program::{Pass, ProgramBuilder, Role, Rows, Step};
+use minibatch::program::{Element, Pass, ProgramBuilder, Role, Rows, Step};
 
 #[test]
 fn the_mean_of_four_batches_is_taken_and_the_next_four_begin_at_zero() {
@@ -53,7 +53,17 @@ fn gradients_that_are_not_of_one_model_and_a_mean_of_nothing_are_refused() {
     let accumulated = builder.arena("accumulated").unwrap();
     builder.slice(gradients, "gradient", Role::ParameterGradient, Rows::Fixed(9), 8).unwrap();
     builder.slice(accumulated, "sum", Role::ParameterGradient, Rows::One, 8).unwrap();
+    let scratch = builder.buffer("scratch", Role::Scratch, Element::Real, Rows::One, 128).unwrap();
+    let [rows, other_rows] = ["rows", "other"].map(|name| builder.activation(name, 8).unwrap());
     for (op, reason) in [
+        (
+            Op::Accumulate(operation::Accumulate { gradients, accumulated: scratch }),
+            "scratch in accumulate: got the role Scratch",
+        ),
+        (
+            Op::Accumulate(operation::Accumulate { gradients: rows, accumulated: other_rows }),
+            "rows in accumulate: got [Batch, 8]",
+        ),
         (
             Op::Accumulate(operation::Accumulate { gradients, accumulated }),
             "accumulated in accumulate: got Real [One, 64]",

@@ -77,7 +77,7 @@ impl Calls {
     fn note(&mut self, hook: &str, with: impl std::fmt::Display) -> Result<()> {
         self.seen.push(format!("{}{hook} {with}", self.name).trim_end().to_owned());
         match hook == self.fails_in {
-            true => Err(Error::Device("as told".into())),
+            true => Err(Error::callback("as told")),
             false => Ok(()),
         }
     }
@@ -240,7 +240,7 @@ fn an_error_in_any_hook_ends_the_call_and_leaves_a_usable_model() {
         ] {
             let mut calls = Calls { fails_in: hook, ..Calls::default() };
             let result = model.fit(&data, small_fit().callback(&mut calls));
-            assert!(matches!(result, Err(Error::Device(_))), "{hook}: {result:?}");
+            assert!(matches!(result, Err(Error::Callback(_))), "{hook}: {result:?}");
             assert_eq!(calls.seen.len(), calls_until, "{hook}: {:?}", calls.seen);
             if hook == "train_begin" {
                 assert_eq!(model.steps(), 0);
@@ -254,7 +254,7 @@ fn an_error_in_any_hook_ends_the_call_and_leaves_a_usable_model() {
         for hook in ["predict_begin", "predict_batch_begin", "predict_batch_end", "predict_end"] {
             let mut calls = Calls { fails_in: hook, ..Calls::default() };
             let result = model.predict(&data, Predict::new().callback(&mut calls));
-            assert!(matches!(result, Err(Error::Device(_))), "{hook}");
+            assert!(matches!(result, Err(Error::Callback(_))), "{hook}");
         }
     }
 }
@@ -394,11 +394,18 @@ fn what_a_callback_sets_is_what_training_goes_on_with() {
 struct Asks<'a> {
     request: &'a (dyn Fn() -> Request + Sync),
     answers: Vec<String>,
+    /// How many answers there were when the next hook was called.
+    in_time: usize,
 }
 
 impl Callback for Asks<'_> {
     fn batch_end(&mut self, run: &mut dyn Control, _step: StepEnd) -> Result<()> {
         run.request((self.request)());
+        Ok(())
+    }
+
+    fn epoch_end(&mut self, _run: &mut dyn Control, _record: &EpochRecord) -> Result<()> {
+        self.in_time = self.answers.len();
         Ok(())
     }
 
@@ -421,8 +428,10 @@ fn each_request_is_answered_by_what_the_model_itself_would_say() {
     for backend in backends() {
         let ask = |request: &(dyn Fn() -> Request + Sync)| {
             let mut model = model(&backend);
-            let mut asks = Asks { request, answers: Vec::new() };
-            model.fit(&data, Fit::new().callback(&mut asks)).map(|_| (model, asks.answers))
+            let mut asks = Asks { request, answers: Vec::new(), in_time: 0 };
+            let history = model.fit(&data, Fit::new().callback(&mut asks));
+            assert_eq!(asks.answers.len(), asks.in_time);
+            history.map(|_| (model, asks.answers))
         };
         let (mut model, answers) = ask(&|| Request::Weights).unwrap();
         let weights = format!("{:?}", Answer::Weights(model.weights().unwrap()));

@@ -467,7 +467,7 @@ fn verify_finds_every_operation_within_its_bound() {
     assert_eq!(keys(&report), "adapter backend checks driver passed");
     assert_eq!(report["passed"], true, "{report}");
     let checks = report["checks"].as_array().unwrap();
-    for name in ["convert", "dense_forward", "softmax_cross_entropy", "adam", "training functional"]
+    for name in ["convert", "dense_forward", "softmax_crossentropy", "adam", "training functional"]
     {
         let named = |check: &Value| check["operation"].as_str().unwrap().starts_with(name);
         assert!(checks.iter().any(named), "{name} is not checked");

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use minibatch::cpu::{CpuExecutor, Real};
+use minibatch::cpu::CpuExecutor;
 use minibatch::data::{Batch, Dataset, Features, Shuffle, Targets};
 use minibatch::model::{Compiled, Dense, Regularizer, lower};
+use minibatch::number::Real;
 use minibatch::program::{Element, Pass, Role, Step};
-use minibatch::training::Backend;
+use minibatch::training::{Backend, fill};
 use minibatch::{
     Activation, Adam, Cpu, EpsilonRule, Evaluate, Fit, Gpu, Loss, Metric, Optimizer, Predict,
     Sequential, Sgd,
@@ -212,9 +213,11 @@ fn check<T: Real>(golden: &Golden, relative: f64) {
         let indices: Vec<u32> = (field("start")..field("start") + field("size")).collect();
         let batch = Batch { data: &data, indices: &indices };
         let optimizer = &compiled.optimizer;
-        let step = Step::train(optimizer, indices.len(), i as u64 + 1, optimizer.learning_rate());
+        let step = optimizer.step(indices.len(), i as u64 + 1, optimizer.learning_rate());
         cpu.clear_metrics();
-        cpu.run(Pass::Train, batch, &step).unwrap();
+        let mut feed = cpu.feed(batch.len()).unwrap();
+        fill(&mut feed, &program, Pass::Train, batch).unwrap();
+        cpu.run(Pass::Train, feed, &step).unwrap();
         let metrics = cpu.read_metrics();
         let sums = program.of_role(Role::Metric).filter(|(_, sum)| sum.element == Element::Real);
         let loss = sums.map(|(id, _)| metrics.sum(id)).sum::<f64>() / indices.len() as f64;
@@ -245,7 +248,9 @@ fn check<T: Real>(golden: &Golden, relative: f64) {
 
     let all: Vec<u32> = (0..data.len() as u32).collect();
     let batch = Batch { data: &data, indices: &all };
-    cpu.run(Pass::Predict, batch, &Step::forward(all.len())).unwrap();
+    let mut feed = cpu.feed(batch.len()).unwrap();
+    fill(&mut feed, &program, Pass::Predict, batch).unwrap();
+    cpu.run(Pass::Predict, feed, &Step::forward(all.len())).unwrap();
     let outputs = cpu.read(program.outputs()[0].1, all.len());
     golden.close("outputs", &outputs, &golden.numbers("predict_final"), relative);
 }

@@ -8,8 +8,9 @@ use minibatch::model::{
     BatchNormalization, Compiled, Dense, Initializer, Input, InputType, Layer, LayerNormalization,
     Normalization, Objective, Regularizer, lower,
 };
-use minibatch::program::{Pass, Program, Role, Step};
+use minibatch::program::{Pass, Program, Role};
 use minibatch::random::{Random, Stream};
+use minibatch::training::fill;
 use minibatch::{Activation, Adam, Functional, Loss, Sequential};
 
 const ROWS: usize = 9;
@@ -108,10 +109,12 @@ fn largest_relative_error(compiled: &Compiled) -> f64 {
         }
     };
     // Nothing is updated by a rate of 0, and the same values are dropped each time.
-    let step = Step::train(&compiled.optimizer, ROWS, 1, 0.0).with_noise(SEED);
+    let step = compiled.optimizer.step(ROWS, 1, 0.0).with_noise(SEED);
     let loss_of = |cpu: &mut CpuExecutor<f64>| {
         cpu.clear_metrics();
-        cpu.run(Pass::Train, batch, &step).unwrap();
+        let mut feed = cpu.feed(batch.len()).unwrap();
+        fill(&mut feed, &program, Pass::Train, batch).unwrap();
+        cpu.run(Pass::Train, feed, &step).unwrap();
         let metrics = cpu.read_metrics();
         let sum = |name: &str| program.find(name).map_or(0.0, |id| metrics.sum(id));
         let of = |(name, objective): &(String, Objective)| {
@@ -124,7 +127,9 @@ fn largest_relative_error(compiled: &Compiled) -> f64 {
     set(&mut cpu, &values);
     // Twice: nothing of a step may reach the gradients of the next one.
     for _ in 0..2 {
-        cpu.run(Pass::Train, batch, &step).unwrap();
+        let mut feed = cpu.feed(batch.len()).unwrap();
+        fill(&mut feed, &program, Pass::Train, batch).unwrap();
+        cpu.run(Pass::Train, feed, &step).unwrap();
     }
     let gradient_of = |name: &str| program.find(&format!("{name}.gradient"));
     let gradients: Vec<Option<Vec<f64>>> = parameters

@@ -18,7 +18,7 @@ use minibatch::program::{Metrics, Pass, Program, Step};
 use minibatch::schedule::{
     CosineDecay, ExponentialDecay, OneCycle, PiecewiseConstantDecay, PolynomialDecay,
 };
-use minibatch::training::{Backend, Scores};
+use minibatch::training::{Backend, Scores, fill};
 use minibatch::{
     Activation, Adam, Clip, Cpu, Evaluate, Fit, Functional, Gpu, Loss, Metric, Model, Optimizer,
     Predict, Schedule, Sequential, Sgd,
@@ -440,7 +440,9 @@ impl Oracle {
             Pass::Train => self.next_step(rows),
             _ => Step::forward(rows),
         };
-        self.cpu.run(pass, Batch { data: &data, indices }, &step).unwrap();
+        let mut feed = self.cpu.feed(rows).unwrap();
+        fill(&mut feed, &self.program, pass, Batch { data: &data, indices }).unwrap();
+        self.cpu.run(pass, feed, &step).unwrap();
     }
 
     fn next_step(&mut self, rows: usize) -> Step {
@@ -450,7 +452,7 @@ impl Oracle {
             None => optimizer.learning_rate(),
         };
         self.steps += 1;
-        Step::accumulate(optimizer, rows, self.steps, rate, *gradient_accumulation_steps)
+        optimizer.accumulating_step(rows, self.steps, rate, *gradient_accumulation_steps)
     }
 
     /// The scores that Keras has, under its names, of what was added up since the last call.

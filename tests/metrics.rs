@@ -14,7 +14,7 @@
 //! label = (j * 7 + 3) % 9
 //! ```
 
-use minibatch::operation::{self, Op};
+use minibatch::operation::{self, MetricFunction, Op, Thresholds};
 use std::sync::Arc;
 
 use approx::abs_diff_eq;
@@ -22,7 +22,7 @@ use minibatch::cpu::CpuExecutor;
 use minibatch::gpu::GpuExecutor;
 use minibatch::metric::{auc, precision, recall};
 use minibatch::program::{BufferId, Element, Pass, ProgramBuilder, Role, Rows, Step};
-use minibatch::{Error, Gpu, PointwiseMetric, Thresholds};
+use minibatch::{Error, Gpu};
 
 /// Predictions `[rows, units]`, targets (of their own, or labels) and weights of the samples.
 struct Samples {
@@ -117,7 +117,7 @@ fn histogram(samples: &Samples, thresholds: Thresholds, weighted: bool) -> [Vec<
     })
 }
 
-fn pointwise(samples: &Samples, function: PointwiseMetric, weighted: bool) -> [Vec<f64>; 2] {
+fn pointwise(samples: &Samples, function: MetricFunction, weighted: bool) -> [Vec<f64>; 2] {
     sums_of(samples, 2, |[predictions, targets, sample_weights, sums]| {
         Op::PointwiseMetric(operation::PointwiseMetric {
             predictions,
@@ -184,7 +184,7 @@ fn precision_recall_and_binary_accuracy_are_those_of_keras() {
             assert_close(precision(&sums), keras[0], &format!("precision, {what}"));
             assert_close(recall(&sums), keras[1], &format!("recall, {what}"));
         }
-        for sums in pointwise(&samples, PointwiseMetric::BinaryAccuracy { threshold }, weighted) {
+        for sums in pointwise(&samples, MetricFunction::BinaryAccuracy { threshold }, weighted) {
             assert_close(sums[0] / sums[1], keras[2], &format!("accuracy, {what}"));
         }
     }
@@ -194,10 +194,10 @@ fn precision_recall_and_binary_accuracy_are_those_of_keras() {
 fn mean_errors_are_those_of_keras() {
     let samples = binary(false);
     for (function, weighted, keras) in [
-        (PointwiseMetric::SquaredError, false, 0.3351393938064575),
-        (PointwiseMetric::SquaredError, true, 0.3250669538974762),
-        (PointwiseMetric::AbsoluteError, false, 0.5009176731109619),
-        (PointwiseMetric::AbsoluteError, true, 0.49013012647628784),
+        (MetricFunction::SquaredError, false, 0.3351393938064575),
+        (MetricFunction::SquaredError, true, 0.3250669538974762),
+        (MetricFunction::AbsoluteError, false, 0.5009176731109619),
+        (MetricFunction::AbsoluteError, true, 0.49013012647628784),
     ] {
         for sums in pointwise(&samples, function, weighted) {
             assert_close(sums[0] / sums[1], keras, &format!("{function:?}, weighted {weighted}"));
@@ -365,7 +365,7 @@ fn what_cannot_be_measured_is_refused_with_the_reason() {
         targets,
         sample_weights,
         sums,
-        function: PointwiseMetric::BinaryAccuracy { threshold: f64::NAN },
+        function: MetricFunction::BinaryAccuracy { threshold: f64::NAN },
         weighted: true,
     });
     let confusion = |labels, matrix| {

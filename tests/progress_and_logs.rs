@@ -436,7 +436,7 @@ fn output_that_nobody_reads_does_not_end_training() {
 fn an_error_inside_an_epoch_leaves_the_cursor_at_the_begin_of_a_line() {
     let mut text = Vec::new();
     let mut bar = ProgressBar::to(&mut text, Verbose::Bar);
-    let mut fails = LambdaCallback::new().on_batch_end(|_, _| Err(Error::Device("told to".into())));
+    let mut fails = LambdaCallback::new().on_batch_end(|_, _| Err(Error::callback("told to")));
     let fit = Fit::new().callback(&mut bar).callback(&mut fails);
     model().fit(&digits(64), fit).unwrap_err();
     drop(bar);
@@ -512,8 +512,8 @@ fn state(model: &mut Model) -> Vec<u8> {
 
 /// Breaks training off before this step of the model, counted from 1.
 fn breaks_at(step: u64) -> LambdaCallback<'static> {
-    LambdaCallback::new().on_batch_begin(move |run, _| match run.steps() + 1 == step {
-        true => Err(Error::Device("broken off".into())),
+    LambdaCallback::new().on_batch_begin(move |model, _| match model.steps() + 1 == step {
+        true => Err(Error::callback("broken off")),
         false => Ok(()),
     })
 }
@@ -762,6 +762,35 @@ impl Callback for Overdone {
     fn resume(&mut self, _run: &mut dyn Control, train: &TrainStart) -> Result<Option<Resume>> {
         Ok(Some(Resume::new(0, train.steps)))
     }
+}
+
+/// Goes on after the first step of an epoch, and notes the batch hooks: 2 to begin with step 2, -3
+/// to end with step 3.
+#[derive(Default)]
+struct AfterOne(Vec<i32>);
+
+impl Callback for AfterOne {
+    fn resume(&mut self, _run: &mut dyn Control, _train: &TrainStart) -> Result<Option<Resume>> {
+        Ok(Some(Resume::new(0, 1)))
+    }
+    fn batch_begin(&mut self, _run: &mut dyn Control, step: usize) -> Result<()> {
+        self.0.push(step as i32);
+        Ok(())
+    }
+    fn batch_end(&mut self, _run: &mut dyn Control, step: StepEnd) -> Result<()> {
+        self.0.push(-(step.step as i32));
+        Ok(())
+    }
+}
+
+#[test]
+fn a_run_that_goes_on_inside_a_group_of_steps_begins_with_the_rest_of_it() {
+    let mut model = compiled(8).steps_per_execution(2).build(&Cpu::new()).unwrap();
+    let mut hooks = AfterOne::default();
+    let fit = Fit::new().batch_size(8).callback(&mut hooks);
+    model.fit(&digits(40), fit).unwrap();
+    assert_eq!(hooks.0, [2, -2, 3, -4, 5, -5]);
+    assert_eq!(model.steps(), 4);
 }
 
 #[test]

@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use minibatch::data::{Dataset, Features, Shuffle, Targets};
-use minibatch::training::{Backend, Callback, Predictions, StepEnd};
-use minibatch::{Cpu, Evaluate, Fit, Gpu, Model, Predict};
+use minibatch::training::Backend;
+use minibatch::{Cpu, Evaluate, Fit, Gpu, Predict};
 use serde_json::Value;
 use support::{Training, count, number, numbers, trainings};
 

@@ -1,10 +1,9 @@
-// The sizes of kernels that move columns: how many the (first) input has and how many the output, and
-// where the output's begin in the input.
+// The sizes of kernels that move columns: how many columns the input has (the first one of two), how
+// many the output has, and which column of the input is the first one of the output.
 struct Columns {
     inputs: u32,
     units: u32,
     offset: u32,
-    pad: u32,
 }
 
 @group(0) @binding(1) var<uniform> shape: Columns;

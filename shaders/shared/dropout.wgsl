@@ -1,17 +1,14 @@
-// What of each value dropout keeps: 1 / (1 - rate) or 0.
+// The sizes and constants of a dropout. scale is 1 / (1 - rate).
 struct Dropout {
-    inputs: u32,
     units: u32,
     scale: f32,
-    parameter: f32,
     layer: u32,
     threshold: u32,
-    pad_0: u32,
-    pad_1: u32,
 }
 
 @group(0) @binding(1) var<uniform> shape: Dropout;
 
+// What dropout multiplies the four values of a quad by: scale for a value that is kept, else 0.
 fn factors(quad: u32) -> vec4<f32> {
     var kept = vec4<f32>(0.0);
     for (var i = 0u; i < 4u; i += 1u) {

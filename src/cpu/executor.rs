@@ -2,18 +2,20 @@
 
 use std::sync::Arc;
 
-use crate::data::{Batch, Sample};
-use crate::error::Result;
+use super::feed::{CpuFeed, Rows as FedRows};
+use crate::error::{Error, Result};
 use crate::number::Real;
 use crate::operation::{Op, Run};
 use crate::program::{BufferId, Metrics, Pass, Program, Role, Rows, Step};
-use crate::table::Memory;
+use crate::table::{Memory, Storage};
 
 /// Runs a program, computing in `T`.
 pub struct CpuExecutor<T> {
     program: Arc<Program>,
     batch_capacity: usize,
     memory: Memory<T>,
+    /// Feeds to be lent again.
+    spare: Vec<CpuFeed<T>>,
 }
 
 impl<T> std::fmt::Debug for CpuExecutor<T> {
@@ -28,7 +30,7 @@ impl<T: Real> CpuExecutor<T> {
     /// Allocates what does not depend on the batch; all zeros.
     pub fn new(program: Arc<Program>) -> Self {
         let memory = Memory::new(program.table(), 0);
-        CpuExecutor { memory, batch_capacity: 0, program }
+        CpuExecutor { memory, batch_capacity: 0, spare: Vec::new(), program }
     }
 
     /// Makes room for batches of up to `rows` samples.
@@ -45,14 +47,41 @@ impl<T: Real> CpuExecutor<T> {
         op.run(&Run { table: self.program.table(), memory: &self.memory, step });
     }
 
-    /// Runs `pass` on `batch`.
+    /// Its buffers and operations.
+    pub fn program(&self) -> &Arc<Program> {
+        &self.program
+    }
+
+    /// Memory for `rows` rows, to be filled for one step; makes room if there is less.
     ///
     /// # Errors
-    /// [`Error::Argument`](crate::Error::Argument) if a sample does not exist,
-    /// [`Error::Shape`](crate::Error::Shape) if it or its target does not fit.
-    pub fn run(&mut self, pass: Pass, batch: Batch<'_>, step: &Step) -> Result<()> {
-        self.reserve(batch.len());
-        self.load(pass, batch)?;
+    /// [`Error::Argument`] if `rows` is 0.
+    pub fn feed(&mut self, rows: usize) -> Result<CpuFeed<T>> {
+        if rows == 0 {
+            return Err(Error::argument("rows", "are 0; give at least 1"));
+        }
+        self.reserve(rows);
+        let program = &self.program;
+        let mut feed = self.spare.pop().unwrap_or_else(|| {
+            let fed = program.buffers().filter(|(_, buffer)| Pass::Train.reads(buffer.role));
+            let column = |(id, buffer)| FedRows { id, storage: Storage::new(buffer, 0), filled: 0 };
+            CpuFeed { program: Arc::clone(program), rows, columns: fed.map(column).collect() }
+        });
+        feed.rows = rows;
+        for column in &mut feed.columns {
+            column.storage.reserve(program.buffer(column.id), self.batch_capacity);
+            column.filled = 0;
+        }
+        Ok(feed)
+    }
+
+    /// Runs `pass` on `feed`.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if the feed is of another executor, lacks rows that the pass reads, or
+    /// has others than `step.live_rows`.
+    pub fn run(&mut self, pass: Pass, feed: CpuFeed<T>, step: &Step) -> Result<()> {
+        self.load(pass, feed, step)?;
         let program = Arc::clone(&self.program);
         for op in pass.lists(step).iter().flat_map(|&pass| program.ops(pass)) {
             self.execute(op, step);
@@ -60,58 +89,43 @@ impl<T: Real> CpuExecutor<T> {
         Ok(())
     }
 
-    /// Runs `pass` on `batch`, and looks at what each operation writes before the next one runs.
+    /// Runs `pass` on `feed`, and looks at what each operation writes before the next one runs.
     ///
     /// # Errors
-    /// As [`run`](Self::run); [`Error::NonFiniteValue`](crate::Error::NonFiniteValue) for the first
-    /// value that is NaN or infinite.
-    pub fn run_eagerly(&mut self, pass: Pass, batch: Batch<'_>, step: &Step) -> Result<()> {
-        self.reserve(batch.len());
-        self.load(pass, batch)?;
+    /// As [`run`](Self::run); [`Error::NonFiniteValue`] for the first value that is NaN or
+    /// infinite.
+    pub fn run_eagerly(&mut self, pass: Pass, feed: CpuFeed<T>, step: &Step) -> Result<()> {
+        self.load(pass, feed, step)?;
         let program = Arc::clone(&self.program);
         for op in pass.lists(step).iter().flat_map(|&pass| program.ops(pass)) {
             self.execute(op, step);
             for id in program.parts(&op.writes()) {
-                let values = self.read(id, batch.len());
+                let values = self.read(id, step.live_rows);
                 program.buffer(id).check_finite(op.name(), step.number, &values)?;
             }
         }
         Ok(())
     }
 
-    fn load(&mut self, pass: Pass, batch: Batch<'_>) -> Result<()> {
-        let program = Arc::clone(&self.program);
-        for (column, (id, buffer)) in program.of_role(Role::Input).enumerate() {
-            buffer.check_input(batch.data, column)?;
-            self.fill(id, batch, |sample| sample.input(column))?;
+    /// Puts the memory of what `pass` reads of `feed` in the place of the program's own.
+    fn load(&mut self, pass: Pass, mut feed: CpuFeed<T>, step: &Step) -> Result<()> {
+        if !Arc::ptr_eq(&feed.program, &self.program) {
+            return Err(Error::argument("feed", "is of another executor; take one from this"));
         }
-        // Predictions look at no target.
-        if pass == Pass::Predict {
-            return Ok(());
+        if feed.rows != step.live_rows {
+            let problem = format!("has {} rows and the step {}", feed.rows, step.live_rows);
+            return Err(Error::argument("feed", problem));
         }
-        for (column, (id, buffer)) in program.of_role(Role::Target).enumerate() {
-            buffer.check_target(batch.data, column)?;
-            self.fill(id, batch, |sample| sample.target(column))?;
+        let reads = |column: &FedRows<T>| pass.reads(self.program.buffer(column.id).role);
+        for column in feed.columns.iter().filter(|column| reads(column)) {
+            self.program.buffer(column.id).check_filled(column.filled, feed.rows)?;
         }
-        for (column, (id, _)) in program.of_role(Role::SampleWeight).enumerate() {
-            let mut weights = self.memory.real_mut(id);
-            for (to, sample) in weights.iter_mut().zip(batch.samples()) {
-                *to = T::from_f32(sample?.weight(column));
-            }
+        for column in feed.columns.iter_mut().filter(|column| reads(column)) {
+            // Room may have been made since it was lent.
+            column.storage.reserve(self.program.buffer(column.id), self.batch_capacity);
+            self.memory.swap(column.id, &mut column.storage);
         }
-        Ok(())
-    }
-
-    /// Fills the rows of `id` with the bytes that `part` takes of each sample.
-    fn fill(
-        &mut self,
-        id: BufferId,
-        batch: Batch<'_>,
-        part: impl for<'a> Fn(Sample<'a>) -> &'a [u8],
-    ) -> Result<()> {
-        for (row, sample) in batch.samples().enumerate() {
-            self.memory.fill_row(self.program.table(), id, row, part(sample?));
-        }
+        self.spare.push(feed);
         Ok(())
     }
 
@@ -123,8 +137,8 @@ impl<T: Real> CpuExecutor<T> {
     /// Sets the values of `id`, `[rows, columns]` without padding.
     ///
     /// # Errors
-    /// [`Error::Shape`](crate::Error::Shape) if the number of values is not that of whole rows, or of all of them if
-    /// the number of rows is fixed.
+    /// [`Error::Shape`] if the number of values is not that of whole rows, or of all of them if the
+    /// number of rows is fixed.
     pub fn write(&mut self, id: BufferId, values: &[f64]) -> Result<()> {
         let rows = self.program.buffer(id).check_values(values.len())?;
         if self.program.buffer(id).rows == Rows::Batch {

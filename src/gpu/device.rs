@@ -1,12 +1,34 @@
 //! A device and its queue: ours or the host's.
+//!
+//! # Who polls
+//! What comes back from a native device (a read, an upload slot that is free again) comes by a
+//! callback, and wgpu calls it only while somebody polls the device. Async functions never poll.
+//!
+//! | setting | who polls |
+//! |---|---|
+//! | a program with a device of ours ([`Gpu::new`]) that awaits | a thread of short polls, which lives only while something is awaited |
+//! | a blocking function (`fit`, `weight`, [`block_on`](super::block_on)) | the thread that it blocks, whosever device it is |
+//! | a guest on the host's device ([`Gpu::from_device`]) that awaits | the host, as it does once a frame anyway |
+//! | the browser | the browser |
+//!
+//! On a host's device even a blocking function only takes short looks: a thread that waits inside
+//! `Device::poll` would keep the host from presenting its frame.
+//!
+//! # Error scopes
+//! They belong to a thread, so none is open across an await: what is pushed is popped first, and
+//! the answers are awaited later.
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
 
-use wgpu::{AdapterInfo, Device, ErrorFilter, Limits, Queue, SubmissionIndex};
+use wgpu::{AdapterInfo, Device, ErrorFilter, Limits, Queue};
 
 use super::adapter;
-use crate::error::{Error, Result};
+#[cfg(not(target_arch = "wasm32"))]
+use super::polling::{Poller, block_on};
+use crate::error::{DeviceError, Error, Result};
 use crate::operation::{Kernel, KernelClass};
 
 /// Replaces the WGSL text of a kernel before it is compiled.
@@ -21,9 +43,19 @@ pub struct Gpu {
     class: KernelClass,
     pub(super) checked: bool,
     pub(super) edit: Option<Arc<ShaderEdit>>,
-    failure: Arc<Mutex<Option<String>>>,
+    failure: Arc<Mutex<Option<Failure>>>,
+    /// Polls a device of ours while something is awaited; a host polls its own.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(super) poller: Option<Arc<Poller>>,
     // Shared by all executors on the device: each kernel is compiled once.
     pub(super) pipelines: Arc<Mutex<HashMap<Kernel, wgpu::ComputePipeline>>>,
+}
+
+/// What a device of ours has reported outside of any call.
+enum Failure {
+    Lost(String),
+    OutOfMemory,
+    Other(String),
 }
 
 impl std::fmt::Debug for Gpu {
@@ -42,7 +74,7 @@ impl Gpu {
     /// [`Error::NoAdapter`] if there is none; [`Error::Device`] if it gives no device.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn new() -> Result<Self> {
-        pollster::block_on(Self::new_async(None))
+        block_on(Self::new_async(None))
     }
 
     /// The best adapter whose name contains `name`, in any case.
@@ -51,7 +83,7 @@ impl Gpu {
     /// [`Error::NoAdapter`], naming those that exist, if none does.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn with_adapter(name: &str) -> Result<Self> {
-        pollster::block_on(Self::new_async(Some(name)))
+        block_on(Self::new_async(Some(name)))
     }
 
     /// [`new`](Self::new) or, with a name, [`with_adapter`](Self::with_adapter).
@@ -70,16 +102,26 @@ impl Gpu {
                 ..Default::default()
             })
             .await
-            .map_err(|error| Error::Device(error.to_string()))?;
-        let gpu = Self::from_device(device, queue);
+            .map_err(internal)?;
+        #[cfg_attr(target_arch = "wasm32", expect(unused_mut))]
+        let mut gpu = Self::from_device(device, queue);
+        #[cfg(not(target_arch = "wasm32"))]
+        {
+            gpu.poller = Some(Poller::new(gpu.device.clone()));
+        }
         // The device is ours, so wgpu's default of a panic can be replaced by a typed error.
         let failure = Arc::clone(&gpu.failure);
         gpu.device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
-            note(&failure, error.to_string());
+            let failed = match error {
+                wgpu::Error::OutOfMemory { .. } => Failure::OutOfMemory,
+                wgpu::Error::Validation { description, .. }
+                | wgpu::Error::Internal { description, .. } => Failure::Other(description),
+            };
+            note(&failure, failed);
         }));
         let failure = Arc::clone(&gpu.failure);
         gpu.device.set_device_lost_callback(move |reason, message| {
-            note(&failure, format!("the device was lost ({reason:?}): {message}"));
+            note(&failure, Failure::Lost(format!("{reason:?} {message}")));
         });
         Ok(gpu)
     }
@@ -98,6 +140,8 @@ impl Gpu {
             checked,
             edit: None,
             failure: Arc::default(),
+            #[cfg(not(target_arch = "wasm32"))]
+            poller: None,
             pipelines: Arc::default(),
         }
     }
@@ -184,53 +228,169 @@ impl Gpu {
     /// The first error that wgpu reported outside a call of ours, if any.
     pub(super) fn check(&self) -> Result<()> {
         match &*self.failure.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some(message) => Err(Error::Device(message.clone())),
             None => Ok(()),
+            Some(Failure::Lost(reason)) => Err(DeviceError::Lost { reason: reason.clone() }.into()),
+            Some(Failure::OutOfMemory) => {
+                Err(DeviceError::OutOfMemory("reported outside of any call".into()).into())
+            }
+            Some(Failure::Other(text)) => Err(internal(text.as_str())),
         }
+    }
+
+    /// Whether the device still takes work. wgpu tells a guest of a loss only when asked for
+    /// something, as the handler that would be told is the host's: a buffer that is mapped when it
+    /// is made asks for little.
+    ///
+    /// # Errors
+    /// [`Error::Device`] with [`DeviceError::Lost`] if it does not.
+    pub(super) fn check_alive(&self) -> Result<()> {
+        self.check()?;
+        if cfg!(target_arch = "wasm32") {
+            return Ok(());
+        }
+        let (mapped, error) = self.catch(|| {
+            let buffer = self.device.create_buffer(&wgpu::BufferDescriptor {
+                label: Some("minibatch.probe"),
+                size: wgpu::MAP_ALIGNMENT,
+                usage: wgpu::BufferUsages::COPY_SRC,
+                mapped_at_creation: true,
+            });
+            buffer.get_mapped_range_mut(..).is_ok()
+        });
+        match (mapped, error) {
+            (false, None) => {
+                let reason = "it takes no more work; it failed or was destroyed".into();
+                Err(DeviceError::Lost { reason }.into())
+            }
+            // No memory is no loss.
+            _ => Ok(()),
+        }
+    }
+
+    /// What went wrong where wgpu says no more than that something did.
+    pub(super) fn failed(&self, error: impl std::error::Error + Send + Sync + 'static) -> Error {
+        self.check_alive().err().unwrap_or_else(|| internal(error))
+    }
+
+    fn typed(&self, error: wgpu::Error) -> Error {
+        // After a loss all that is left of the device's objects is invalid, which is no cause.
+        if let Err(lost) = self.check_alive() {
+            return lost;
+        }
+        match error {
+            wgpu::Error::OutOfMemory { source } => DeviceError::OutOfMemory(portable(source)),
+            wgpu::Error::Validation { source, description } => {
+                DeviceError::Validation { description, source: portable(source) }
+            }
+            wgpu::Error::Internal { source, description } => {
+                DeviceError::Internal { description, source: portable(source) }
+            }
+        }
+        .into()
     }
 
     /// Runs `work` and reports what wgpu has to say against it, without a device-wide handler.
     pub(super) async fn scoped<R>(&self, work: impl FnOnce() -> Result<R>) -> Result<R> {
-        let filters = [ErrorFilter::Validation, ErrorFilter::OutOfMemory, ErrorFilter::Internal];
-        let guards = filters.map(|filter| self.device.push_error_scope(filter));
-        let result = work();
+        let (result, pops) = self.popped(work);
         let mut first = None;
-        // Scopes are a stack: the last one pushed is the first to go.
-        let pops: Vec<_> = guards.into_iter().rev().map(wgpu::ErrorScopeGuard::pop).collect();
         for pop in pops {
             first = first.or(pop.await);
         }
-        match first {
-            Some(error) => Err(Error::Device(error.to_string())),
-            None => result,
-        }
+        first.map_or(result, |error| Err(self.typed(error)))
     }
 
-    /// [`scoped`](Self::scoped) for the work of every step. On the web an error scope is answered
-    /// by another process, which a step must not wait for; there it goes without, as an error
-    /// that nobody handles is no panic there.
+    /// [`scoped`](Self::scoped) for the work of every step, without an await. On the web an error
+    /// scope is answered by another process, which a step must not wait for; there it goes without,
+    /// as an error that nobody handles is no panic there.
     pub(super) fn guarded<R>(&self, work: impl FnOnce() -> Result<R>) -> Result<R> {
-        #[cfg(target_arch = "wasm32")]
-        return work();
-        #[cfg(not(target_arch = "wasm32"))]
-        pollster::block_on(self.scoped(work))
+        let (result, error) = self.catch(work);
+        error.map_or(result, |error| Err(self.typed(error)))
     }
 
-    /// Waits until a submission (or, without one, all) is done. On the web this returns at once,
-    /// and the caller awaits the callback instead.
-    pub(super) fn wait(&self, submission: Option<SubmissionIndex>) -> Result<()> {
-        let poll = wgpu::PollType::Wait { submission_index: submission, timeout: None };
-        self.device.poll(poll).map_err(|error| Error::Device(error.to_string()))?;
-        self.check()
+    fn catch<R>(&self, work: impl FnOnce() -> R) -> (R, Option<wgpu::Error>) {
+        if cfg!(target_arch = "wasm32") {
+            return (work(), None);
+        }
+        let (result, pops) = self.popped(work);
+        let mut context = Context::from_waker(Waker::noop());
+        let mut first = None;
+        for pop in pops {
+            // Natively the answer is there at once.
+            if let Poll::Ready(error) = pin!(pop).poll(&mut context) {
+                first = first.or(error);
+            }
+        }
+        (result, first)
     }
 
-    /// Lets callbacks of finished work run, without waiting.
-    pub(super) fn poll(&self) -> Result<()> {
-        self.device.poll(wgpu::PollType::Poll).map_err(|error| Error::Device(error.to_string()))?;
-        self.check()
+    /// Runs `work` within error scopes, and returns what will tell the errors that they caught.
+    fn popped<R>(
+        &self,
+        work: impl FnOnce() -> R,
+    ) -> (R, [impl Future<Output = Option<wgpu::Error>>; 3]) {
+        let filters = [ErrorFilter::Validation, ErrorFilter::OutOfMemory, ErrorFilter::Internal];
+        let [first, second, third] = filters.map(|filter| self.device.push_error_scope(filter));
+        let result = work();
+        // Scopes are a stack: the last one pushed is the first to go.
+        let pops = [third, second, first].map(wgpu::ErrorScopeGuard::pop);
+        (result, pops)
     }
 }
 
-fn note(failure: &Mutex<Option<String>>, message: String) {
-    failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(message);
+fn note(failure: &Mutex<Option<Failure>>, failed: Failure) {
+    failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(failed);
+}
+
+fn internal(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+    let source = error.into();
+    DeviceError::Internal { description: source.to_string(), source }.into()
+}
+
+/// A source error that may go to another thread, which JavaScript's may not.
+#[cfg(not(target_arch = "wasm32"))]
+fn portable(source: wgpu::ErrorSource) -> Box<dyn std::error::Error + Send + Sync> {
+    source
+}
+
+/// A source error that may go to another thread, which JavaScript's may not.
+#[cfg(target_arch = "wasm32")]
+fn portable(source: wgpu::ErrorSource) -> Box<dyn std::error::Error + Send + Sync> {
+    source.to_string().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use super::*;
+
+    #[test]
+    fn what_the_device_refuses_is_told_by_its_cause() {
+        let gpu = Gpu::new().unwrap_or_else(|error| panic!("{error}"));
+        let refused = |size| {
+            let result = gpu.guarded(|| {
+                let descriptor = wgpu::BufferDescriptor {
+                    label: None,
+                    size,
+                    usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::MAP_WRITE,
+                    mapped_at_creation: false,
+                };
+                Ok(gpu.device.create_buffer(&descriptor))
+            });
+            result.map(|_| ()).unwrap_err()
+        };
+        let error = refused(4);
+        assert!(matches!(error, Error::Device(DeviceError::Validation { .. })), "{error}");
+        assert!(!error.is_lost());
+        assert!(error.source().and_then(|error| error.source()).is_some(), "{error}");
+        let source = || "no bytes left".into();
+        let error = gpu.typed(wgpu::Error::OutOfMemory { source: source() });
+        assert!(matches!(error, Error::Device(DeviceError::OutOfMemory(_))), "{error}");
+        let error = gpu.typed(wgpu::Error::Internal { source: source(), description: "".into() });
+        assert!(matches!(error, Error::Device(DeviceError::Internal { .. })), "{error}");
+        gpu.device.destroy();
+        let error = gpu.typed(wgpu::Error::Internal { source: source(), description: "".into() });
+        assert!(error.is_lost(), "{error}");
+        assert!(gpu.check_alive().is_err_and(|error| error.is_lost()));
+    }
 }

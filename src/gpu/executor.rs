@@ -7,11 +7,11 @@ use std::sync::Arc;
 use wgpu::{BufferUsages, CommandEncoder, CommandEncoderDescriptor};
 
 use super::device::Gpu;
+use super::feed::GpuFeed;
 use super::plan::plan;
 use super::readback::Readback;
 use super::table::{Table, byte_size, element_size};
 use super::upload::Upload;
-use crate::data::Batch;
 use crate::error::{Error, Result};
 use crate::operation::kernel::size;
 use crate::operation::{Dispatch, Kernel};
@@ -79,12 +79,14 @@ impl GpuExecutor {
             return Ok(());
         }
         let table = self.table.with_capacity(&self.gpu, rows).await?;
-        let upload = Upload::new(&self.gpu, &self.program, rows).await?;
+        let mut upload = Upload::new(&self.gpu, &self.program, rows).await?;
         let mut passes = HashMap::new();
         for &pass in self.passes.keys() {
             passes.insert(pass, self.bound(pass, &table, &upload).await?);
         }
-        (self.table, self.upload, self.passes) = (table, upload, passes);
+        std::mem::swap(&mut self.upload, &mut upload);
+        self.upload.replace(upload);
+        (self.table, self.passes) = (table, passes);
         Ok(())
     }
 
@@ -130,12 +132,12 @@ impl GpuExecutor {
         });
         constants
             .get_mapped_range_mut(..)
-            .map_err(|error| Error::Device(error.to_string()))?
+            .map_err(|error| self.gpu.failed(error))?
             .slice(..)
             .copy_from_slice(&dispatch.constants);
         constants.unmap();
         let label = format!("minibatch.{}", dispatch.kernel.name);
-        let mut resources = vec![upload.step().as_entire_binding(), constants.as_entire_binding()];
+        let mut resources = vec![upload.binding(), constants.as_entire_binding()];
         for &id in &dispatch.buffers {
             resources.push(table.binding(id)?);
         }
@@ -150,23 +152,53 @@ impl GpuExecutor {
         }))
     }
 
-    /// Uploads `batch`, runs `pass` on it and submits, without waiting for the result. Waits only
-    /// if every upload slot is in flight.
+    /// Its buffers and operations.
+    pub fn program(&self) -> &Arc<Program> {
+        &self.program
+    }
+
+    /// Memory for `rows` rows, to be filled for one step. Waits only if every upload slot is in
+    /// flight, and makes room if there is less, which loses what the rows have gathered.
     ///
     /// # Errors
-    /// [`Error::Device`] if the device is lost or out of memory, [`Error::Argument`] and
-    /// [`Error::Shape`] for a batch that does not fit.
-    pub async fn run(&mut self, pass: Pass, batch: Batch<'_>, step: &Step) -> Result<()> {
-        self.check_batch(pass, batch)?;
-        self.reserve(batch.len()).await?;
-        self.prepare(pass).await?;
+    /// As [`reserve`](Self::reserve); [`Error::Argument`] if `rows` is 0, [`Error::Busy`] if every
+    /// slot is lent or in an encoder of the host's.
+    pub async fn feed(&mut self, rows: usize) -> Result<GpuFeed> {
+        self.reserve(rows).await?;
         self.upload.ready(&self.gpu).await?;
+        self.try_feed(rows)
+    }
+
+    /// [`feed`](Self::feed) without waiting and without making room.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] if no upload slot is free, [`Error::Argument`] if `rows` is 0 or more than
+    /// there is room for, [`Error::Device`] if the device is lost.
+    pub fn try_feed(&mut self, rows: usize) -> Result<GpuFeed> {
+        let capacity = self.table.capacity();
+        if rows == 0 || rows > capacity {
+            let problem = format!("are {rows}; give 1 to {capacity}, or prepare for more first");
+            return Err(Error::argument("rows", problem));
+        }
+        self.upload.lend(&self.gpu, rows)
+    }
+
+    /// Runs `pass` on `feed` and submits, without waiting for the result.
+    ///
+    /// # Errors
+    /// [`Error::Device`] if the device is lost or out of memory; [`Error::Argument`] if the feed
+    /// lacks rows that the pass reads, is of before room was made for larger batches, or has
+    /// others than `step.live_rows`.
+    pub async fn run(&mut self, pass: Pass, feed: GpuFeed, step: &Step) -> Result<()> {
+        self.upload.check(pass, &feed, step)?;
+        self.prepare(pass).await?;
         let Self { gpu, table, upload, passes, .. } = self;
         gpu.guarded(|| {
             let mut encoder = encoder(gpu, "minibatch.step");
-            let slot = upload.record(gpu, table, &mut encoder, pass, batch, step)?;
-            record_pass(&mut encoder, dispatches(passes, pass, step), batch.len())?;
-            slot.submitted(gpu.queue.submit([encoder.finish()]));
+            let recorded = upload.record(table, &mut encoder, pass, feed, step)?;
+            let bound = dispatches(passes, pass, step);
+            record_pass(&mut encoder, bound, step.live_rows, recorded.offset)?;
+            upload.ring().submitted(recorded.place, gpu.queue.submit([encoder.finish()]));
             Ok(())
         })?;
         self.submits += 1;
@@ -178,17 +210,15 @@ impl GpuExecutor {
     /// # Errors
     /// As [`run`](Self::run); [`Error::NonFiniteValue`] for the first value that is NaN or
     /// infinite.
-    pub async fn run_eagerly(&mut self, pass: Pass, batch: Batch<'_>, step: &Step) -> Result<()> {
-        self.check_batch(pass, batch)?;
-        self.reserve(batch.len()).await?;
+    pub async fn run_eagerly(&mut self, pass: Pass, feed: GpuFeed, step: &Step) -> Result<()> {
+        self.upload.check(pass, &feed, step)?;
         self.prepare(pass).await?;
-        self.upload.ready(&self.gpu).await?;
         let Self { gpu, table, upload, .. } = self;
-        gpu.guarded(|| {
+        let offset = gpu.guarded(|| {
             let mut encoder = encoder(gpu, "minibatch.upload");
-            let slot = upload.record(gpu, table, &mut encoder, pass, batch, step)?;
-            slot.submitted(gpu.queue.submit([encoder.finish()]));
-            Ok(())
+            let recorded = upload.record(table, &mut encoder, pass, feed, step)?;
+            upload.ring().submitted(recorded.place, gpu.queue.submit([encoder.finish()]));
+            Ok(recorded.offset)
         })?;
         self.submits += 1;
         let count = dispatches(&self.passes, pass, step).count();
@@ -206,53 +236,73 @@ impl GpuExecutor {
                         bindings.filter(|(access, _)| !access.is_read()).map(|(_, &id)| id),
                     );
                 }
-                record_pass(&mut encoder, one, batch.len())?;
+                record_pass(&mut encoder, one, step.live_rows, offset)?;
                 gpu.queue.submit([encoder.finish()]);
                 Ok(())
             })?;
             self.submits += 1;
             for id in self.program.parts(&written) {
-                let values = self.read(id, batch.len()).await?;
+                let values = self.read(id, step.live_rows).await?;
                 self.program.buffer(id).check_finite(name, step.number, &values)?;
             }
         }
         self.gpu.check()
     }
 
-    /// Records one step into the caller's `encoder`: the upload of `batch`, then `pass` as one
-    /// compute pass. Never submits and never waits. The caller submits its encoder on the same
-    /// queue and keeps polling the device, as any wgpu application does.
+    /// Records one step into the caller's `encoder`: the copy of what `pass` reads of `feed`, then
+    /// `pass` as one compute pass. Never submits and never waits. The caller submits its encoder on
+    /// the same queue and keeps polling the device, as any wgpu application does.
     ///
-    /// [`reserve`](Self::reserve) and [`prepare`](Self::prepare) must have been called for this
-    /// batch size and pass, so that nothing is allocated here.
+    /// [`prepare`](Self::prepare) must have been called for this pass, so that nothing is allocated
+    /// here.
     ///
     /// # Errors
-    /// [`Error::Busy`] if no upload slot is free, [`Error::Argument`] if the batch is larger than
-    /// reserved or the pass is not prepared. Nothing is recorded then.
+    /// As [`run`](Self::run); [`Error::Argument`] if the pass is not prepared. Nothing is recorded
+    /// then.
     pub fn record(
         &mut self,
         encoder: &mut CommandEncoder,
         pass: Pass,
-        batch: Batch<'_>,
+        feed: GpuFeed,
         step: &Step,
     ) -> Result<()> {
-        self.check_batch(pass, batch)?;
-        let capacity = self.table.capacity();
-        if batch.len() > capacity || !self.passes.contains_key(&pass) {
-            return Err(Error::argument(
-                "batch",
-                format!(
-                    "of {} samples for {pass:?}; call prepare first (room for {capacity} samples \
-                     now)",
-                    batch.len(),
-                ),
-            ));
+        self.upload.check(pass, &feed, step)?;
+        if pass.lists(step).iter().any(|pass| !self.passes.contains_key(pass)) {
+            return Err(Error::argument("pass", format!("{pass:?} is not prepared; call prepare")));
         }
-        self.upload.record(&self.gpu, &self.table, encoder, pass, batch, step)?;
-        record_pass(encoder, dispatches(&self.passes, pass, step), batch.len())
+        let Self { gpu, table, upload, passes, .. } = self;
+        gpu.guarded(|| {
+            let recorded = upload.record(table, encoder, pass, feed, step)?;
+            upload.left_to_host(&recorded);
+            let bound = dispatches(passes, pass, step);
+            record_pass(encoder, bound, step.live_rows, recorded.offset)
+        })
     }
 
-    /// Runs `pass` on what the buffers hold, without uploading a batch, and submits.
+    /// Samples of [recorded](Self::record) steps that have run since the metrics were cleared, as
+    /// of the last [`read_metrics`](Self::read_metrics): the device itself writes down what it
+    /// runs, so an encoder that was dropped, or is not submitted yet, adds none.
+    pub fn recorded_samples(&self) -> usize {
+        self.upload.slots().recorded_samples()
+    }
+
+    /// Whether a recorded step has run since the metrics were cleared, or may still run.
+    pub fn has_recorded(&self) -> bool {
+        self.upload.slots().has_recorded()
+    }
+
+    /// Recorded steps, ever, whose encoder was dropped, so that they never run.
+    pub fn dropped_steps(&self) -> u64 {
+        self.upload.slots().dropped()
+    }
+
+    /// No longer counts steps recorded so far in [`dropped_steps`](Self::dropped_steps) when their
+    /// encoders are dropped.
+    pub fn forget_dropped(&mut self) {
+        self.upload.ring().forget_dropped();
+    }
+
+    /// Runs `pass` on what the buffers hold, without a feed, and submits.
     ///
     /// # Errors
     /// [`Error::Argument`] if no room for the step's rows was reserved, [`Error::Device`] if the
@@ -265,9 +315,10 @@ impl GpuExecutor {
         }
         self.prepare(pass).await?;
         self.gpu.guarded(|| {
-            self.upload.write_step(&self.gpu, step)?;
+            let offset = self.upload.write_step(&self.gpu, step)?;
             let mut encoder = encoder(&self.gpu, "minibatch.step");
-            record_pass(&mut encoder, dispatches(&self.passes, pass, step), step.live_rows)?;
+            let bound = dispatches(&self.passes, pass, step);
+            record_pass(&mut encoder, bound, step.live_rows, offset)?;
             self.gpu.queue.submit([encoder.finish()]);
             Ok(())
         })?;
@@ -284,25 +335,6 @@ impl GpuExecutor {
     pub fn kernels(&self, pass: Pass) -> Vec<Kernel> {
         let bound = self.passes.get(&pass).into_iter().flatten();
         bound.map(|bound| bound.dispatch.kernel.clone()).collect()
-    }
-
-    /// Everything that could be wrong with a batch, before anything is touched.
-    fn check_batch(&self, pass: Pass, batch: Batch<'_>) -> Result<()> {
-        if batch.is_empty() {
-            return Err(Error::argument("batch", "holds no sample; give at least one"));
-        }
-        for (column, (_, input)) in self.program.of_role(Role::Input).enumerate() {
-            input.check_input(batch.data, column)?;
-        }
-        if pass != Pass::Predict {
-            for (column, (_, target)) in self.program.of_role(Role::Target).enumerate() {
-                target.check_target(batch.data, column)?;
-            }
-        }
-        match batch.indices.iter().find(|&&index| index as usize >= batch.data.len()) {
-            Some(index) => batch.data.sample(*index as usize).map(|_| ()),
-            None => Ok(()),
-        }
     }
 
     /// Dispatches that one step of `pass` records, once it is prepared.
@@ -335,16 +367,13 @@ impl GpuExecutor {
     pub async fn read_raw(&mut self, id: BufferId, rows: usize) -> Result<Vec<u8>> {
         let capacity = self.table.capacity();
         let bytes = byte_size(self.program.buffer(id), rows.min(capacity));
-        self.read_bytes(&[(id, bytes)]).await
+        let sources = [self.source(id, bytes)?];
+        self.readback.read(&self.gpu, &sources)?.wait().await
     }
 
-    async fn read_bytes(&mut self, regions: &[(BufferId, u64)]) -> Result<Vec<u8>> {
-        let mut sources = Vec::with_capacity(regions.len());
-        for &(id, bytes) in regions {
-            let (buffer, offset) = self.table.locate(id)?;
-            sources.push((buffer.clone(), offset, bytes));
-        }
-        self.readback.read(&self.gpu, &sources).await
+    fn source(&self, id: BufferId, bytes: u64) -> Result<(wgpu::Buffer, u64, u64)> {
+        let (buffer, offset) = self.table.locate(id)?;
+        Ok((buffer.clone(), offset, bytes))
     }
 
     /// Sets the values of `id`, `[rows, columns]` without padding.
@@ -375,7 +404,7 @@ impl GpuExecutor {
     /// Overwrites the first bytes of `id` as they lie on the device; a multiple of four.
     ///
     /// # Errors
-    /// [`Error::Argument`] if they do not fit.
+    /// [`Error::Argument`] if they do not fit, [`Error::Device`] if the device is lost.
     pub fn write_raw(&mut self, id: BufferId, bytes: &[u8]) -> Result<()> {
         let room = self.table.byte_size(id);
         if bytes.len() as u64 > room || !bytes.len().is_multiple_of(4) {
@@ -389,7 +418,9 @@ impl GpuExecutor {
             // Its order against steps is that of the calls: each step is submitted by its own.
             self.gpu.queue.write_buffer(buffer, offset, bytes);
             Ok(())
-        })
+        })?;
+        // A lost device takes the bytes without a word.
+        self.gpu.check_alive()
     }
 
     /// What the steps since the last [`clear_metrics`](Self::clear_metrics) have added up to.
@@ -406,8 +437,18 @@ impl GpuExecutor {
         if regions.is_empty() {
             return Ok(Metrics::default());
         }
-        let bytes = self.read_bytes(&regions).await?;
-        let mut rest = bytes.as_slice();
+        let metrics = regions.iter().map(|&(id, bytes)| self.source(id, bytes));
+        let mut sources = metrics.collect::<Result<Vec<_>>>()?;
+        let recorded = self.has_recorded();
+        if recorded {
+            sources.push(self.upload.ledger());
+        }
+        let bytes = self.readback.read(&self.gpu, &sources)?.wait().await?;
+        let own: u64 = regions.iter().map(|(_, bytes)| bytes).sum();
+        let (mut rest, ledger) = bytes.split_at((own as usize).min(bytes.len()));
+        if recorded {
+            self.upload.settle(ledger);
+        }
         let mut sizes = regions.iter().map(|(_, size)| *size as usize);
         Metrics::gather(&program, |_, buffer| {
             let (own, others) = rest.split_at(sizes.next().unwrap_or(0).min(rest.len()));
@@ -429,7 +470,9 @@ impl GpuExecutor {
             }
             self.gpu.queue.submit([encoder.finish()]);
             Ok(())
-        })
+        })?;
+        self.upload.ring().clear();
+        Ok(())
     }
 }
 
@@ -450,6 +493,7 @@ fn record_pass<'a>(
     encoder: &mut CommandEncoder,
     bound: impl Iterator<Item = &'a Bound>,
     rows: usize,
+    step: u32,
 ) -> Result<()> {
     let rows = size(rows)?;
     let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
@@ -459,7 +503,7 @@ fn record_pass<'a>(
     for Bound { dispatch, pipeline, bindings } in bound {
         let [x, y, z] = dispatch.grid.workgroups(rows);
         pass.set_pipeline(pipeline);
-        pass.set_bind_group(0, bindings, &[]);
+        pass.set_bind_group(0, bindings, &[step]);
         pass.dispatch_workgroups(x, y, z);
     }
     Ok(())

@@ -5,13 +5,15 @@
 //! features and, through [`GpuExecutor::record`], neither submits nor waits.
 
 mod adapter;
+mod completion;
 mod device;
 mod executor;
-mod kernel;
+mod feed;
 mod pipeline;
-pub(crate) mod plan;
+mod plan;
+#[cfg(not(target_arch = "wasm32"))]
+mod polling;
 mod readback;
-mod source;
 mod staging;
 mod table;
 mod upload;
@@ -20,6 +22,8 @@ pub use crate::operation::{Access, Kernel, KernelClass};
 pub use adapter::{adapters, is_software, kernel_class};
 pub use device::{Gpu, ShaderEdit};
 pub use executor::GpuExecutor;
-pub use kernel::InputKind;
+pub use feed::{GpuColumn, GpuFeed};
 pub(crate) use plan::plan;
+#[cfg(not(target_arch = "wasm32"))]
+pub use polling::block_on;
 pub use wgpu::{AdapterInfo, CommandEncoder, DeviceType};

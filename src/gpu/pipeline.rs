@@ -55,9 +55,10 @@ impl Gpu {
     }
 
     fn bind_group_layout(&self, kernel: &Kernel) -> wgpu::BindGroupLayout {
-        let buffer = |ty| wgpu::BindingType::Buffer {
+        let buffer = |binding, ty| wgpu::BindingType::Buffer {
             ty,
-            has_dynamic_offset: false,
+            // Each step's scalars have a place of their own.
+            has_dynamic_offset: binding == 0,
             min_binding_size: None,
         };
         let uniforms = [wgpu::BufferBindingType::Uniform; 2];
@@ -72,7 +73,7 @@ impl Gpu {
             .map(|(binding, ty)| wgpu::BindGroupLayoutEntry {
                 binding,
                 visibility: wgpu::ShaderStages::COMPUTE,
-                ty: buffer(ty),
+                ty: buffer(binding, ty),
                 count: None,
             })
             .collect();

@@ -1,70 +1,79 @@
-//! Reading results back: copied to one mappable buffer, which grows and is reused.
+//! Reading results back: copied to a mappable buffer, which is used again.
 
-use futures_intrusive::channel::shared::oneshot_channel;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
 use wgpu::{Buffer, BufferUsages, MapMode};
 
+use super::completion::Completion;
 use super::device::Gpu;
-use crate::error::{Error, Result};
+use crate::error::Result;
 
-#[derive(Default)]
+/// The mappable buffers that nothing is read into.
+#[derive(Clone, Default)]
 pub(super) struct Readback {
-    buffer: Option<Buffer>,
+    idle: Arc<Mutex<Vec<Buffer>>>,
 }
 
 impl Readback {
-    /// Copies `sources`, each `(buffer, offset, bytes)`, and waits: the bytes of all of them, one
+    /// Submits a copy of `sources`, each `(buffer, offset, bytes)`: the bytes of all of them, one
     /// after the other.
-    pub async fn read(&mut self, gpu: &Gpu, sources: &[(Buffer, u64, u64)]) -> Result<Vec<u8>> {
+    ///
+    /// # Errors
+    /// [`Error::Device`](crate::Error::Device) if the device fails.
+    pub fn read(&self, gpu: &Gpu, sources: &[(Buffer, u64, u64)]) -> Result<Completion<Vec<u8>>> {
         let total: u64 = sources.iter().map(|(_, _, bytes)| bytes).sum();
-        let buffer = self.reserve(gpu, total).await?;
-        let (sender, receiver) = oneshot_channel();
-        let submission = gpu.guarded(|| {
-            let descriptor = wgpu::CommandEncoderDescriptor { label: Some("minibatch.read") };
-            let mut encoder = gpu.device.create_command_encoder(&descriptor);
-            let mut end = 0;
-            for (source, offset, bytes) in sources {
-                encoder.copy_buffer_to_buffer(source, *offset, &buffer, end, *bytes);
-                end += bytes;
-            }
-            let submission = gpu.queue.submit([encoder.finish()]);
-            buffer.map_async(MapMode::Read, ..total, move |result| {
-                // A receiver that is gone wants no answer.
-                let _ = sender.send(result);
-            });
-            Ok(submission)
-        })?;
-        gpu.wait(Some(submission))?;
-        match receiver.receive().await {
-            Some(Ok(())) => {}
-            Some(Err(error)) => return Err(Error::Device(error.to_string())),
-            None => return Err(Error::Device("a read was cancelled".into())),
-        }
-        let bytes = buffer
-            .get_mapped_range(..total)
-            .map(|view| view.to_vec())
-            .map_err(|error| Error::Device(error.to_string()));
-        buffer.unmap();
-        bytes
+        Completion::start(gpu, |completer| {
+            gpu.guarded(|| {
+                let buffer = self.take(gpu, total);
+                let descriptor = wgpu::CommandEncoderDescriptor { label: Some("minibatch.read") };
+                let mut encoder = gpu.device.create_command_encoder(&descriptor);
+                let mut end = 0;
+                for (source, offset, bytes) in sources {
+                    encoder.copy_buffer_to_buffer(source, *offset, &buffer, end, *bytes);
+                    end += bytes;
+                }
+                let submission = gpu.queue.submit([encoder.finish()]);
+                let (readback, gpu, mapped) = (self.clone(), gpu.clone(), buffer.clone());
+                buffer.map_async(MapMode::Read, ..total, move |result| {
+                    let result = result.map_err(|error| gpu.failed(error));
+                    let bytes = result.and_then(|()| gpu.guarded(|| unmap(&gpu, &mapped, total)));
+                    if bytes.is_ok() {
+                        readback.idle().push(mapped);
+                    }
+                    completer.complete(bytes);
+                });
+                Ok(submission)
+            })
+        })
     }
 
-    async fn reserve(&mut self, gpu: &Gpu, bytes: u64) -> Result<Buffer> {
-        match &self.buffer {
-            Some(buffer) if buffer.size() >= bytes => Ok(buffer.clone()),
-            _ => {
+    fn idle(&self) -> MutexGuard<'_, Vec<Buffer>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An idle buffer with room for so many bytes, or a new one in the place of those that are too
+    /// small.
+    fn take(&self, gpu: &Gpu, bytes: u64) -> Buffer {
+        let mut idle = self.idle();
+        match idle.iter().position(|buffer| buffer.size() >= bytes) {
+            Some(place) => idle.swap_remove(place),
+            None => {
+                idle.clear();
                 let most = gpu.limits().max_buffer_size;
-                let made = gpu
-                    .scoped(|| {
-                        Ok(gpu.device.create_buffer(&wgpu::BufferDescriptor {
-                            label: Some("minibatch.readback"),
-                            size: bytes.next_power_of_two().min(most).max(bytes),
-                            usage: BufferUsages::MAP_READ | BufferUsages::COPY_DST,
-                            mapped_at_creation: false,
-                        }))
-                    })
-                    .await?;
-                self.buffer = Some(made.clone());
-                Ok(made)
+                gpu.device.create_buffer(&wgpu::BufferDescriptor {
+                    label: Some("minibatch.readback"),
+                    size: bytes.next_power_of_two().min(most).max(bytes),
+                    usage: BufferUsages::MAP_READ | BufferUsages::COPY_DST,
+                    mapped_at_creation: false,
+                })
             }
         }
     }
+}
+
+/// The first bytes of a mapped buffer, which is unmapped.
+fn unmap(gpu: &Gpu, buffer: &Buffer, bytes: u64) -> Result<Vec<u8>> {
+    let bytes = buffer.get_mapped_range(..bytes).map(|view| view.to_vec());
+    buffer.unmap();
+    bytes.map_err(|error| gpu.failed(error))
 }

@@ -1,31 +1,44 @@
-//! Uploads: a ring of mapped slots. A batch is written into a free one and copied to its buffers
-//! by the step's own encoder; when that work is done, the slot maps itself again.
+//! Uploads: a ring of mapped slots. A feed is filled in a free one, and copied to the program's
+//! buffers by the step's own encoder; when that work is done, the slot maps itself again.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_intrusive::sync::ManualResetEvent;
 use wgpu::{Buffer, BufferUsages, CommandEncoder, MapMode, SubmissionIndex};
 
+use super::completion::polled;
 use super::device::Gpu;
+use super::feed::Rows;
 use crate::error::{Error, Result};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
+    /// Mapped.
     Free,
+    /// Mapped, and filled by somebody.
+    Lent,
     InFlight,
     /// The encoder that was to bring it back was dropped unsubmitted.
     Abandoned,
     Failed,
 }
 
-/// What the callback that brings a slot back tells its owner.
-struct Shared {
+/// One staging buffer, mapped for writing while it is free. Whoever it is lent to and the callback
+/// that brings it back share it with the ring.
+pub(super) struct Slot {
+    pub buffer: Buffer,
     state: Mutex<State>,
     // Set while the slot is not in flight.
     back: ManualResetEvent,
+    /// Memory for the next feed's list of columns.
+    columns: Mutex<Vec<Rows>>,
 }
 
-impl Shared {
+impl Slot {
+    fn state(&self) -> State {
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn set(&self, state: State) {
         // Event and state change together, as the callback may run on another thread.
         let mut current = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -36,57 +49,81 @@ impl Shared {
             self.back.set();
         }
     }
-}
 
-/// One staging buffer, mapped for writing while it is free.
-pub(super) struct Slot {
-    pub buffer: Buffer,
-    shared: Arc<Shared>,
-    submission: Option<SubmissionIndex>,
+    pub fn take_columns(&self) -> Vec<Rows> {
+        std::mem::take(&mut self.columns.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The end of a feed; `mapped` if its rows went nowhere.
+    pub fn give_back(&self, mapped: bool, columns: Vec<Rows>) {
+        *self.columns.lock().unwrap_or_else(PoisonError::into_inner) = columns;
+        if self.state() == State::Lent {
+            self.set(if mapped { State::Free } else { State::Abandoned });
+        }
+    }
+
+    /// Records that the slot maps itself again once `encoder`'s commands have run.
+    pub fn return_after(self: &Arc<Self>, encoder: &CommandEncoder) {
+        self.set(State::InFlight);
+        let back = Return(Some(Arc::clone(self)));
+        encoder.map_buffer_on_submit(&self.buffer, MapMode::Write, .., move |r| back.done(r));
+    }
 }
 
 /// Brings the slot back if the mapping callback never runs.
-struct Return(Option<Arc<Shared>>);
+struct Return(Option<Arc<Slot>>);
 
 impl Drop for Return {
     fn drop(&mut self) {
-        if let Some(shared) = self.0.take() {
-            shared.set(State::Abandoned);
+        if let Some(slot) = self.0.take() {
+            slot.set(State::Abandoned);
         }
     }
 }
 
 impl Return {
     fn done(mut self, result: Result<(), wgpu::BufferAsyncError>) {
-        if let Some(shared) = self.0.take() {
-            shared.set(if result.is_ok() { State::Free } else { State::Failed });
+        if let Some(slot) = self.0.take() {
+            slot.set(if result.is_ok() { State::Free } else { State::Failed });
         }
     }
 }
 
-impl Slot {
-    /// Records that the slot maps itself again once `encoder`'s commands have run.
-    pub fn return_after(&mut self, encoder: &CommandEncoder) {
-        self.shared.set(State::InFlight);
-        self.submission = None;
-        let back = Return(Some(Arc::clone(&self.shared)));
-        encoder.map_buffer_on_submit(&self.buffer, MapMode::Write, .., move |r| back.done(r));
-    }
+/// A step in an encoder that the host submits, or drops.
+#[derive(Clone, Copy)]
+pub(super) struct RecordedStep {
+    /// What the device writes down when it runs the step.
+    pub serial: u32,
+    pub rows: usize,
+    /// False if nobody asks any more whether it was dropped.
+    pub counts: bool,
+}
 
+/// A slot, and what the ring knows of its last step.
+struct Place {
+    slot: Arc<Slot>,
     /// Which submission the slot comes back with, where it is known.
-    pub fn submitted(&mut self, submission: SubmissionIndex) {
-        self.submission = Some(submission);
-    }
-
-    fn state(&self) -> State {
-        *self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+    submission: Option<SubmissionIndex>,
+    /// The step that a host's encoder was given and that may not have run yet.
+    recorded: Option<RecordedStep>,
 }
 
 /// The slots, used in turn.
 pub(super) struct Ring {
-    slots: Vec<Slot>,
+    places: Vec<Place>,
     next: usize,
+    tally: Tally,
+}
+
+/// What became of the steps that were recorded into a host's encoders.
+#[derive(Default)]
+struct Tally {
+    /// Samples of those that ran since the metrics were cleared.
+    samples: usize,
+    /// Those whose encoder was dropped.
+    dropped: u64,
+    /// Slots of a ring that was replaced by a larger one, whose step may still be dropped.
+    replaced: Vec<Arc<Slot>>,
 }
 
 impl Ring {
@@ -94,66 +131,187 @@ impl Ring {
     /// where they are large.
     pub fn new(gpu: &Gpu, size: u64) -> Self {
         let count = if size > 16 << 20 { 2 } else { 3 };
-        let slot = |_| Slot {
-            buffer: gpu.device.create_buffer(&wgpu::BufferDescriptor {
-                label: Some("minibatch.upload"),
-                size,
-                usage: BufferUsages::MAP_WRITE | BufferUsages::COPY_SRC,
-                mapped_at_creation: true,
-            }),
-            shared: Arc::new(Shared {
+        let place = |_| Place {
+            slot: Arc::new(Slot {
+                buffer: gpu.device.create_buffer(&wgpu::BufferDescriptor {
+                    label: Some("minibatch.upload"),
+                    size,
+                    usage: BufferUsages::MAP_WRITE | BufferUsages::COPY_SRC,
+                    mapped_at_creation: true,
+                }),
                 state: Mutex::new(State::Free),
                 back: ManualResetEvent::new(true),
+                columns: Mutex::default(),
             }),
             submission: None,
+            recorded: None,
         };
-        Ring { slots: (0..count).map(slot).collect(), next: 0 }
+        Ring { places: (0..count).map(place).collect(), next: 0, tally: Tally::default() }
     }
 
-    /// The next slot if it is free, without waiting.
+    /// Number of slots.
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// Lends a free slot, without waiting.
     ///
     /// # Errors
-    /// [`Error::Busy`] if it is not, [`Error::Device`] if the device fails.
-    pub fn next(&mut self, gpu: &Gpu) -> Result<&mut Slot> {
-        let slot = &self.slots[self.next];
-        if slot.state() == State::Abandoned {
+    /// [`Error::Busy`] if none is free, [`Error::Device`] if the device fails.
+    pub fn lend(&mut self, gpu: &Gpu) -> Result<Arc<Slot>> {
+        self.revive(gpu)?;
+        let free = match self.free() {
+            Some(place) => Some(place),
+            None => {
+                // Natively the callback that frees one runs in a poll; this one does not wait.
+                let _ = gpu.device.poll(wgpu::PollType::Poll);
+                gpu.check()?;
+                self.free()
+            }
+        };
+        let Some(place) = free else {
+            let failed = self.places.iter().any(|place| place.slot.state() == State::Failed);
+            return Err(match failed {
+                true => gpu.failed(wgpu::BufferAsyncError),
+                false => Error::Busy { slots: self.places.len() },
+            });
+        };
+        self.next = (place + 1) % self.places.len();
+        let place = &mut self.places[place];
+        if let Some(step) = place.recorded.take() {
+            self.tally.samples += step.rows;
+        }
+        place.submission = None;
+        place.slot.set(State::Lent);
+        Ok(Arc::clone(&place.slot))
+    }
+
+    /// The places, the next one first.
+    fn in_turn(&self) -> impl Iterator<Item = usize> {
+        (self.next..self.places.len()).chain(0..self.next)
+    }
+
+    fn free(&self) -> Option<usize> {
+        self.in_turn().find(|&place| self.places[place].slot.state() == State::Free)
+    }
+
+    /// Maps those again whose encoder was dropped.
+    fn revive(&mut self, gpu: &Gpu) -> Result<()> {
+        for place in &mut self.places {
+            if place.slot.state() != State::Abandoned {
+                continue;
+            }
+            if place.recorded.take().is_some_and(|step| step.counts) {
+                self.tally.dropped += 1;
+            }
             // Nothing on the GPU uses it, so it maps at once.
-            slot.shared.set(State::InFlight);
-            let back = Return(Some(Arc::clone(&slot.shared)));
+            place.slot.set(State::InFlight);
+            let back = Return(Some(Arc::clone(&place.slot)));
             gpu.guarded(|| {
-                slot.buffer.map_async(MapMode::Write, .., move |result| back.done(result));
+                place.slot.buffer.map_async(MapMode::Write, .., move |result| back.done(result));
                 Ok(())
             })?;
         }
-        if slot.state() != State::Free {
-            gpu.poll()?;
-        }
-        match slot.state() {
-            State::Free => {
-                let current = self.next;
-                self.next = (current + 1) % self.slots.len();
-                Ok(&mut self.slots[current])
-            }
-            State::Failed => Err(Error::Device("an upload buffer could not be mapped".into())),
-            _ => Err(Error::Busy { slots: self.slots.len() }),
-        }
+        Ok(())
     }
 
-    /// Waits until the next slot is free.
+    /// Waits until a slot is free, unless only the host can free one.
     ///
     /// # Errors
     /// [`Error::Device`] if the device fails.
-    pub async fn ready(&mut self, gpu: &Gpu) -> Result<()> {
-        let slot = &self.slots[self.next];
-        if slot.state() != State::InFlight {
-            return Ok(());
+    pub async fn ready(&self, gpu: &Gpu) -> Result<()> {
+        let mut oldest = None;
+        for place in self.in_turn().map(|place| &self.places[place]) {
+            match (place.slot.state(), &place.submission) {
+                (State::Free | State::Abandoned | State::Failed, _) => return gpu.check(),
+                (State::InFlight, Some(submission)) => {
+                    oldest = oldest.or(Some((place, submission)));
+                }
+                // It is filled, or waits in the host's encoder.
+                (State::Lent, _) | (State::InFlight, None) => {}
+            }
         }
-        gpu.wait(slot.submission.clone())?;
-        // Its work is done, but the callback may be on another thread that polls the device, or,
-        // on the web, be about to run. A slot in the host's encoder may wait to be submitted.
-        if slot.submission.is_some() {
-            slot.shared.back.wait().await;
+        if let Some((place, submission)) = oldest {
+            polled(gpu, Some(submission), place.slot.back.wait()).await;
         }
-        Ok(())
+        gpu.check()
+    }
+
+    /// The number of a slot, if it is one of these.
+    pub fn place(&self, slot: &Arc<Slot>) -> Option<usize> {
+        self.places.iter().position(|place| Arc::ptr_eq(&place.slot, slot))
+    }
+
+    /// Says which submission the slot at `place` comes back with.
+    pub fn submitted(&mut self, place: usize, submission: SubmissionIndex) {
+        self.places[place].submission = Some(submission);
+    }
+
+    /// Says that the step of the slot at `place` is in an encoder of the host's.
+    pub fn record(&mut self, place: usize, step: RecordedStep) {
+        self.places[place].recorded = Some(step);
+    }
+
+    /// Goes on with the count of recorded steps from a ring that this one replaces. What these add
+    /// to the metrics from now on goes to memory that was replaced too.
+    pub fn replace(&mut self, old: Ring) {
+        self.tally = Tally { samples: 0, ..old.tally };
+        let counted = |place: &Place| place.recorded.is_some_and(|step| step.counts);
+        let unsettled = old.places.into_iter().filter(counted);
+        self.tally.replaced.extend(unsettled.map(|place| place.slot));
+        self.tally.replaced.retain(|slot| slot.state() != State::Free);
+    }
+
+    /// Samples of recorded steps whose metrics lie on the device, as of the last
+    /// [`settle`](Self::settle).
+    pub fn recorded_samples(&self) -> usize {
+        self.tally.samples
+    }
+
+    /// Whether a recorded step has run since the metrics were cleared, or may still run.
+    pub fn has_recorded(&self) -> bool {
+        let may_run =
+            |place: &Place| place.recorded.is_some() && place.slot.state() != State::Abandoned;
+        self.tally.samples > 0 || self.places.iter().any(may_run)
+    }
+
+    /// Recorded steps whose encoder was dropped, ever.
+    pub fn dropped(&self) -> u64 {
+        let counted = |place: &&Place| place.recorded.is_some_and(|step| step.counts);
+        let slots = self.places.iter().filter(counted).map(|place| &place.slot);
+        let abandoned =
+            slots.chain(&self.tally.replaced).filter(|slot| slot.state() == State::Abandoned);
+        self.tally.dropped + abandoned.count() as u64
+    }
+
+    /// No longer counts those recorded so far as dropped when they are.
+    pub fn forget_dropped(&mut self) {
+        self.tally.dropped = self.dropped();
+        self.tally.replaced.clear();
+        for place in &mut self.places {
+            if let Some(step) = &mut place.recorded {
+                step.counts = false;
+            }
+        }
+    }
+
+    /// Counts the samples of recorded steps that ran, given the serial that the device wrote down
+    /// last for each slot, read together with the metrics.
+    pub fn settle(&mut self, ran: impl Iterator<Item = u32>) {
+        for (place, ran) in self.places.iter_mut().zip(ran) {
+            if let Some(step) = place.recorded.take_if(|step| step.serial == ran) {
+                self.tally.samples += step.rows;
+            }
+        }
+    }
+
+    /// Begins anew, as the metrics were cleared.
+    pub fn clear(&mut self) {
+        self.tally.samples = 0;
+        for place in &mut self.places {
+            if place.slot.state() == State::Free {
+                place.recorded = None;
+            }
+        }
     }
 }

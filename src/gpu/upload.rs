@@ -1,155 +1,194 @@
-//! How a batch and the step's scalars get to the device: written into a slot of the ring, and
+//! How the rows and the scalars of a step get to the device: written into a slot of the ring, and
 //! copied from there by the step's own encoder.
+
+use std::sync::Arc;
 
 use wgpu::{BufferUsages, CommandEncoder};
 
 use super::device::Gpu;
-use super::staging::{Ring, Slot};
-use super::table::{Table, byte_size, element_size};
-use crate::data::Batch;
+use super::feed::{GpuFeed, Layout, Rows};
+use super::staging::{RecordedStep, Ring};
+use super::table::Table;
 use crate::error::{Error, Result};
 use crate::operation::kernel::size;
-use crate::program::{BufferId, Pass, Program, Role, Step};
+use crate::program::{Feed, Pass, Program, Step};
 
 /// Bytes of the step's uniform: `shared/step.wgsl`.
 const STEP_BYTES: u64 = 32;
 
-/// The ring of slots, what lies where in each of them, and the uniform of the step's scalars.
+/// The same and the step's serial, by which the host learns that the device has run the step.
+const HEADER_BYTES: u64 = STEP_BYTES + 4;
+
+/// From one step's uniform to the next: the largest alignment of a dynamic offset that a device
+/// may ask for.
+const STEP_STRIDE: u32 = 256;
+
+/// The ring of slots, what lies where in each of them, and the uniforms of the steps' scalars.
 pub(super) struct Upload {
     ring: Ring,
-    regions: Vec<Region>,
-    step: wgpu::Buffer,
+    layout: Arc<Layout>,
+    /// One for each slot, and one for steps without a feed.
+    steps: wgpu::Buffer,
+    serial: u32,
 }
 
-/// A buffer's place in a slot.
-struct Region {
-    id: BufferId,
-    /// Which of the data's inputs or targets fills it.
-    column: usize,
-    start: u64,
-    row_bytes: u64,
+/// A step that was recorded.
+pub(super) struct Recorded {
+    /// The dynamic offset of its uniform.
+    pub offset: u32,
+    /// Its slot.
+    pub place: usize,
+    serial: u32,
+    rows: usize,
 }
 
 impl Upload {
-    /// Slots for batches of up to `capacity` samples.
+    /// Slots for up to `capacity` rows.
     ///
     /// # Errors
     /// [`Error::Device`] if they cannot be made.
-    pub async fn new(gpu: &Gpu, program: &Program, capacity: usize) -> Result<Self> {
-        let mut end = STEP_BYTES;
-        let mut regions = Vec::new();
-        for role in [Role::SampleWeight, Role::Target, Role::Input] {
-            for (column, (id, buffer)) in program.of_role(role).enumerate() {
-                let start = end.next_multiple_of(wgpu::MAP_ALIGNMENT);
-                end = start + byte_size(buffer, capacity);
-                regions.push(Region { id, column, start, row_bytes: byte_size(buffer, 1) });
-            }
-        }
+    pub async fn new(gpu: &Gpu, program: &Arc<Program>, capacity: usize) -> Result<Self> {
+        let layout = Arc::new(Layout::new(Arc::clone(program), capacity, HEADER_BYTES));
         gpu.scoped(|| {
-            let ring = Ring::new(gpu, end.next_multiple_of(wgpu::COPY_BUFFER_ALIGNMENT));
-            let step = gpu.device.create_buffer(&wgpu::BufferDescriptor {
+            let ring = Ring::new(gpu, layout.size);
+            let steps = gpu.device.create_buffer(&wgpu::BufferDescriptor {
                 label: Some("minibatch.step"),
-                size: STEP_BYTES,
-                usage: BufferUsages::UNIFORM | BufferUsages::COPY_DST,
+                size: (ring.len() as u64 + 1) * u64::from(STEP_STRIDE),
+                usage: BufferUsages::UNIFORM | BufferUsages::COPY_DST | BufferUsages::COPY_SRC,
                 mapped_at_creation: false,
             });
-            Ok(Upload { ring, regions, step })
+            Ok(Upload { ring, layout, steps, serial: 0 })
         })
         .await
     }
 
-    /// The uniform that kernels read the step's scalars from.
-    pub fn step(&self) -> &wgpu::Buffer {
-        &self.step
+    /// The uniform that kernels read a step's scalars from, with a dynamic offset.
+    pub fn binding(&self) -> wgpu::BindingResource<'_> {
+        wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+            buffer: &self.steps,
+            offset: 0,
+            size: wgpu::BufferSize::new(STEP_BYTES),
+        })
     }
 
-    /// Sets the step's scalars for what is submitted next, without a batch.
+    /// Where the device writes down which steps it has run.
+    pub fn ledger(&self) -> (wgpu::Buffer, u64, u64) {
+        (self.steps.clone(), 0, self.ring.len() as u64 * u64::from(STEP_STRIDE))
+    }
+
+    /// Counts what the bytes of the [`ledger`](Self::ledger) say.
+    pub fn settle(&mut self, ledger: &[u8]) {
+        let serial = STEP_BYTES as usize..HEADER_BYTES as usize;
+        let entries =
+            ledger.chunks(STEP_STRIDE as usize).filter_map(|entry| entry.get(serial.clone()));
+        self.ring.settle(entries.map(bytemuck::pod_read_unaligned));
+    }
+
+    /// The ring of slots.
+    pub fn ring(&mut self) -> &mut Ring {
+        &mut self.ring
+    }
+
+    /// The same, to look at.
+    pub fn slots(&self) -> &Ring {
+        &self.ring
+    }
+
+    /// Goes on from an upload that this one replaces, as [`Ring::replace`].
+    pub fn replace(&mut self, old: Upload) {
+        self.serial = old.serial;
+        self.ring.replace(old.ring);
+    }
+
+    /// Sets the step's scalars for what is submitted next, without a feed; the dynamic offset of
+    /// its uniform.
     ///
     /// # Errors
     /// [`Error::Argument`] if there are more live rows than kernels can count.
-    pub fn write_step(&self, gpu: &Gpu, step: &Step) -> Result<()> {
-        gpu.queue.write_buffer(&self.step, 0, bytemuck::cast_slice(&scalars(step)?));
-        Ok(())
+    pub fn write_step(&self, gpu: &Gpu, step: &Step) -> Result<u32> {
+        let offset = self.ring.len() as u32 * STEP_STRIDE;
+        let scalars = scalars(step)?;
+        gpu.queue.write_buffer(&self.steps, offset.into(), bytemuck::cast_slice(&scalars));
+        Ok(offset)
     }
 
-    /// Waits until the next slot is free.
+    /// Waits until a slot is free.
     ///
     /// # Errors
     /// [`Error::Device`] if the device fails.
-    pub async fn ready(&mut self, gpu: &Gpu) -> Result<()> {
+    pub async fn ready(&self, gpu: &Gpu) -> Result<()> {
         self.ring.ready(gpu).await
     }
 
-    /// Writes the step's scalars and the batch into the next slot, and records the copies from
-    /// there into `table`, which has room for the batch.
+    /// A free slot for `rows` rows, for which there is room.
     ///
     /// # Errors
-    /// [`Error::Busy`] if the slot is in flight; nothing is recorded then.
-    pub fn record(
-        &mut self,
-        gpu: &Gpu,
-        table: &Table,
-        encoder: &mut CommandEncoder,
-        pass: Pass,
-        batch: Batch<'_>,
-        step: &Step,
-    ) -> Result<&mut Slot> {
-        let scalars = scalars(step)?;
-        let slot = self.ring.next(gpu)?;
-        // Predictions look at no target.
-        let wanted = |region: &&Region| {
-            pass != Pass::Predict || table.describe(region.id).role == Role::Input
-        };
-        fill(slot, self.regions.iter().filter(wanted), table, batch, &scalars)?;
-        encoder.copy_buffer_to_buffer(&slot.buffer, 0, &self.step, 0, STEP_BYTES);
-        for region in self.regions.iter().filter(wanted) {
-            let (buffer, offset) = table.locate(region.id)?;
-            let bytes = region.row_bytes * batch.len() as u64;
-            encoder.copy_buffer_to_buffer(&slot.buffer, region.start, buffer, offset, bytes);
-        }
-        slot.return_after(encoder);
-        Ok(slot)
-    }
-}
-
-/// Writes into a mapped slot and unmaps it.
-fn fill<'a>(
-    slot: &Slot,
-    regions: impl Iterator<Item = &'a Region>,
-    table: &Table,
-    batch: Batch<'_>,
-    scalars: &[u32; 8],
-) -> Result<()> {
-    {
-        let mut view = slot
-            .buffer
-            .get_mapped_range_mut(..)
-            .map_err(|error| Error::Device(error.to_string()))?;
-        view.slice(..STEP_BYTES as usize).copy_from_slice(bytemuck::cast_slice(scalars));
-        for region in regions {
-            let buffer = table.describe(region.id);
-            let row_bytes = region.row_bytes as usize;
-            let used = buffer.columns * element_size(buffer.element);
-            let starts = (region.start as usize..).step_by(row_bytes);
-            for (start, sample) in starts.zip(batch.samples()) {
-                let sample = sample?;
-                let weight;
-                let values: &[u8] = match buffer.role {
-                    Role::SampleWeight => {
-                        weight = sample.weight(region.column).to_ne_bytes();
-                        &weight
-                    }
-                    Role::Target => sample.target(region.column),
-                    _ => sample.input(region.column),
-                };
-                let mut row = view.slice(start..start + row_bytes);
-                row.slice(..used).copy_from_slice(values);
-                row.slice(used..).fill(0);
+    /// [`Error::Busy`] if none is free, [`Error::Device`] if the device fails.
+    pub fn lend(&mut self, gpu: &Gpu, rows: usize) -> Result<GpuFeed> {
+        let slot = self.ring.lend(gpu)?;
+        match slot.buffer.get_mapped_range_mut(..) {
+            Ok(view) => Ok(GpuFeed::new(slot, view, Arc::clone(&self.layout), rows)),
+            Err(error) => {
+                slot.give_back(true, Vec::new());
+                Err(gpu.failed(error))
             }
         }
     }
-    slot.buffer.unmap();
-    Ok(())
+
+    /// Whether a step of `pass` can read `feed`.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if rows are missing, the step has others, or the feed was lent before
+    /// room was made for larger batches.
+    pub fn check(&self, pass: Pass, feed: &GpuFeed, step: &Step) -> Result<()> {
+        if !feed.is_of(&self.layout) {
+            let problem = "is of another executor, or of before room was made for larger \
+                           batches; take a new one";
+            return Err(Error::argument("feed", problem));
+        }
+        if feed.rows() != step.live_rows {
+            let problem = format!("has {} rows and the step {}", feed.rows(), step.live_rows);
+            return Err(Error::argument("feed", problem));
+        }
+        for (_, buffer, rows) in feed.filled().filter(|(_, buffer, _)| pass.reads(buffer.role)) {
+            if let Rows::Written(filled) = rows {
+                buffer.check_filled(*filled, feed.rows())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Records the copies of the step's scalars, and of what `pass` reads of `feed`, into `table`.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if there are more live rows than kernels can count; nothing is recorded
+    /// then.
+    pub fn record(
+        &mut self,
+        table: &Table,
+        encoder: &mut CommandEncoder,
+        pass: Pass,
+        mut feed: GpuFeed,
+        step: &Step,
+    ) -> Result<Recorded> {
+        let scalars = scalars(step)?;
+        let place = self.ring.place(feed.slot()).unwrap_or_default();
+        // 0 is what the memory holds before any step has run.
+        self.serial = self.serial.checked_add(1).unwrap_or(1);
+        feed.seal(&[bytemuck::cast_slice(&scalars), &self.serial.to_ne_bytes()]);
+        let offset = place as u32 * STEP_STRIDE;
+        let slot = feed.slot();
+        encoder.copy_buffer_to_buffer(&slot.buffer, 0, &self.steps, offset.into(), HEADER_BYTES);
+        feed.copy(encoder, |role| pass.reads(role), |id| table.locate(id))?;
+        slot.return_after(encoder);
+        Ok(Recorded { offset, place, serial: self.serial, rows: feed.rows() })
+    }
+
+    /// Says that the encoder of a step is the host's, who submits it, or drops it.
+    pub fn left_to_host(&mut self, step: &Recorded) {
+        let Recorded { serial, rows, place, .. } = *step;
+        self.ring.record(place, RecordedStep { serial, rows, counts: true });
+    }
 }
 
 /// The content of the step's uniform.

@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::Functional;
+use super::optimizer::Optimizer;
+use super::schedule::Schedule;
 use crate::loss::Loss;
 use crate::metric::Metric;
-use crate::optimizer::Optimizer;
-use crate::schedule::Schedule;
 
 /// What one output is judged by.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

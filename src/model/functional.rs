@@ -4,9 +4,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 
+use super::optimizer::Optimizer;
 use super::{Compiled, Dense, Input, Layer, Objective};
 use crate::operation::activation::Activation;
-use crate::optimizer::Optimizer;
 
 /// A value in a [`Functional`] model or a clone of it, `[batch, width]`: what goes into one of its
 /// layers.

@@ -3,13 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use super::Dense;
+use super::optimizer::Optimizer;
 use super::{
     BatchNormalization, Compiled, Functional, Input, Layer, LayerNormalization, Objective,
 };
 use crate::loss::Loss;
 use crate::metric::Metric;
 use crate::operation::activation::Activation;
-use crate::optimizer::Optimizer;
 
 /// Layers one after the other, as [Keras' class](https://keras.io/api/models/sequential/).
 ///

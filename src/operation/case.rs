@@ -228,3 +228,15 @@ pub fn results_of(activation: Elementwise, count: usize, values: &mut Values) ->
         Told::ByResult => x.map(|x| f64::from(activation.value(x) as f32)).collect(),
     }
 }
+
+/// Logits as networks make them: close together, with ties, and so far apart that exp of one of
+/// them would overflow.
+pub fn logits(rows: usize, units: usize, values: &mut Values) -> Vec<f64> {
+    let row_of = |row: usize| match row % 4 {
+        0 => values.scaled(units, 1.0),
+        1 => values.scaled(units, 4.0).into_iter().map(f64::round).collect(),
+        2 => values.scaled(units, 8.0),
+        _ => values.scaled(units, 200.0),
+    };
+    (0..rows).flat_map(row_of).collect()
+}

@@ -53,15 +53,6 @@ impl std::fmt::Debug for Kernel {
 }
 
 impl Kernel {
-    pub(crate) fn legacy(
-        name: &'static str,
-        bindings: Vec<Access>,
-        text: Vec<Cow<'static, str>>,
-    ) -> Self {
-        let subgroups = text.iter().any(|text| text.contains("subgroup"));
-        Kernel { name, bindings, text, overrides: Vec::new(), subgroups }
-    }
-
     /// The whole text.
     pub fn source(&self) -> String {
         self.text.join("\n")
@@ -306,6 +297,27 @@ impl RowConstants {
     /// The same with constants.
     pub fn with(self, first: f64, second: f64) -> Self {
         RowConstants { first: first as f32, second: second as f32, ..self }
+    }
+}
+
+/// The constants of a kernel over the elements of a parameter: their number, padding included, and up
+/// to three of the operation's own.
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+pub struct ParameterConstants {
+    length: u32,
+    own: [f32; 3],
+}
+
+impl ParameterConstants {
+    /// For so many elements, and the operation's constants in the order of the text.
+    pub fn new<const N: usize>(length: u32, constants: [f64; N]) -> Self {
+        const { assert!(N <= 3) };
+        let mut own = [0.0; 3];
+        for (own, constant) in own.iter_mut().zip(constants) {
+            *own = constant as f32;
+        }
+        ParameterConstants { length, own }
     }
 }
 

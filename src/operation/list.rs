@@ -7,8 +7,8 @@ use super::elementwise::{Activate, ActivateBackward, Add, Convert};
 use super::expression::{Map, RowSum, SampleLoss, SampleMetric};
 use super::kernel::{Dispatch, Target};
 use super::loss::{
-    ActivityPenalty, ActivityPenaltyGradient, CategoricalCrossEntropy, PointwiseLoss,
-    SoftmaxCrossEntropy,
+    ActivityPenalty, ActivityPenaltyGradient, CategoricalCrossentropy, PointwiseLoss,
+    SoftmaxCrossentropy,
 };
 use super::metric::{Argmax, BinaryHistogram, ConfusionMatrix, PointwiseMetric, TopK};
 use super::noise::{Dropout, DropoutBackward, GaussianNoise};
@@ -16,7 +16,7 @@ use super::normalization::{
     BatchMoments, BatchNormalize, BatchNormalizeBackward, BatchNormalizeBackwardInput,
     LayerNormalize, LayerNormalizeBackward, LayerNormalizeBackwardInput, MovingAverage,
 };
-use super::optimizer::{Adagrad, Adam, AmsGrad, RmsProp, Sgd};
+use super::optimizer::{AdagradUpdate, AdamUpdate, AmsGradUpdate, RmsPropUpdate, SgdUpdate};
 use super::parameter::{
     Accumulate, ClipByNorm, ClipByValue, Penalty, PenaltyGradient, SquaredNorm, TakeMean,
 };
@@ -53,8 +53,8 @@ macro_rules! for_each_operation {
             LayerNormalizeBackwardInput,
             ActivityPenalty,
             ActivityPenaltyGradient,
-            SoftmaxCrossEntropy,
-            CategoricalCrossEntropy,
+            SoftmaxCrossentropy,
+            CategoricalCrossentropy,
             PointwiseLoss,
             Argmax,
             TopK,
@@ -70,11 +70,11 @@ macro_rules! for_each_operation {
             ClipByValue,
             Accumulate,
             TakeMean,
-            Adam,
-            AmsGrad,
-            Sgd,
-            RmsProp,
-            Adagrad,
+            AdamUpdate,
+            AmsGradUpdate,
+            SgdUpdate,
+            RmsPropUpdate,
+            AdagradUpdate,
             Map,
             RowSum,
             SampleLoss,

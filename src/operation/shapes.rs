@@ -82,6 +82,26 @@ impl<'a> Shapes<'a> {
         ids.into_iter().try_for_each(|id| self.expect(id, Element::Real, rows, columns))
     }
 
+    /// Demands reals of whatever shape, the same for all, that does not depend on the batch:
+    /// parameters, their gradients or arenas.
+    ///
+    /// # Errors
+    /// As [`expect`](Self::expect).
+    pub fn parameters<const N: usize>(&self, ids: [BufferId; N]) -> Result<()> {
+        self.alike(ids)?;
+        let of_batch = |id: &&BufferId| match self.rows_of(**id) {
+            Rows::Batch => true,
+            Rows::Fixed(_) | Rows::One => false,
+        };
+        let Some(&id) = ids.iter().find(of_batch) else { return Ok(()) };
+        let buffer = self.table.buffer(id);
+        Err(Error::Shape {
+            what: format!("{} in {}", buffer.name, self.operation),
+            actual: format!("[{:?}, {}]", buffer.rows, buffer.columns),
+            expected: "a parameter, whose shape does not depend on the batch".into(),
+        })
+    }
+
     /// Demands `[B, 1]` integers: a class index or a count for each sample.
     ///
     /// # Errors

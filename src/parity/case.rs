@@ -6,9 +6,9 @@ use crate::cpu::CpuExecutor;
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, GpuExecutor, Kernel};
 use crate::operation;
-pub(super) use crate::operation::case::{Bound, Values};
+pub(super) use crate::operation::case::Values;
 use crate::program::{
-    Buffer, BufferId, Element, Pass, Placement, Program, ProgramBuilder, Role, Rows, Step,
+    Buffer, BufferId, Element, Pass, Placement, Program, ProgramBuilder, Role, Rows,
 };
 
 /// A NaN that no computation makes: what outputs hold before, and what must be left where nothing
@@ -26,26 +26,6 @@ fn poison_of(id: BufferId, buffer: &Buffer) -> u32 {
 }
 /// Rows beyond the live ones, in every buffer of the batch.
 pub(super) const GUARD_ROWS: usize = 3;
-
-/// A case as a program builder made it.
-pub(super) struct Case {
-    pub program: Program,
-    /// Buffers that the operation reads, `[rows, columns]` each.
-    pub inputs: Vec<(BufferId, Vec<f64>)>,
-    /// Buffers that it writes, with the bound of each element once the oracle's results are known.
-    pub outputs: Vec<(BufferId, Bound)>,
-    pub step: Step,
-    /// `[rows, inputs, units]`.
-    pub shape: [usize; 3],
-}
-
-impl From<Case> for operation::case::Case {
-    fn from(old: Case) -> Self {
-        let Case { program, inputs, outputs, step, shape } = old;
-        let (table, ops) = (program.table().clone(), program.ops(Pass::Predict).to_vec());
-        operation::case::Case { table, ops, inputs, outputs, step, shape }
-    }
-}
 
 /// How an operation fared.
 pub(super) struct Outcome {

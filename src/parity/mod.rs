@@ -1,18 +1,8 @@
 //! Whether a GPU computes what it should: each operation and a whole training, against the CPU
 //! executor in f64. `mnist-gpu verify` and the test suite run the same cases.
 
-mod accumulation;
-mod activity;
 mod case;
-mod columns;
-mod elements;
-mod losses;
-mod metrics;
-mod normalization;
-mod operations;
-mod parameters;
 mod trajectory;
-mod updates;
 
 use crate::clock::Instant;
 use crate::error::Result;
@@ -22,11 +12,7 @@ pub use crate::operation::forms;
 use crate::operation::{Dispatch, Kernel, KernelClass};
 use crate::program::{Pass, ProgramBuilder};
 pub use case::Worst;
-pub use losses::LossCase;
-pub use metrics::MetricCase;
-pub use operations::Operation;
 pub use trajectory::Training;
-pub use updates::Update;
 
 /// How one operation, or the whole training, fared.
 #[derive(Debug, Clone)]
@@ -50,19 +36,6 @@ impl Verdict {
     pub fn passed(&self) -> bool {
         self.worst.ratio() <= 1.0 && self.stray.is_none()
     }
-}
-
-/// The forms of an operation whose cases still stand here.
-pub(crate) fn legacy_forms(name: &str) -> Vec<Form> {
-    let all = Operation::all().into_iter();
-    let own = all.filter(|operation| operation.name().split(' ').next() == Some(name));
-    let form = |operation: Operation| Form {
-        name: operation.name(),
-        case: Box::new(move |shape, seed| operation.case(shape, seed).map(Into::into)),
-        mutations: Vec::new(),
-        large_shape: operation.large_shape(),
-    };
-    own.map(form).collect()
 }
 
 /// Runs a form of an operation over `shapes` (`[rows, inputs, units]` each) on `gpu` and on the

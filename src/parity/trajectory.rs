@@ -11,12 +11,11 @@ use crate::gpu::{Gpu, GpuExecutor};
 use crate::loss::Loss;
 use crate::metric::Metric;
 use crate::model::{
-    BatchNormalization, Compiled, Dense, Functional, Input, Layer, LayerNormalization, Lowered,
-    Normalization, Objective, Regularizer, Sequential, lowered,
+    Adam, BatchNormalization, Clip, Compiled, Dense, Functional, Input, Layer, LayerNormalization,
+    Lowered, Normalization, Objective, Regularizer, Sequential, Sgd, lowered,
 };
 use crate::operation::activation::Activation;
-use crate::optimizer::{Adam, Clip, Sgd};
-use crate::program::{Element, Pass, Role, Step};
+use crate::program::{Column, Element, Feed, Pass, Program, Role};
 
 /// What is trained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,17 +83,22 @@ pub(super) async fn trajectory(gpu: &Gpu, training: Training) -> Result<Worst> {
             number += 1;
             let batch = Batch { data: &data, indices: order.batch(index) };
             let optimizer = &compiled.optimizer;
-            let step = Step::accumulate(
-                optimizer,
+            let step = optimizer.accumulating_step(
                 batch.len(),
                 number,
                 optimizer.learning_rate(),
                 compiled.gradient_accumulation_steps,
             );
             let step = step.with_noise(compiled.seed);
-            exact.run(Pass::Train, batch, &step)?;
-            single.run(Pass::Train, batch, &step)?;
-            device.run(Pass::Train, batch, &step).await?;
+            let mut feed = exact.feed(batch.len())?;
+            fill(&mut feed, &program, batch)?;
+            exact.run(Pass::Train, feed, &step)?;
+            let mut feed = single.feed(batch.len())?;
+            fill(&mut feed, &program, batch)?;
+            single.run(Pass::Train, feed, &step)?;
+            let mut feed = device.feed(batch.len()).await?;
+            fill(&mut feed, &program, batch)?;
+            device.run(Pass::Train, feed, &step).await?;
             for (id, buffer) in program.buffers() {
                 if buffer.element != Element::Real
                     || buffer.role == Role::Arena
@@ -113,6 +117,23 @@ pub(super) async fn trajectory(gpu: &Gpu, training: Training) -> Result<Worst> {
         }
     }
     Ok(worst)
+}
+
+/// The samples of a batch; all weigh the same.
+fn fill(feed: &mut impl Feed, program: &Program, batch: Batch<'_>) -> Result<()> {
+    for (id, _) in program.of_role(Role::SampleWeight) {
+        let mut column = feed.column(id)?;
+        (0..batch.len()).try_for_each(|_| column.push(&1f32.to_ne_bytes()))?;
+    }
+    for (number, (id, _)) in program.of_role(Role::Target).enumerate() {
+        let mut column = feed.column(id)?;
+        batch.samples().try_for_each(|sample| column.push(sample?.target(number)))?;
+    }
+    for (number, (id, _)) in program.of_role(Role::Input).enumerate() {
+        let mut column = feed.column(id)?;
+        batch.samples().try_for_each(|sample| column.push(sample?.input(number)))?;
+    }
+    Ok(())
 }
 
 fn dense(input_u8: bool) -> Result<(Compiled, Dataset)> {

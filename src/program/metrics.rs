@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Buffer, BufferId, Element, Program, Role, Rows};
+use crate::operation::Penalty;
 
 /// Totals over the samples of the steps since the metrics were cleared, by metric buffer.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -29,7 +30,7 @@ impl Metrics {
             let sums = match (buffer.element, buffer.rows) {
                 (_, Rows::Fixed(rows)) => values.into_iter().take(rows * buffer.columns).collect(),
                 // What follows the sums is the number of the next one.
-                (_, Rows::One) => vec![values.iter().take(Program::PENALTY_SLOTS).sum()],
+                (_, Rows::One) => vec![values.iter().take(Penalty::SLOTS).sum()],
                 (Element::U32, Rows::Batch) => {
                     let steps = values.chunks_exact(2).map(|row| row[1]).filter(|&step| step > 0.0);
                     let first = steps.min_by(f64::total_cmp).map(|step| step as u64);

@@ -2,6 +2,7 @@
 //! the CPU and the GPU executor run the same [`Program`].
 
 mod builder;
+mod feed;
 mod metrics;
 mod pass;
 
@@ -10,6 +11,7 @@ pub use crate::operation::{AdamRule, dropout_threshold};
 use crate::table::Table;
 pub use crate::table::{Buffer, BufferId, Element, Placement, Role, Rows, Step};
 pub use builder::ProgramBuilder;
+pub use feed::{Column, Feed};
 pub use metrics::Metrics;
 pub use pass::Pass;
 
@@ -27,10 +29,6 @@ pub struct Program {
 }
 
 impl Program {
-    /// Sums in the buffer that [`Op::Penalty`] adds to, as in `penalty.wgsl`; after them comes the
-    /// number of the next one.
-    pub const PENALTY_SLOTS: usize = 1024;
-
     /// The operations of `pass`, in the order in which they run.
     pub fn ops(&self, pass: Pass) -> &[Op] {
         match pass {

@@ -1,6 +1,5 @@
 //! The buffers that operations read and write.
 
-use crate::data::{Dataset, Features, Targets};
 use crate::error::{Error, Result};
 
 /// The number of a buffer in its program's table.
@@ -164,61 +163,6 @@ impl Buffer {
                 value,
                 step,
             }),
-        }
-    }
-
-    /// Whether target `column` of `data` can fill this buffer.
-    ///
-    /// # Errors
-    /// [`Error::Shape`] if it has another width or type, or is not there.
-    pub fn check_target(&self, data: &Dataset, column: usize) -> Result<()> {
-        let describe = |width: Option<usize>| match width {
-            None => "class indices (a Vec<u32>)".to_owned(),
-            Some(1) => "1 float a sample (Targets::values)".to_owned(),
-            Some(width) => format!("{width} floats a sample (Targets::values)"),
-        };
-        let wrong = |actual: String| Error::Shape {
-            what: format!("the targets do not fit the model's loss and outputs ({})", self.name),
-            actual,
-            expected: describe((self.element == Element::Real).then_some(self.columns)),
-        };
-        let target = data.targets().get(column).ok_or_else(|| wrong("no targets".into()))?;
-        let actual = match target.targets {
-            Targets::Classes(_) => None,
-            Targets::Values { width, .. } => Some(width),
-        };
-        match actual == (self.element == Element::Real).then_some(self.columns) {
-            true => Ok(()),
-            false => Err(wrong(describe(actual))),
-        }
-    }
-
-    /// Whether input `column` of `data` can fill this buffer.
-    ///
-    /// # Errors
-    /// [`Error::Shape`] if it has another width or type, or is not there.
-    pub fn check_input(&self, data: &Dataset, column: usize) -> Result<()> {
-        let describe = |width: usize, element: Element| {
-            let element = match element {
-                Element::U8 => "bytes",
-                Element::Real => "floats",
-                Element::U32 => "integers",
-            };
-            format!("samples of {width} {element}")
-        };
-        let wrong = |actual: String| Error::Shape {
-            what: format!("the data does not fit the model's input ({})", self.name),
-            actual,
-            expected: describe(self.columns, self.element),
-        };
-        let input = data.inputs().get(column).ok_or_else(|| wrong("no samples".into()))?;
-        let element = match input.features {
-            Features::U8(_) => Element::U8,
-            Features::F32(_) => Element::Real,
-        };
-        match (element, input.width()) == (self.element, self.columns) {
-            true => Ok(()),
-            false => Err(wrong(describe(input.width(), element))),
         }
     }
 }

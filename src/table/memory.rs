@@ -7,13 +7,69 @@ use super::tables::Table;
 use crate::error::Result;
 use crate::number::Real;
 
-/// The memory of one buffer. Arenas have none: their slices are allocated one by one.
+/// The memory of one buffer.
 #[derive(Debug, Clone)]
-enum Storage<T> {
+pub enum Storage<T> {
+    /// None: the slices of an arena are allocated one by one.
     Arena,
+    /// Reals.
     Real(Vec<T>),
+    /// Bytes.
     U8(Vec<u8>),
+    /// Integers.
     U32(Vec<u32>),
+}
+
+impl<T: Real> Storage<T> {
+    /// All zeros, with room for batches of up to `rows` samples.
+    pub fn new(buffer: &Buffer, rows: usize) -> Self {
+        if buffer.role == Role::Arena {
+            return Storage::Arena;
+        }
+        let elements = buffer.allocated(rows);
+        match buffer.element {
+            Element::Real => Storage::Real(vec![T::ZERO; elements]),
+            Element::U8 => Storage::U8(vec![0; elements]),
+            Element::U32 => Storage::U32(vec![0; elements]),
+        }
+    }
+
+    /// Makes room for batches of up to `rows` samples; new rows are zero.
+    pub fn reserve(&mut self, buffer: &Buffer, rows: usize) {
+        let elements = buffer.allocated(rows);
+        match self {
+            Storage::Arena => {}
+            Storage::Real(values) => values.resize(elements, T::ZERO),
+            Storage::U8(values) => values.resize(elements, 0),
+            Storage::U32(values) => values.resize(elements, 0),
+        }
+    }
+
+    /// Fills one row with values as the host has them: bytes, f32 or u32 in this machine's order.
+    /// What is missing at the end of the row stays as it was.
+    pub fn fill_row(&mut self, buffer: &Buffer, row: usize, bytes: &[u8]) {
+        let start = row * buffer.stride();
+        let place = start..start + buffer.columns;
+        let words = bytes.chunks_exact(4);
+        match self {
+            Storage::Arena => {}
+            Storage::U8(all) => {
+                if let Some(to) = all.get_mut(place).and_then(|row| row.get_mut(..bytes.len())) {
+                    to.copy_from_slice(bytes);
+                }
+            }
+            Storage::Real(all) => {
+                for (to, from) in all.get_mut(place).into_iter().flatten().zip(words) {
+                    *to = T::from_f32(bytemuck::pod_read_unaligned(from));
+                }
+            }
+            Storage::U32(all) => {
+                for (to, from) in all.get_mut(place).into_iter().flatten().zip(words) {
+                    *to = bytemuck::pod_read_unaligned(from);
+                }
+            }
+        }
+    }
 }
 
 /// What the buffers of a table hold, computed in `T`.
@@ -28,20 +84,20 @@ pub struct Memory<T> {
 impl<T: Real> Memory<T> {
     /// All zeros, with room for batches of up to `rows` samples.
     pub fn new(table: &Table, rows: usize) -> Self {
-        let storage = table.buffers().map(|(_, buffer)| RefCell::new(allocate(buffer, rows)));
+        let storage = table.buffers().map(|(_, buffer)| RefCell::new(Storage::new(buffer, rows)));
         Memory { storage: storage.collect() }
     }
 
     /// Makes room for batches of up to `rows` samples; new rows are zero.
     pub fn reserve(&mut self, table: &Table, rows: usize) {
         for ((_, buffer), storage) in table.buffers().zip(&mut self.storage) {
-            match storage.get_mut() {
-                Storage::Arena => {}
-                Storage::Real(values) => values.resize(buffer.allocated(rows), T::ZERO),
-                Storage::U8(values) => values.resize(buffer.allocated(rows), 0),
-                Storage::U32(values) => values.resize(buffer.allocated(rows), 0),
-            }
+            storage.get_mut().reserve(buffer, rows);
         }
+    }
+
+    /// Exchanges the memory of `id` for other memory of the same buffer.
+    pub fn swap(&mut self, id: BufferId, other: &mut Storage<T>) {
+        std::mem::swap(self.storage[id.index()].get_mut(), other);
     }
 
     /// The reals of `id`, padding included; empty if it holds none.
@@ -121,32 +177,6 @@ impl<T: Real> Memory<T> {
         Ok(())
     }
 
-    /// Fills one row of `id` with values as the host has them: bytes, f32 or u32 in this machine's
-    /// order. What is missing at the end of the row stays as it was.
-    pub fn fill_row(&mut self, table: &Table, id: BufferId, row: usize, bytes: &[u8]) {
-        let stride = table.buffer(id).stride();
-        let place = row * stride..(row + 1) * stride;
-        let words = bytes.chunks_exact(4);
-        match self.storage[id.index()].get_mut() {
-            Storage::Arena => {}
-            Storage::U8(all) => {
-                if let Some(to) = all.get_mut(place).and_then(|row| row.get_mut(..bytes.len())) {
-                    to.copy_from_slice(bytes);
-                }
-            }
-            Storage::Real(all) => {
-                for (to, from) in all.get_mut(place).into_iter().flatten().zip(words) {
-                    *to = T::from_f32(bytemuck::pod_read_unaligned(from));
-                }
-            }
-            Storage::U32(all) => {
-                for (to, from) in all.get_mut(place).into_iter().flatten().zip(words) {
-                    *to = bytemuck::pod_read_unaligned(from);
-                }
-            }
-        }
-    }
-
     /// Sets all elements of `id` to 0.
     pub fn clear(&mut self, id: BufferId) {
         match self.storage[id.index()].get_mut() {
@@ -166,17 +196,5 @@ fn fill_rows<'a, E: 'a>(
         for (to, &from) in to.iter_mut().zip(from) {
             *to = convert(from);
         }
-    }
-}
-
-fn allocate<T: Real>(buffer: &Buffer, batch: usize) -> Storage<T> {
-    if buffer.role == Role::Arena {
-        return Storage::Arena;
-    }
-    let elements = buffer.allocated(batch);
-    match buffer.element {
-        Element::Real => Storage::Real(vec![T::ZERO; elements]),
-        Element::U8 => Storage::U8(vec![0; elements]),
-        Element::U32 => Storage::U32(vec![0; elements]),
     }
 }

@@ -6,6 +6,6 @@ mod step;
 mod tables;
 
 pub use buffer::{Buffer, BufferId, Element, Placement, Role, Rows};
-pub use memory::Memory;
+pub use memory::{Memory, Storage};
 pub use step::Step;
 pub use tables::{ExpressionId, Table};

@@ -153,7 +153,7 @@ impl Run<'_> {
         let metrics = self.session.read_totals().await?;
         let report = &self.session.report;
         if let Purpose::Train { epoch, steps_before } = purpose
-            && let Some(step) = report.nonfinite_step(&metrics, self.session.steps)
+            && let Some(step) = report.nonfinite_step(&metrics, self.session.steps())
         {
             let batch = Some((epoch, step.saturating_sub(steps_before)));
             return Err(Error::NonFinite { step, batch });

@@ -2,5 +2,5 @@
 
 /// Runs `future` to its end.
 pub(super) fn block_on<T>(future: impl Future<Output = T>) -> T {
-    pollster::block_on(future)
+    crate::gpu::block_on(future)
 }

@@ -1,5 +1,6 @@
 //! Whether data fits a model.
 
+use super::feed::{check_input, check_target};
 use super::session::Session;
 use crate::data::{Batch, Dataset};
 use crate::error::{Error, Result};
@@ -36,7 +37,7 @@ impl Session {
         }
         let inputs = self.program.of_role(Role::Input).enumerate();
         for ((column, (_, buffer)), (_, input)) in inputs.zip(self.compiled.architecture.inputs()) {
-            buffer.check_input(data, column)?;
+            check_input(buffer, data, column)?;
             // Flat samples fit any shape of their width, and a flat input takes any such sample.
             let actual = data.inputs().get(column).map_or(&[][..], |input| &input.shape);
             let expected = &*input.shape;
@@ -63,7 +64,7 @@ impl Session {
 
     fn check_targets(&self, data: &Dataset) -> Result<()> {
         let mut targets = self.program.of_role(Role::Target).enumerate();
-        targets.try_for_each(|(column, (_, target))| target.check_target(data, column))
+        targets.try_for_each(|(column, (_, target))| check_target(target, data, column))
     }
 
     /// Whether a batch fits the model; its targets too, if they are looked at.

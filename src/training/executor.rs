@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::feed::fill;
 use crate::cpu::{Cpu, CpuExecutor};
 use crate::data::Batch;
 use crate::error::Result;
@@ -65,17 +66,41 @@ impl Executor {
 
     pub async fn run(&mut self, pass: Pass, batch: Batch<'_>, step: &Step) -> Result<()> {
         match self {
-            Executor::Cpu(cpu) => cpu.run(pass, batch, step),
-            Executor::CpuInF64(cpu) => cpu.run(pass, batch, step),
-            Executor::Gpu(gpu) => gpu.run(pass, batch, step).await,
+            Executor::Cpu(cpu) => {
+                let mut feed = cpu.feed(batch.len())?;
+                fill(&mut feed, cpu.program(), pass, batch)?;
+                cpu.run(pass, feed, step)
+            }
+            Executor::CpuInF64(cpu) => {
+                let mut feed = cpu.feed(batch.len())?;
+                fill(&mut feed, cpu.program(), pass, batch)?;
+                cpu.run(pass, feed, step)
+            }
+            Executor::Gpu(gpu) => {
+                let mut feed = gpu.feed(batch.len()).await?;
+                fill(&mut feed, gpu.program(), pass, batch)?;
+                gpu.run(pass, feed, step).await
+            }
         }
     }
 
     pub async fn run_eagerly(&mut self, pass: Pass, batch: Batch<'_>, step: &Step) -> Result<()> {
         match self {
-            Executor::Cpu(cpu) => cpu.run_eagerly(pass, batch, step),
-            Executor::CpuInF64(cpu) => cpu.run_eagerly(pass, batch, step),
-            Executor::Gpu(gpu) => gpu.run_eagerly(pass, batch, step).await,
+            Executor::Cpu(cpu) => {
+                let mut feed = cpu.feed(batch.len())?;
+                fill(&mut feed, cpu.program(), pass, batch)?;
+                cpu.run_eagerly(pass, feed, step)
+            }
+            Executor::CpuInF64(cpu) => {
+                let mut feed = cpu.feed(batch.len())?;
+                fill(&mut feed, cpu.program(), pass, batch)?;
+                cpu.run_eagerly(pass, feed, step)
+            }
+            Executor::Gpu(gpu) => {
+                let mut feed = gpu.feed(batch.len()).await?;
+                fill(&mut feed, gpu.program(), pass, batch)?;
+                gpu.run_eagerly(pass, feed, step).await
+            }
         }
     }
 

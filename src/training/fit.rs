@@ -137,7 +137,7 @@ impl Run<'_> {
         session.epochs = session.epochs.wrapping_add(1);
         let start = EpochStart::new(epoch, last, steps);
         self.each(callbacks, |callback, run| callback.epoch_begin(run, start)).await?;
-        let steps_before = self.session.steps.saturating_sub(first_step as u64);
+        let steps_before = self.session.steps().saturating_sub(first_step as u64);
         let purpose = Purpose::Train { epoch, steps_before };
         let batches = Batches { purpose, data, order, steps: first_step..steps };
         let ran = self.batches(&batches, callbacks).await?;

@@ -55,7 +55,7 @@ impl Model {
     /// Training steps made so far, those of gradients that are gathered for a later update
     /// included.
     pub fn steps(&self) -> u64 {
-        self.session.steps
+        self.session.steps()
     }
 
     /// The rate of the next step: that of the schedule if there is one, else the optimizer's.

@@ -133,7 +133,7 @@ impl Session {
         self.executor.prepare(pass, batch.len()).await?;
         self.run(pass, batch).await?;
         let metrics = self.read_totals().await?;
-        match self.report.nonfinite_step(&metrics, self.steps) {
+        match self.report.nonfinite_step(&metrics, self.steps()) {
             Some(step) if pass == Pass::Train => Err(Error::NonFinite { step, batch: None }),
             _ => Ok(self.report.scores(&metrics, batch.len())),
         }

@@ -2,9 +2,10 @@
 
 use super::arguments::check_batch_size;
 use super::executor::Executor;
+use super::feed::fill;
 use super::model::Model;
 use super::scores::Scores;
-use super::session::{Recorded, Session};
+use super::session::Session;
 use crate::data::Batch;
 use crate::error::{Error, Result};
 use crate::gpu::CommandEncoder;
@@ -29,8 +30,12 @@ impl Model {
     }
 
     /// Records one training step into the caller's encoder, to be submitted by the caller: see
-    /// [`GpuExecutor::record`](crate::gpu::GpuExecutor::record). Counts as a step at once. It may
-    /// poll the device, so callbacks of the host's may run meanwhile.
+    /// [`GpuExecutor::record`](crate::gpu::GpuExecutor::record). It may poll the device, so
+    /// callbacks of the host's may run meanwhile.
+    ///
+    /// It counts as a step until its encoder is dropped unsubmitted, if it is. The step's number
+    /// (in Adam's bias corrections, for one) is fixed now: one more than the steps that ran or may
+    /// still run.
     ///
     /// Every other call that uses the device (`weight`, `take_scores`, `evaluate`, ...) submits
     /// for itself, so it comes before what is recorded and not yet submitted. If it makes room for
@@ -46,20 +51,23 @@ impl Model {
         let data = session.arranged(batch.data, true)?;
         let batch = Batch { data: &data, ..batch };
         session.check_batch(batch, true)?;
+        session.settle_recorded();
         let step = session.next_step(Pass::Train, batch.len());
-        match &mut session.executor {
-            Executor::Gpu(gpu) => gpu.record(encoder, Pass::Train, batch, &step)?,
-            Executor::Cpu(_) | Executor::CpuInF64(_) => return Err(on_the_cpu()),
-        }
+        let Executor::Gpu(gpu) = &mut session.executor else {
+            return Err(on_the_cpu());
+        };
+        let mut feed = gpu.try_feed(batch.len())?;
+        fill(&mut feed, gpu.program(), Pass::Train, batch)?;
+        gpu.record(encoder, Pass::Train, feed, &step)?;
         session.count_step(Pass::Train);
-        session.recorded.samples += batch.len();
         session.last_rows = batch.len();
         Ok(())
     }
 
     /// Mean loss and metrics of the samples that [`record_step`](Self::record_step) has trained on
-    /// since the last call, and begins anew; `None` if there was no step. All of them must have
-    /// been submitted. Submits a small copy and waits for it.
+    /// since the last call, and begins anew; `None` if there was no step. Those that were not
+    /// submitted yet are left for the next call, and those whose encoder was dropped never count.
+    /// Submits a small copy and waits for it.
     ///
     /// # Errors
     /// [`Error::Device`] if the device fails, [`Error::NonFinite`] if the loss was not a number.
@@ -67,8 +75,10 @@ impl Model {
         let session = &mut self.session;
         session.forget_cancelled()?;
         session.flush_recorded().await?;
-        let Recorded { samples, read, .. } = std::mem::take(&mut session.recorded);
-        match session.report.nonfinite_step(&read, session.steps) {
+        session.settle_recorded();
+        let samples = std::mem::take(&mut session.recorded.samples);
+        let read = std::mem::take(&mut session.recorded.read);
+        match session.report.nonfinite_step(&read, session.steps()) {
             Some(step) => Err(Error::NonFinite { step, batch: None }),
             None => Ok((samples > 0).then(|| session.report.scores(&read, samples))),
         }
@@ -80,12 +90,34 @@ impl Session {
     /// the device's or adds to them. More may come until the scores are taken: only the host knows
     /// when it submits. While fit or evaluate runs, the totals on the device are its own.
     pub async fn flush_recorded(&mut self) -> Result<()> {
-        if self.recorded.samples > 0 && self.running == 0 {
+        let recorded = |executor: &Executor| match executor {
+            Executor::Gpu(gpu) if gpu.has_recorded() => Some(gpu.recorded_samples()),
+            Executor::Gpu(_) | Executor::Cpu(_) | Executor::CpuInF64(_) => None,
+        };
+        if self.running == 0 && recorded(&self.executor).is_some() {
             let metrics = self.executor.read_metrics().await?;
-            self.executor.clear_metrics()?;
+            self.recorded.samples += recorded(&self.executor).unwrap_or(0);
             self.recorded.read = self.recorded.read.plus(&metrics);
+            self.executor.clear_metrics()?;
         }
         Ok(())
+    }
+
+    /// Takes steps whose encoder was dropped back from the model's count.
+    pub fn settle_recorded(&mut self) {
+        let steps = self.steps();
+        if let Executor::Gpu(gpu) = &self.executor {
+            self.recorded.dropped = gpu.dropped_steps();
+        }
+        self.steps = steps;
+    }
+
+    /// Steps that are still in `steps` though their encoder was dropped.
+    pub fn unsettled_steps(&self) -> u64 {
+        match &self.executor {
+            Executor::Gpu(gpu) => gpu.dropped_steps().saturating_sub(self.recorded.dropped),
+            Executor::Cpu(_) | Executor::CpuInF64(_) => 0,
+        }
     }
 }
 

@@ -19,7 +19,7 @@ pub(super) struct Run<'s> {
 
 impl Control for Run<'_> {
     fn steps(&self) -> u64 {
-        self.session.steps
+        self.session.steps()
     }
 
     fn learning_rate(&self) -> f64 {

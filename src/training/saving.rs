@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 #[cfg(not(target_arch = "wasm32"))]
 use super::blocking::block_on;
 use super::executor::Backend;
+use super::executor::Executor;
 use super::model::Model;
 use super::session::Session;
 use crate::error::Result;
@@ -29,7 +30,7 @@ impl Session {
     async fn saved(&mut self) -> Result<SavedModel> {
         let tensors = self.read_tensors(tensors(&self.program)).await?;
         let compiled = self.compiled.clone();
-        Ok(SavedModel { compiled, steps: self.steps, epochs: self.epochs, tensors })
+        Ok(SavedModel { compiled, steps: self.steps(), epochs: self.epochs, tensors })
     }
 
     /// Sets this model to what is saved in `source`, if it is of the same kind.
@@ -54,6 +55,11 @@ impl Session {
         self.write_tensors(&saved.tensors).await?;
         self.compiled.optimizer = saved.compiled.optimizer;
         self.compiled.seed = saved.compiled.seed;
+        // Steps recorded before are none of the restored ones, dropped or not.
+        if let Executor::Gpu(gpu) = &mut self.executor {
+            gpu.forget_dropped();
+        }
+        self.settle_recorded();
         (self.steps, self.epochs) = (saved.steps, saved.epochs);
         Ok(())
     }

@@ -7,8 +7,8 @@ use super::executor::{Backend, Executor};
 use super::predictions::Predictions;
 use crate::data::Batch;
 use crate::error::{Error, Result};
+use crate::model::Optimizer;
 use crate::model::{Compiled, Lowered, Report, check_optimizer, lowered};
-use crate::optimizer::Optimizer;
 use crate::program::{Metrics, Pass, Program, Role, Step};
 use crate::schedule::Schedule;
 
@@ -45,10 +45,13 @@ pub(super) struct Totals {
 /// What recorded steps add up to.
 #[derive(Debug, Default)]
 pub(super) struct Recorded {
+    /// The samples of what was read already; the device counts them.
     pub samples: usize,
     /// What was read already; the rest is still on the device, or in what the host has not
     /// submitted yet.
     pub read: Metrics,
+    /// How many steps whose encoder was dropped are no longer among the steps of the session.
+    pub dropped: u64,
 }
 
 impl Session {
@@ -82,6 +85,11 @@ impl Session {
         })
     }
 
+    /// Training steps made so far; those whose encoder was dropped never happened.
+    pub fn steps(&self) -> u64 {
+        self.steps.saturating_sub(self.unsettled_steps())
+    }
+
     /// The scalars of the next step of `pass`.
     pub fn next_step(&self, pass: Pass, live_rows: usize) -> Step {
         if pass != Pass::Train {
@@ -89,9 +97,9 @@ impl Session {
         }
         let Compiled { optimizer, gradient_accumulation_steps: accumulated, seed, .. } =
             &self.compiled;
-        let number = self.steps + 1;
-        Step::accumulate(optimizer, live_rows, number, self.learning_rate(), *accumulated)
-            .with_noise(*seed)
+        let (number, learning_rate) = (self.steps() + 1, self.learning_rate());
+        let step = optimizer.accumulating_step(live_rows, number, learning_rate, *accumulated);
+        step.with_noise(*seed)
     }
 
     /// Counts a step of `pass`, once it is on its way to the device.
@@ -147,7 +155,7 @@ impl Session {
     pub fn learning_rate(&self) -> f64 {
         match &self.compiled.schedule {
             // Counted from 0, as Keras' `iterations`.
-            Some(schedule) => schedule.at(self.steps),
+            Some(schedule) => schedule.at(self.steps()),
             None => self.compiled.optimizer.learning_rate(),
         }
     }

@@ -9,6 +9,7 @@ impl Session {
     /// callbacks may ask for an evaluation.
     pub async fn begin_totals(&mut self) -> Result<Totals> {
         self.flush_totals().await?;
+        self.settle_recorded();
         self.executor.clear_metrics()?;
         self.running += 1;
         Ok(std::mem::take(&mut self.totals))

@@ -3,10 +3,10 @@
 use super::objective::Judged;
 use crate::error::{Error, Result};
 use crate::loss::{Accuracy, Loss};
-use crate::metric::{Metric, PointwiseMetric, Thresholds};
+use crate::metric::Metric;
 use crate::model::report::{ReportedMetric, Sums};
 use crate::operation::activation::Elementwise;
-use crate::operation::{self, Op};
+use crate::operation::{self, MetricFunction, Op, Thresholds};
 use crate::program::{BufferId, Element, ProgramBuilder, Role, Rows};
 
 /// What a metric is computed of.
@@ -226,21 +226,21 @@ pub(super) fn lower(
         }
         Metric::TopKCategoricalAccuracy { k } => top(builder, &mut ops, k)?,
         Metric::Accuracy => {
-            let function = PointwiseMetric::BinaryAccuracy { threshold: 0.5 };
+            let function = MetricFunction::BinaryAccuracy { threshold: 0.5 };
             let (sums, op) = pointwise(builder, probabilities, function)?;
             ops.push(op);
             sums
         }
         Metric::BinaryAccuracy { threshold } => {
-            let function = PointwiseMetric::BinaryAccuracy { threshold };
+            let function = MetricFunction::BinaryAccuracy { threshold };
             let (sums, op) = pointwise(builder, probabilities, function)?;
             ops.push(op);
             sums
         }
         Metric::MeanSquaredError | Metric::MeanAbsoluteError => {
             let function = match metric {
-                Metric::MeanSquaredError => PointwiseMetric::SquaredError,
-                _ => PointwiseMetric::AbsoluteError,
+                Metric::MeanSquaredError => MetricFunction::SquaredError,
+                _ => MetricFunction::AbsoluteError,
             };
             let (sums, op) = pointwise(builder, predictions, function)?;
             ops.push(op);

@@ -241,7 +241,7 @@ fn push_penalties(
     if penalized.is_empty() {
         return Ok(None);
     }
-    let (name, slots) = ("metrics.penalty", Program::PENALTY_SLOTS + 1);
+    let (name, slots) = ("metrics.penalty", operation::Penalty::SLOTS + 1);
     let penalty = builder.buffer(name, Role::Metric, Element::Real, Rows::One, slots)?;
     for &(weight, _, Regularizer { l1, l2 }) in penalized {
         push_both(builder, Op::Penalty(operation::Penalty { weight, penalty, l1, l2 }))?;

@@ -2,10 +2,10 @@
 
 use super::node::{DenseNode, Made, Node, Value};
 use crate::error::{Error, Result};
-use crate::loss::{Loss, PointwiseLoss};
+use crate::loss::Loss;
 use crate::model::{Dense, Objective, Regularizer};
 use crate::operation::activation::{Activation, Elementwise};
-use crate::operation::{self, Op};
+use crate::operation::{self, LossFunction, Op};
 use crate::program::BufferId;
 
 /// One output with what it is judged by.
@@ -51,7 +51,7 @@ impl Judged<'_> {
         match self.objective.loss {
             Loss::SparseCategoricalCrossentropy => {
                 let (logits, labels) = (outputs, targets);
-                Op::SoftmaxCrossEntropy(operation::SoftmaxCrossEntropy {
+                Op::SoftmaxCrossentropy(operation::SoftmaxCrossentropy {
                     logits,
                     labels,
                     sample_weights,
@@ -62,7 +62,7 @@ impl Judged<'_> {
                 })
             }
             Loss::CategoricalCrossentropy { label_smoothing } => {
-                Op::CategoricalCrossEntropy(operation::CategoricalCrossEntropy {
+                Op::CategoricalCrossentropy(operation::CategoricalCrossentropy {
                     logits: outputs,
                     targets,
                     sample_weights,
@@ -74,12 +74,12 @@ impl Judged<'_> {
                 })
             }
             Loss::BinaryCrossentropy { label_smoothing } => {
-                let function = PointwiseLoss::BinaryCrossentropy { label_smoothing };
+                let function = LossFunction::BinaryCrossentropy { label_smoothing };
                 pointwise(function, Elementwise::Linear)
             }
-            Loss::MeanSquaredError => pointwise(PointwiseLoss::MeanSquaredError, activation),
-            Loss::MeanAbsoluteError => pointwise(PointwiseLoss::MeanAbsoluteError, activation),
-            Loss::Huber { delta } => pointwise(PointwiseLoss::Huber { delta }, activation),
+            Loss::MeanSquaredError => pointwise(LossFunction::MeanSquaredError, activation),
+            Loss::MeanAbsoluteError => pointwise(LossFunction::MeanAbsoluteError, activation),
+            Loss::Huber { delta } => pointwise(LossFunction::Huber { delta }, activation),
         }
     }
 }

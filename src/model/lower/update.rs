@@ -2,9 +2,8 @@
 
 use super::layer::Arenas;
 use crate::error::{Error, Result};
-use crate::model::Compiled;
+use crate::model::{Adagrad, Adam, Clip, Compiled, Optimizer, RmsProp, Sgd};
 use crate::operation::{self, Op};
-use crate::optimizer::{Adagrad, Adam, Clip, Optimizer, RmsProp, Sgd};
 use crate::program::{AdamRule, BufferId, Element, Pass, ProgramBuilder, Role, Rows};
 
 /// What the optimizer keeps for each parameter, and after it the gradients gathered for the next
@@ -126,7 +125,7 @@ fn lower_update(
     let rule =
         |adam: &Adam| AdamRule { beta_1: adam.beta_1, beta_2: adam.beta_2, epsilon: adam.epsilon };
     Ok(match (optimizer, state) {
-        (Optimizer::Adam(adam), &[moment_1, moment_2]) => Op::Adam(operation::Adam {
+        (Optimizer::Adam(adam), &[moment_1, moment_2]) => Op::AdamUpdate(operation::AdamUpdate {
             gradients,
             parameters,
             moment_1,
@@ -135,7 +134,7 @@ fn lower_update(
         }),
         (Optimizer::Adam(adam), &[moment_1, moment_2, largest_moment_2]) => {
             let rule = rule(adam);
-            Op::AmsGrad(operation::AmsGrad {
+            Op::AmsGradUpdate(operation::AmsGradUpdate {
                 gradients,
                 parameters,
                 moment_1,
@@ -145,12 +144,18 @@ fn lower_update(
             })
         }
         (&Optimizer::Sgd(Sgd { momentum, nesterov, .. }), &[velocity]) => {
-            Op::Sgd(operation::Sgd { gradients, parameters, velocity, momentum, nesterov })
+            Op::SgdUpdate(operation::SgdUpdate {
+                gradients,
+                parameters,
+                velocity,
+                momentum,
+                nesterov,
+            })
         }
         (
             &Optimizer::RmsProp(RmsProp { rho, momentum, epsilon, centered, .. }),
             &[mean_square, mean_gradient, velocity],
-        ) => Op::RmsProp(operation::RmsProp {
+        ) => Op::RmsPropUpdate(operation::RmsPropUpdate {
             gradients,
             parameters,
             mean_square,
@@ -162,7 +167,12 @@ fn lower_update(
             centered,
         }),
         (&Optimizer::Adagrad(Adagrad { epsilon, .. }), &[accumulator]) => {
-            Op::Adagrad(operation::Adagrad { gradients, parameters, accumulator, epsilon })
+            Op::AdagradUpdate(operation::AdagradUpdate {
+                gradients,
+                parameters,
+                accumulator,
+                epsilon,
+            })
         }
         (optimizer, state) => {
             let problem = format!("{optimizer:?} with {} arenas of state", state.len());

@@ -1,6 +1,8 @@
-//! columns
+//! Operations that put rows side by side or cut columns out of them.
 
+mod cases;
 mod concatenate;
+mod shape;
 mod slice;
 
 pub use concatenate::Concatenate;

@@ -67,7 +67,10 @@ impl Cases for DenseForward {
                     "select(zero, activate(sums[0] + offset), live)",
                     "activate(sums[0] + offset)",
                 )]),
-                (Stored::Reals, _) => form.mutations(mistakes),
+                // Results of this size do not overflow: that is tried by the activation alone.
+                (Stored::Reals, _) => {
+                    form.mutations(mistakes.iter().filter(|(what, ..)| *what != "overflow"))
+                }
             }
         };
         let stored = [Stored::Reals, Stored::Bytes].into_iter();

@@ -1,13 +1,17 @@
-//! loss
+//! Losses, each with its gradient, and penalties on activities.
 
 mod activity_penalty;
 mod activity_penalty_gradient;
-mod categorical_cross_entropy;
+mod cases;
+mod categorical_crossentropy;
+mod function;
 mod pointwise_loss;
-mod softmax_cross_entropy;
+mod rows;
+mod softmax_crossentropy;
 
 pub use activity_penalty::ActivityPenalty;
 pub use activity_penalty_gradient::ActivityPenaltyGradient;
-pub use categorical_cross_entropy::CategoricalCrossEntropy;
+pub use categorical_crossentropy::CategoricalCrossentropy;
+pub use function::LossFunction;
 pub use pointwise_loss::PointwiseLoss;
-pub use softmax_cross_entropy::SoftmaxCrossEntropy;
+pub use softmax_crossentropy::SoftmaxCrossentropy;

@@ -1,13 +1,20 @@
-//! metric
+//! Metrics: sums of what a batch's predictions are worth.
 
 mod argmax;
 mod binary_histogram;
+mod cases;
 mod confusion_matrix;
+mod function;
 mod pointwise_metric;
+mod rows;
+mod thresholds;
 mod top_k;
 
 pub use argmax::Argmax;
+pub(crate) use argmax::largest;
 pub use binary_histogram::BinaryHistogram;
 pub use confusion_matrix::ConfusionMatrix;
+pub use function::MetricFunction;
 pub use pointwise_metric::PointwiseMetric;
+pub use thresholds::Thresholds;
 pub use top_k::TopK;

@@ -1,19 +1,53 @@
-//! `dropout`.
+//! Dropout.
 
-use crate::operation::contract::operation;
+use super::mask::{Mask, MaskConstants};
+use crate::error::Result;
+use crate::number::Real;
+use crate::operation::contract::{Operation, operation};
+use crate::operation::kernel::{Dispatch, Grid, Target, wgsl};
+use crate::operation::run::Run;
+use crate::operation::shapes::Shapes;
 
 operation! {
     /// `output[B,U] = input[B,U] · mask / (1 - rate)`; the mask is a pure function of the step's
     /// noise, the layer and the place, and drops the share `rate`.
     pub struct Dropout("dropout") {
         read input, write output;
+        /// From 0 to below 1.
         rate: f64,
+        /// Number of the layer, so that no two layers drop the same places.
         layer: u32,
     }
 }
 
-/// [`Dropout`] drops a value if its 32 random bits are below this.
-pub fn dropout_threshold(rate: f64) -> u32 {
-    // The cast saturates; a rate is below 1.
-    (rate * 4_294_967_296.0) as u32
+impl Operation for Dropout {
+    fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
+        shapes.rows([self.input, self.output], shapes.columns(self.input))
+    }
+
+    fn run<T: Real>(&self, on: &Run<'_, T>) {
+        let shape = on.shape(self.input);
+        let mask = Mask::new(on, self.rate, self.layer);
+        let (input, mut output) = (on.real(self.input), on.real_mut(self.output));
+        for row in 0..shape.rows {
+            let first = row * shape.stride;
+            for i in first..first + shape.columns {
+                output[i] = input[i] * mask.factor(i);
+            }
+        }
+    }
+
+    fn dispatch(&self, target: &Target<'_>) -> Result<Dispatch> {
+        let units = target.columns(self.input)?;
+        let text = wgsl![
+            "shared/noise",
+            "shared/dropout",
+            "shared/rows",
+            "shared/fold",
+            "shared/elements",
+            "noise/dropout"
+        ];
+        let constants = MaskConstants::new(units, self.rate, self.layer);
+        Ok(Dispatch::new(self, text, constants, Grid::elements(units)))
+    }
 }

@@ -1,15 +1,62 @@
-//! `dropout_backward`.
+//! The gradient through dropout.
 
+use super::mask::{Mask, MaskConstants};
+use crate::error::Result;
+use crate::number::Real;
 use crate::operation::activation::Elementwise;
-use crate::operation::contract::operation;
+use crate::operation::contract::{Operation, operation};
+use crate::operation::kernel::{Dispatch, Grid, Target, wgsl};
+use crate::operation::run::Run;
+use crate::operation::shapes::Shapes;
 
 operation! {
-    /// `input_gradient[B,U] = output_gradient[B,U] · mask / (1 - rate) · activation'(input)`,
-    /// where the fused `activation` made `input[B,U]`.
+    /// `input_gradient[B,U] = output_gradient[B,U] · mask / (1 - rate) · activation'`, with the mask
+    /// of [`Dropout`](super::Dropout), where `activation` is the function that made `input[B,U]`,
+    /// and its derivative is computed from that result.
     pub struct DropoutBackward("dropout_backward") {
         read output_gradient, read input, write input_gradient;
         activation: Elementwise,
+        /// That of the dropout.
         rate: f64,
+        /// That of the dropout.
         layer: u32,
+    }
+}
+
+impl Operation for DropoutBackward {
+    fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
+        shapes.fused(self.activation)?;
+        let columns = shapes.columns(self.input);
+        shapes.rows([self.output_gradient, self.input, self.input_gradient], columns)
+    }
+
+    fn run<T: Real>(&self, on: &Run<'_, T>) {
+        let shape = on.shape(self.input);
+        let mask = Mask::new(on, self.rate, self.layer);
+        let (gradient, input) = (on.real(self.output_gradient), on.real(self.input));
+        let mut result = on.real_mut(self.input_gradient);
+        for row in 0..shape.rows {
+            let first = row * shape.stride;
+            for i in first..first + shape.columns {
+                let slope = self.activation.derivative(input[i]) * mask.factor(i);
+                result[i] = (gradient[i] * slope).flushed();
+            }
+        }
+    }
+
+    fn dispatch(&self, target: &Target<'_>) -> Result<Dispatch> {
+        let units = target.columns(self.input)?;
+        let text = wgsl![
+            "shared/noise",
+            "shared/dropout",
+            "shared/rows",
+            "shared/fold",
+            "shared/elements",
+            "noise/dropout_backward"
+        ];
+        let constants = MaskConstants::new(units, self.rate, self.layer);
+        Ok(Dispatch::new(self, text, constants, Grid::elements(units))
+            .with_text(self.activation.text())
+            .overrides(self.activation.overrides()))
     }
 }

@@ -1,6 +1,13 @@
-//! `layer_normalize_backward`.
+//! The gradients of a layer normalization's parameters.
 
-use crate::operation::contract::operation;
+use super::moments::RowMoments;
+use super::parameter_gradients::parameter_gradients;
+use crate::error::Result;
+use crate::number::Real;
+use crate::operation::contract::{Operation, operation};
+use crate::operation::kernel::{Dispatch, Grid, RowConstants, Target, wgsl};
+use crate::operation::run::Run;
+use crate::operation::shapes::Shapes;
 
 operation! {
     /// `gamma_gradient[U] = sum over B of output_gradient[B,U] · normalized[B,U]`,
@@ -8,5 +15,40 @@ operation! {
     /// `normalized = (input - moments[B,0]) · moments[B,1]`.
     pub struct LayerNormalizeBackward("layer_normalize_backward") {
         read output_gradient, read input, read moments, write gamma_gradient, write beta_gradient;
+    }
+}
+
+impl Operation for LayerNormalizeBackward {
+    fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
+        let columns = shapes.columns(self.input);
+        shapes.rows([self.output_gradient, self.input], columns)?;
+        shapes.vectors([self.gamma_gradient, self.beta_gradient], columns)?;
+        shapes.rows([self.moments], 2)
+    }
+
+    fn run<T: Real>(&self, on: &Run<'_, T>) {
+        let moments = RowMoments::new(on, self.moments);
+        parameter_gradients(
+            on,
+            [self.output_gradient, self.input],
+            [self.gamma_gradient, self.beta_gradient],
+            |row, _, x| {
+                let [mean, inverse] = moments.of_row(row);
+                (x - mean) * inverse
+            },
+        );
+    }
+
+    fn dispatch(&self, target: &Target<'_>) -> Result<Dispatch> {
+        let units = target.columns(self.input)?;
+        let text = wgsl![
+            "shared/normalization",
+            "shared/fold",
+            "shared/elements",
+            "shared/column_sum",
+            "normalization/layer_normalize_backward"
+        ];
+        let grid = Grid::folded_columns(units, 16);
+        Ok(Dispatch::new(self, text, RowConstants::new(units), grid))
     }
 }

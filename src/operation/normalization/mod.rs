@@ -1,13 +1,17 @@
-//! normalization
+//! Normalization: values less their mean, divided by their standard deviation. A batch normalization
+//! does so for each column over the batch, a layer normalization for each row over its units.
 
 mod batch_moments;
 mod batch_normalize;
 mod batch_normalize_backward;
 mod batch_normalize_backward_input;
+mod cases;
 mod layer_normalize;
 mod layer_normalize_backward;
 mod layer_normalize_backward_input;
+mod moments;
 mod moving_average;
+mod parameter_gradients;
 
 pub use batch_moments::BatchMoments;
 pub use batch_normalize::BatchNormalize;

@@ -1,15 +1,16 @@
-//! optimizer
+//! Updates of all parameters by their gradients, one for each optimizer.
 
 mod adagrad;
 mod adam;
 mod amsgrad;
+mod cases;
 mod rms_prop;
 mod rule;
 mod sgd;
 
-pub use adagrad::Adagrad;
-pub use adam::Adam;
-pub use amsgrad::AmsGrad;
-pub use rms_prop::RmsProp;
+pub use adagrad::AdagradUpdate;
+pub use adam::AdamUpdate;
+pub use amsgrad::AmsGradUpdate;
+pub use rms_prop::RmsPropUpdate;
 pub use rule::AdamRule;
-pub use sgd::Sgd;
+pub use sgd::SgdUpdate;

@@ -1,11 +1,63 @@
-//! The constants that Adam and AMSGrad share.
+//! What Adam and AMSGrad share.
 
-/// The constants of [`Adam`](super::Adam) and [`AmsGrad`](super::AmsGrad); those of the step are in
-/// [`Step`](crate::table::Step).
+use crate::number::Real;
+use crate::table::Step;
+
+/// The constants of [`AdamUpdate`](super::AdamUpdate) and [`AmsGradUpdate`](super::AmsGradUpdate);
+/// those that change from step to step are in [`Step`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[allow(missing_docs, reason = "the fields are those of Adam")]
 pub struct AdamRule {
     pub beta_1: f64,
     pub beta_2: f64,
     pub epsilon: f64,
+}
+
+impl AdamRule {
+    /// The constants as kernels have them: `1 - beta_1`, `1 - beta_2`, `epsilon`.
+    pub(super) fn constants(&self) -> [f64; 3] {
+        [1.0 - self.beta_1, 1.0 - self.beta_2, self.epsilon]
+    }
+
+    /// The scalars of one update.
+    pub(super) fn scalars<T: Real>(&self, step: &Step) -> AdamScalars<T> {
+        let [one_minus_beta_1, one_minus_beta_2, epsilon] = self.constants().map(T::from_f64);
+        AdamScalars {
+            step_size: T::from_f64(step.step_size),
+            root_scale: T::from_f64(step.root_scale),
+            one_minus_beta_1,
+            one_minus_beta_2,
+            epsilon,
+            decay: T::from_f64(step.decay),
+        }
+    }
+}
+
+/// The scalars of one update.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct AdamScalars<T> {
+    /// The learning rate, bias-corrected.
+    pub step_size: T,
+    /// What the root of the second moment is multiplied by.
+    pub root_scale: T,
+    pub one_minus_beta_1: T,
+    pub one_minus_beta_2: T,
+    /// Added to the root of the second moment.
+    pub epsilon: T,
+    /// Share of each parameter that decays.
+    pub decay: T,
+}
+
+impl<T: Real> AdamScalars<T> {
+    /// Moves both moments towards the gradient and its square.
+    pub fn decay_moments(&self, g: T, m: &mut T, v: &mut T) {
+        *m = (*m + (g - *m) * self.one_minus_beta_1).flushed();
+        *v = (*v + (g.flushed_square() - *v) * self.one_minus_beta_2).flushed();
+    }
+
+    /// The parameter after its decay and its update.
+    pub fn updated(&self, w: T, m: T, v: T) -> T {
+        let root = v.sqrt() * self.root_scale + self.epsilon;
+        (w - w * self.decay) - self.step_size * m / root
+    }
 }

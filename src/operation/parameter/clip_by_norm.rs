@@ -1,11 +1,42 @@
-//! `clip_by_norm`.
+//! Clipping of a gradient by its norm, or by that of all gradients.
 
-use crate::operation::contract::operation;
+use crate::error::Result;
+use crate::number::Real;
+use crate::operation::contract::{Operation, operation};
+use crate::operation::kernel::{Dispatch, Grid, ParameterConstants, Target, wgsl};
+use crate::operation::run::Run;
+use crate::operation::shapes::Shapes;
 
 operation! {
-    /// `gradient *= limit / max(norm, limit)`, with the square of the norm given.
+    /// `gradient *= limit / max(norm, limit)`; `squared_norm[1]` holds the square of the norm.
     pub struct ClipByNorm("clip_by_norm") {
         read squared_norm, write gradient;
         limit: f64,
+    }
+}
+
+impl Operation for ClipByNorm {
+    fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
+        shapes.parameters([self.gradient])?;
+        shapes.vectors([self.squared_norm], 1)
+    }
+
+    fn run<T: Real>(&self, on: &Run<'_, T>) {
+        let limit = T::from_f64(self.limit);
+        let Some(&squared_norm) = on.real(self.squared_norm).first() else { return };
+        let norm = squared_norm.sqrt();
+        if norm > limit {
+            let scale = limit / norm;
+            for g in on.real_mut(self.gradient).iter_mut() {
+                *g = (*g * scale).flushed();
+            }
+        }
+    }
+
+    fn dispatch(&self, target: &Target<'_>) -> Result<Dispatch> {
+        let length = target.elements(self.gradient)?;
+        let text = wgsl!["shared/fold", "parameter/clip_by_norm"];
+        let constants = ParameterConstants::new(length, [self.limit]);
+        Ok(Dispatch::new(self, text, constants, Grid::parameters(length)))
     }
 }

@@ -1,11 +1,40 @@
-//! `clip_by_value`.
+//! Clipping of each value of a gradient.
 
-use crate::operation::contract::operation;
+use crate::error::Result;
+use crate::number::Real;
+use crate::operation::contract::{Operation, operation};
+use crate::operation::kernel::{Dispatch, Grid, ParameterConstants, Target, wgsl};
+use crate::operation::run::Run;
+use crate::operation::shapes::Shapes;
 
 operation! {
     /// Moves each value of the gradient into `[-limit, limit]`.
     pub struct ClipByValue("clip_by_value") {
         write gradient;
         limit: f64,
+    }
+}
+
+impl Operation for ClipByValue {
+    fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
+        shapes.parameters([self.gradient])
+    }
+
+    fn run<T: Real>(&self, on: &Run<'_, T>) {
+        let limit = T::from_f64(self.limit);
+        for g in on.real_mut(self.gradient).iter_mut() {
+            if *g > limit {
+                *g = limit;
+            } else if *g < -limit {
+                *g = -limit;
+            }
+        }
+    }
+
+    fn dispatch(&self, target: &Target<'_>) -> Result<Dispatch> {
+        let length = target.elements(self.gradient)?;
+        let text = wgsl!["shared/fold", "shared/nan", "parameter/clip_by_value"];
+        let constants = ParameterConstants::new(length, [self.limit]);
+        Ok(Dispatch::new(self, text, constants, Grid::parameters(length)))
     }
 }

@@ -1,6 +1,8 @@
-//! parameter
+//! Operations on parameters and their gradients: regularizers, clipping, and gradients of several
+//! batches added up.
 
 mod accumulate;
+mod cases;
 mod clip_by_norm;
 mod clip_by_value;
 mod penalty;

@@ -1,11 +1,57 @@
-//! `squared_norm`.
+//! The norm of one gradient, or of several.
 
-use crate::operation::contract::operation;
+use bytemuck::{Pod, Zeroable};
+
+use crate::error::Result;
+use crate::number::Real;
+use crate::operation::contract::{Operation, operation};
+use crate::operation::kernel::{Dispatch, Grid, Target, wgsl};
+use crate::operation::run::Run;
+use crate::operation::shapes::Shapes;
 
 operation! {
-    /// `sum = sum of squares of gradient`, added to what was there before unless it is the first.
+    /// `sum[1] += sum of squares of gradient`; `sum` begins at 0 if this gradient is the first.
     pub struct SquaredNorm("squared_norm") {
         read gradient, write sum;
         first: bool,
+    }
+}
+
+/// `Constants` in `parameter/squared_norm.wgsl`.
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+struct Constants {
+    length: u32,
+    first: u32,
+}
+
+impl Operation for SquaredNorm {
+    fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
+        shapes.parameters([self.gradient])?;
+        shapes.vectors([self.sum], 1)
+    }
+
+    fn run<T: Real>(&self, on: &Run<'_, T>) {
+        let (gradient, mut sum) = (on.real(self.gradient), on.real_mut(self.sum));
+        let Some(sum) = sum.first_mut() else { return };
+        if self.first {
+            *sum = T::ZERO;
+        }
+        // Sums of sums lose less than one long one.
+        for part in gradient.chunks(64) {
+            let mut squares = T::ZERO;
+            for &g in part {
+                squares += g.flushed_square();
+            }
+            *sum += squares;
+        }
+    }
+
+    fn dispatch(&self, target: &Target<'_>) -> Result<Dispatch> {
+        let length = target.elements(self.gradient)?;
+        let text = wgsl!["shared/sum", "parameter/squared_norm"];
+        let constants = Constants { length, first: u32::from(self.first) };
+        let dispatch = Dispatch::new(self, text, constants, Grid::parameters(1));
+        Ok(Dispatch { terms: length / 64, ..dispatch })
     }
 }

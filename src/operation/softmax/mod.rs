@@ -1,7 +1,9 @@
-//! softmax
+//! Softmax and the gradient through it.
 
-mod softmax;
-mod softmax_backward;
+mod backward;
+mod cases;
+mod forward;
+pub(crate) mod row;
 
-pub use softmax::Softmax;
-pub use softmax_backward::SoftmaxBackward;
+pub use backward::SoftmaxBackward;
+pub use forward::Softmax;

@@ -1,0 +1,14 @@
+// |y - expected|.
+fn loss_of(y: vec4<f32>, expected: vec4<f32>) -> vec4<f32> {
+    return abs(y - expected);
+}
+
+fn slope_of(y: vec4<f32>, expected: vec4<f32>) -> vec4<f32> {
+    let error = y - expected;
+    return sign(error);
+}
+
+// Nothing is right or wrong.
+fn right_of(y: vec4<f32>, expected: vec4<f32>) -> vec4<f32> {
+    return vec4<f32>(0.0);
+}

@@ -1,0 +1,5 @@
+// (prediction - expected)^2.
+fn metric_of(prediction: vec4<f32>, expected: vec4<f32>) -> vec4<f32> {
+    let error = prediction - expected;
+    return error * error;
+}

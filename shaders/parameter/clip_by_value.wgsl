@@ -1,0 +1,22 @@
+// Moves each value of a gradient into [-limit, limit].
+struct Constants {
+    length: u32,
+    limit: f32,
+}
+
+@group(0) @binding(1) var<uniform> constants: Constants;
+@group(0) @binding(2) var<storage, read_write> gradient: array<vec4<f32>>;
+
+@compute @workgroup_size(64)
+fn main(
+    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+) {
+    let index = folded_index(id, groups);
+    if (index >= constants.length / 4u) {
+        return;
+    }
+    let limit = vec4<f32>(constants.limit);
+    let g = gradient[index];
+    gradient[index] = keep_nan(g, clamp(g, -limit, limit));
+}

@@ -1,0 +1,256 @@
+//! What a step reads: rows in an upload slot, or a region of a buffer on the device.
+
+use std::sync::Arc;
+
+use wgpu::{BufferUsages, BufferViewMut, WriteOnly};
+
+use super::staging::Slot;
+use super::table::byte_size;
+use crate::error::{Error, Result};
+use crate::program::{Buffer, BufferId, Column, Feed, Program, Role};
+
+/// What lies where in a slot.
+pub(super) struct Layout {
+    program: Arc<Program>,
+    /// In the order in which they lie.
+    regions: Vec<Region>,
+    /// Bytes of a slot.
+    pub size: u64,
+}
+
+/// A buffer's place in a slot.
+struct Region {
+    id: BufferId,
+    start: u64,
+    end: u64,
+    row_bytes: u64,
+}
+
+impl Layout {
+    /// For up to `capacity` rows, after `header` bytes.
+    pub fn new(program: Arc<Program>, capacity: usize, header: u64) -> Self {
+        let mut end = header;
+        let mut regions = Vec::new();
+        for role in [Role::SampleWeight, Role::Target, Role::Input] {
+            for (id, buffer) in program.of_role(role) {
+                let start = end.next_multiple_of(wgpu::MAP_ALIGNMENT);
+                end = start + byte_size(buffer, capacity);
+                regions.push(Region { id, start, end, row_bytes: row_bytes(buffer) });
+            }
+        }
+        Layout { program, regions, size: end.next_multiple_of(wgpu::COPY_BUFFER_ALIGNMENT) }
+    }
+}
+
+/// Bytes from one row to the next on the device.
+fn row_bytes(buffer: &Buffer) -> u64 {
+    byte_size(buffer, 1)
+}
+
+/// Where the rows of one column come from.
+#[derive(Debug, Clone)]
+pub(super) enum Rows {
+    /// So many of them are in the slot.
+    Written(usize),
+    /// They lie on the device, one after the other without padding, from a byte on.
+    Region(wgpu::Buffer, u64),
+}
+
+/// Memory for the rows of one step of a [`GpuExecutor`](super::GpuExecutor), mapped from the
+/// device: what is written is copied once more, on the device, by the step itself.
+pub struct GpuFeed {
+    slot: Arc<Slot>,
+    /// `None` once it is on its way to the device.
+    view: Option<BufferViewMut>,
+    layout: Arc<Layout>,
+    rows: usize,
+    columns: Vec<Rows>,
+}
+
+impl std::fmt::Debug for GpuFeed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("GpuFeed").field("rows", &self.rows).finish_non_exhaustive()
+    }
+}
+
+impl GpuFeed {
+    /// A lent slot for `rows` rows.
+    pub(super) fn new(
+        slot: Arc<Slot>,
+        view: BufferViewMut,
+        layout: Arc<Layout>,
+        rows: usize,
+    ) -> Self {
+        let mut columns = slot.take_columns();
+        columns.clear();
+        columns.resize(layout.regions.len(), Rows::Written(0));
+        GpuFeed { slot, view: Some(view), layout, rows, columns }
+    }
+
+    /// Takes the rows of buffer `id` from `buffer` on the device, from byte `offset` on: as many
+    /// rows as the feed has, one after the other without padding, as the buffer's elements are
+    /// stored (`u8`, `u32` or `f32`). They are copied by the step's own encoder, so they are what
+    /// the buffer holds when that is submitted.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if the host does not fill buffer `id`, if `buffer` lacks the usage
+    /// `COPY_SRC`, is too small, or if a row does not begin at a multiple of four bytes.
+    pub fn copy_from(&mut self, id: BufferId, buffer: &wgpu::Buffer, offset: u64) -> Result<()> {
+        let place = self.layout.regions.iter().position(|region| region.id == id);
+        let column = place.and_then(|place| self.columns.get_mut(place)).ok_or_else(|| {
+            Error::argument("feed", "has no such column; give a buffer that the host fills")
+        })?;
+        let described = self.layout.program.buffer(id);
+        let row = described.row_bytes() as u64;
+        let refused = |problem: String| Err(Error::argument("buffer", problem));
+        if !buffer.usage().contains(BufferUsages::COPY_SRC) {
+            return refused("cannot be copied from; create it with BufferUsages::COPY_SRC".into());
+        }
+        let aligned = wgpu::COPY_BUFFER_ALIGNMENT;
+        if !offset.is_multiple_of(aligned) || !row.is_multiple_of(aligned) {
+            let problem = format!(
+                "gives rows of {row} bytes from byte {offset} on; both must be multiples of \
+                 {aligned}"
+            );
+            return refused(problem);
+        }
+        let end = row.checked_mul(self.rows as u64).and_then(|bytes| bytes.checked_add(offset));
+        if end.is_none_or(|end| end > buffer.size()) {
+            let (size, rows, name) = (buffer.size(), self.rows, &described.name);
+            let problem = format!(
+                "holds {size} bytes; {rows} rows of {row} bytes from byte {offset} on are more \
+                 ({name})"
+            );
+            return refused(problem);
+        }
+        *column = Rows::Region(buffer.clone(), offset);
+        Ok(())
+    }
+
+    pub(super) fn is_of(&self, layout: &Arc<Layout>) -> bool {
+        Arc::ptr_eq(&self.layout, layout)
+    }
+
+    pub(super) fn slot(&self) -> &Arc<Slot> {
+        &self.slot
+    }
+
+    /// Each buffer, and where its rows come from.
+    pub(super) fn filled(&self) -> impl Iterator<Item = (BufferId, &Buffer, &Rows)> {
+        let regions = self.layout.regions.iter().zip(&self.columns);
+        regions.map(|(region, rows)| (region.id, self.layout.program.buffer(region.id), rows))
+    }
+
+    /// Writes the slot's header and unmaps the slot.
+    pub(super) fn seal(&mut self, header: &[&[u8]]) {
+        if let Some(mut view) = self.view.take() {
+            let mut start = 0;
+            for bytes in header {
+                view.slice(start..start + bytes.len()).copy_from_slice(bytes);
+                start += bytes.len();
+            }
+            drop(view);
+            self.slot.buffer.unmap();
+        }
+    }
+
+    /// Records the copies of what `wanted` says: `to` locates a buffer of the program.
+    pub(super) fn copy<'a>(
+        &self,
+        encoder: &mut wgpu::CommandEncoder,
+        wanted: impl Fn(Role) -> bool,
+        to: impl Fn(BufferId) -> Result<(&'a wgpu::Buffer, u64)>,
+    ) -> Result<()> {
+        let rows = self.rows as u64;
+        for (region, from) in self.layout.regions.iter().zip(&self.columns) {
+            let described = self.layout.program.buffer(region.id);
+            if !wanted(described.role) {
+                continue;
+            }
+            let (to, offset) = to(region.id)?;
+            let row = described.row_bytes() as u64;
+            match from {
+                Rows::Written(_) => {
+                    let from = &self.slot.buffer;
+                    let bytes = region.row_bytes * rows;
+                    encoder.copy_buffer_to_buffer(from, region.start, to, offset, bytes);
+                }
+                Rows::Region(from, start) if row == region.row_bytes => {
+                    encoder.copy_buffer_to_buffer(from, *start, to, offset, row * rows);
+                }
+                Rows::Region(from, start) => {
+                    // The rows on the device are padded.
+                    for number in 0..rows {
+                        let (start, end) =
+                            (start + number * row, offset + number * region.row_bytes);
+                        encoder.copy_buffer_to_buffer(from, start, to, end, row);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for GpuFeed {
+    fn drop(&mut self) {
+        // The slot must not be lent again while it is still viewed.
+        let mapped = self.view.take().is_some();
+        self.slot.give_back(mapped, std::mem::take(&mut self.columns));
+    }
+}
+
+impl Feed for GpuFeed {
+    type Column<'a> = GpuColumn<'a>;
+
+    fn rows(&self) -> usize {
+        self.rows
+    }
+
+    fn columns(&mut self) -> impl Iterator<Item = (BufferId, GpuColumn<'_>)> {
+        let (rows, program) = (self.rows, &self.layout.program);
+        let mut rest = self.view.as_mut().map(|view| view.slice(..));
+        let mut start = 0;
+        self.layout.regions.iter().zip(&mut self.columns).filter_map(move |(region, filled)| {
+            let (_, from) = rest.take()?.split_at((region.start - start) as usize);
+            let (memory, others) = from.split_at((region.end - region.start) as usize);
+            (start, rest) = (region.end, Some(others));
+            let buffer = program.buffer(region.id);
+            let memory = Memory(memory);
+            let row_bytes = region.row_bytes as usize;
+            Some((region.id, GpuColumn { memory, row_bytes, buffer, rows, filled }))
+        })
+    }
+}
+
+/// Mapped memory that is only written.
+struct Memory<'a>(WriteOnly<'a, [u8]>);
+
+// SAFETY: it is an exclusive reference to bytes, which may go to another thread as `&mut [u8]` may;
+// wgpu says so of sized types only.
+unsafe impl Send for Memory<'_> {}
+
+/// The rows of one buffer in a [`GpuFeed`].
+pub struct GpuColumn<'a> {
+    memory: Memory<'a>,
+    row_bytes: usize,
+    buffer: &'a Buffer,
+    rows: usize,
+    filled: &'a mut Rows,
+}
+
+impl Column for GpuColumn<'_> {
+    fn push(&mut self, row: &[u8]) -> Result<()> {
+        let filled = match self.filled {
+            Rows::Written(rows) => *rows,
+            Rows::Region(..) => 0,
+        };
+        self.buffer.check_row(row.len(), filled, self.rows)?;
+        let start = filled * self.row_bytes;
+        let mut memory = self.memory.0.slice(start..start + self.row_bytes);
+        memory.slice(..row.len()).copy_from_slice(row);
+        memory.slice(row.len()..).fill(0);
+        *self.filled = Rows::Written(filled + 1);
+        Ok(())
+    }
+}

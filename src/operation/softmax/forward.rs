@@ -1,0 +1,37 @@
+//! Softmax.
+
+use super::row::softmax_row;
+use crate::error::Result;
+use crate::number::Real;
+use crate::operation::contract::{Operation, operation};
+use crate::operation::kernel::{Dispatch, Grid, RowConstants, Target, wgsl};
+use crate::operation::run::Run;
+use crate::operation::shapes::Shapes;
+
+operation! {
+    /// `output[B,U] = exp(input[B,U]) / sum over U of exp(input[B,U])`, row by row.
+    pub struct Softmax("softmax") {
+        read input, write output;
+    }
+}
+
+impl Operation for Softmax {
+    fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
+        shapes.rows([self.input, self.output], shapes.columns(self.input))
+    }
+
+    fn run<T: Real>(&self, on: &Run<'_, T>) {
+        let shape = on.shape(self.input);
+        let (input, mut output) = (on.real(self.input), on.real_mut(self.output));
+        let rows = input.chunks_exact(shape.stride).zip(output.chunks_exact_mut(shape.stride));
+        for (input, output) in rows.take(shape.rows) {
+            softmax_row(&input[..shape.columns], &mut output[..shape.columns]);
+        }
+    }
+
+    fn dispatch(&self, target: &Target<'_>) -> Result<Dispatch> {
+        let constants = RowConstants::new(target.columns(self.input)?);
+        let text = wgsl!["shared/dense", "shared/rows", "softmax/forward"];
+        Ok(Dispatch::new(self, text, constants, Grid::rows(32)))
+    }
+}
