@@ -1,12 +1,11 @@
-//! How the parity suite tries expressions and what stands beside them.
+//! How the parity suite tries expressions and sums over a row.
 
-use super::{Map, RowSum, SampleLoss, SampleMetric};
+use super::{Map, RowSum};
 use crate::error::Result;
 use crate::number::approximate::Approximate;
 use crate::number::bounds;
 use crate::number::expression::{Expression, Formula};
 use crate::operation::case::{Case, Cases, Form, ROWS_BEYOND, Values};
-use crate::table::{Element, Role, Rows};
 
 /// The numbers that an operand is tried with.
 #[derive(Debug, Clone, Copy)]
@@ -269,42 +268,6 @@ impl Cases for RowSum {
     }
 }
 
-impl Cases for SampleLoss {
-    fn forms() -> Vec<Form> {
-        let mistakes = [
-            ("no weight in the loss", "value[row].x * sample_weight", "value[row].x"),
-            ("the loss before forgotten", "loss[row] += weighted", "loss[row] = weighted"),
-            ("no weight in the gradient", "sample_weight * shape.scale", "shape.scale"),
-            ("no scale", "* shape.scale", ""),
-            ("the sum for the mean", "* step.inverse_rows", ""),
-            ("rows beyond the live ones written", "row >= step.live_rows", "row > step.live_rows"),
-            ("right predictions", "counted(counts[row], 0u", "counted(counts[row], 1u"),
-        ];
-        let form = Form::new::<Self>("", |shape, seed| sample_loss(shape, Values::new(seed)));
-        vec![form.mutations(&mistakes)]
-    }
-}
-
-impl Cases for SampleMetric {
-    fn forms() -> Vec<Form> {
-        let form = |name: &str, weighted: bool| {
-            Form::new::<Self>(name, move |shape, seed| {
-                sample_metric(shape, weighted, Values::new(seed))
-            })
-        };
-        let mistakes = [
-            ("no weight", "constants.weighted == 1u", "false"),
-            ("the sums before forgotten", "sums[row] +=", "sums[row] ="),
-            ("rows beyond the live ones written", "row >= step.live_rows", "row > step.live_rows"),
-        ];
-        let unweighted = [("a weight", "constants.weighted == 1u", "true")];
-        vec![
-            form("weighted", true).mutations(&mistakes),
-            form("unweighted", false).mutations(&unweighted),
-        ]
-    }
-}
-
 fn row_sum(shape: [usize; 3], mut values: Values) -> Result<Case> {
     let [rows, _, units] = shape;
     let mut case = Case::new(shape);
@@ -315,58 +278,5 @@ fn row_sum(shape: [usize; 3], mut values: Values) -> Result<Case> {
     let size = |row: &[f64]| row.iter().map(|x| x.abs()).sum();
     case.expect(output, x.chunks(units).map(|row| bounds::dot(units, size(row))).collect());
     case.fill(input, x);
-    Ok(case)
-}
-
-fn sample_loss(shape: [usize; 3], mut values: Values) -> Result<Case> {
-    const SCALE: f64 = 0.625;
-    let [rows, ..] = shape;
-    let mut case = Case::new(shape);
-    case.step.number = 5;
-    let column = |case: &mut Case, name: &str, role| {
-        case.table.add(name, role, Element::Real, Rows::Batch, 1)
-    };
-    let value = column(&mut case, "value", Role::Activation)?;
-    let sample_weights = column(&mut case, "sample_weights", Role::SampleWeight)?;
-    let loss = column(&mut case, "loss", Role::Metric)?;
-    let counts = case.table.add("counts", Role::Metric, Element::U32, Rows::Batch, 2)?;
-    let gradient = column(&mut case, "gradient", Role::Activation)?;
-    case.push(SampleLoss { value, sample_weights, loss, counts, gradient, scale: SCALE })?;
-    let (x, weights) = (values.scaled(rows, 3.0), values.positive(rows));
-    let before = values.positive(rows);
-    let added = x.iter().zip(&weights).zip(&before);
-    case.expect(
-        loss,
-        added.map(|((x, weight), b)| bounds::rounded(b.abs() + (x * weight).abs())).collect(),
-    );
-    let divisor = rows as f64;
-    case.expect(
-        gradient,
-        weights.iter().map(|weight| bounds::rounded(weight * SCALE / divisor)).collect(),
-    );
-    case.expect(counts, vec![0.0; rows * 2]);
-    case.fill(value, x);
-    case.fill(sample_weights, weights);
-    case.fill(loss, before);
-    case.fill(counts, values.below(rows * 2, 2));
-    Ok(case)
-}
-
-fn sample_metric(shape: [usize; 3], weighted: bool, mut values: Values) -> Result<Case> {
-    let [rows, ..] = shape;
-    let mut case = Case::new(shape);
-    let value = case.table.activation("value", 1)?;
-    let sample_weights =
-        case.table.add("sample_weights", Role::SampleWeight, Element::Real, Rows::Batch, 1)?;
-    let sums = case.table.add("sums", Role::Metric, Element::Real, Rows::Batch, 2)?;
-    case.push(SampleMetric { value, sample_weights, sums, weighted })?;
-    let (x, weights) = (values.scaled(rows, 3.0), values.positive(rows));
-    let before = values.positive(rows * 2);
-    // Sums of numbers below 1, 3 and 1.
-    let most = before.chunks(2).flat_map(|sums| [sums[0] + 3.0, sums[1] + 1.0]);
-    case.expect(sums, most.map(bounds::rounded).collect());
-    case.fill(value, x);
-    case.fill(sample_weights, weights);
-    case.fill(sums, before);
     Ok(case)
 }

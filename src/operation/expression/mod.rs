@@ -1,5 +1,5 @@
-//! What users' own layers, losses and metrics consist of: elementwise expressions, sums over a sample's
-//! values, and the loss and the metric that are told for each sample.
+//! What users' own layers, losses and metrics consist of: elementwise expressions, and sums over a
+//! sample's values.
 //!
 //! All kernels of this project are plain WGSL files, but for that of [`Map`]: a file for each
 //! expression that a user may write cannot exist beforehand. So [`Map`] joins two plain files with a
@@ -8,11 +8,7 @@
 mod cases;
 mod map;
 mod row_sum;
-mod sample_loss;
-mod sample_metric;
 mod text;
 
 pub use map::Map;
 pub use row_sum::RowSum;
-pub use sample_loss::SampleLoss;
-pub use sample_metric::SampleMetric;

@@ -7,6 +7,7 @@ mod confusion_matrix;
 mod function;
 mod pointwise_metric;
 mod rows;
+mod sample_metric;
 mod thresholds;
 mod top_k;
 
@@ -16,5 +17,6 @@ pub use binary_histogram::BinaryHistogram;
 pub use confusion_matrix::ConfusionMatrix;
 pub use function::MetricFunction;
 pub use pointwise_metric::PointwiseMetric;
+pub use sample_metric::SampleMetric;
 pub use thresholds::Thresholds;
 pub use top_k::TopK;

@@ -6,19 +6,16 @@
 @group(0) @binding(5) var<storage, read_write> counts: array<vec2<u32>>;
 @group(0) @binding(6) var<storage, read_write> gradient: array<vec4<f32>>;
 
-@compute @workgroup_size(64)
-fn main(
-    @builtin(global_invocation_id) id: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
-    let row = folded_index(id, groups);
+@compute @workgroup_size(32)
+fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+    let row = id.x;
     if (row >= step.live_rows) {
         return;
     }
     let sample_weight = sample_weights[row];
-    let weighted = value[row].x * sample_weight;
-    let nonfinite = any_nonfinite(vec4<f32>(value[row].x, weighted, 0.0, 0.0));
-    loss[row] += weighted;
+    let row_loss = value[row].x;
+    let nonfinite = any_nonfinite(vec4<f32>(row_loss, row_loss * sample_weight, 0.0, 0.0));
+    loss[row] += row_loss * sample_weight;
     counts[row] = counted(counts[row], 0u, nonfinite);
     gradient[row] = vec4<f32>(sample_weight * shape.scale * step.inverse_rows, 0.0, 0.0, 0.0);
 }
