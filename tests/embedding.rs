@@ -320,13 +320,13 @@ fn steps_are_recorded_after_a_fit_that_broke_or_was_cancelled() {
     };
     for end in [&broken as &dyn Fn(&mut Model), &cancelled] {
         let mut model = model(&gpu, &data);
-        pollster::block_on(model.prepare_steps(2)).unwrap();
+        block_on(model.prepare_steps(2)).unwrap();
         end(&mut model);
         let batch = Batch { data: &data, indices: &[0, 1] };
         let before = model.test_on_batch(batch).unwrap();
         record(&mut model);
         // Its scores alone, and not those of the steps of fit.
-        let scores = pollster::block_on(model.take_scores()).unwrap();
+        let scores = block_on(model.take_scores()).unwrap();
         assert_eq!(scores, Some(before));
     }
 }

@@ -20,7 +20,7 @@ fn main(
     }
     var z = vec4<f32>(0.0);
     for (var i = 0u; i < 4u; i += 1u) {
-        z[i] = standard_normal(noise(shape.layer, index * 4u + i));
+        z[i] = standard_normal(noise(shape.layer, place_in_batch(index) + i));
     }
     output[index] = live_or(input[index] + shape.standard_deviation * z, index % row_quads(), 0.0);
 }

@@ -24,7 +24,7 @@ fn main(
     let deviation = sqrt(variance[quad] + shape.epsilon);
     let normalized = (x - mean[quad]) / deviation;
     // The part of the gradient that the batch's own mean and variance cancel.
-    let cancelled = (beta_gradient[quad] + normalized * gamma_gradient[quad]) * step.inverse_rows;
+    let cancelled = (beta_gradient[quad] + normalized * gamma_gradient[quad]) * step.inverse_live_rows;
     let scale = (gamma[quad] + shape.gamma_offset) / deviation;
     let gradient = scale * (output_gradient[index] - cancelled) * activation_derivative(x);
     input_gradient[index] = live_or(gradient, quad, 0.0);

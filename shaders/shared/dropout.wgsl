@@ -12,7 +12,7 @@ struct Dropout {
 fn factors(quad: u32) -> vec4<f32> {
     var kept = vec4<f32>(0.0);
     for (var i = 0u; i < 4u; i += 1u) {
-        if (noise(shape.layer, quad * 4u + i) >= shape.threshold) {
+        if (noise(shape.layer, place_in_batch(quad) + i) >= shape.threshold) {
             kept[i] = shape.scale;
         }
     }

@@ -10,3 +10,8 @@ fn mixed(bits: u32) -> u32 {
 fn noise(layer: u32, index: u32) -> u32 {
     return mixed(mixed(mixed(index ^ step.noise_0) + layer) ^ step.noise_1);
 }
+
+// Where the first value of a quad of this part lies in the whole batch.
+fn place_in_batch(quad: u32) -> u32 {
+    return (step.first_row * row_quads() + quad) * 4u;
+}

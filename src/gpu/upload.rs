@@ -14,7 +14,7 @@ use crate::operation::kernel::size;
 use crate::program::{Feed, Pass, Program, Step};
 
 /// Bytes of the step's uniform: `shared/step.wgsl`.
-const STEP_BYTES: u64 = 32;
+const STEP_BYTES: u64 = 48;
 
 /// The same and the step's serial, by which the host learns that the device has run the step.
 const HEADER_BYTES: u64 = STEP_BYTES + 4;
@@ -192,17 +192,21 @@ impl Upload {
 }
 
 /// The content of the step's uniform.
-fn scalars(step: &Step) -> Result<[u32; 8]> {
+fn scalars(step: &Step) -> Result<[u32; 12]> {
     let bits = |value: f64| (value as f32).to_bits();
     Ok([
         size(step.live_rows)?,
         // It is only compared with 0 and reported, so it may wrap around.
         step.number as u32,
         bits(step.step_size),
-        bits(1.0 / step.live_rows.max(1) as f64),
+        bits(1.0 / step.batch_rows.max(1) as f64),
         bits(step.root_scale),
         bits(step.decay),
         step.noise as u32,
         (step.noise >> 32) as u32,
+        size(step.first_row)?,
+        bits(1.0 / step.live_rows.max(1) as f64),
+        0,
+        0,
     ])
 }

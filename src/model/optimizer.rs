@@ -120,7 +120,7 @@ impl Optimizer {
         };
         let decay = learning_rate * self.weight_decay();
         let updates = number.is_multiple_of(accumulated);
-        Step { live_rows, number, updates, step_size, root_scale, decay, noise: 0 }
+        Step { number, updates, step_size, root_scale, decay, ..Step::forward(live_rows) }
     }
 }
 

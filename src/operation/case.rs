@@ -45,6 +45,12 @@ impl Case {
         Case { table, ops: Vec::new(), inputs: Vec::new(), outputs: Vec::new(), step, shape }
     }
 
+    /// Makes its rows the last part of a larger batch.
+    pub fn in_a_larger_batch(&mut self) {
+        let rows = self.step.live_rows;
+        self.step = Step { batch_rows: 2 * rows + 3, first_row: rows + 3, ..self.step };
+    }
+
     /// Adds an operation.
     ///
     /// # Errors

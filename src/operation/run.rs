@@ -30,6 +30,8 @@ pub struct RowShape {
     pub columns: usize,
     /// Elements from one row to the next.
     pub stride: usize,
+    /// Elements of the whole batch that come before this part of it.
+    pub before: usize,
 }
 
 impl<T: Real> Run<'_, T> {
@@ -41,7 +43,8 @@ impl<T: Real> Run<'_, T> {
     /// The live rows of `id`.
     pub fn shape(&self, id: BufferId) -> RowShape {
         let buffer = self.table.buffer(id);
-        RowShape { rows: self.rows(), columns: buffer.columns, stride: buffer.stride() }
+        let (columns, stride) = (buffer.columns, buffer.stride());
+        RowShape { rows: self.rows(), columns, stride, before: self.step.first_row * stride }
     }
 
     /// The reals of `id`, padding included.

@@ -3,10 +3,17 @@
 use crate::random::{Random, Stream};
 
 /// The scalars of one step, computed by the host in f64.
+///
+/// A batch runs as a whole, or in parts one after the other, whose gradients add up to those of the
+/// whole: a part divides by the rows of the whole batch.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Step {
-    /// Samples in this batch.
+    /// Samples in this part of the batch.
     pub live_rows: usize,
+    /// Samples in the whole batch.
+    pub batch_rows: usize,
+    /// How many samples of the batch come before this part: 0 for a whole batch.
+    pub first_row: usize,
     /// The number of this step, from 1; 0 outside training.
     pub number: u64,
     /// Whether it ends with an update, which accumulating steps do not.
@@ -27,6 +34,8 @@ impl Step {
     pub fn forward(live_rows: usize) -> Self {
         Step {
             live_rows,
+            batch_rows: live_rows,
+            first_row: 0,
             number: 0,
             updates: false,
             step_size: 0.0,
@@ -34,6 +43,12 @@ impl Step {
             decay: 0.0,
             noise: 0,
         }
+    }
+
+    /// The part of this step's batch that begins at `first_row` and has so many rows. What is random
+    /// goes by a row's place in the whole batch.
+    pub fn part(self, first_row: usize, live_rows: usize) -> Self {
+        Step { first_row, live_rows, ..self }
     }
 
     /// The same with the random bits that belong to this seed and step.

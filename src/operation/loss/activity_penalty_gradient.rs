@@ -29,7 +29,7 @@ impl Operation for ActivityPenaltyGradient {
     fn run<T: Real>(&self, on: &Run<'_, T>) {
         let shape = on.shape(self.value);
         let [l1, l2] = [self.l1, self.l2].map(T::from_f64);
-        let inverse_rows = T::ONE / T::from_f64(shape.rows as f64);
+        let inverse_rows = T::ONE / T::from_f64(on.step.batch_rows as f64);
         let (value, mut gradient) = (on.real(self.value), on.real_mut(self.input_gradient));
         let rows = value.chunks_exact(shape.stride).zip(gradient.chunks_exact_mut(shape.stride));
         for (value, gradient) in rows.take(shape.rows) {

@@ -22,12 +22,13 @@ const NO_DERIVATIVE: Mistake = ("no derivative", "* activation_derivative(x)", "
 const ROWS_BEYOND: Mistake =
     ("rows beyond the live ones written", "row >= step.live_rows", "false");
 /// Mistakes that every loss can make.
-const OF_LOSSES: [Mistake; 7] = [
+const OF_LOSSES: [Mistake; 8] = [
     ("a loss that is not added to", "loss[row] += row_loss", "loss[row] = row_loss"),
     ("a loss without its weight", "row_loss * sample_weight", "row_loss"),
     ("a gradient without its weight", "sample_weight * shape.scale", "shape.scale"),
     ("a gradient without the loss' weight", "* shape.scale *", "*"),
     ("no mean over the batch", "* step.inverse_rows", "* 1.0"),
+    ("by the rows of this part", "step.inverse_rows", "step.inverse_live_rows"),
     ("counts that are not added to", "before.x + select", "select"),
     ROWS_BEYOND,
 ];
@@ -236,9 +237,10 @@ impl Buffers {
             losses.iter().zip(totals).map(|(error, total)| error + added(total)).collect()
         });
         case.expect(self.counts, vec![0.0; rows * 2]);
+        let batch_rows = case.step.batch_rows;
         case.expect_by(self.gradient, move |result| {
             let bound = |(i, value): (usize, f64)| {
-                let scale = SCALE * weights[i / units] / rows as f64;
+                let scale = SCALE * weights[i / units] / batch_rows as f64;
                 gradients[i / units][i % units] * scale + bounds::rounded(value)
             };
             result(self.gradient).into_iter().enumerate().map(bound).collect()
@@ -269,6 +271,7 @@ fn sample_loss([rows, inputs, _]: [usize; 3], mut values: Values) -> Result<Case
 fn softmax_crossentropy(shape: [usize; 3], mut values: Values) -> Result<Case> {
     let [rows, _, units] = shape;
     let mut case = Case::new(shape);
+    case.in_a_larger_batch();
     let buffers = Buffers::new(&mut case, Element::U32, 1)?;
     let Buffers { outputs: logits_id, targets: labels, sample_weights, .. } = buffers;
     let Buffers { loss, counts, gradient, .. } = buffers;
@@ -298,6 +301,7 @@ fn softmax_crossentropy(shape: [usize; 3], mut values: Values) -> Result<Case> {
 fn categorical_crossentropy(shape: [usize; 3], mut values: Values) -> Result<Case> {
     let [rows, _, units] = shape;
     let mut case = Case::new(shape);
+    case.in_a_larger_batch();
     let buffers = Buffers::new(&mut case, Element::Real, units)?;
     let Buffers { outputs: logits_id, targets, sample_weights, loss, counts, gradient } = buffers;
     case.push(CategoricalCrossentropy {
@@ -341,6 +345,7 @@ fn pointwise_loss(
 ) -> Result<Case> {
     let [rows, _, units] = shape;
     let mut case = Case::new(shape);
+    case.in_a_larger_batch();
     let buffers = Buffers::new(&mut case, Element::Real, units)?;
     let Buffers { outputs, targets, sample_weights, loss, counts, gradient } = buffers;
     case.push(PointwiseLoss {
@@ -414,6 +419,7 @@ fn activity_penalty_gradient(
 ) -> Result<Case> {
     let [rows, _, units] = shape;
     let mut case = Case::new(shape);
+    case.in_a_larger_batch();
     let value = case.table.activation("value", units)?;
     let input_gradient = case.table.activation("input_gradient", units)?;
     case.push(ActivityPenaltyGradient { value, input_gradient, activation, l1: L1, l2: L2 })?;
@@ -427,7 +433,7 @@ fn activity_penalty_gradient(
         let l1 = if y == 0.0 { Approximate::exact(0.0) } else { l1 };
         let slope =
             Approximate { value: activation.derivative(y), error: activation.derivative_bound(y) };
-        let inverse_rows = Approximate::constant(1.0 / rows as f64);
+        let inverse_rows = Approximate::constant(1.0 / case.step.batch_rows as f64);
         ((l1 + l2 * Approximate::exact(y)) * inverse_rows * slope).error
     };
     case.expect(input_gradient, y.iter().map(error).collect());

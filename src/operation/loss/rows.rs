@@ -54,7 +54,7 @@ impl LossRows {
         mut each: impl FnMut(usize, &[T], &mut [T]) -> RowLoss<T>,
     ) {
         let shape = on.shape(self.outputs);
-        let inverse_rows = T::ONE / T::from_f64(shape.rows as f64);
+        let inverse_rows = T::ONE / T::from_f64(on.step.batch_rows as f64);
         let scale = T::from_f64(self.scale);
         let (outputs, sample_weights) = (on.real(self.outputs), on.real(self.sample_weights));
         let (mut loss, mut gradient) = (on.real_mut(self.loss), on.real_mut(self.gradient));

@@ -14,6 +14,9 @@ const LAYER: u32 = 3;
 const RATE: f64 = 0.3;
 const DEVIATION: f64 = 0.25;
 
+const NO_PLACE: (&str, &str, &str) =
+    ("the place in this part alone", "(step.first_row * row_quads() + quad)", "quad");
+
 impl Cases for Dropout {
     fn forms() -> Vec<Form> {
         let mistakes = [
@@ -21,6 +24,7 @@ impl Cases for Dropout {
             ("no layer", "+ layer)", ")"),
             ("half the noise", "^ step.noise_1", ""),
             ("no scale", "kept[i] = shape.scale", "kept[i] = 1.0"),
+            NO_PLACE,
         ];
         let form = Form::new::<Self>("", |shape, seed| dropout(shape, Values::new(seed)));
         vec![form.mutations(&mistakes)]
@@ -29,7 +33,8 @@ impl Cases for Dropout {
 
 impl Cases for DropoutBackward {
     fn forms() -> Vec<Form> {
-        let another_mask = ("another mask", "quad * 4u + i)", "quad * 4u + i + 1u)");
+        let another_mask =
+            ("another mask", "place_in_batch(quad) + i)", "place_in_batch(quad) + i + 1u)");
         let no_derivative = ("no derivative", "activation_derivative(input[index]) * ", "");
         let form = |activation: Elementwise| {
             let form = Form::new::<Self>(activation.name(), move |shape, seed| {
@@ -53,8 +58,13 @@ impl Cases for GaussianNoise {
             ("other bits", "0x7feb352du", "0x7feb352fu"),
             ("no layer", "+ layer)", ")"),
             ("half the noise", "^ step.noise_1", ""),
-            ("the noise of the next value", "index * 4u + i)", "index * 4u + i + 1u)"),
+            (
+                "the noise of the next value",
+                "place_in_batch(index) + i)",
+                "place_in_batch(index) + i + 1u)",
+            ),
             ("another deviation", "shape.standard_deviation * z", "z"),
+            NO_PLACE,
             ("noise alone", "input[index] + shape", "shape"),
             ("no root of 2", "1.41421356 * p", "p"),
             ("a uniform distribution", "p * x", "x"),
@@ -74,6 +84,7 @@ fn dropout(shape: [usize; 3], mut values: Values) -> Result<Case> {
     let [rows, _, units] = shape;
     let mut case = Case::new(shape);
     case.step.noise = NOISE;
+    case.in_a_larger_batch();
     let input = case.table.activation("input", units)?;
     let output = case.table.activation("output", units)?;
     case.push(Dropout { input, output, rate: RATE, layer: LAYER })?;
@@ -94,6 +105,7 @@ fn dropout_backward(
     let [rows, _, units] = shape;
     let mut case = Case::new(shape);
     case.step.noise = NOISE;
+    case.in_a_larger_batch();
     let output_gradient = case.table.activation("output_gradient", units)?;
     let input = case.table.activation("value", units)?;
     let input_gradient = case.table.activation("input_gradient", units)?;
@@ -131,13 +143,14 @@ fn gaussian_noise(shape: [usize; 3], mut values: Values) -> Result<Case> {
     let [rows, _, units] = shape;
     let mut case = Case::new(shape);
     case.step.noise = NOISE;
+    case.in_a_larger_batch();
     let input = case.table.activation("input", units)?;
     let output = case.table.activation("output", units)?;
     case.push(GaussianNoise { input, output, standard_deviation: DEVIATION, layer: LAYER })?;
     let stride = units.next_multiple_of(4);
     let x = values.signed(rows * units);
     let error = |(i, &x): (usize, &f64)| {
-        let index = i / units * stride + i % units;
+        let index = (rows + 3 + i / units) * stride + i % units;
         let bits = noise(NOISE, LAYER, index as u32);
         (Approximate::exact(x) + Approximate::constant(DEVIATION) * standard_normal(bits)).error
     };

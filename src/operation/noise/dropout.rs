@@ -32,7 +32,7 @@ impl Operation for Dropout {
         for row in 0..shape.rows {
             let first = row * shape.stride;
             for i in first..first + shape.columns {
-                output[i] = input[i] * mask.factor(i);
+                output[i] = input[i] * mask.factor(shape.before + i);
             }
         }
     }

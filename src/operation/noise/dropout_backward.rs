@@ -38,7 +38,7 @@ impl Operation for DropoutBackward {
         for row in 0..shape.rows {
             let first = row * shape.stride;
             for i in first..first + shape.columns {
-                let slope = self.activation.derivative(input[i]) * mask.factor(i);
+                let slope = self.activation.derivative(input[i]) * mask.factor(shape.before + i);
                 result[i] = (gradient[i] * slope).flushed();
             }
         }

@@ -73,7 +73,7 @@ fn gaussian_noise<T: Real>(
     for row in 0..shape.rows {
         let first = row * shape.stride;
         for i in first..first + shape.columns {
-            let z: T = standard_normal(noise(step_noise, layer, i as u32));
+            let z: T = standard_normal(noise(step_noise, layer, (shape.before + i) as u32));
             output[i] = input[i] + standard_deviation * z;
         }
     }
@@ -88,7 +88,7 @@ mod tests {
     fn noise_has_the_moments_and_tails_of_the_standard_normal_distribution() {
         let n = 400_000usize;
         let mut output = vec![0.0f64; n];
-        let shape = RowShape { rows: n / 8, columns: 8, stride: 8 };
+        let shape = RowShape { rows: n / 8, columns: 8, stride: 8, before: 0 };
         gaussian_noise(&vec![0.0; n], &mut output, shape, 1.0, (0x1234_5678_9abc, 3));
         let moment = |power: i32| output.iter().map(|z| z.powi(power)).sum::<f64>() / n as f64;
         // The expected moments, and five standard errors: moment 2k has variance m(4k) - m(2k)².

@@ -37,7 +37,7 @@ impl<T: Real> Mask<T> {
         }
     }
 
-    /// `1 / (1 - rate)` or 0: what the value at `index` is multiplied by.
+    /// `1 / (1 - rate)` or 0: what the value at `index` of the whole batch is multiplied by.
     pub fn factor(&self, index: usize) -> T {
         let kept = noise(self.noise, self.layer, index as u32) >= self.threshold;
         if kept { self.scale } else { T::ZERO }

@@ -135,7 +135,8 @@ impl Cases for BatchNormalizeBackwardInput {
             NO_OFFSET,
             ("the mean's part left out", "beta_gradient[quad] + normalized", "normalized"),
             ("the variance's part left out", "+ normalized * gamma_gradient[quad]", ""),
-            ("not by the rows", "* step.inverse_rows", ""),
+            ("not by the rows", "* step.inverse_live_rows", ""),
+            ("by the rows of the whole batch", "step.inverse_live_rows", "step.inverse_rows"),
             (
                 "not by the deviation",
                 "(gamma[quad] + shape.gamma_offset) / deviation",
@@ -203,7 +204,7 @@ impl Cases for LayerNormalizeBackwardInput {
             (
                 "a mean over the rows",
                 "products) / f32(shape.units)",
-                "products) * step.inverse_rows",
+                "products) * step.inverse_live_rows",
             ),
             NO_OFFSET,
             ("not by the deviation", "inverse * inner", "inner"),
@@ -457,6 +458,7 @@ fn batch_normalize_backward_input(
 ) -> Result<Case> {
     let [rows, _, units] = shape;
     let mut case = Case::new(shape);
+    case.in_a_larger_batch();
     let output_gradient = case.table.activation("output_gradient", units)?;
     let input = case.table.activation("input", units)?;
     let [mean, variance] = column_moments(&mut case.table, units)?;
