@@ -37,6 +37,9 @@ pub trait Buffers {
 
     /// Shows each buffer in the order of the kernel's bindings.
     fn each(&self, see: &mut dyn FnMut(Access, BufferId));
+
+    /// The same, to put others in their places.
+    fn each_mut(&mut self, see: &mut dyn FnMut(Access, &mut BufferId));
 }
 
 /// What an operation is: the shapes that it takes, the function that computes it on the CPU and the
@@ -85,6 +88,16 @@ macro_rules! operation {
                 see: &mut dyn FnMut($crate::operation::contract::Access, $crate::table::BufferId),
             ) {
                 $(see($crate::operation::contract::access!($access), self.$buffer);)+
+            }
+
+            fn each_mut(
+                &mut self,
+                see: &mut dyn FnMut(
+                    $crate::operation::contract::Access,
+                    &mut $crate::table::BufferId,
+                ),
+            ) {
+                $(see($crate::operation::contract::access!($access), &mut self.$buffer);)+
             }
         }
     };

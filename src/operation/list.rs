@@ -121,6 +121,13 @@ macro_rules! define {
                 }
             }
 
+            /// The same, to put others in their places.
+            pub fn each_mut(&mut self, see: &mut dyn FnMut(Access, &mut BufferId)) {
+                match self {
+                    $(Op::$name(op) => op.each_mut(see),)+
+                }
+            }
+
             fn check_operation(&self, shapes: &Shapes<'_>) -> Result<()> {
                 match self {
                     $(Op::$name(op) => op.check(shapes),)+

@@ -21,6 +21,7 @@ pub mod parameter;
 mod run;
 mod shapes;
 pub mod softmax;
+mod tape;
 
 pub use columns::*;
 pub use contract::{Access, Buffers, Operation};
@@ -39,3 +40,4 @@ pub use parameter::*;
 pub use run::{RowShape, Run};
 pub use shapes::Shapes;
 pub use softmax::*;
+pub use tape::{Derivative, Differentiable, Rule, Tape};

@@ -57,6 +57,11 @@ impl Buffers for Map {
         self.operands().for_each(|id| see(Access::Read, id));
         see(Access::Write, self.output);
     }
+
+    fn each_mut(&mut self, see: &mut dyn FnMut(Access, &mut BufferId)) {
+        self.operands.iter_mut().flatten().for_each(|id| see(Access::Read, id));
+        see(Access::Write, &mut self.output);
+    }
 }
 
 impl Operation for Map {

@@ -6,6 +6,7 @@
 //! function that `text` writes for the expression, and every form of it is validated like the files.
 
 mod cases;
+mod gradient;
 mod map;
 mod row_sum;
 mod text;

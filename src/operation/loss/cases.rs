@@ -258,6 +258,7 @@ impl Cases for SampleLoss {
 
 fn sample_loss([rows, inputs, _]: [usize; 3], mut values: Values) -> Result<Case> {
     let mut case = Case::new([rows, inputs, 1]);
+    case.in_a_larger_batch();
     let buffers = Buffers::new(&mut case, Element::Real, 1)?;
     let Buffers { outputs: value, sample_weights, loss, counts, gradient, .. } = buffers;
     case.push(SampleLoss { value, sample_weights, loss, counts, gradient, scale: SCALE })?;

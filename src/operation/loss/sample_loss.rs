@@ -7,6 +7,7 @@ use crate::operation::contract::{Operation, operation};
 use crate::operation::kernel::{Dispatch, Grid, Target, wgsl};
 use crate::operation::run::Run;
 use crate::operation::shapes::Shapes;
+use crate::operation::tape::{Differentiable, Rule};
 
 operation! {
     /// Adds `value[B,1]`, times each sample's weight, to `loss[B]`, notes in `counts[B,1]` the number
@@ -43,4 +44,11 @@ impl Operation for SampleLoss {
         let constants = self.rows().constants(target, 0.0)?;
         Ok(Dispatch::new(self, text, constants, Grid::rows(32)))
     }
+}
+
+impl Differentiable for SampleLoss {
+    const RULE: Rule<Self> = Rule::Begins(|op, tape| {
+        tape.contribute(op.value, op.gradient);
+        Ok(())
+    });
 }

@@ -7,6 +7,7 @@ use crate::operation::contract::{Operation, operation};
 use crate::operation::kernel::{Dispatch, Grid, Target, wgsl};
 use crate::operation::run::Run;
 use crate::operation::shapes::Shapes;
+use crate::operation::tape::{Differentiable, Rule};
 
 operation! {
     /// `sums[B,0] += w · value[B,1]`, `sums[B,1] += w`, where `w` is the sample's weight if
@@ -41,4 +42,8 @@ impl Operation for SampleMetric {
         let constants = MetricConstants::new(target.columns(self.value)?, self.weighted);
         Ok(Dispatch::new(self, wgsl!["metric/sample_metric"], constants, Grid::rows(32)))
     }
+}
+
+impl Differentiable for SampleMetric {
+    const RULE: Rule<Self> = Rule::Stops("metrics are watched, not trained");
 }
