@@ -101,6 +101,7 @@ pub use model::{
     Adagrad, Adam, Clip, Compiled, EpsilonRule, Functional, Initializer, Input, InputType, Layer,
     Objective, Optimizer, Regularizer, RmsProp, Schedule, Sequential, Sgd, schedule,
 };
+pub use number::expression::Expression;
 pub use operation::activation::Activation;
 pub use training::{
     Answer, Backend, Callback, ConfusionMatrix, Control, EpochRecord, EpochStart, Evaluate, Fit,

@@ -4,11 +4,12 @@
 use minibatch::operation::{self, Op};
 use std::sync::Arc;
 
-use minibatch::Gpu;
 use minibatch::cpu::CpuExecutor;
 use minibatch::gpu::GpuExecutor;
+use minibatch::number::expression::Formula;
 use minibatch::operation::activation::Elementwise;
 use minibatch::program::{BufferId, Element, Pass, ProgramBuilder, Role, Rows, Step};
+use minibatch::{Expression, Gpu};
 
 const ROWS: usize = 3;
 const UNITS: usize = 6;
@@ -245,4 +246,47 @@ fn activity_penalties_keep_a_nan() {
             "value",
         );
     }
+}
+
+/// What an expression is of a NaN or of numbers that it is not defined for, as a map of two operands.
+#[test]
+fn expressions_keep_a_nan_and_make_one_where_they_are_undefined() {
+    let [x, y] = &Expression::operands();
+    let one = || Expression::from(1.0);
+    let functions = [
+        x.abs(),
+        x.sign(),
+        x.min(y),
+        y.min(x),
+        x.max(y),
+        y.max(x),
+        x.if_positive(one(), one()),
+        x.powf(1.5) + y,
+        x.exp() + x.tanh() * x.sigmoid(),
+        x.ln() - x.sqrt(),
+        y / x,
+    ];
+    let map = |builder: &mut ProgramBuilder, id: &dyn Fn(&str) -> BufferId, of: &Expression| {
+        let expression = builder.expression(Formula::new(of).unwrap());
+        operation::Map::new(&[id("input"), id("value")], id("output"), expression).unwrap().into()
+    };
+    for function in functions {
+        assert_shows(|builder, id| map(builder, id, &function), "input");
+    }
+    // The other numbers are between 0.5 and 1.25.
+    let below = &(x - 1.0);
+    for function in [below.ln(), below.sqrt(), below.powf(0.75), below.powf(-0.75)] {
+        assert_shows(|builder, id| map(builder, id, &function), "nothing");
+    }
+}
+
+#[test]
+fn sums_over_a_row_keep_a_nan() {
+    assert_shows(
+        |builder, id| {
+            let output = builder.activation("sum", 1).unwrap();
+            operation::RowSum { input: id("input"), output }.into()
+        },
+        "input",
+    );
 }

@@ -30,6 +30,19 @@ pub fn exp(x: f64) -> f64 {
     (3.0 + 2.0 * x.abs()) * ULP
 }
 
+/// Of `1 / (1 + exp(-x))`, when `x` is off by `error`. The slope is at most 1/4; exp reaches the result
+/// `y` by `y(1 - y)`; then a sum and a division (2.5 ULP).
+pub fn sigmoid(x: f64, error: f64) -> f64 {
+    let y = 1.0 / (1.0 + (-x).exp());
+    0.25 * error + y * (1.0 - y) * exp(x) + 4.0 * ULP * y + smallest()
+}
+
+/// Of `tanh(x)`, when `x` is off by `error`. WGSL defines tanh by sinh / cosh, and these by exp: an
+/// absolute error near 0.
+pub fn tanh(x: f64, error: f64) -> f64 {
+    error + 2.0 * exp(x.abs().min(15.0)) + 4.0 * ULP
+}
+
 /// Of the normal distribution by Abramowitz and Stegun 7.1.26: half of its own 1.5e-7, and the
 /// rounding of a polynomial of five terms whose coefficients reach 1.5, times exp(-x²/2).
 pub fn normal_distribution(x: f64) -> f64 {

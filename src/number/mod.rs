@@ -3,6 +3,7 @@
 
 pub mod approximate;
 pub mod bounds;
+pub mod expression;
 mod real;
 
 pub use real::{Matrix, Real};

@@ -4,12 +4,15 @@ use super::columns::{Concatenate, Slice};
 use super::contract::{Access, Buffers, Operation};
 use super::dense::{DenseBackwardInput, DenseBackwardWeights, DenseForward};
 use super::elementwise::{Activate, ActivateBackward, Add, Convert};
+use super::expression::{Map, RowSum};
 use super::kernel::{Dispatch, Target};
 use super::loss::{
-    ActivityPenalty, ActivityPenaltyGradient, CategoricalCrossentropy, PointwiseLoss,
+    ActivityPenalty, ActivityPenaltyGradient, CategoricalCrossentropy, PointwiseLoss, SampleLoss,
     SoftmaxCrossentropy,
 };
-use super::metric::{Argmax, BinaryHistogram, ConfusionMatrix, PointwiseMetric, TopK};
+use super::metric::{
+    Argmax, BinaryHistogram, ConfusionMatrix, PointwiseMetric, SampleMetric, TopK,
+};
 use super::noise::{Dropout, DropoutBackward, GaussianNoise};
 use super::normalization::{
     BatchMoments, BatchNormalize, BatchNormalizeBackward, BatchNormalizeBackwardInput,
@@ -42,6 +45,8 @@ macro_rules! for_each_operation {
             Concatenate,
             Slice,
             GaussianNoise,
+            Map,
+            RowSum,
             BatchMoments,
             MovingAverage,
             BatchNormalize,
@@ -55,11 +60,13 @@ macro_rules! for_each_operation {
             SoftmaxCrossentropy,
             CategoricalCrossentropy,
             PointwiseLoss,
+            SampleLoss,
             Argmax,
             TopK,
             PointwiseMetric,
             BinaryHistogram,
             ConfusionMatrix,
+            SampleMetric,
             Penalty,
             PenaltyGradient,
             DenseBackwardWeights,

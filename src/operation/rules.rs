@@ -2,7 +2,7 @@
 
 use super::list::{Op, for_each_operation};
 use super::tape::{Differentiable, Rule, Tape};
-use super::*;
+
 use crate::error::Result;
 
 /// How gradients pass an operation.
@@ -21,7 +21,7 @@ macro_rules! collect {
         /// How gradients pass `op`.
         pub fn direction(op: &Op) -> Direction {
             match op {
-                $(Op::$name(_) => match <$name as Differentiable>::RULE {
+                $(Op::$name(_) => match <super::$name as Differentiable>::RULE {
                     Rule::Begins(_) => Direction::Begins,
                     Rule::Reverse(_) => Direction::Reverse,
                     Rule::Stops(why) => Direction::Stops(why),
@@ -35,7 +35,7 @@ macro_rules! collect {
         /// Those of [`Tape::push`].
         pub fn reverse(op: &Op, tape: &mut Tape) -> Result<()> {
             match op {
-                $(Op::$name(op) => match <$name as Differentiable>::RULE {
+                $(Op::$name(op) => match <super::$name as Differentiable>::RULE {
                     Rule::Begins(rule) | Rule::Reverse(rule) => rule(op, tape),
                     Rule::Stops(_) => Ok(()),
                 },)+

@@ -2,8 +2,9 @@
 
 use super::{BufferId, Element, Pass, Program, Role, Rows};
 use crate::error::Result;
+use crate::number::expression::Formula;
 use crate::operation::Op;
-use crate::table::Table;
+use crate::table::{ExpressionId, Table};
 
 /// Makes a [`Program`]. Each operation is checked when it is added.
 #[derive(Debug, Default)]
@@ -20,6 +21,11 @@ impl ProgramBuilder {
     /// A program over buffers that exist already.
     pub fn from_table(table: Table) -> Self {
         ProgramBuilder { program: Program { table, ..Program::default() } }
+    }
+
+    /// The number of an expression for [`Op::Map`].
+    pub fn expression(&mut self, formula: Formula) -> ExpressionId {
+        self.program.table.add_expression(formula)
     }
 
     /// Adds a buffer in an allocation of its own.

@@ -8,4 +8,4 @@ mod tables;
 pub use buffer::{Buffer, BufferId, Element, Placement, Role, Rows};
 pub use memory::{Memory, Storage};
 pub use step::Step;
-pub use tables::Table;
+pub use tables::{ExpressionId, Table};

@@ -2,15 +2,21 @@
 
 use super::buffer::{Buffer, BufferId, Element, Placement, Role, Rows};
 use crate::error::{Error, Result};
+use crate::number::expression::Formula;
 
 /// Values a row, but of arenas: 4 GiB of f32, which no device binds at once. Sizes up to here are
 /// rounded up and added without a thought of overflow.
 const MOST_COLUMNS: usize = 1 << 30;
 
-/// The named buffers of a program.
+/// The number of an expression in its program's table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ExpressionId(usize);
+
+/// The named buffers of a program, and the expressions that its operations compute.
 #[derive(Debug, Clone, Default)]
 pub struct Table {
     buffers: Vec<Buffer>,
+    expressions: Vec<Formula>,
 }
 
 impl Table {
@@ -153,6 +159,21 @@ impl Table {
         })?;
         self.buffers[arena.index()].columns = end;
         Ok(id)
+    }
+
+    /// The expression of `id`.
+    pub fn expression(&self, id: ExpressionId) -> &Formula {
+        // Ids are only made by the table that they belong to.
+        &self.expressions[id.0]
+    }
+
+    /// The number of that expression, which is added unless it is there.
+    pub fn add_expression(&mut self, formula: Formula) -> ExpressionId {
+        let known = self.expressions.iter().position(|other| *other == formula);
+        ExpressionId(known.unwrap_or_else(|| {
+            self.expressions.push(formula);
+            self.expressions.len() - 1
+        }))
     }
 
     fn place(&mut self, buffer: Buffer) -> Result<BufferId> {

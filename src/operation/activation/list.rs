@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::function::{Function, Told};
 use crate::number::Real;
-use crate::number::bounds::{ULP, exp, log_one_plus_exp, normal_distribution, smallest};
+use crate::number::bounds::{self, ULP, exp, log_one_plus_exp, normal_distribution, smallest};
 use crate::operation::kernel::shader;
 
 macro_rules! activations {
@@ -405,10 +405,7 @@ activations! {
             y * (T::ONE - y)
         }
         fn bound(x: f64, error: f64, _: f64) -> f64 {
-            let y: f64 = sigmoid(x);
-            // The slope is at most 1/4; exp reaches the result by y(1 - y); then a sum and a division
-            // (2.5 ULP).
-            0.25 * error + y * (1.0 - y) * exp(x) + 4.0 * ULP * y + smallest()
+            bounds::sigmoid(x, error)
         }
         fn derivative_bound(y: f64, _: f64) -> f64 {
             rounded_derivative(y)
@@ -430,8 +427,7 @@ activations! {
             T::ONE - y * y
         }
         fn bound(x: f64, error: f64, _: f64) -> f64 {
-            // WGSL defines tanh by sinh / cosh, and these by exp: an absolute error near 0.
-            error + 2.0 * exp(x.abs().min(15.0)) + 4.0 * ULP
+            bounds::tanh(x, error)
         }
         fn derivative_bound(y: f64, _: f64) -> f64 {
             rounded_derivative(y)

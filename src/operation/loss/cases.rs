@@ -2,7 +2,7 @@
 
 use super::{
     ActivityPenalty, ActivityPenaltyGradient, CategoricalCrossentropy, LossFunction, PointwiseLoss,
-    SoftmaxCrossentropy,
+    SampleLoss, SoftmaxCrossentropy,
 };
 use crate::error::Result;
 use crate::number::approximate::Approximate;
@@ -246,6 +246,27 @@ impl Buffers {
             result(self.gradient).into_iter().enumerate().map(bound).collect()
         });
     }
+}
+
+impl Cases for SampleLoss {
+    fn forms() -> Vec<Form> {
+        let right = ("right predictions", "counted(counts[row], 0u", "counted(counts[row], 1u");
+        let form = Form::new::<Self>("", |shape, seed| sample_loss(shape, Values::new(seed)));
+        vec![form.mutations(&OF_LOSSES).mutations(&[right])]
+    }
+}
+
+fn sample_loss([rows, inputs, _]: [usize; 3], mut values: Values) -> Result<Case> {
+    let mut case = Case::new([rows, inputs, 1]);
+    case.in_a_larger_batch();
+    let buffers = Buffers::new(&mut case, Element::Real, 1)?;
+    let Buffers { outputs: value, sample_weights, loss, counts, gradient, .. } = buffers;
+    case.push(SampleLoss { value, sample_weights, loss, counts, gradient, scale: SCALE })?;
+    let given = [values.scaled(rows, 3.0), vec![0.0; rows]];
+    // The value is given, and the gradient is 1.
+    let exact = (0..rows).map(|_| RowBounds { loss: 0.0, gradient: vec![0.0] }).collect();
+    buffers.fill(&mut case, given, exact, values);
+    Ok(case)
 }
 
 fn softmax_crossentropy(shape: [usize; 3], mut values: Values) -> Result<Case> {

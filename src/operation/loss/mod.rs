@@ -8,6 +8,7 @@ mod function;
 mod gradient;
 mod pointwise_loss;
 mod rows;
+mod sample_loss;
 mod softmax_crossentropy;
 
 pub use activity_penalty::ActivityPenalty;
@@ -15,4 +16,5 @@ pub use activity_penalty_gradient::ActivityPenaltyGradient;
 pub use categorical_crossentropy::CategoricalCrossentropy;
 pub use function::LossFunction;
 pub use pointwise_loss::PointwiseLoss;
+pub use sample_loss::SampleLoss;
 pub use softmax_crossentropy::SoftmaxCrossentropy;

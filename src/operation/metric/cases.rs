@@ -1,7 +1,8 @@
 //! How the parity suite tries the metrics.
 
 use super::{
-    Argmax, BinaryHistogram, ConfusionMatrix, MetricFunction, PointwiseMetric, Thresholds, TopK,
+    Argmax, BinaryHistogram, ConfusionMatrix, MetricFunction, PointwiseMetric, SampleMetric,
+    Thresholds, TopK,
 };
 use crate::error::Result;
 use crate::number::bounds;
@@ -180,6 +181,25 @@ impl Cases for ConfusionMatrix {
     }
 }
 
+impl Cases for SampleMetric {
+    fn forms() -> Vec<Form> {
+        let form = |weighted: bool| {
+            let form = Form::new::<Self>(suffix(weighted).trim(), move |shape, seed| {
+                sample_metric(shape, weighted, Values::new(seed))
+            });
+            match weighted {
+                true => form.mutations(&[NO_WEIGHT, ROWS_BEYOND]),
+                false => form.mutations(&[
+                    ALWAYS_A_WEIGHT,
+                    ("not added to", "sums[row] +=", "sums[row] ="),
+                    ("another element", "value[row].x", "value[row].y"),
+                ]),
+            }
+        };
+        vec![form(true), form(false)]
+    }
+}
+
 fn argmax(shape: [usize; 3], mut values: Values) -> Result<Case> {
     let [rows, _, units] = shape;
     let mut case = Case::new(shape);
@@ -205,6 +225,26 @@ fn top_k(shape: [usize; 3], k: usize, weighted: bool, mut values: Values) -> Res
         },
     };
     metric.case(shape, given, values)
+}
+
+fn sample_metric(
+    [rows, inputs, _]: [usize; 3],
+    weighted: bool,
+    mut values: Values,
+) -> Result<Case> {
+    let given = [values.scaled(rows, 3.0), vec![0.0; rows]];
+    let metric = RowSums {
+        labels: false,
+        columns: 2,
+        weighted,
+        // A product and a sum.
+        terms: 3,
+        off_by: &|_, _| vec![0.0; 2],
+        op: &|[value, _, sample_weights, sums]| {
+            SampleMetric { value, sample_weights, sums, weighted }.into()
+        },
+    };
+    metric.case([rows, inputs, 1], given, values)
 }
 
 fn pointwise_metric(

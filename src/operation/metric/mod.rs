@@ -8,6 +8,7 @@ mod function;
 mod gradient;
 mod pointwise_metric;
 mod rows;
+mod sample_metric;
 mod thresholds;
 mod top_k;
 
@@ -17,5 +18,6 @@ pub use binary_histogram::BinaryHistogram;
 pub use confusion_matrix::ConfusionMatrix;
 pub use function::MetricFunction;
 pub use pointwise_metric::PointwiseMetric;
+pub use sample_metric::SampleMetric;
 pub use thresholds::Thresholds;
 pub use top_k::TopK;
