@@ -5,8 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde::{Deserialize, Serialize};
 
 use super::optimizer::Optimizer;
-use super::{Compiled, Dense, Input, Layer, Objective};
+use super::{Compiled, CustomLayer, CustomObjects, Dense, Input, Layer, Objective};
+use crate::error::Result;
 use crate::operation::activation::Activation;
+use crate::program::{Graph, Value};
 
 /// A value in a [`Functional`] model or a clone of it, `[batch, width]`: what goes into one of its
 /// layers.
@@ -169,6 +171,17 @@ impl Functional {
         self.push(None, NodeKind::Layer { layer: layer.into(), of })
     }
 
+    /// Adds a [layer of the user's own](super::CustomLayer) on `value`, by whose name a saved model asks
+    /// for it.
+    pub fn custom(
+        &mut self,
+        value: Tensor,
+        name: &str,
+        function: impl Fn(&mut Graph, &Value) -> Result<Value> + Send + Sync + 'static,
+    ) -> Tensor {
+        self.layer(value, CustomLayer::new(name, function))
+    }
+
     /// Adds a layer on `value` under a name of its own.
     pub fn named(&mut self, name: &str, value: Tensor, layer: impl Into<Layer>) -> Tensor {
         let of = self.place(value);
@@ -278,6 +291,15 @@ impl Functional {
     /// Its layers.
     pub fn layers(&self) -> impl Iterator<Item = &Layer> {
         (0..self.nodes.len()).filter_map(|place| self.layer_at(place))
+    }
+
+    /// Gives the layers that were read from a file and are the user's own their closures.
+    pub fn supply(&mut self, objects: &CustomObjects) {
+        for node in &mut self.nodes {
+            if let NodeKind::Layer { layer: Layer::Custom(layer), .. } = &mut node.kind {
+                objects.supply(layer);
+            }
+        }
     }
 
     /// The layer whose own step is at `place`.

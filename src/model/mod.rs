@@ -25,8 +25,8 @@ pub use file::{Weights, tensors};
 pub use functional::{Functional, Node, NodeKind, Output, Tensor};
 pub use input::{Input, InputType};
 pub use layer::{
-    ActivationLayer, BatchNormalization, Dense, Dropout, Flatten, GaussianNoise, Layer,
-    LayerNormalization, Normalization, Rescaling,
+    ActivationLayer, BatchNormalization, CustomLayer, CustomObjects, Dense, Dropout, Flatten,
+    GaussianNoise, Layer, LayerNormalization, Normalization, Rescaling,
 };
 pub use lower::lower;
 pub(crate) use lower::{Lowered, lowered};

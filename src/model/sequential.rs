@@ -5,12 +5,14 @@ use serde::{Deserialize, Serialize};
 use super::Dense;
 use super::optimizer::Optimizer;
 use super::{
-    BatchNormalization, Compiled, Dropout, Flatten, Functional, GaussianNoise, Input, Layer,
-    LayerNormalization, Objective,
+    BatchNormalization, Compiled, CustomLayer, Dropout, Flatten, Functional, GaussianNoise, Input,
+    Layer, LayerNormalization, Objective,
 };
+use crate::error::Result;
 use crate::loss::Loss;
 use crate::metric::Metric;
 use crate::operation::activation::Activation;
+use crate::program::{Graph, Value};
 
 /// Layers one after the other, as [Keras' class](https://keras.io/api/models/sequential/).
 ///
@@ -38,6 +40,15 @@ impl Sequential {
     pub fn layer(mut self, layer: impl Into<Layer>) -> Self {
         self.layers.push(layer.into());
         self
+    }
+
+    /// Appends a [layer of the user's own](CustomLayer), by whose name a saved model asks for it.
+    pub fn custom(
+        self,
+        name: &str,
+        function: impl Fn(&mut Graph, &Value) -> Result<Value> + Send + Sync + 'static,
+    ) -> Self {
+        self.layer(CustomLayer::new(name, function))
     }
 
     /// Appends an activation. After a dense layer without one it becomes a part of it.

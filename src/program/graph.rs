@@ -758,7 +758,7 @@ impl Graph {
     }
 
     /// A new value of the scope.
-    fn result(&mut self, shape: &[usize]) -> Result<Value> {
+    pub(super) fn result(&mut self, shape: &[usize]) -> Result<Value> {
         let columns = shape.iter().fold(1usize, |product, &length| product.saturating_mul(length));
         let name = self.fresh_name("output");
         let buffer = self.table.activation(name, columns)?;

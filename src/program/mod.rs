@@ -4,6 +4,7 @@
 mod builder;
 mod canonical;
 mod compile;
+mod expression;
 mod feed;
 mod fusion;
 mod gradient;

@@ -9,7 +9,7 @@ use super::pass::Pass;
 use super::reuse::shared_buffers;
 use crate::error::Result;
 use crate::operation::{Access, Derivative, Op};
-use crate::table::{Buffer, BufferId, Role, Table};
+use crate::table::{Buffer, BufferId, Role};
 
 /// A program without its update, and the buffers that the update is made of.
 pub(crate) struct Placed {
@@ -59,7 +59,7 @@ impl Lists {
 /// live at the same time.
 ///
 /// # Errors
-/// Those of [`Table`] and of [`Op::check`].
+/// Those of [`Table`](crate::table::Table) and of [`Op::check`].
 pub(super) fn place(
     graph: Graph,
     gradients: &[(BufferId, Option<BufferId>)],
@@ -70,7 +70,7 @@ pub(super) fn place(
     if reuse {
         lists.share_buffers(&graph);
     }
-    let mut table = Table::new();
+    let mut table = graph.table.without_buffers();
     // Names with a dot, which an input cannot have.
     let mut arena = |name: &str| table.arena(format!("all.{name}"));
     let (parameters, gradient_arena) = (arena("parameters")?, arena("gradients")?);

@@ -25,6 +25,11 @@ impl Table {
         Self::default()
     }
 
+    /// A table of the same expressions, under the same numbers, without buffers.
+    pub fn without_buffers(&self) -> Self {
+        Table { buffers: Vec::new(), expressions: self.expressions.clone() }
+    }
+
     /// The buffer of `id`.
     pub fn buffer(&self, id: BufferId) -> &Buffer {
         // Ids are only made by the table that they belong to.

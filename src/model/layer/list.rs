@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::activation::ActivationLayer;
 use super::batch_normalization::BatchNormalization;
 use super::contract::Forward;
+use super::custom::CustomLayer;
 use super::dense::Dense;
 use super::dropout::Dropout;
 use super::flatten::Flatten;
@@ -76,4 +77,5 @@ layers! {
     Normalization(Normalization),
     Rescaling(Rescaling),
     Flatten(Flatten),
+    Custom(CustomLayer),
 }

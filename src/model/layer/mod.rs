@@ -3,6 +3,7 @@
 mod activation;
 mod batch_normalization;
 mod contract;
+mod custom;
 mod dense;
 mod dropout;
 mod flatten;
@@ -14,6 +15,7 @@ mod rescaling;
 
 pub use activation::ActivationLayer;
 pub use batch_normalization::BatchNormalization;
+pub use custom::{CustomLayer, CustomObjects};
 pub use dense::Dense;
 pub use dropout::Dropout;
 pub use flatten::Flatten;
