@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::CustomLoss;
+
 /// What training minimises: the mean over the samples of a batch, each times its sample weight
 /// (as in Keras, the sum is divided by the number of samples, not by the sum of the weights).
 ///
@@ -9,7 +11,7 @@ use serde::{Deserialize, Serialize};
 /// layer, so that they stay exact where a probability underflows. If the last layer is linear, its
 /// outputs are taken as logits: `from_logits=True` in
 /// [Keras](https://keras.io/api/losses/probabilistic_losses/).
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Loss {
@@ -36,6 +38,8 @@ pub enum Loss {
         /// Where it becomes linear; 1 in Keras.
         delta: f64,
     },
+    /// One of the user's own, see [`Loss::custom`].
+    Custom(CustomLoss),
 }
 
 /// What is counted as right.
@@ -56,7 +60,10 @@ impl Loss {
                 Some(Accuracy::Sample)
             }
             Loss::BinaryCrossentropy { .. } => Some(Accuracy::Output),
-            Loss::MeanSquaredError | Loss::MeanAbsoluteError | Loss::Huber { .. } => None,
+            Loss::MeanSquaredError
+            | Loss::MeanAbsoluteError
+            | Loss::Huber { .. }
+            | Loss::Custom(_) => None,
         }
     }
 

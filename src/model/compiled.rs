@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Functional;
+use super::{CustomObjects, Functional};
 use super::optimizer::Optimizer;
 use super::schedule::Schedule;
 use crate::loss::Loss;
@@ -44,6 +44,14 @@ impl Objective {
     pub fn weighted_metrics(mut self, metrics: impl IntoIterator<Item = Metric>) -> Self {
         self.weighted_metrics = metrics.into_iter().collect();
         self
+    }
+}
+
+impl Compiled {
+    /// Gives the layers and losses that were read from a file and are the user's own their closures.
+    pub fn supply(&mut self, objects: &CustomObjects) {
+        self.architecture.supply(objects);
+        self.objectives.iter_mut().for_each(|(_, objective)| objective.loss.supply(objects));
     }
 }
 

@@ -199,7 +199,8 @@ pub(super) fn push_metric(
         | Loss::BinaryCrossentropy { .. }
         | Loss::MeanSquaredError
         | Loss::MeanAbsoluteError
-        | Loss::Huber { .. } => index(graph, "labels", targets),
+        | Loss::Huber { .. }
+        | Loss::Custom(_) => index(graph, "labels", targets),
     };
     let top = |graph: &mut Graph, k| -> Result<BufferId> {
         let labels = labels(graph)?;

@@ -3,6 +3,7 @@
 
 mod check;
 mod compiled;
+mod custom_loss;
 mod file;
 pub(crate) mod functional;
 mod input;
@@ -20,6 +21,7 @@ mod update;
 
 pub use crate::program::Initializer;
 pub use compiled::{Compiled, Objective};
+pub use custom_loss::CustomLoss;
 pub(crate) use file::{SavedModel, Source, parameters};
 pub use file::{Weights, tensors};
 pub use functional::{Functional, Node, NodeKind, Output, Tensor};

@@ -50,7 +50,8 @@ impl<'a> Judged<'a> {
             | Loss::BinaryCrossentropy { .. }
             | Loss::MeanSquaredError
             | Loss::MeanAbsoluteError
-            | Loss::Huber { .. } => (Element::Real, value.columns()),
+            | Loss::Huber { .. }
+            | Loss::Custom(_) => (Element::Real, value.columns()),
         };
         let role = crate::program::Role::Target;
         let targets = graph.rows(format!("targets.{name}"), role, element, columns)?;
@@ -114,7 +115,9 @@ fn check_activation(
         Loss::BinaryCrossentropy { .. } => {
             (activation == Made::By(Elementwise::Sigmoid), "Sigmoid, or Linear for logits")
         }
-        Loss::MeanSquaredError | Loss::MeanAbsoluteError | Loss::Huber { .. } => return Ok(()),
+        Loss::MeanSquaredError | Loss::MeanAbsoluteError | Loss::Huber { .. } | Loss::Custom(_) => {
+            return Ok(());
+        }
     };
     if fits {
         return Ok(());
@@ -178,7 +181,8 @@ impl Loss {
             }
             Loss::SparseCategoricalCrossentropy
             | Loss::MeanSquaredError
-            | Loss::MeanAbsoluteError => Ok(()),
+            | Loss::MeanAbsoluteError
+            | Loss::Custom(_) => Ok(()),
         }
     }
 }
@@ -188,8 +192,18 @@ impl Loss {
 pub(super) fn push_loss(
     graph: &mut Graph,
     of: &Judged<'_>,
-    [sample_weights, loss, counts]: [BufferId; 3],
+    [sample_weights, total, counts]: [BufferId; 3],
 ) -> Result<()> {
+    if let Loss::Custom(loss) = &of.objective.loss {
+        graph.scope(&format!("{}.loss", of.name));
+        let target = graph.value_of(of.targets, of.value.shape());
+        let value = loss.value(graph, &of.value, &target)?;
+        let (gradient, scale) = (graph.gradient(&value)?, of.objective.loss_weight);
+        let value = value.buffer();
+        let op =
+            operation::SampleLoss { value, sample_weights, loss: total, counts, gradient, scale };
+        return graph.push(op);
+    }
     let gradient = graph.gradient(&of.value)?;
     let Judged { objective, targets, .. } = *of;
     let (outputs, scale) = (of.value.buffer(), objective.loss_weight);
@@ -197,7 +211,7 @@ pub(super) fn push_loss(
         outputs,
         targets,
         sample_weights,
-        loss,
+        loss: total,
         counts,
         gradient,
         scale,
@@ -209,7 +223,7 @@ pub(super) fn push_loss(
             logits: outputs,
             labels: targets,
             sample_weights,
-            loss,
+            loss: total,
             counts,
             gradient,
             scale,
@@ -219,7 +233,7 @@ pub(super) fn push_loss(
                 logits: outputs,
                 targets,
                 sample_weights,
-                loss,
+                loss: total,
                 counts,
                 gradient,
                 scale,
@@ -229,6 +243,8 @@ pub(super) fn push_loss(
         Loss::BinaryCrossentropy { label_smoothing } => {
             pointwise(LossFunction::BinaryCrossentropy { label_smoothing }).into()
         }
+        // Pushed above.
+        Loss::Custom(_) => return Ok(()),
         Loss::MeanSquaredError => pointwise(LossFunction::MeanSquaredError).into(),
         Loss::MeanAbsoluteError => pointwise(LossFunction::MeanAbsoluteError).into(),
         Loss::Huber { delta } => pointwise(LossFunction::Huber { delta }).into(),

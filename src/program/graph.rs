@@ -729,6 +729,11 @@ impl Graph {
         self.table.add(name, role, element, Rows::Batch, columns)
     }
 
+    /// The value that a buffer of reals holds, of that shape for each sample.
+    pub(crate) fn value_of(&self, buffer: BufferId, shape: &[usize]) -> Value {
+        Value { buffer, shape: shape.to_vec(), element: Element::Real }
+    }
+
     /// A buffer for the gradient of `value` that a loss writes.
     pub(crate) fn gradient(&mut self, value: &Value) -> Result<BufferId> {
         // It gets its name with its place.

@@ -10,6 +10,7 @@ use super::contract::Forward;
 use crate::error::{Error, Result};
 use crate::program::{Graph, Value};
 
+type LossFunction = Arc<dyn Fn(&mut Graph, &Value, &Value) -> Result<Value> + Send + Sync>;
 type Function = Arc<dyn Fn(&mut Graph, &Value) -> Result<Value> + Send + Sync>;
 
 /// A layer that a user's closure computes: it adds to the graph what the layer computes of its input,
@@ -84,11 +85,15 @@ impl Forward for CustomLayer {
 #[derive(Clone, Default)]
 pub struct CustomObjects {
     layers: HashMap<String, Function>,
+    losses: HashMap<String, LossFunction>,
 }
 
 impl fmt::Debug for CustomObjects {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CustomObjects").field("layers", &self.layers.keys()).finish()
+        f.debug_struct("CustomObjects")
+            .field("layers", &self.layers.keys())
+            .field("losses", &self.losses.keys())
+            .finish()
     }
 }
 
@@ -106,6 +111,21 @@ impl CustomObjects {
     ) -> Self {
         self.layers.insert(name.to_owned(), Arc::new(function));
         self
+    }
+
+    /// Adds the closure of the losses called `name`, of the graph, the prediction and the target.
+    pub fn loss(
+        mut self,
+        name: &str,
+        function: impl Fn(&mut Graph, &Value, &Value) -> Result<Value> + Send + Sync + 'static,
+    ) -> Self {
+        self.losses.insert(name.to_owned(), Arc::new(function));
+        self
+    }
+
+    /// The closure of a loss.
+    pub(crate) fn loss_called(&self, name: &str) -> Option<LossFunction> {
+        self.losses.get(name).cloned()
     }
 
     /// Gives a layer that was read from a file its closure, if it is among these.

@@ -1,0 +1,72 @@
+//! Losses of users' own.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::CustomObjects;
+use crate::error::{Error, Result};
+use crate::loss::Loss;
+use crate::program::{Graph, Value};
+
+pub(super) type Function = Arc<dyn Fn(&mut Graph, &Value, &Value) -> Result<Value> + Send + Sync>;
+
+/// A loss that a user's closure computes of prediction and target, which are of one shape: a value for
+/// each sample, or one for each element, of which the mean is taken. A saved model holds its name, as
+/// that of a [`CustomLayer`](super::CustomLayer).
+#[derive(Clone, Serialize, Deserialize)]
+pub struct CustomLoss {
+    /// By which a saved model asks for it.
+    pub(super) custom: String,
+    #[serde(skip)]
+    pub(super) function: Option<Function>,
+}
+
+/// Losses are equal if they are of the same name: closures cannot be compared.
+impl PartialEq for CustomLoss {
+    fn eq(&self, other: &Self) -> bool {
+        self.custom == other.custom
+    }
+}
+
+impl fmt::Debug for CustomLoss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CustomLoss").field("custom", &self.custom).finish_non_exhaustive()
+    }
+}
+
+impl Loss {
+    /// A loss called `name` that `function` computes of the graph, the prediction and the target, in
+    /// this order.
+    pub fn custom(
+        name: &str,
+        function: impl Fn(&mut Graph, &Value, &Value) -> Result<Value> + Send + Sync + 'static,
+    ) -> Self {
+        Loss::Custom(CustomLoss { custom: name.to_owned(), function: Some(Arc::new(function)) })
+    }
+
+    /// Gives a loss that was read from a file its closure, if it is the user's own.
+    pub(super) fn supply(&mut self, objects: &CustomObjects) {
+        if let Loss::Custom(loss) = self {
+            loss.function = objects.loss_called(&loss.custom).or(loss.function.take());
+        }
+    }
+}
+
+impl CustomLoss {
+    /// Its value for each sample, `[1]`.
+    pub(super) fn value(
+        &self,
+        graph: &mut Graph,
+        prediction: &Value,
+        target: &Value,
+    ) -> Result<Value> {
+        let Some(function) = &self.function else {
+            let problem = format!("have no loss {:?}, which the saved model asks for", self.custom);
+            return Err(Error::argument("custom_objects", problem));
+        };
+        let value = function(graph, prediction, target)?;
+        if value.columns() == 1 { Ok(value) } else { graph.mean(&value) }
+    }
+}
