@@ -8,7 +8,7 @@ use minibatch::model::{
     BatchNormalization, Compiled, Dense, Dropout, GaussianNoise, Initializer, Input, InputType,
     Layer, LayerNormalization, Normalization, Objective, Regularizer, Rescaling, lower,
 };
-use minibatch::program::{Pass, Program, Role};
+use minibatch::program::{Graph, Pass, Program, Role, Value};
 use minibatch::random::{Random, Stream};
 use minibatch::training::fill;
 use minibatch::{Activation, Adam, Functional, Loss, Sequential};
@@ -180,6 +180,31 @@ fn gradients_are_the_slopes_of_the_loss() {
     for [first, second] in [[Tanh, Sigmoid], [Relu, Tanh], [Sigmoid, Linear], [Linear, Relu]] {
         assert_slopes(network([first, second, Softmax]), Loss::SparseCategoricalCrossentropy);
     }
+}
+
+/// A gated residual block and a loss that are said as expressions.
+#[test]
+fn gradients_are_the_slopes_of_layers_and_losses_of_ones_own() {
+    let gated = |graph: &mut Graph, x: &Value| {
+        let mut branch = |name: &str| {
+            let weight = graph.matrix(name, [7; 2], Initializer::GlorotUniform, true)?;
+            graph.dense(x, &weight, None)
+        };
+        let (gate, value) = (branch("gate")?, branch("value")?);
+        // The mean of the row is the same for all of its values.
+        let mean = graph.mean(&value)?;
+        graph.map([x, &gate, &value, &mean], |[x, gate, value, mean]| {
+            x + gate.sigmoid() * (value - mean).tanh()
+        })
+    };
+    let model = Sequential::new(Input::pixels(&[2, 3]))
+        .dense(7, Tanh)
+        .custom("gated", gated)
+        .dense(OUTPUTS, Linear);
+    let loss = Loss::custom("cubic", |graph, prediction, target| {
+        graph.map([prediction, target], |[y, target]| (y - target).abs().powf(3.0))
+    });
+    assert_slopes(model, loss);
 }
 
 /// The layer's gradient is the sum of those of both places, and that of the value which three

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{CustomObjects, Functional};
 use super::optimizer::Optimizer;
 use super::schedule::Schedule;
+use super::{CustomObjects, Functional, Layer};
 use crate::loss::Loss;
 use crate::metric::Metric;
 
@@ -48,6 +48,22 @@ impl Objective {
 }
 
 impl Compiled {
+    /// The closures of its layers and losses that are the user's own.
+    pub(crate) fn custom_objects(&self) -> CustomObjects {
+        let mut objects = CustomObjects::new();
+        for layer in self.architecture.layers() {
+            if let Layer::Custom(layer) = layer {
+                objects.keep_layer(layer);
+            }
+        }
+        for (_, objective) in &self.objectives {
+            if let Loss::Custom(loss) = &objective.loss {
+                objects.keep_loss(loss);
+            }
+        }
+        objects
+    }
+
     /// Gives the layers and losses that were read from a file and are the user's own their closures.
     pub fn supply(&mut self, objects: &CustomObjects) {
         self.architecture.supply(objects);

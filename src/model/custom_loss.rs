@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::loss::Loss;
 use crate::program::{Graph, Value};
 
-pub(super) type Function = Arc<dyn Fn(&mut Graph, &Value, &Value) -> Result<Value> + Send + Sync>;
+pub(crate) type Function = Arc<dyn Fn(&mut Graph, &Value, &Value) -> Result<Value> + Send + Sync>;
 
 /// A loss that a user's closure computes of prediction and target, which are of one shape: a value for
 /// each sample, or one for each element, of which the mean is taken. A saved model holds its name, as
@@ -18,9 +18,9 @@ pub(super) type Function = Arc<dyn Fn(&mut Graph, &Value, &Value) -> Result<Valu
 #[derive(Clone, Serialize, Deserialize)]
 pub struct CustomLoss {
     /// By which a saved model asks for it.
-    pub(super) custom: String,
+    pub(crate) custom: String,
     #[serde(skip)]
-    pub(super) function: Option<Function>,
+    pub(crate) function: Option<Function>,
 }
 
 /// Losses are equal if they are of the same name: closures cannot be compared.

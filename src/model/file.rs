@@ -9,7 +9,7 @@ use std::path::Path;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
 use serde::{Deserialize, Serialize};
 
-use super::{Compiled, lower};
+use super::{Compiled, CustomObjects, lower};
 use crate::error::{Error, Result};
 use crate::program::{Program, Role, Rows};
 
@@ -148,14 +148,15 @@ impl SavedModel {
     }
 
     /// Reads a model. What is damaged, is not one of ours, or has other tensors than its
-    /// architecture is [refused](Source::refused).
-    pub fn read(source: Source<'_>) -> Result<Self> {
-        parse(&source.bytes()?).map_err(|problem| source.refused(problem))
+    /// architecture is [refused](Source::refused). Layers and losses of the user's own are taken
+    /// from `objects` by their names.
+    pub fn read(source: Source<'_>, objects: &CustomObjects) -> Result<Self> {
+        parse(&source.bytes()?, objects).map_err(|problem| source.refused(problem))
     }
 }
 
 /// The model in the bytes of a file, or what is wrong with them.
-fn parse(bytes: &[u8]) -> Result<SavedModel, Refusal> {
+fn parse(bytes: &[u8], objects: &CustomObjects) -> Result<SavedModel, Refusal> {
     let damaged = |error| Refusal::because("not a whole safetensors file", error);
     let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
     let file = SafeTensors::deserialize(bytes).map_err(damaged)?;
@@ -171,7 +172,8 @@ fn parse(bytes: &[u8]) -> Result<SavedModel, Refusal> {
         return Err(other_version(version).into());
     }
     let header: Header = serde_json::from_str(header).map_err(damaged)?;
-    let Header { compiled, steps, epochs, .. } = header;
+    let Header { mut compiled, steps, epochs, .. } = header;
+    compiled.supply(objects);
     if steps > MOST_STEPS {
         return Err(format!("has {steps} steps behind it; this program counts up to 2^53").into());
     }

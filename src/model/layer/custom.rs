@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::contract::Forward;
 use crate::error::{Error, Result};
+use crate::model::CustomLoss;
 use crate::program::{Graph, Value};
 
 type LossFunction = Arc<dyn Fn(&mut Graph, &Value, &Value) -> Result<Value> + Send + Sync>;
@@ -121,6 +122,16 @@ impl CustomObjects {
     ) -> Self {
         self.losses.insert(name.to_owned(), Arc::new(function));
         self
+    }
+
+    /// Adds the closure of a layer that has one.
+    pub(crate) fn keep_layer(&mut self, layer: &CustomLayer) {
+        self.layers.extend(layer.function.clone().map(|function| (layer.custom.clone(), function)));
+    }
+
+    /// Adds the closure of a loss that has one.
+    pub(crate) fn keep_loss(&mut self, loss: &CustomLoss) {
+        self.losses.extend(loss.function.clone().map(|function| (loss.custom.clone(), function)));
     }
 
     /// The closure of a loss.
