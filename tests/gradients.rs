@@ -172,7 +172,7 @@ fn assert_slopes_of(compiled: &Compiled) {
 }
 
 fn assert_slopes(network: Sequential, loss: Loss) {
-    assert_slopes_of(&network.compile(Adam::default(), loss, []));
+    assert_slopes_of(&network.compile(Adam::default(), loss.clone(), []));
 }
 
 #[test]
@@ -204,7 +204,7 @@ fn gradients_are_the_slopes_of_layers_and_losses_of_ones_own() {
     let loss = Loss::custom("cubic", |graph, prediction, target| {
         graph.map([prediction, target], |[y, target]| (y - target).abs().powf(3.0))
     });
-    assert_slopes(model, loss);
+    assert_slopes(model, loss.clone());
 }
 
 /// The layer's gradient is the sum of those of both places, and that of the value which three
@@ -245,16 +245,16 @@ fn gradients_are_the_slopes_of_every_loss() {
     let smoothing = 0.125;
     for last in [Softmax, Linear] {
         let loss = Loss::CategoricalCrossentropy { label_smoothing: smoothing };
-        assert_slopes(network([Tanh, Sigmoid, last]), loss);
+        assert_slopes(network([Tanh, Sigmoid, last]), loss.clone());
     }
     for last in [Sigmoid, Linear] {
         let loss = Loss::BinaryCrossentropy { label_smoothing: smoothing };
-        assert_slopes(network([Tanh, Sigmoid, last]), loss);
+        assert_slopes(network([Tanh, Sigmoid, last]), loss.clone());
     }
     let pointwise = [Loss::MeanSquaredError, Loss::MeanAbsoluteError, Loss::Huber { delta: 0.25 }];
     for loss in pointwise {
         for last in [Linear, Sigmoid, Tanh, Relu] {
-            assert_slopes(network([Tanh, Sigmoid, last]), loss);
+            assert_slopes(network([Tanh, Sigmoid, last]), loss.clone());
         }
     }
 }
@@ -281,7 +281,7 @@ fn gradients_are_the_slopes_through_every_activation() {
         GeluTanh,
     ] {
         let loss = Loss::SparseCategoricalCrossentropy;
-        assert_slopes(network([first, first, Softmax]), loss);
+        assert_slopes(network([first, first, Softmax]), loss.clone());
         // As layers of their own, also after a layer that has a function already.
         let stacked = Sequential::new(Input::pixels(&[2, 3]))
             .activation(first)
@@ -289,11 +289,11 @@ fn gradients_are_the_slopes_through_every_activation() {
             .activation(first)
             .dense(OUTPUTS, Linear)
             .activation(Softmax);
-        assert_slopes(stacked, loss);
+        assert_slopes(stacked, loss.clone());
         assert_slopes(network([Tanh, Tanh, first]), Loss::MeanSquaredError);
         // At the end, after a layer that has a function already.
         let ends = network([Tanh, Tanh, first]);
-        assert_slopes(ends.clone().activation(Softmax), loss);
+        assert_slopes(ends.clone().activation(Softmax), loss.clone());
         assert_slopes(ends.activation(Tanh), Loss::MeanSquaredError);
     }
 }
@@ -393,11 +393,11 @@ fn gradients_are_the_slopes_where_noise_comes_last() {
 #[test]
 fn gradients_are_the_slopes_through_softmax() {
     for loss in [Loss::MeanSquaredError, Loss::MeanAbsoluteError, Loss::Huber { delta: 0.25 }] {
-        assert_slopes(network([Tanh, Sigmoid, Softmax]), loss);
+        assert_slopes(network([Tanh, Sigmoid, Softmax]), loss.clone());
         // Within the model, after a layer of its own and after one with an activation.
-        assert_slopes(network([Softmax, Tanh, Linear]), loss);
-        assert_slopes(network([Tanh, Softmax, Softmax]), loss);
-        assert_slopes(network([Tanh, Tanh, Tanh]).activation(Softmax), loss);
+        assert_slopes(network([Softmax, Tanh, Linear]), loss.clone());
+        assert_slopes(network([Tanh, Softmax, Softmax]), loss.clone());
+        assert_slopes(network([Tanh, Tanh, Tanh]).activation(Softmax), loss.clone());
     }
     for last in [Tanh, Relu, Sigmoid, Softmax] {
         let network = network([Tanh, Softmax, last]).activation(Softmax);
