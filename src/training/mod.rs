@@ -24,6 +24,7 @@ mod saving;
 mod scores;
 mod send;
 mod session;
+mod settings;
 mod totals;
 mod verbose;
 mod weights;
