@@ -3,7 +3,6 @@
 
 mod arguments;
 mod batches;
-#[cfg(not(target_arch = "wasm32"))]
 mod blocking;
 mod callback;
 pub mod callbacks;

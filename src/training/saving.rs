@@ -5,8 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-#[cfg(not(target_arch = "wasm32"))]
-use super::blocking::block_on;
+use super::blocking::blocking;
 use super::executor::Backend;
 use super::executor::Executor;
 use super::model::Model;
@@ -74,125 +73,81 @@ impl Session {
 }
 
 impl Model {
-    /// The whole model as the bytes of one safetensors file: layers, weights, how it is trained,
-    /// the optimizer's state, and how far it is.
-    ///
-    /// # Errors
-    /// [`Error::Device`](crate::Error::Device) if reading the weights fails.
-    #[cfg(not(target_arch = "wasm32"))]
-    pub fn save_bytes(&mut self) -> Result<Vec<u8>> {
-        block_on(self.save_bytes_async())
+    blocking! {
+        /// The whole model as the bytes of one safetensors file: layers, weights, how it is
+        /// trained, the optimizer's state, and how far it is.
+        ///
+        /// # Errors
+        /// [`Error::Device`](crate::Error::Device) if reading the weights fails.
+        save_bytes, save_bytes_async(&mut self) -> Result<Vec<u8>> {
+            self.session.save_bytes().await
+        }
+
+        /// Sets this model to what one of the same layers, loss and optimizer was when
+        /// [`save_bytes`](Self::save_bytes) returned `bytes`: weights, optimizer state, learning
+        /// rate, steps, epochs, seed. On the same device, training goes on with the same bits. The
+        /// metrics stay this model's own, and those of the bytes may be others. For a model that is
+        /// not built yet there is [`load_bytes`](Self::load_bytes).
+        ///
+        /// # Errors
+        /// [`Error::Argument`](crate::Error::Argument) if the bytes are damaged or of another
+        /// model, the differences named; nothing is changed then.
+        /// [`Error::Device`](crate::Error::Device) if the device fails.
+        restore_bytes, restore_bytes_async(&mut self, bytes: &[u8]) -> Result<()> {
+            self.session.restore(Source::Bytes(bytes)).await
+        }
     }
 
-    /// [`save_bytes`](Self::save_bytes), awaited.
-    ///
-    /// # Errors
-    /// As `save_bytes`.
-    pub async fn save_bytes_async(&mut self) -> Result<Vec<u8>> {
-        self.session.save_bytes().await
+    blocking! {
+        /// A model from what [`save_bytes`](Self::save_bytes) returned, on `backend`: to evaluate,
+        /// to predict, or to train on. On the same device, training goes on with the same bits as
+        /// if it had not been interrupted between two epochs.
+        ///
+        /// # Errors
+        /// [`Error::Argument`](crate::Error::Argument) if the bytes are damaged or of another
+        /// version, else as [`Compiled::build`].
+        load_bytes, load_bytes_async(bytes: &[u8], backend: impl Into<Backend>) -> Result<Self> {
+            let session = Session::load(Source::Bytes(bytes), backend.into()).await?;
+            Ok(Model { session })
+        }
+    }
+}
+
+// The async forms wait for the device, but not for the file.
+#[cfg(not(target_arch = "wasm32"))]
+impl Model {
+    blocking! {
+        /// Writes [`save_bytes`](Self::save_bytes) to a file, which is whole afterwards, or as it
+        /// was.
+        ///
+        /// # Errors
+        /// [`Error::Io`](crate::Error::Io) if it cannot be written,
+        /// [`Error::Device`](crate::Error::Device) if reading the weights fails.
+        save, save_async(&mut self, path: &Path) -> Result<()> {
+            self.session.save(path).await
+        }
+
+        /// [`restore_bytes`](Self::restore_bytes) of the file that [`save`](Self::save) wrote to
+        /// `path`.
+        ///
+        /// # Errors
+        /// [`Error::Io`](crate::Error::Io) and [`Error::ModelFile`](crate::Error::ModelFile) for a
+        /// file that cannot be read or is of another model, the differences named; nothing is
+        /// changed then. [`Error::Device`](crate::Error::Device) if the device fails.
+        restore, restore_async(&mut self, path: &Path) -> Result<()> {
+            self.session.restore(Source::File(path)).await
+        }
     }
 
-    /// Writes [`save_bytes`](Self::save_bytes) to a file, which is whole afterwards, or as it was.
-    ///
-    /// # Errors
-    /// [`Error::Io`](crate::Error::Io) if it cannot be written,
-    /// [`Error::Device`](crate::Error::Device) if reading the weights fails.
-    #[cfg(not(target_arch = "wasm32"))]
-    pub fn save(&mut self, path: &Path) -> Result<()> {
-        block_on(self.save_async(path))
-    }
-
-    /// [`save`](Self::save), awaited but for the writing of the file.
-    ///
-    /// # Errors
-    /// As `save`.
-    #[cfg(not(target_arch = "wasm32"))]
-    pub async fn save_async(&mut self, path: &Path) -> Result<()> {
-        self.session.save(path).await
-    }
-
-    /// A model from what [`save_bytes`](Self::save_bytes) returned, on `backend`: to evaluate, to
-    /// predict, or to train on. On the same device, training goes on with the same bits as if it
-    /// had not been interrupted between two epochs.
-    ///
-    /// # Errors
-    /// [`Error::Argument`](crate::Error::Argument) if the bytes are damaged or of another version,
-    /// else as [`Compiled::build`].
-    #[cfg(not(target_arch = "wasm32"))]
-    pub fn load_bytes(bytes: &[u8], backend: impl Into<Backend>) -> Result<Self> {
-        block_on(Self::load_bytes_async(bytes, backend.into()))
-    }
-
-    /// [`load_bytes`](Self::load_bytes), awaited.
-    ///
-    /// # Errors
-    /// As `load_bytes`.
-    pub async fn load_bytes_async(bytes: &[u8], backend: impl Into<Backend>) -> Result<Self> {
-        let session = Session::load(Source::Bytes(bytes), backend.into()).await?;
-        Ok(Model { session })
-    }
-
-    /// [`load_bytes`](Self::load_bytes) of a file.
-    ///
-    /// # Errors
-    /// [`Error::Io`](crate::Error::Io) and [`Error::ModelFile`](crate::Error::ModelFile) for the
-    /// file, else as [`Compiled::build`].
-    #[cfg(not(target_arch = "wasm32"))]
-    pub fn load(path: &Path, backend: impl Into<Backend>) -> Result<Self> {
-        block_on(Self::load_async(path, backend.into()))
-    }
-
-    /// [`load`](Self::load), awaited but for the reading of the file.
-    ///
-    /// # Errors
-    /// As `load`.
-    #[cfg(not(target_arch = "wasm32"))]
-    pub async fn load_async(path: &Path, backend: impl Into<Backend>) -> Result<Self> {
-        Ok(Model { session: Session::load(Source::File(path), backend.into()).await? })
-    }
-
-    /// Sets this model to what one of the same layers, loss and optimizer was when
-    /// [`save_bytes`](Self::save_bytes) returned `bytes`: weights, optimizer state, learning rate,
-    /// steps, epochs, seed. On the same device, training goes on with the same bits. The metrics
-    /// stay this model's own, and those of the bytes may be others. For a model that is not built
-    /// yet there is [`load_bytes`](Self::load_bytes).
-    ///
-    /// # Errors
-    /// [`Error::Argument`](crate::Error::Argument) if the bytes are damaged or of another model,
-    /// the differences named; nothing is changed then. [`Error::Device`](crate::Error::Device) if
-    /// the device fails.
-    #[cfg(not(target_arch = "wasm32"))]
-    pub fn restore_bytes(&mut self, bytes: &[u8]) -> Result<()> {
-        block_on(self.restore_bytes_async(bytes))
-    }
-
-    /// [`restore_bytes`](Self::restore_bytes), awaited.
-    ///
-    /// # Errors
-    /// As `restore_bytes`.
-    pub async fn restore_bytes_async(&mut self, bytes: &[u8]) -> Result<()> {
-        self.session.restore(Source::Bytes(bytes)).await
-    }
-
-    /// [`restore_bytes`](Self::restore_bytes) of the file that [`save`](Self::save) wrote to
-    /// `path`.
-    ///
-    /// # Errors
-    /// [`Error::Io`](crate::Error::Io) and [`Error::ModelFile`](crate::Error::ModelFile) for a file
-    /// that cannot be read or is of another model, the differences named; nothing is changed then.
-    /// [`Error::Device`](crate::Error::Device) if the device fails.
-    #[cfg(not(target_arch = "wasm32"))]
-    pub fn restore(&mut self, path: &Path) -> Result<()> {
-        block_on(self.restore_async(path))
-    }
-
-    /// [`restore`](Self::restore), awaited but for the reading of the file.
-    ///
-    /// # Errors
-    /// As `restore`.
-    #[cfg(not(target_arch = "wasm32"))]
-    pub async fn restore_async(&mut self, path: &Path) -> Result<()> {
-        self.session.restore(Source::File(path)).await
+    blocking! {
+        /// [`load_bytes`](Self::load_bytes) of a file.
+        ///
+        /// # Errors
+        /// [`Error::Io`](crate::Error::Io) and [`Error::ModelFile`](crate::Error::ModelFile) for
+        /// the file, else as [`Compiled::build`].
+        load, load_async(path: &Path, backend: impl Into<Backend>) -> Result<Self> {
+            Ok(Model { session: Session::load(Source::File(path), backend.into()).await? })
+        }
     }
 }
 
