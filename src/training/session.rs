@@ -112,10 +112,7 @@ impl Session {
         let step = self.next_step(pass, batch.len());
         // Before it runs: what a step that fails has left can be read.
         self.last_rows = batch.len();
-        match self.compiled.run_eagerly {
-            true => self.executor.run_eagerly(pass, batch, &step).await?,
-            false => self.executor.run(pass, batch, &step).await?,
-        }
+        self.executor.run(pass, batch, &step, self.compiled.run_eagerly).await?;
         // Nothing is awaited between the submission and this line.
         self.count_step(pass);
         self.totals.on_device |= pass != Pass::Predict;
