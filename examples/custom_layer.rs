@@ -12,7 +12,7 @@ use minibatch::{
 
 fn gated(graph: &mut Graph, x: &Value) -> Result<Value> {
     let units = x.columns();
-    let mut branch = |name: &str, graph: &mut Graph| {
+    let branch = |name: &str, graph: &mut Graph| {
         let (weight, bias) = (format!("{name}_weight"), format!("{name}_bias"));
         let weight = graph.matrix(&weight, [units; 2], Initializer::GlorotUniform, true)?;
         let bias = graph.vector(&bias, units, Initializer::Zeros, true)?;

@@ -115,20 +115,20 @@ fn probabilities_are_not_taken_for_logits() {
         |model, made| model.layer(made, Layer::Activation(Activation::Linear.into()));
     for last in [noisy, dropped, summed, beside, linear] {
         for activation in [Activation::Softmax, Activation::Sigmoid] {
-            for loss in [cross_entropy, Loss::BINARY_CROSSENTROPY] {
+            for loss in [cross_entropy.clone(), Loss::BINARY_CROSSENTROPY] {
                 let refusal = refusal(activation, loss, last).unwrap();
                 assert!(refusal.contains(&format!("let {activation:?} come last")), "{refusal}");
             }
             assert_eq!(refusal(activation, Loss::MeanSquaredError, last), None);
         }
-        assert_eq!(refusal(Activation::Linear, cross_entropy, last), None);
+        assert_eq!(refusal(Activation::Linear, cross_entropy.clone(), last), None);
     }
     // These have weights of their own.
     let weighed: fn(&mut Functional, Tensor) -> Tensor =
         |model, made| model.dense(made, 3, Activation::Linear);
-    assert_eq!(refusal(Activation::Softmax, cross_entropy, weighed), None);
+    assert_eq!(refusal(Activation::Softmax, cross_entropy.clone(), weighed), None);
     let own: fn(&mut Functional, Tensor) -> Tensor = |_, made| made;
-    assert_eq!(refusal(Activation::Softmax, cross_entropy, own), None);
+    assert_eq!(refusal(Activation::Softmax, cross_entropy.clone(), own), None);
 }
 
 #[test]

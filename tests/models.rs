@@ -583,7 +583,7 @@ fn confusion_matrices_count_samples_and_weights() {
     for backend in backends() {
         for (loss, targets) in [
             (Loss::SparseCategoricalCrossentropy, Targets::from(labels.clone())),
-            (smoothing, Targets::values(rows.clone(), 3)),
+            (smoothing.clone(), Targets::values(rows.clone(), 3)),
         ] {
             let data = Dataset::new(features.clone(), &[3], targets)
                 .and_then(|data| data.with_sample_weights(weights.clone()))

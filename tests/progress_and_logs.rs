@@ -11,7 +11,7 @@ use minibatch::callbacks::{BackupAndRestore, Frequency, LambdaCallback, Progress
 use minibatch::data::{Dataset, synthetic_digits};
 use minibatch::model::{Compiled, Input};
 use minibatch::training::{
-    Backend, Callback, Control, EpochRecord, Resume, Scores, StepEnd, TrainStart,
+    Backend, Callback, Control, EpochRecord, History, Resume, Scores, StepEnd, TrainStart,
 };
 use minibatch::{
     Activation, Adam, Cpu, Error, Evaluate, Fit, Gpu, Loss, Metric, Model, Predict, Result,
@@ -847,4 +847,53 @@ fn a_run_that_was_killed_goes_on_with_the_same_bits() {
         let whole = train(backend, &path, frequency, 0);
         assert!(resumed == whole, "{frequency:?} on {backend:?}: another model came out");
     }
+}
+
+/// Two epochs, the second one validated.
+fn history() -> History {
+    let scores = |loss| Scores::new(loss, [("accuracy".into(), 0.5)]);
+    let record = |epoch, validation| {
+        let mut record = EpochRecord::new(epoch, scores(1.5));
+        record.validation = validation;
+        (record.learning_rate, record.seconds) = (0.001, 2.0);
+        record
+    };
+    History::new(vec![record(1, None), record(2, Some(scores(1.25)))])
+}
+
+#[test]
+fn values_have_keras_names() {
+    let record = &history().epochs[1];
+    let named = ["loss", "accuracy", "val_loss", "learning_rate", "val_mse"];
+    let values = named.map(|name| record.value(name));
+    assert_eq!(values, [Some(1.5), Some(0.5), Some(1.25), Some(0.001), None]);
+    assert_eq!(history().epochs[0].value("val_loss"), None);
+}
+
+#[test]
+fn the_json_has_each_value_under_its_name() {
+    let expected = serde_json::json!({"epochs": [
+        {"epoch": 1, "loss": 1.5, "accuracy": 0.5, "learning_rate": 0.001, "seconds": 2.0},
+        {"epoch": 2, "loss": 1.5, "accuracy": 0.5, "val_loss": 1.25, "val_accuracy": 0.5,
+         "learning_rate": 0.001, "seconds": 2.0},
+    ]});
+    let read = |history: &History| -> serde_json::Value {
+        serde_json::from_str(&history.to_json()).unwrap()
+    };
+    assert_eq!(read(&history()), expected);
+    let mut broken = history();
+    broken.epochs[1].validation = Some(Scores::new(f64::NAN, []));
+    assert_eq!(read(&broken)["epochs"][1]["val_loss"], serde_json::Value::Null);
+}
+
+#[test]
+fn the_csv_leaves_out_what_is_not_there() {
+    let mut history = history();
+    assert_eq!(
+        history.to_csv(),
+        "epoch,loss,accuracy,val_loss,val_accuracy,learning_rate,seconds\n\
+         1,1.5,0.5,,,0.001,2\n2,1.5,0.5,1.25,0.5,0.001,2\n"
+    );
+    history.epochs.pop();
+    assert_eq!(history.to_csv(), "epoch,loss,accuracy,learning_rate,seconds\n1,1.5,0.5,0.001,2\n");
 }

@@ -29,7 +29,11 @@ impl Source<'_> {
     pub fn refused(self, refusal: impl Into<Refusal>) -> Error {
         let Refusal { problem, source } = refusal.into();
         match self {
-            Source::Bytes(_) => Error::argument("bytes", problem),
+            Source::Bytes(_) => {
+                // Its words are part of the problem.
+                drop(source);
+                Error::argument("bytes", problem)
+            }
             #[cfg(not(target_arch = "wasm32"))]
             Source::File(path) => Error::ModelFile { path: path.into(), problem, source },
         }

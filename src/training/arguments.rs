@@ -1,18 +1,20 @@
 //! The optional arguments of fit, evaluate and predict.
 
 use super::callback::Callback;
+use super::settings::settings;
 use super::verbose::Verbose;
 use crate::data::{Dataset, Shuffle};
 use crate::error::{Error, Result};
 
-/// After which epochs [`fit`](super::Model::fit) validates: of a number, each so many epochs; of a
-/// list, those in it.
+/// After which epochs [`fit`](super::Model::fit) validates: a number means every so many epochs, a
+/// list means the epochs in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ValidationFreq {
     /// After the epochs whose number is a multiple of this.
     Every(u32),
-    /// After the epochs of these numbers, from 1; numbers that the run does not reach have no effect.
+    /// After the epochs of these numbers, from 1; numbers that the run does not reach have no
+    /// effect.
     Epochs(Vec<u32>),
 }
 
@@ -57,6 +59,47 @@ impl ValidationFreq {
     }
 }
 
+/// Gives arguments what all of them have, beside their own.
+macro_rules! arguments {
+    ($name:ident) => {
+        impl<'a> $name<'a> {
+            settings! {
+                /// Samples in a step, at least 1; the last batch may be smaller. 32 by default.
+                batch_size(batch_size: usize): batch_size = batch_size;
+
+                /// Shows on standard output how the steps go, and the scores, by a
+                /// [`ProgressBar`](super::callbacks::ProgressBar); nothing by default.
+                verbose(verbose: Verbose): verbose = verbose;
+            }
+
+            /// Adds a callback. The hooks of several are called in the order in which they were
+            /// added.
+            #[must_use]
+            pub fn callback(mut self, callback: &'a mut dyn Callback) -> Self {
+                self.callbacks.push(callback);
+                self
+            }
+        }
+
+        impl Default for $name<'_> {
+            fn default() -> Self {
+                Self::new()
+            }
+        }
+
+        impl std::fmt::Debug for $name<'_> {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                let mut shown = f.debug_struct(stringify!($name));
+                shown.field("batch_size", &self.batch_size).finish_non_exhaustive()
+            }
+        }
+    };
+}
+
+arguments!(Fit);
+arguments!(Evaluate);
+arguments!(Predict);
+
 /// Arguments of [`Model::fit`](super::Model::fit), by
 /// [Keras' names](https://keras.io/api/models/model_training_apis/#fit-method).
 pub struct Fit<'a> {
@@ -77,23 +120,8 @@ pub struct Fit<'a> {
     pub(super) verbose: Verbose,
 }
 
-impl Default for Fit<'_> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl std::fmt::Debug for Fit<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Fit")
-            .field("batch_size", &self.batch_size)
-            .field("epochs", &self.epochs)
-            .finish_non_exhaustive()
-    }
-}
-
 impl<'a> Fit<'a> {
-    /// One epoch of shuffled batches of 32 samples, nothing held out.
+    /// One epoch of shuffled batches of 32 samples, without validation.
     pub fn new() -> Self {
         Fit {
             batch_size: 32,
@@ -114,110 +142,62 @@ impl<'a> Fit<'a> {
         }
     }
 
-    /// Samples a step, at least 1; the last batch of an epoch may be smaller. 32 by default.
-    pub fn batch_size(mut self, batch_size: usize) -> Self {
-        self.batch_size = batch_size;
-        self
+    settings! {
+        /// Passes over the data, at least 1; 1 by default. With `initial_epoch`, this is the number
+        /// of the last epoch, as in Keras.
+        epochs(epochs: u32): epochs = epochs;
+
+        /// Counts so many epochs as done, less than `epochs`: those from `initial_epoch + 1` to
+        /// `epochs` run. 0 by default.
+        ///
+        /// The order of an epoch's samples depends on the model's seed and on how many epochs the
+        /// model has been trained before. `initial_epoch`, if it is not 0, sets that number. So 3
+        /// epochs are, bit for bit, 2 epochs and then `initial_epoch(2).epochs(3)`, and a model
+        /// loaded from a file can go on where it stopped. Without it, the number goes on over
+        /// several calls of `fit`, and every epoch has an order of its own.
+        initial_epoch(initial_epoch: u32): initial_epoch = initial_epoch;
+
+        /// The order of the samples; a new permutation each epoch by default.
+        shuffle(shuffle: Shuffle): shuffle = shuffle;
+
+        /// Holds out this last fraction of the samples, cut before shuffling, and evaluates on it
+        /// after each epoch; 0 by default.
+        validation_split(fraction: f64): validation_split = fraction;
+
+        /// Evaluates on these samples after each epoch; not together with `validation_split`.
+        validation_data(data: &'a Dataset): validation_data = Some(data);
+
+        /// Validates on the first so many batches only; at most as many as there are. All by
+        /// default.
+        validation_steps(steps: usize): validation_steps = Some(steps);
+
+        /// Samples in a step of the validation, at least 1; `batch_size` by default.
+        validation_batch_size(batch_size: usize): validation_batch_size = Some(batch_size);
+
+        /// Validates every so many epochs (`2`) or after these (`[1, 2, 10]`, numbers from 1);
+        /// after each by default.
+        validation_freq(epochs: impl Into<ValidationFreq>): validation_freq = Some(epochs.into());
+
+        /// Ends each epoch after so many steps; at most as many as there are batches. The samples
+        /// of the other batches are not seen in that epoch. `ceil(samples / batch_size)` by
+        /// default.
+        steps_per_epoch(steps: usize): steps_per_epoch = Some(steps);
+
+        /// A weight for each sample, in the order of the data: its loss and its gradient are
+        /// multiplied by it. A validation split takes the weights of its samples along. These
+        /// weights replace those of [`Dataset::with_sample_weights`].
+        sample_weight(weights: impl Into<Vec<f32>>): sample_weight = Some(weights.into());
+
+        /// A weight for the samples of each class, `(class, weight)`; 1 for classes that are not
+        /// named. Used in training only, and not together with sample weights.
+        class_weight(weights: impl Into<Vec<(u32, f32)>>): class_weight = weights.into();
     }
 
-    /// Passes over the data, at least 1; 1 by default. With `initial_epoch`, the number of the
-    /// last one, as in Keras.
-    pub fn epochs(mut self, epochs: u32) -> Self {
-        self.epochs = epochs;
-        self
-    }
-
-    /// Counts so many epochs as done, less than `epochs`: those from `initial_epoch + 1` to
-    /// `epochs` run. 0 by default.
-    ///
-    /// The order of an epoch's samples is a function of the model's seed and of how many epochs
-    /// the model has been trained before. `initial_epoch`, if it is not 0, sets that count: so 3
-    /// epochs are, bit for bit, 2 epochs and then `initial_epoch(2).epochs(3)`, and a run is taken
-    /// up again with a model from a file. Without it, the count goes on over several calls of
-    /// `fit`, and every epoch has an order of its own.
-    pub fn initial_epoch(mut self, initial_epoch: u32) -> Self {
-        self.initial_epoch = initial_epoch;
-        self
-    }
-
-    /// The order of the samples; a new permutation each epoch by default.
-    pub fn shuffle(mut self, shuffle: Shuffle) -> Self {
-        self.shuffle = shuffle;
-        self
-    }
-
-    /// Holds out this last fraction of the samples, cut before shuffling, and evaluates on it
-    /// after each epoch; 0 by default.
-    pub fn validation_split(mut self, fraction: f64) -> Self {
-        self.validation_split = fraction;
-        self
-    }
-
-    /// Evaluates on these samples after each epoch; not together with `validation_split`.
-    pub fn validation_data(mut self, data: &'a Dataset) -> Self {
-        self.validation_data = Some(data);
-        self
-    }
-
-    /// Validates on so many batches only, always the first ones; at most as many as there are. All
-    /// by default.
-    pub fn validation_steps(mut self, steps: usize) -> Self {
-        self.validation_steps = Some(steps);
-        self
-    }
-
-    /// Samples a step of the validation, at least 1; `batch_size` by default.
-    pub fn validation_batch_size(mut self, batch_size: usize) -> Self {
-        self.validation_batch_size = Some(batch_size);
-        self
-    }
-
-    /// Validates every so many epochs (`2`) or after these (`[1, 2, 10]`, numbers from 1); after
-    /// each by default.
-    pub fn validation_freq(mut self, epochs: impl Into<ValidationFreq>) -> Self {
-        self.validation_freq = Some(epochs.into());
-        self
-    }
-
-    /// Ends each epoch after so many steps. If the data holds more batches, the rest is not seen
-    /// in that epoch; if it holds fewer, it is an error. `ceil(samples / batch_size)` by default.
-    pub fn steps_per_epoch(mut self, steps: usize) -> Self {
-        self.steps_per_epoch = Some(steps);
-        self
-    }
-
-    /// A weight for each sample, in the order of the data, by which its loss and its gradient are
-    /// multiplied. A validation split takes its own along. In place of those of
-    /// [`Dataset::with_sample_weights`].
-    pub fn sample_weight(mut self, weights: impl Into<Vec<f32>>) -> Self {
-        self.sample_weight = Some(weights.into());
-        self
-    }
-
-    /// A weight for each sample's target called `target`, where the model has several outputs; in
-    /// place of that of [`sample_weight`](Self::sample_weight) for this one.
+    /// A weight for each sample's target called `target`, where the model has several outputs. It
+    /// replaces [`sample_weight`](Self::sample_weight) for this target.
+    #[must_use]
     pub fn target_weight(mut self, target: &str, weights: impl Into<Vec<f32>>) -> Self {
         self.target_weight.push((target.to_owned(), weights.into()));
-        self
-    }
-
-    /// A weight for the samples of each class, `(class, weight)`; 1 for those that are not named.
-    /// Counts in training only, and not together with sample weights.
-    pub fn class_weight(mut self, weights: impl Into<Vec<(u32, f32)>>) -> Self {
-        self.class_weight = weights.into();
-        self
-    }
-
-    /// Adds a callback, whose hooks are called during training, in the order in which they were added.
-    pub fn callback(mut self, callback: &'a mut dyn Callback) -> Self {
-        self.callbacks.push(callback);
-        self
-    }
-
-    /// Shows on standard output how the epochs go, by a
-    /// [`ProgressBar`](super::callbacks::ProgressBar); nothing by default.
-    pub fn verbose(mut self, verbose: Verbose) -> Self {
-        self.verbose = verbose;
         self
     }
 }
@@ -231,22 +211,7 @@ pub struct Evaluate<'a> {
     pub(super) verbose: Verbose,
 }
 
-impl Default for Evaluate<'_> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl std::fmt::Debug for Evaluate<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Evaluate")
-            .field("batch_size", &self.batch_size)
-            .field("steps", &self.steps)
-            .finish_non_exhaustive()
-    }
-}
-
-impl<'a> Evaluate<'a> {
+impl Evaluate<'_> {
     /// All samples, in batches of 32.
     pub fn new() -> Self {
         Evaluate {
@@ -258,38 +223,14 @@ impl<'a> Evaluate<'a> {
         }
     }
 
-    /// Samples a step, at least 1; 32 by default.
-    pub fn batch_size(mut self, batch_size: usize) -> Self {
-        self.batch_size = batch_size;
-        self
-    }
+    settings! {
+        /// A weight for each sample: its loss is multiplied by it. These weights replace those of
+        /// [`Dataset::with_sample_weights`], not those of [`Dataset::with_target_weights`].
+        sample_weight(weights: impl Into<Vec<f32>>): sample_weight = Some(weights.into());
 
-    /// A weight for each sample, by which its loss is multiplied; in place of those of
-    /// [`Dataset::with_sample_weights`]. Weights of
-    /// [`Dataset::with_target_weights`] stay.
-    pub fn sample_weight(mut self, weights: impl Into<Vec<f32>>) -> Self {
-        self.sample_weight = Some(weights.into());
-        self
-    }
-
-    /// Evaluates on so many batches only, the first ones; at most as many as there are. All by
-    /// default.
-    pub fn steps(mut self, steps: usize) -> Self {
-        self.steps = Some(steps);
-        self
-    }
-
-    /// Adds a callback, whose test hooks are called.
-    pub fn callback(mut self, callback: &'a mut dyn Callback) -> Self {
-        self.callbacks.push(callback);
-        self
-    }
-
-    /// Shows on standard output how the steps go and the scores, by a
-    /// [`ProgressBar`](super::callbacks::ProgressBar); nothing by default.
-    pub fn verbose(mut self, verbose: Verbose) -> Self {
-        self.verbose = verbose;
-        self
+        /// Evaluates on the first so many batches only; at most as many as there are. All by
+        /// default.
+        steps(steps: usize): steps = Some(steps);
     }
 }
 
@@ -301,51 +242,15 @@ pub struct Predict<'a> {
     pub(super) verbose: Verbose,
 }
 
-impl Default for Predict<'_> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl std::fmt::Debug for Predict<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Predict")
-            .field("batch_size", &self.batch_size)
-            .field("steps", &self.steps)
-            .finish_non_exhaustive()
-    }
-}
-
-impl<'a> Predict<'a> {
+impl Predict<'_> {
     /// All samples, in batches of 32.
     pub fn new() -> Self {
         Predict { batch_size: 32, steps: None, callbacks: Vec::new(), verbose: Verbose::Silent }
     }
 
-    /// Samples a step, at least 1; 32 by default.
-    pub fn batch_size(mut self, batch_size: usize) -> Self {
-        self.batch_size = batch_size;
-        self
-    }
-
-    /// Predicts so many batches only, the first ones; at most as many as there are. All by
-    /// default.
-    pub fn steps(mut self, steps: usize) -> Self {
-        self.steps = Some(steps);
-        self
-    }
-
-    /// Adds a callback, whose predict hooks are called.
-    pub fn callback(mut self, callback: &'a mut dyn Callback) -> Self {
-        self.callbacks.push(callback);
-        self
-    }
-
-    /// Shows on standard output how the steps go, by a
-    /// [`ProgressBar`](super::callbacks::ProgressBar); nothing by default.
-    pub fn verbose(mut self, verbose: Verbose) -> Self {
-        self.verbose = verbose;
-        self
+    settings! {
+        /// Predicts the first so many batches only; at most as many as there are. All by default.
+        steps(steps: usize): steps = Some(steps);
     }
 }
 

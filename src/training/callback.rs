@@ -138,54 +138,37 @@ impl StepEnd {
 /// # }
 /// ```
 #[allow(unused_variables, reason = "the default bodies are empty")]
+#[allow(clippy::missing_errors_doc, reason = "an error of any hook ends the call, as said above")]
 pub trait Callback: WasmNotSend {
     /// The first hook of `fit`: where it is to begin, in place of its `initial_epoch`. A callback
     /// that says where also requests that the model be restored to what it was there. If several
     /// say where, the last one counts. If all epochs are done then, none runs, and the history is
     /// empty.
-    ///
-    /// # Errors
-    /// As `train_begin`.
     fn resume(&mut self, run: &mut dyn Control, train: &TrainStart) -> Result<Option<Resume>> {
         Ok(None)
     }
 
     /// Training begins; nothing was changed yet, but by [`resume`](Self::resume).
-    ///
-    /// # Errors
-    /// Ends `fit`, as in every hook.
     fn train_begin(&mut self, run: &mut dyn Control, train: &TrainStart) -> Result<()> {
         Ok(())
     }
 
     /// Training has ended, after its last epoch or because a callback stopped it.
-    ///
-    /// # Errors
-    /// As `train_begin`.
     fn train_end(&mut self, run: &mut dyn Control, history: &History) -> Result<()> {
         Ok(())
     }
 
     /// An epoch begins.
-    ///
-    /// # Errors
-    /// As `train_begin`.
     fn epoch_begin(&mut self, run: &mut dyn Control, epoch: EpochStart) -> Result<()> {
         Ok(())
     }
 
     /// An epoch has ended, validation included.
-    ///
-    /// # Errors
-    /// As `train_begin`.
     fn epoch_end(&mut self, run: &mut dyn Control, record: &EpochRecord) -> Result<()> {
         Ok(())
     }
 
     /// A training step begins: its number in this epoch, from 1.
-    ///
-    /// # Errors
-    /// As `train_begin`.
     fn batch_begin(&mut self, run: &mut dyn Control, step: usize) -> Result<()> {
         Ok(())
     }
@@ -200,33 +183,21 @@ pub trait Callback: WasmNotSend {
     fn scores(&mut self, step: StepEnd, scores: &Scores) {}
 
     /// A training step has been handed to the device.
-    ///
-    /// # Errors
-    /// As `train_begin`.
     fn batch_end(&mut self, run: &mut dyn Control, step: StepEnd) -> Result<()> {
         Ok(())
     }
 
     /// An evaluation of so many steps begins.
-    ///
-    /// # Errors
-    /// As `train_begin`.
     fn test_begin(&mut self, run: &mut dyn Control, steps: usize) -> Result<()> {
         Ok(())
     }
 
     /// An evaluation has ended.
-    ///
-    /// # Errors
-    /// As `train_begin`.
     fn test_end(&mut self, run: &mut dyn Control, scores: &Scores) -> Result<()> {
         Ok(())
     }
 
     /// A step of an evaluation begins: its number, from 1.
-    ///
-    /// # Errors
-    /// As `train_begin`.
     fn test_batch_begin(&mut self, run: &mut dyn Control, step: usize) -> Result<()> {
         Ok(())
     }
@@ -240,42 +211,27 @@ pub trait Callback: WasmNotSend {
     fn test_scores(&mut self, step: StepEnd, scores: &Scores) {}
 
     /// A step of an evaluation has been handed to the device.
-    ///
-    /// # Errors
-    /// As `train_begin`.
     fn test_batch_end(&mut self, run: &mut dyn Control, step: StepEnd) -> Result<()> {
         Ok(())
     }
 
     /// A prediction of so many steps begins.
-    ///
-    /// # Errors
-    /// As `train_begin`.
     fn predict_begin(&mut self, run: &mut dyn Control, steps: usize) -> Result<()> {
         Ok(())
     }
 
     /// A prediction has ended.
-    ///
-    /// # Errors
-    /// As `train_begin`.
     fn predict_end(&mut self, run: &mut dyn Control) -> Result<()> {
         Ok(())
     }
 
     /// A step of a prediction begins: its number, from 1.
-    ///
-    /// # Errors
-    /// As `train_begin`.
     fn predict_batch_begin(&mut self, run: &mut dyn Control, step: usize) -> Result<()> {
         Ok(())
     }
 
     /// A step of a prediction is done: the outputs of its samples, and of those since the last such
     /// call, row-major, under their names.
-    ///
-    /// # Errors
-    /// As `train_begin`.
     fn predict_batch_end(
         &mut self,
         run: &mut dyn Control,
@@ -286,9 +242,6 @@ pub trait Callback: WasmNotSend {
     }
 
     /// What was requested in one of this callback's hooks is done. May request more.
-    ///
-    /// # Errors
-    /// As `train_begin`.
     fn answer(&mut self, run: &mut dyn Control, answer: Answer) -> Result<()> {
         Ok(())
     }

@@ -2,8 +2,7 @@
 
 use super::arguments::{Evaluate, check_batch_size, steps};
 use super::batches::{Batches, Purpose};
-#[cfg(not(target_arch = "wasm32"))]
-use super::blocking::block_on;
+use super::blocking::blocking;
 use super::callback::Callback;
 use super::model::Model;
 use super::run::{Run, with_progress};
@@ -13,28 +12,18 @@ use crate::data::{BatchOrder, Dataset, Shuffle};
 use crate::error::Result;
 
 impl Model {
-    /// Mean loss and metrics over `data`, in its order.
-    ///
-    /// # Errors
-    /// [`Error::Argument`](crate::Error::Argument) and [`Error::Shape`](crate::Error::Shape) if the
-    /// data does not fit or the batch size is 0, [`Error::Device`](crate::Error::Device) if the
-    /// device fails.
-    #[cfg(not(target_arch = "wasm32"))]
-    pub fn evaluate(&mut self, data: &Dataset, arguments: Evaluate<'_>) -> Result<Scores> {
-        block_on(self.evaluate_async(data, arguments))
-    }
-
-    /// [`evaluate`](Self::evaluate), awaited.
-    ///
-    /// # Errors
-    /// As `evaluate`.
-    pub async fn evaluate_async(
-        &mut self,
-        data: &Dataset,
-        arguments: Evaluate<'_>,
-    ) -> Result<Scores> {
-        self.session.forget_cancelled()?;
-        self.session.evaluate(data, arguments).await
+    blocking! {
+        /// Mean loss and metrics over `data`, in its order.
+        ///
+        /// # Errors
+        /// [`Error::Argument`](crate::Error::Argument) and [`Error::Shape`](crate::Error::Shape) if
+        /// the data does not fit or the batch size is 0, [`Error::Device`](crate::Error::Device) if
+        /// the device fails.
+        evaluate, evaluate_async(&mut self, data: &Dataset, arguments: Evaluate<'_>)
+            -> Result<Scores> {
+            self.session.forget_cancelled()?;
+            self.session.evaluate(data, arguments).await
+        }
     }
 }
 

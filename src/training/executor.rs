@@ -42,6 +42,17 @@ pub(super) enum Executor {
     Gpu(Box<GpuExecutor>),
 }
 
+/// The same on either CPU executor, and what a GPU's does.
+macro_rules! on {
+    ($executor:expr, $cpu:pat => $on_cpu:expr, $gpu:pat => $on_gpu:expr) => {
+        match $executor {
+            Executor::Cpu($cpu) => $on_cpu,
+            Executor::CpuInF64($cpu) => $on_cpu,
+            Executor::Gpu($gpu) => $on_gpu,
+        }
+    };
+}
+
 impl Executor {
     pub async fn new(backend: Backend, program: Arc<Program>) -> Result<Self> {
         Ok(match backend {
@@ -53,87 +64,49 @@ impl Executor {
 
     /// Makes room for batches of `rows` samples and compiles `pass`.
     pub async fn prepare(&mut self, pass: Pass, rows: usize) -> Result<()> {
-        match self {
-            Executor::Cpu(cpu) => cpu.reserve(rows),
-            Executor::CpuInF64(cpu) => cpu.reserve(rows),
-            Executor::Gpu(gpu) => {
-                gpu.reserve(rows).await?;
-                gpu.prepare(pass).await?;
-            }
-        }
+        on!(self, cpu => cpu.reserve(rows), gpu => {
+            gpu.reserve(rows).await?;
+            gpu.prepare(pass).await?;
+        });
         Ok(())
     }
 
-    pub async fn run(&mut self, pass: Pass, batch: Batch<'_>, step: &Step) -> Result<()> {
-        match self {
-            Executor::Cpu(cpu) => {
-                let mut feed = cpu.feed(batch.len())?;
-                fill(&mut feed, cpu.program(), pass, batch)?;
-                cpu.run(pass, feed, step)
+    /// Runs `pass` on a batch; `eagerly` is one operation at a time, each checked.
+    pub async fn run(
+        &mut self,
+        pass: Pass,
+        batch: Batch<'_>,
+        step: &Step,
+        eagerly: bool,
+    ) -> Result<()> {
+        on!(self, cpu => {
+            let mut feed = cpu.feed(batch.len())?;
+            fill(&mut feed, cpu.program(), pass, batch)?;
+            if eagerly { cpu.run_eagerly(pass, feed, step) } else { cpu.run(pass, feed, step) }
+        }, gpu => {
+            let mut feed = gpu.feed(batch.len()).await?;
+            fill(&mut feed, gpu.program(), pass, batch)?;
+            match eagerly {
+                true => gpu.run_eagerly(pass, feed, step).await,
+                false => gpu.run(pass, feed, step).await,
             }
-            Executor::CpuInF64(cpu) => {
-                let mut feed = cpu.feed(batch.len())?;
-                fill(&mut feed, cpu.program(), pass, batch)?;
-                cpu.run(pass, feed, step)
-            }
-            Executor::Gpu(gpu) => {
-                let mut feed = gpu.feed(batch.len()).await?;
-                fill(&mut feed, gpu.program(), pass, batch)?;
-                gpu.run(pass, feed, step).await
-            }
-        }
-    }
-
-    pub async fn run_eagerly(&mut self, pass: Pass, batch: Batch<'_>, step: &Step) -> Result<()> {
-        match self {
-            Executor::Cpu(cpu) => {
-                let mut feed = cpu.feed(batch.len())?;
-                fill(&mut feed, cpu.program(), pass, batch)?;
-                cpu.run_eagerly(pass, feed, step)
-            }
-            Executor::CpuInF64(cpu) => {
-                let mut feed = cpu.feed(batch.len())?;
-                fill(&mut feed, cpu.program(), pass, batch)?;
-                cpu.run_eagerly(pass, feed, step)
-            }
-            Executor::Gpu(gpu) => {
-                let mut feed = gpu.feed(batch.len()).await?;
-                fill(&mut feed, gpu.program(), pass, batch)?;
-                gpu.run_eagerly(pass, feed, step).await
-            }
-        }
+        })
     }
 
     pub async fn read(&mut self, id: BufferId, live_rows: usize) -> Result<Vec<f64>> {
-        match self {
-            Executor::Cpu(cpu) => Ok(cpu.read(id, live_rows)),
-            Executor::CpuInF64(cpu) => Ok(cpu.read(id, live_rows)),
-            Executor::Gpu(gpu) => gpu.read(id, live_rows).await,
-        }
+        on!(self, cpu => Ok(cpu.read(id, live_rows)), gpu => gpu.read(id, live_rows).await)
     }
 
     pub async fn write(&mut self, id: BufferId, values: &[f64]) -> Result<()> {
-        match self {
-            Executor::Cpu(cpu) => cpu.write(id, values),
-            Executor::CpuInF64(cpu) => cpu.write(id, values),
-            Executor::Gpu(gpu) => gpu.write(id, values).await,
-        }
+        on!(self, cpu => cpu.write(id, values), gpu => gpu.write(id, values).await)
     }
 
     pub async fn read_metrics(&mut self) -> Result<Metrics> {
-        match self {
-            Executor::Cpu(cpu) => Ok(cpu.read_metrics()),
-            Executor::CpuInF64(cpu) => Ok(cpu.read_metrics()),
-            Executor::Gpu(gpu) => gpu.read_metrics().await,
-        }
+        on!(self, cpu => Ok(cpu.read_metrics()), gpu => gpu.read_metrics().await)
     }
 
     pub fn clear_metrics(&mut self) -> Result<()> {
-        match self {
-            Executor::Cpu(cpu) => cpu.clear_metrics(),
-            Executor::CpuInF64(cpu) => cpu.clear_metrics(),
-            Executor::Gpu(gpu) => gpu.clear_metrics()?,
-        }
+        on!(self, cpu => cpu.clear_metrics(), gpu => gpu.clear_metrics()?);
         Ok(())
     }
 }

@@ -2,8 +2,7 @@
 
 use super::arguments::{Fit, ValidationFreq, check_batch_size, steps};
 use super::batches::{Batches, Purpose};
-#[cfg(not(target_arch = "wasm32"))]
-use super::blocking::block_on;
+use super::blocking::blocking;
 use super::callback::{Callback, EpochStart, Resume, TrainStart};
 use super::history::{EpochRecord, History};
 use super::model::Model;
@@ -15,32 +14,23 @@ use crate::error::{Error, Result};
 use crate::program::{Metrics, Pass};
 
 impl Model {
-    /// Trains on `data`.
-    ///
-    /// # Errors
-    /// [`Error::Argument`] and [`Error::Shape`] for arguments or data that do not fit, before
-    /// anything is changed; [`Error::NonFinite`] if the loss stopped being a number;
-    /// [`Error::Device`] if the device fails; what a callback returns.
-    #[cfg(not(target_arch = "wasm32"))]
-    pub fn fit(&mut self, data: &Dataset, arguments: Fit<'_>) -> Result<History> {
-        block_on(self.fit_async(data, arguments))
-    }
-
-    /// [`fit`](Self::fit), awaited. Other tasks can run before each step. Dropping the future
-    /// cancels the fit: the model has then made whole steps only, [`steps`](Self::steps) of them,
-    /// and works as before.
-    ///
-    /// # Errors
-    /// As `fit`.
-    pub async fn fit_async(&mut self, data: &Dataset, arguments: Fit<'_>) -> Result<History> {
-        let session = &mut self.session;
-        let (train, validation) = session.check(data, &arguments)?;
-        session.forget_cancelled()?;
-        let outer = session.begin_totals().await?;
-        let history = Run::new(session).fit(&train, validation.as_ref(), arguments).await;
-        let ended = session.end_totals(outer);
-        let history = history?;
-        ended.map(|()| history)
+    blocking! {
+        /// Trains on `data`.
+        ///
+        /// # Errors
+        /// [`Error::Argument`] and [`Error::Shape`] for arguments or data that do not fit, before
+        /// anything is changed; [`Error::NonFinite`] if the loss stopped being a number;
+        /// [`Error::Device`] if the device fails; what a callback returns.
+        fit, fit_async(&mut self, data: &Dataset, arguments: Fit<'_>) -> Result<History> {
+            let session = &mut self.session;
+            let (train, validation) = session.check(data, &arguments)?;
+            session.forget_cancelled()?;
+            let outer = session.begin_totals().await?;
+            let history = Run::new(session).fit(&train, validation.as_ref(), arguments).await;
+            let ended = session.end_totals(outer);
+            let history = history?;
+            ended.map(|()| history)
+        }
     }
 }
 

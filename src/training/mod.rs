@@ -3,7 +3,6 @@
 
 mod arguments;
 mod batches;
-#[cfg(not(target_arch = "wasm32"))]
 mod blocking;
 mod callback;
 pub mod callbacks;
@@ -24,6 +23,7 @@ mod saving;
 mod scores;
 mod send;
 mod session;
+mod settings;
 mod totals;
 mod verbose;
 mod weights;

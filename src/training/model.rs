@@ -11,10 +11,13 @@ use crate::program::Program;
 
 /// A model on a backend: fit, evaluate, predict.
 ///
-/// Every method that uses the device has an async form, `fit_async` beside `fit`. A future of one
-/// can be dropped at any time: the call is cancelled then, a fit between two of its steps, and the
-/// model is as the steps so far have left it. Natively, the futures are `Send`. The blocking
-/// methods wait on the caller's thread, and do not exist in a browser.
+/// Every method that uses the device has an async form: `fit_async` beside `fit`. Natively, the
+/// futures are `Send`. The blocking methods wait on the caller's thread, and do not exist in a
+/// browser.
+///
+/// The future of `fit_async` lets other tasks run before each step. A future can be dropped at any
+/// time, which cancels the call: the model has then made whole steps only, [`steps`](Self::steps)
+/// of them, and works as before.
 #[derive(Debug)]
 pub struct Model {
     pub(super) session: Session,

@@ -2,8 +2,7 @@
 
 use super::arguments::{Predict, check_batch_size, steps};
 use super::batches::{Batches, Purpose};
-#[cfg(not(target_arch = "wasm32"))]
-use super::blocking::block_on;
+use super::blocking::blocking;
 use super::model::Model;
 use super::predictions::Predictions;
 use super::run::{Run, with_progress};
@@ -12,54 +11,30 @@ use crate::data::{BatchOrder, Dataset, Shuffle};
 use crate::error::Result;
 
 impl Model {
-    /// The outputs for each sample of `data`: `[samples, outputs]`, row-major. Targets are ignored.
-    ///
-    /// # Errors
-    /// As [`evaluate`](Self::evaluate); [`Error::Argument`](crate::Error::Argument) if the model has several outputs, for
-    /// which there is [`predict_outputs`](Self::predict_outputs).
-    #[cfg(not(target_arch = "wasm32"))]
-    pub fn predict(&mut self, data: &Dataset, arguments: Predict<'_>) -> Result<Vec<f32>> {
-        block_on(self.predict_async(data, arguments))
-    }
+    blocking! {
+        /// The outputs for each sample of `data`: `[samples, outputs]`, row-major. Targets are
+        /// ignored.
+        ///
+        /// # Errors
+        /// As [`evaluate`](Self::evaluate); [`Error::Argument`](crate::Error::Argument) if the
+        /// model has several outputs, for which there is
+        /// [`predict_outputs`](Self::predict_outputs).
+        predict, predict_async(&mut self, data: &Dataset, arguments: Predict<'_>)
+            -> Result<Vec<f32>> {
+            self.session.check_only_output()?;
+            let outputs = self.predict_outputs_async(data, arguments).await?;
+            Ok(outputs.into_iter().flat_map(|(_, values)| values).collect())
+        }
 
-    /// [`predict`](Self::predict), awaited.
-    ///
-    /// # Errors
-    /// As `predict`.
-    pub async fn predict_async(
-        &mut self,
-        data: &Dataset,
-        arguments: Predict<'_>,
-    ) -> Result<Vec<f32>> {
-        self.session.check_only_output()?;
-        let outputs = self.predict_outputs_async(data, arguments).await?;
-        Ok(outputs.into_iter().flat_map(|(_, values)| values).collect())
-    }
-
-    /// The outputs for each sample of `data`, of each output under its name.
-    ///
-    /// # Errors
-    /// As [`evaluate`](Self::evaluate).
-    #[cfg(not(target_arch = "wasm32"))]
-    pub fn predict_outputs(
-        &mut self,
-        data: &Dataset,
-        arguments: Predict<'_>,
-    ) -> Result<Predictions> {
-        block_on(self.predict_outputs_async(data, arguments))
-    }
-
-    /// [`predict_outputs`](Self::predict_outputs), awaited.
-    ///
-    /// # Errors
-    /// As `predict_outputs`.
-    pub async fn predict_outputs_async(
-        &mut self,
-        data: &Dataset,
-        arguments: Predict<'_>,
-    ) -> Result<Predictions> {
-        self.session.forget_cancelled()?;
-        self.session.predict(data, arguments).await
+        /// The outputs for each sample of `data`, of each output under its name.
+        ///
+        /// # Errors
+        /// As [`evaluate`](Self::evaluate).
+        predict_outputs, predict_outputs_async(&mut self, data: &Dataset, arguments: Predict<'_>)
+            -> Result<Predictions> {
+            self.session.forget_cancelled()?;
+            self.session.predict(data, arguments).await
+        }
     }
 }
 

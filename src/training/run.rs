@@ -117,9 +117,12 @@ pub(super) fn with_progress<'b>(
     verbose: Verbose,
     progress: &'b mut Option<Box<dyn Callback>>,
 ) -> Vec<&'b mut dyn Callback> {
-    #[cfg(not(target_arch = "wasm32"))]
-    if verbose != Verbose::Silent {
-        *progress = Some(Box::new(super::callbacks::ProgressBar::new(verbose)));
+    match verbose {
+        #[cfg(not(target_arch = "wasm32"))]
+        Verbose::Auto | Verbose::Bar | Verbose::Line => {
+            *progress = Some(Box::new(super::callbacks::ProgressBar::new(verbose)));
+        }
+        _ => {}
     }
     let callbacks = callbacks.iter_mut().map(|callback| &mut **callback as &mut dyn Callback);
     callbacks.chain(progress.iter_mut().map(|progress| &mut **progress as _)).collect()

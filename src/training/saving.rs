@@ -5,14 +5,13 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-#[cfg(not(target_arch = "wasm32"))]
-use super::blocking::block_on;
+use super::blocking::blocking;
 use super::executor::Backend;
 use super::executor::Executor;
 use super::model::Model;
 use super::session::Session;
 use crate::error::Result;
-use crate::model::{Compiled, Objective, SavedModel, Source, tensors};
+use crate::model::{Compiled, CustomObjects, Objective, SavedModel, Source, tensors};
 
 /// More differences than these are counted, not named.
 const NAMED: usize = 4;
@@ -35,7 +34,7 @@ impl Session {
 
     /// Sets this model to what is saved in `source`, if it is of the same kind.
     pub async fn restore(&mut self, source: Source<'_>) -> Result<()> {
-        let saved = SavedModel::read(source)?;
+        let saved = SavedModel::read(source, &self.compiled.custom_objects())?;
         let [theirs, own] = [&saved.compiled, &self.compiled].map(description);
         let mut differences = Vec::new();
         compare("", &theirs, &own, &mut differences);
@@ -64,8 +63,8 @@ impl Session {
         Ok(())
     }
 
-    async fn load(source: Source<'_>, backend: Backend) -> Result<Self> {
-        let SavedModel { compiled, steps, epochs, tensors } = SavedModel::read(source)?;
+    async fn load(source: Source<'_>, backend: Backend, objects: &CustomObjects) -> Result<Self> {
+        let SavedModel { compiled, steps, epochs, tensors } = SavedModel::read(source, objects)?;
         let mut session = Session::new(compiled, backend).await?;
         session.write_tensors(&tensors).await?;
         (session.steps, session.epochs) = (steps, epochs);
@@ -74,125 +73,108 @@ impl Session {
 }
 
 impl Model {
-    /// The whole model as the bytes of one safetensors file: layers, weights, how it is trained,
-    /// the optimizer's state, and how far it is.
-    ///
-    /// # Errors
-    /// [`Error::Device`](crate::Error::Device) if reading the weights fails.
-    #[cfg(not(target_arch = "wasm32"))]
-    pub fn save_bytes(&mut self) -> Result<Vec<u8>> {
-        block_on(self.save_bytes_async())
+    blocking! {
+        /// The whole model as the bytes of one safetensors file: layers, weights, how it is
+        /// trained, the optimizer's state, and how far it is.
+        ///
+        /// # Errors
+        /// [`Error::Device`](crate::Error::Device) if reading the weights fails.
+        save_bytes, save_bytes_async(&mut self) -> Result<Vec<u8>> {
+            self.session.save_bytes().await
+        }
+
+        /// Sets this model to what one of the same layers, loss and optimizer was when
+        /// [`save_bytes`](Self::save_bytes) returned `bytes`: weights, optimizer state, learning
+        /// rate, steps, epochs, seed. On the same device, training goes on with the same bits. The
+        /// metrics stay this model's own, and those of the bytes may be others. For a model that is
+        /// not built yet there is [`load_bytes`](Self::load_bytes).
+        ///
+        /// # Errors
+        /// [`Error::Argument`](crate::Error::Argument) if the bytes are damaged or of another
+        /// model, the differences named; nothing is changed then.
+        /// [`Error::Device`](crate::Error::Device) if the device fails.
+        restore_bytes, restore_bytes_async(&mut self, bytes: &[u8]) -> Result<()> {
+            self.session.restore(Source::Bytes(bytes)).await
+        }
     }
 
-    /// [`save_bytes`](Self::save_bytes), awaited.
-    ///
-    /// # Errors
-    /// As `save_bytes`.
-    pub async fn save_bytes_async(&mut self) -> Result<Vec<u8>> {
-        self.session.save_bytes().await
+    blocking! {
+        /// A model from what [`save_bytes`](Self::save_bytes) returned, on `backend`: to evaluate,
+        /// to predict, or to train on. On the same device, training goes on with the same bits as
+        /// if it had not been interrupted between two epochs.
+        ///
+        /// # Errors
+        /// [`Error::Argument`](crate::Error::Argument) if the bytes are damaged or of another
+        /// version, else as [`Compiled::build`].
+        load_bytes, load_bytes_async(bytes: &[u8], backend: impl Into<Backend>) -> Result<Self> {
+            Self::load_bytes_with_async(bytes, backend, &CustomObjects::new()).await
+        }
+
+        /// [`load_bytes`](Self::load_bytes) of a model with layers or losses of the user's own,
+        /// which are taken from `objects` by the names that the bytes hold: Keras'
+        /// `custom_objects`.
+        ///
+        /// # Errors
+        /// As `load_bytes`; also if `objects` lack one of the names.
+        load_bytes_with, load_bytes_with_async(
+            bytes: &[u8],
+            backend: impl Into<Backend>,
+            objects: &CustomObjects
+        ) -> Result<Self> {
+            let session = Session::load(Source::Bytes(bytes), backend.into(), objects).await?;
+            Ok(Model { session })
+        }
+    }
+}
+
+// The async forms wait for the device, but not for the file.
+#[cfg(not(target_arch = "wasm32"))]
+impl Model {
+    blocking! {
+        /// Writes [`save_bytes`](Self::save_bytes) to a file, which is whole afterwards, or as it
+        /// was.
+        ///
+        /// # Errors
+        /// [`Error::Io`](crate::Error::Io) if it cannot be written,
+        /// [`Error::Device`](crate::Error::Device) if reading the weights fails.
+        save, save_async(&mut self, path: &Path) -> Result<()> {
+            self.session.save(path).await
+        }
+
+        /// [`restore_bytes`](Self::restore_bytes) of the file that [`save`](Self::save) wrote to
+        /// `path`.
+        ///
+        /// # Errors
+        /// [`Error::Io`](crate::Error::Io) and [`Error::ModelFile`](crate::Error::ModelFile) for a
+        /// file that cannot be read or is of another model, the differences named; nothing is
+        /// changed then. [`Error::Device`](crate::Error::Device) if the device fails.
+        restore, restore_async(&mut self, path: &Path) -> Result<()> {
+            self.session.restore(Source::File(path)).await
+        }
     }
 
-    /// Writes [`save_bytes`](Self::save_bytes) to a file, which is whole afterwards, or as it was.
-    ///
-    /// # Errors
-    /// [`Error::Io`](crate::Error::Io) if it cannot be written,
-    /// [`Error::Device`](crate::Error::Device) if reading the weights fails.
-    #[cfg(not(target_arch = "wasm32"))]
-    pub fn save(&mut self, path: &Path) -> Result<()> {
-        block_on(self.save_async(path))
-    }
+    blocking! {
+        /// [`load_bytes`](Self::load_bytes) of a file.
+        ///
+        /// # Errors
+        /// [`Error::Io`](crate::Error::Io) and [`Error::ModelFile`](crate::Error::ModelFile) for
+        /// the file, else as [`Compiled::build`].
+        load, load_async(path: &Path, backend: impl Into<Backend>) -> Result<Self> {
+            Self::load_with_async(path, backend, &CustomObjects::new()).await
+        }
 
-    /// [`save`](Self::save), awaited but for the writing of the file.
-    ///
-    /// # Errors
-    /// As `save`.
-    #[cfg(not(target_arch = "wasm32"))]
-    pub async fn save_async(&mut self, path: &Path) -> Result<()> {
-        self.session.save(path).await
-    }
-
-    /// A model from what [`save_bytes`](Self::save_bytes) returned, on `backend`: to evaluate, to
-    /// predict, or to train on. On the same device, training goes on with the same bits as if it
-    /// had not been interrupted between two epochs.
-    ///
-    /// # Errors
-    /// [`Error::Argument`](crate::Error::Argument) if the bytes are damaged or of another version,
-    /// else as [`Compiled::build`].
-    #[cfg(not(target_arch = "wasm32"))]
-    pub fn load_bytes(bytes: &[u8], backend: impl Into<Backend>) -> Result<Self> {
-        block_on(Self::load_bytes_async(bytes, backend.into()))
-    }
-
-    /// [`load_bytes`](Self::load_bytes), awaited.
-    ///
-    /// # Errors
-    /// As `load_bytes`.
-    pub async fn load_bytes_async(bytes: &[u8], backend: impl Into<Backend>) -> Result<Self> {
-        let session = Session::load(Source::Bytes(bytes), backend.into()).await?;
-        Ok(Model { session })
-    }
-
-    /// [`load_bytes`](Self::load_bytes) of a file.
-    ///
-    /// # Errors
-    /// [`Error::Io`](crate::Error::Io) and [`Error::ModelFile`](crate::Error::ModelFile) for the
-    /// file, else as [`Compiled::build`].
-    #[cfg(not(target_arch = "wasm32"))]
-    pub fn load(path: &Path, backend: impl Into<Backend>) -> Result<Self> {
-        block_on(Self::load_async(path, backend.into()))
-    }
-
-    /// [`load`](Self::load), awaited but for the reading of the file.
-    ///
-    /// # Errors
-    /// As `load`.
-    #[cfg(not(target_arch = "wasm32"))]
-    pub async fn load_async(path: &Path, backend: impl Into<Backend>) -> Result<Self> {
-        Ok(Model { session: Session::load(Source::File(path), backend.into()).await? })
-    }
-
-    /// Sets this model to what one of the same layers, loss and optimizer was when
-    /// [`save_bytes`](Self::save_bytes) returned `bytes`: weights, optimizer state, learning rate,
-    /// steps, epochs, seed. On the same device, training goes on with the same bits. The metrics
-    /// stay this model's own, and those of the bytes may be others. For a model that is not built
-    /// yet there is [`load_bytes`](Self::load_bytes).
-    ///
-    /// # Errors
-    /// [`Error::Argument`](crate::Error::Argument) if the bytes are damaged or of another model,
-    /// the differences named; nothing is changed then. [`Error::Device`](crate::Error::Device) if
-    /// the device fails.
-    #[cfg(not(target_arch = "wasm32"))]
-    pub fn restore_bytes(&mut self, bytes: &[u8]) -> Result<()> {
-        block_on(self.restore_bytes_async(bytes))
-    }
-
-    /// [`restore_bytes`](Self::restore_bytes), awaited.
-    ///
-    /// # Errors
-    /// As `restore_bytes`.
-    pub async fn restore_bytes_async(&mut self, bytes: &[u8]) -> Result<()> {
-        self.session.restore(Source::Bytes(bytes)).await
-    }
-
-    /// [`restore_bytes`](Self::restore_bytes) of the file that [`save`](Self::save) wrote to
-    /// `path`.
-    ///
-    /// # Errors
-    /// [`Error::Io`](crate::Error::Io) and [`Error::ModelFile`](crate::Error::ModelFile) for a file
-    /// that cannot be read or is of another model, the differences named; nothing is changed then.
-    /// [`Error::Device`](crate::Error::Device) if the device fails.
-    #[cfg(not(target_arch = "wasm32"))]
-    pub fn restore(&mut self, path: &Path) -> Result<()> {
-        block_on(self.restore_async(path))
-    }
-
-    /// [`restore`](Self::restore), awaited but for the reading of the file.
-    ///
-    /// # Errors
-    /// As `restore`.
-    #[cfg(not(target_arch = "wasm32"))]
-    pub async fn restore_async(&mut self, path: &Path) -> Result<()> {
-        self.session.restore(Source::File(path)).await
+        /// [`load_bytes_with`](Self::load_bytes_with) of a file.
+        ///
+        /// # Errors
+        /// As [`load`](Self::load); also if `objects` lack one of the names.
+        load_with, load_with_async(
+            path: &Path,
+            backend: impl Into<Backend>,
+            objects: &CustomObjects
+        ) -> Result<Self> {
+            let session = Session::load(Source::File(path), backend.into(), objects).await?;
+            Ok(Model { session })
+        }
     }
 }
 

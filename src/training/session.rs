@@ -127,10 +127,7 @@ impl Session {
             let step = step.part(first_row, part.len());
             // Before it runs: what a step that fails has left can be read.
             self.last_rows = part.len();
-            match self.compiled.run_eagerly {
-                true => self.executor.run_eagerly(pass, part, &step).await?,
-                false => self.executor.run(pass, part, &step).await?,
-            }
+            self.executor.run(pass, part, &step, self.compiled.run_eagerly).await?;
             first_row += part.len();
         }
         // Nothing is awaited between the submission and this line.

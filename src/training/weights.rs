@@ -2,6 +2,7 @@
 
 #[cfg(not(target_arch = "wasm32"))]
 use super::blocking::block_on;
+use super::blocking::blocking;
 use super::model::Model;
 use super::session::Session;
 use crate::error::{Error, Result};
@@ -91,20 +92,6 @@ impl Session {
 }
 
 impl Model {
-    /// What the last batch that ran has left in a buffer: `dense_1.output` `[samples, units]`, its
-    /// `dense_1.output.gradient` after a training step, `dense_1.weight.gradient`, ...; see
-    /// [`Program::buffers`](crate::program::Program::buffers) for the names. Waits for the device.
-    /// A step that is not [run eagerly](crate::model::Compiled::run_eagerly) leaves the same
-    /// values.
-    ///
-    /// # Errors
-    /// [`Error::Argument`] if there is none of that name or nothing uses it, [`Error::Device`] if
-    /// reading fails.
-    #[cfg(not(target_arch = "wasm32"))]
-    pub fn read(&mut self, name: &str) -> Result<Vec<f32>> {
-        block_on(self.read_async(name))
-    }
-
     /// [`read`](Self::read) without rounding to f32, for tests of a model that computes in f64.
     ///
     /// # Errors
@@ -116,84 +103,55 @@ impl Model {
         block_on(self.session.executor.read(id, self.session.last_rows))
     }
 
-    /// [`read`](Self::read), awaited.
-    ///
-    /// # Errors
-    /// As `read`.
-    pub async fn read_async(&mut self, name: &str) -> Result<Vec<f32>> {
-        self.session.read(name).await
-    }
+    blocking! {
+        /// What the last batch that ran has left in a buffer: `dense_1.output` `[samples, units]`,
+        /// its `dense_1.output.gradient` after a training step, `dense_1.weight.gradient`, ...; see
+        /// [`Program::buffers`](crate::program::Program::buffers) for the names. Waits for the
+        /// device. A step that is not [run eagerly](crate::model::Compiled::run_eagerly) leaves the
+        /// same values.
+        ///
+        /// # Errors
+        /// [`Error::Argument`] if there is none of that name or nothing uses it, [`Error::Device`]
+        /// if reading fails.
+        read, read_async(&mut self, name: &str) -> Result<Vec<f32>> {
+            self.session.read(name).await
+        }
 
-    /// A parameter, or another part of what was learned, by its name: `dense_1.weight`
-    /// `[inputs, units]`, `dense_1.bias` `[units]`, ...
-    ///
-    /// # Errors
-    /// [`Error::Argument`] if there is no such parameter, [`Error::Device`] if reading fails.
-    #[cfg(not(target_arch = "wasm32"))]
-    pub fn weight(&mut self, name: &str) -> Result<Vec<f32>> {
-        block_on(self.weight_async(name))
-    }
+        /// A parameter, or another part of what was learned, by its name: `dense_1.weight`
+        /// `[inputs, units]`, `dense_1.bias` `[units]`, ...
+        ///
+        /// # Errors
+        /// [`Error::Argument`] if there is no such parameter, [`Error::Device`] if reading fails.
+        weight, weight_async(&mut self, name: &str) -> Result<Vec<f32>> {
+            self.session.read_values(self.session.find_parameter(name)?, 0).await
+        }
 
-    /// [`weight`](Self::weight), awaited.
-    ///
-    /// # Errors
-    /// As `weight`.
-    pub async fn weight_async(&mut self, name: &str) -> Result<Vec<f32>> {
-        self.session.read_values(self.session.find_parameter(name)?, 0).await
-    }
+        /// Sets a parameter by its name.
+        ///
+        /// # Errors
+        /// [`Error::Argument`] if there is none of that name, [`Error::Shape`] if the number of
+        /// values is not its own, [`Error::Device`] if writing fails.
+        set_weight, set_weight_async(&mut self, name: &str, values: &[f32]) -> Result<()> {
+            self.session.write_values(self.session.find_parameter(name)?, values).await
+        }
 
-    /// Sets a parameter by its name.
-    ///
-    /// # Errors
-    /// [`Error::Argument`] if there is none of that name, [`Error::Shape`] if the number of
-    /// values is not its own, [`Error::Device`] if writing fails.
-    #[cfg(not(target_arch = "wasm32"))]
-    pub fn set_weight(&mut self, name: &str, values: &[f32]) -> Result<()> {
-        block_on(self.set_weight_async(name, values))
-    }
+        /// All parameters, first layer to last: name, shape and values of each. The state of the
+        /// optimizer is not among them.
+        ///
+        /// # Errors
+        /// [`Error::Device`] if reading fails.
+        weights, weights_async(&mut self) -> Result<Weights> {
+            self.session.weights().await
+        }
 
-    /// [`set_weight`](Self::set_weight), awaited.
-    ///
-    /// # Errors
-    /// As `set_weight`.
-    pub async fn set_weight_async(&mut self, name: &str, values: &[f32]) -> Result<()> {
-        self.session.write_values(self.session.find_parameter(name)?, values).await
-    }
-
-    /// All parameters, first layer to last: name, shape and values of each. The state of the
-    /// optimizer is not among them.
-    ///
-    /// # Errors
-    /// [`Error::Device`] if reading fails.
-    #[cfg(not(target_arch = "wasm32"))]
-    pub fn weights(&mut self) -> Result<Weights> {
-        block_on(self.weights_async())
-    }
-
-    /// [`weights`](Self::weights), awaited.
-    ///
-    /// # Errors
-    /// As `weights`.
-    pub async fn weights_async(&mut self) -> Result<Weights> {
-        self.session.weights().await
-    }
-
-    /// Sets all parameters, as [`weights`](Self::weights) returned them; the optimizer keeps its
-    /// state.
-    ///
-    /// # Errors
-    /// [`Error::Argument`] or [`Error::Shape`] if they are not this model's, in its order: nothing
-    /// is set then. [`Error::Device`] if writing fails.
-    #[cfg(not(target_arch = "wasm32"))]
-    pub fn set_weights(&mut self, weights: &Weights) -> Result<()> {
-        block_on(self.set_weights_async(weights))
-    }
-
-    /// [`set_weights`](Self::set_weights), awaited.
-    ///
-    /// # Errors
-    /// As `set_weights`.
-    pub async fn set_weights_async(&mut self, weights: &Weights) -> Result<()> {
-        self.session.set_weights(weights).await
+        /// Sets all parameters, as [`weights`](Self::weights) returned them; the optimizer keeps
+        /// its state.
+        ///
+        /// # Errors
+        /// [`Error::Argument`] or [`Error::Shape`] if they are not this model's, in its order:
+        /// nothing is set then. [`Error::Device`] if writing fails.
+        set_weights, set_weights_async(&mut self, weights: &Weights) -> Result<()> {
+            self.session.set_weights(weights).await
+        }
     }
 }

@@ -190,7 +190,7 @@ fn judged() -> Vec<(String, Compiled)> {
             ("sigmoid", Activation::Sigmoid),
             ("softmax", Activation::Softmax),
         ] {
-            let probabilities = match loss {
+            let probabilities = match &loss {
                 Loss::SparseCategoricalCrossentropy | Loss::CategoricalCrossentropy { .. } => {
                     ["linear", "softmax"].contains(&output)
                 }
@@ -199,10 +199,10 @@ fn judged() -> Vec<(String, Compiled)> {
             };
             if probabilities {
                 let network = stack().dense(5, Activation::Relu).dense(3, activation);
-                let compiled = network.compile(Sgd::default(), loss, []);
+                let compiled = network.compile(Sgd::default(), loss.clone(), []);
                 models.push((format!("loss_{name}_{output}"), compiled));
                 let network = stack().dense(3, Activation::Linear).activation(activation);
-                let compiled = network.compile(Sgd::default(), loss, []);
+                let compiled = network.compile(Sgd::default(), loss.clone(), []);
                 models.push((format!("loss_{name}_then_{output}"), compiled));
             }
         }
@@ -227,7 +227,7 @@ fn judged() -> Vec<(String, Compiled)> {
     for metric in of_values.into_iter().chain([Metric::Accuracy]) {
         let network = || stack().dense(3, Activation::Sigmoid);
         let binary = Loss::BINARY_CROSSENTROPY;
-        let plain = network().compile(Sgd::default(), binary, [metric]);
+        let plain = network().compile(Sgd::default(), binary.clone(), [metric]);
         let weighted = network().compile(Sgd::default(), binary, []).weighted_metrics([metric]);
         models.push((format!("metric_binary_{}", metric.name()), plain));
         models.push((format!("weighted_binary_{}", metric.name()), weighted));
@@ -284,7 +284,7 @@ fn layered() -> Vec<(String, Compiled)> {
         ("sigmoid_then_flatten", Activation::Sigmoid, Loss::BINARY_CROSSENTROPY),
     ] {
         let network = stack().dense(6, activation).flatten();
-        models.push((name.into(), network.compile(Sgd::default(), loss, [])));
+        models.push((name.into(), network.compile(Sgd::default(), loss.clone(), [])));
     }
     models
 }

@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::training::callback::{Callback, EpochStart, Resume, StepEnd, TrainStart};
 use crate::training::control::{Answer, Control, Request};
 use crate::training::history::{EpochRecord, History};
+use crate::training::settings::settings;
 
 /// Keeps a backup of the model while it is trained, and continues from it if `fit` is called again
 /// after a run that broke, as
@@ -25,7 +26,8 @@ use crate::training::history::{EpochRecord, History};
 ///
 /// When training has ended, also because a callback stopped it, the backup is removed.
 ///
-/// The directory holds one file, [`Model::save`](crate::Model::save)'s, whose name says how far the run was:
+/// The directory holds one file, [`Model::save`](crate::Model::save)'s, whose name says how far the
+/// run was:
 /// `after-epoch-3.safetensors`, `after-epoch-3-step-120-of-1875.safetensors`. It belongs to one run
 /// alone. A file that is damaged or of another model is an error, which names it, before the model
 /// is changed: remove the file to begin anew.
@@ -76,19 +78,15 @@ impl BackupAndRestore {
         }
     }
 
-    /// When to make a backup; after each epoch by default. Each reads the whole model from the
-    /// device.
-    pub fn save_freq(mut self, frequency: Frequency) -> Self {
-        self.save_freq = frequency;
-        self
-    }
+    settings! {
+        /// When to make a backup; after each epoch by default. Each reads the whole model from the
+        /// device.
+        save_freq(frequency: Frequency): save_freq = frequency;
 
-    /// Whether to remove the backup, and the directory if it is empty then, when training has
-    /// ended; true by default. If it is kept, the next `fit` with it goes on from there: with the
-    /// same number of epochs, none is left to run.
-    pub fn delete_checkpoint(mut self, delete: bool) -> Self {
-        self.delete_checkpoint = delete;
-        self
+        /// Whether to remove the backup, and the directory if it is empty then, when training has
+        /// ended; true by default. If it is kept, the next `fit` with it goes on from there: with
+        /// the same number of epochs, none is left to run.
+        delete_checkpoint(delete: bool): delete_checkpoint = delete;
     }
 
     fn save(&self, run: &mut dyn Control, position: Position) {

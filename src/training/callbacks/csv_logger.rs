@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::training::callback::{Callback, TrainStart};
 use crate::training::control::Control;
 use crate::training::history::{EpochRecord, History, csv_header};
+use crate::training::settings::settings;
 
 /// Writes the values of each epoch to a file as soon as the epoch has ended, so that they are not
 /// lost if the run breaks.
@@ -36,17 +37,13 @@ impl CsvLogger {
         }
     }
 
-    /// The character between two values, which no number may contain. A comma by default.
-    pub fn separator(mut self, separator: char) -> Self {
-        self.separator = separator;
-        self
-    }
+    settings! {
+        /// The character between two values, which no number may contain. A comma by default.
+        separator(separator: char): separator = separator;
 
-    /// Whether to add to an existing file, for a run that is continued; the file must have the same
-    /// columns. False by default: the file is replaced.
-    pub fn append(mut self, append: bool) -> Self {
-        self.append = append;
-        self
+        /// Whether to add to an existing file, for a run that is continued; the file must have the
+        /// same columns. False by default: the file is replaced.
+        append(append: bool): append = append;
     }
 
     fn open(&self, header: &str) -> Result<File> {

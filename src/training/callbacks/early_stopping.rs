@@ -6,6 +6,7 @@ use crate::model::Weights;
 use crate::training::callback::{Callback, TrainStart};
 use crate::training::control::{Answer, Control, Request};
 use crate::training::history::{EpochRecord, History};
+use crate::training::settings::settings;
 
 /// Stops when the monitored value has not got better for `patience` epochs, by the rule of
 /// [Keras 3](https://keras.io/api/callbacks/early_stopping/), its corners included:
@@ -59,49 +60,30 @@ impl EarlyStopping {
         }
     }
 
-    /// The value to watch, by its name in [`EpochRecord::values`]; `val_loss` by default.
-    pub fn monitor(mut self, name: impl Into<String>) -> Self {
-        self.monitor.name = name.into();
-        self
-    }
+    settings! {
+        /// The value to watch, by its name in [`EpochRecord::values`]; `val_loss` by default.
+        monitor(name: impl Into<String>): monitor.name = name.into();
 
-    /// How much better the value must be to count as better: more than this, its sign ignored. 0
-    /// by default.
-    pub fn min_delta(mut self, min_delta: f64) -> Self {
-        self.min_delta = min_delta.abs();
-        self
-    }
+        /// How much better the value must be to count as better: more than this, its sign ignored.
+        /// 0 by default.
+        min_delta(min_delta: f64): min_delta = min_delta.abs();
 
-    /// Training ends after this many epochs without a better value; 0 by default.
-    pub fn patience(mut self, epochs: u32) -> Self {
-        self.patience = epochs;
-        self
-    }
+        /// Training ends after this many epochs without a better value; 0 by default.
+        patience(epochs: u32): patience = epochs;
 
-    /// Which way is better; by the value's name by default.
-    pub fn mode(mut self, mode: Mode) -> Self {
-        self.monitor.mode = mode;
-        self
-    }
+        /// Which way is better; by the value's name by default.
+        mode(mode: Mode): monitor.mode = mode;
 
-    /// A value that must be beaten before the patience is renewed; none by default.
-    pub fn baseline(mut self, baseline: f64) -> Self {
-        self.baseline = Some(baseline);
-        self
-    }
+        /// A value that must be beaten before the patience is renewed; none by default.
+        baseline(baseline: f64): baseline = Some(baseline);
 
-    /// Whether the model ends with the weights of its best epoch; false by default. They are read
-    /// from the device in each epoch that is the best so far. If there was none, the weights stay
-    /// the last ones.
-    pub fn restore_best_weights(mut self, restore: bool) -> Self {
-        self.restore_best_weights = restore;
-        self
-    }
+        /// Whether the model ends with the weights of its best epoch; false by default. They are
+        /// read from the device in each epoch that is the best so far. If there was none, the
+        /// weights stay the last ones.
+        restore_best_weights(restore: bool): restore_best_weights = restore;
 
-    /// Ignores this many epochs at the start; 0 by default.
-    pub fn start_from_epoch(mut self, epochs: u32) -> Self {
-        self.start_from_epoch = epochs;
-        self
+        /// Ignores this many epochs at the start; 0 by default.
+        start_from_epoch(epochs: u32): start_from_epoch = epochs;
     }
 
     /// The best value of the last run.

@@ -36,6 +36,7 @@ mod csv_logger;
 mod early_stopping;
 #[cfg(not(target_arch = "wasm32"))]
 mod event_file;
+#[cfg(not(target_arch = "wasm32"))]
 mod frequency;
 mod lambda_callback;
 mod learning_rate_scheduler;
@@ -56,6 +57,7 @@ pub use backup_and_restore::BackupAndRestore;
 #[cfg(not(target_arch = "wasm32"))]
 pub use csv_logger::CsvLogger;
 pub use early_stopping::EarlyStopping;
+#[cfg(not(target_arch = "wasm32"))]
 pub use frequency::Frequency;
 pub use lambda_callback::LambdaCallback;
 pub use learning_rate_scheduler::LearningRateScheduler;

@@ -8,15 +8,16 @@ use crate::error::{Error, Result};
 use crate::training::callback::{Callback, TrainStart};
 use crate::training::control::{Control, Request};
 use crate::training::history::EpochRecord;
+use crate::training::settings::settings;
 
 /// Saves the model after its epochs, as [`Model::save`](crate::Model::save) does, by the rule of
 /// [Keras 3](https://keras.io/api/callbacks/model_checkpoint/).
 ///
 /// The path may hold values of the epoch: `{epoch}` (from 1), `{epoch:02}` or `{val_loss:.2f}`, as
-/// Python would format them; `{{` and `}}` stand for the braces themselves. Its directory is made if
-/// there is none. An epoch in which a value that is monitored or part of the path was not measured
-/// (one not validated, by `validation_freq`) saves nothing; Keras would save it as if it were the
-/// best, or fail.
+/// Python would format them; `{{` and `}}` stand for the braces themselves. Its directory is made
+/// if there is none. An epoch in which a value that is monitored or part of the path was not
+/// measured (one not validated, by `validation_freq`) saves nothing; Keras would save it as if it
+/// were the best, or fail.
 #[derive(Debug, Clone)]
 pub struct ModelCheckpoint {
     filepath: String,
@@ -42,37 +43,25 @@ impl ModelCheckpoint {
         }
     }
 
-    /// The value that tells which epoch is the best, by its name in [`EpochRecord::values`];
-    /// `val_loss` by default. Of no use without `save_best_only`.
-    pub fn monitor(mut self, name: impl Into<String>) -> Self {
-        self.monitor.name = name.into();
-        self
-    }
+    settings! {
+        /// The value that tells which epoch is the best, by its name in [`EpochRecord::values`];
+        /// `val_loss` by default. Of no use without `save_best_only`.
+        monitor(name: impl Into<String>): monitor.name = name.into();
 
-    /// Which way is better; by the value's name by default.
-    pub fn mode(mut self, mode: Mode) -> Self {
-        self.monitor.mode = mode;
-        self
-    }
+        /// Which way is better; by the value's name by default.
+        mode(mode: Mode): monitor.mode = mode;
 
-    /// Whether to save only what is better than all saved before; false by default.
-    pub fn save_best_only(mut self, best_only: bool) -> Self {
-        self.save_best_only = best_only;
-        self
-    }
+        /// Whether to save only what is better than all saved before; false by default.
+        save_best_only(best_only: bool): save_best_only = best_only;
 
-    /// Saves, or compares, only after epochs whose number is a multiple of this, at least 1; 1 by
-    /// default. (Keras' `save_freq` counts batches if it is a number, and is `"epoch"` else.)
-    pub fn every_epochs(mut self, epochs: u32) -> Self {
-        self.save_freq = epochs;
-        self
-    }
+        /// Saves, or compares, only after epochs whose number is a multiple of this, at least 1; 1
+        /// by default. (Keras' `save_freq` counts batches if it is a number, and is `"epoch"`
+        /// else.)
+        every_epochs(epochs: u32): save_freq = epochs;
 
-    /// What the first epoch to be saved must be better than already; none by default. Of no use
-    /// without `save_best_only`.
-    pub fn initial_value_threshold(mut self, value: f64) -> Self {
-        self.initial_value_threshold = Some(value);
-        self
+        /// What the first epoch to be saved must be better than already; none by default. Of no use
+        /// without `save_best_only`.
+        initial_value_threshold(value: f64): initial_value_threshold = Some(value);
     }
 
     /// The value of the best epoch of the last run, or the threshold.

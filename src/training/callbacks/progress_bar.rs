@@ -21,8 +21,8 @@ const WIDTH: usize = 20;
 /// Characters of a line that is drawn over: a longer one would wrap, and stay on the screen.
 const COLUMNS: usize = 79;
 
-/// Shows the epochs as they go, as Keras does by its `verbose`; [`Fit::verbose`](crate::Fit::verbose)
-/// adds one.
+/// Shows the epochs as they go, as Keras does by its `verbose`;
+/// [`Fit::verbose`](crate::Fit::verbose) adds one.
 ///
 /// ```text
 /// Epoch 1/5

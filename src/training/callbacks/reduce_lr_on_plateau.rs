@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::training::callback::{Callback, TrainStart};
 use crate::training::control::Control;
 use crate::training::history::EpochRecord;
+use crate::training::settings::settings;
 
 /// Multiplies the learning rate by `factor` when the monitored value has not got better for
 /// `patience` epochs, by the rule of
@@ -46,47 +47,28 @@ impl ReduceLrOnPlateau {
         }
     }
 
-    /// The value to watch, by its name in [`EpochRecord::values`]; `val_loss` by default.
-    pub fn monitor(mut self, name: impl Into<String>) -> Self {
-        self.monitor.name = name.into();
-        self
-    }
+    settings! {
+        /// The value to watch, by its name in [`EpochRecord::values`]; `val_loss` by default.
+        monitor(name: impl Into<String>): monitor.name = name.into();
 
-    /// What the rate is multiplied by, between 0 and 1; 0.1 by default.
-    pub fn factor(mut self, factor: f64) -> Self {
-        self.factor = factor;
-        self
-    }
+        /// What the rate is multiplied by, between 0 and 1; 0.1 by default.
+        factor(factor: f64): factor = factor;
 
-    /// The rate is lowered after this many epochs without a better value; 10 by default.
-    pub fn patience(mut self, epochs: u32) -> Self {
-        self.patience = epochs;
-        self
-    }
+        /// The rate is lowered after this many epochs without a better value; 10 by default.
+        patience(epochs: u32): patience = epochs;
 
-    /// Which way is better; by the value's name by default.
-    pub fn mode(mut self, mode: Mode) -> Self {
-        self.monitor.mode = mode;
-        self
-    }
+        /// Which way is better; by the value's name by default.
+        mode(mode: Mode): monitor.mode = mode;
 
-    /// How much better the value must be to count as better: more than this, from 0 up; 0.0001 by
-    /// default.
-    pub fn min_delta(mut self, min_delta: f64) -> Self {
-        self.min_delta = min_delta;
-        self
-    }
+        /// How much better the value must be to count as better: more than this, from 0 up; 0.0001
+        /// by default.
+        min_delta(min_delta: f64): min_delta = min_delta;
 
-    /// After a reduction, this many epochs do not count towards the patience; 0 by default.
-    pub fn cooldown(mut self, epochs: u32) -> Self {
-        self.cooldown = epochs;
-        self
-    }
+        /// After a reduction, this many epochs do not count towards the patience; 0 by default.
+        cooldown(epochs: u32): cooldown = epochs;
 
-    /// The rate below which it does not go, from 0 up; 0 by default.
-    pub fn min_lr(mut self, min_lr: f64) -> Self {
-        self.min_lr = min_lr;
-        self
+        /// The rate below which it does not go, from 0 up; 0 by default.
+        min_lr(min_lr: f64): min_lr = min_lr;
     }
 
     fn check(&self, names: &[String]) -> Result<()> {

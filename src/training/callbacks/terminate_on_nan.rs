@@ -7,10 +7,11 @@ use crate::training::history::EpochRecord;
 
 /// Ends training as soon as a loss is not a finite number.
 ///
-/// [`fit`](crate::Model::fit) always ends with [`Error::NonFinite`], which names the step, but looks only
-/// when the scores are read, at the latest at the epoch's end. With this callback it looks after
-/// every step, which waits for the device each time, or every so many steps; and a validation loss
-/// that is not finite ends training too. Keras' callback ends training as if all were well.
+/// [`fit`](crate::Model::fit) always ends with [`Error::NonFinite`], which names the step, but
+/// looks only when the scores are read, at the latest at the epoch's end. With this callback it
+/// looks after every step, which waits for the device each time, or every so many steps; and a
+/// validation loss that is not finite ends training too. Keras' callback ends training as if all
+/// were well.
 #[derive(Debug, Clone)]
 pub struct TerminateOnNan {
     every: usize,
