@@ -110,9 +110,9 @@ fn values_that_share_memory_give_the_same_bits() {
         let [apart, shared] = [values(&compiled), values(&reusing)];
         assert!(shared <= apart, "{name}: {shared} values shared, {apart} apart");
         if name == "deep" {
-            // Five hidden layers of 8 and one of 3, rounded up to 4, with their gradients. Each
-            // hidden gradient but the last one's takes the memory of the layer behind it.
-            assert_eq!([apart, shared], [2 * (5 * 8 + 4), 5 * 8 + 2 * 4 + 8]);
+            // Five hidden layers of 8 and one of 3, rounded up to 4, with their gradients, and the
+            // predictions. Each hidden gradient but the last takes the memory of a later value.
+            assert_eq!([apart, shared], [2 * (5 * 8 + 4) + 4, 5 * 8 + 2 * 4 + 8 + 4]);
         }
         let (mut apart, loss) = stepped(compiled);
         let (mut shared, same_loss) = stepped(reusing);

@@ -141,8 +141,8 @@ impl Node {
 /// way back, the lists of operations for training, evaluation and prediction, and the memory are
 /// derived from it.
 ///
-/// Names of buffers begin with the scope that is set with [`scope`](Self::scope), `dense_1` say: a
-/// parameter is `dense_1.weight`, a result `dense_1.output`, the next one `dense_1.output_2`.
+/// Names of buffers begin with the [name](Self::name) of the layer, `dense_1` say: a parameter is
+/// `dense_1.weight`, a result `dense_1.output`, the next one `dense_1.output_2`.
 #[derive(Debug, Default)]
 pub struct Graph {
     pub(super) table: Table,
@@ -176,11 +176,11 @@ impl Graph {
     }
 
     /// Sets what the names of the following buffers begin with, and returns what it was.
-    pub fn scope(&mut self, name: &str) -> String {
+    pub(crate) fn scope(&mut self, name: &str) -> String {
         std::mem::replace(&mut self.scope, name.to_owned())
     }
 
-    /// The scope: the name of the layer whose operations are added.
+    /// The name of the layer whose operations are added.
     pub fn name(&self) -> &str {
         &self.scope
     }
@@ -203,7 +203,7 @@ impl Graph {
 
     /// Says whether the parameters and statistics that the following calls name are those that
     /// exist under these names: a layer in two places.
-    pub fn share(&mut self, shared: bool) {
+    pub(crate) fn share(&mut self, shared: bool) {
         self.shared = shared;
     }
 
@@ -211,7 +211,7 @@ impl Graph {
     ///
     /// # Errors
     /// [`Error::Argument`] if a dimension is 0 or there are too many values, or the name is taken.
-    pub fn input(&mut self, name: &str, shape: &[usize]) -> Result<Value> {
+    pub(crate) fn input(&mut self, name: &str, shape: &[usize]) -> Result<Value> {
         self.column(name, shape, Element::Real)
     }
 
@@ -219,7 +219,7 @@ impl Graph {
     ///
     /// # Errors
     /// As [`input`](Self::input); also if the scale is 0 or not finite.
-    pub fn bytes(&mut self, name: &str, shape: &[usize], scale: f64) -> Result<Value> {
+    pub(crate) fn bytes(&mut self, name: &str, shape: &[usize], scale: f64) -> Result<Value> {
         let input = self.column(name, shape, Element::U8)?;
         if !scale.is_finite() || scale == 0.0 {
             let problem = format!("is {scale}; give a finite number other than 0");
@@ -665,12 +665,12 @@ impl Graph {
     }
 
     /// Makes `value` an output, which prediction computes.
-    pub fn output(&mut self, name: &str, value: &Value) {
+    pub(crate) fn output(&mut self, name: &str, value: &Value) {
         self.outputs.push((name.to_owned(), value.buffer));
     }
 
     /// Drops what leads to no output, and what it costs.
-    pub fn drop_unused(&mut self) {
+    pub(crate) fn drop_unused(&mut self) {
         let mut used: HashSet<BufferId> = self.outputs.iter().map(|&(_, id)| id).collect();
         let writes = |node: &Node, used: &HashSet<BufferId>| {
             node.op.writes().iter().any(|id| used.contains(id))
