@@ -77,8 +77,6 @@ pub mod cpu;
 pub mod data;
 mod error;
 pub mod gpu;
-mod loss;
-pub mod metric;
 pub mod model;
 pub mod number;
 pub mod operation;
@@ -95,8 +93,8 @@ pub use cpu::Cpu;
 pub use data::{Batch, BatchOrder, Dataset, Features, Shuffle, Targets, TrainTest};
 pub use error::{DeviceError, Error, IdxProblem, Result};
 pub use gpu::Gpu;
-pub use loss::{Accuracy, Loss};
-pub use metric::Metric;
+pub use model::loss::{Accuracy, Loss};
+pub use model::metric::{self, Metric};
 pub use model::{
     Adagrad, Adam, Clip, Compiled, EpsilonRule, Functional, Initializer, Input, InputType, Layer,
     Objective, Optimizer, Regularizer, RmsProp, Schedule, Sequential, Sgd, schedule,

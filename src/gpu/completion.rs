@@ -69,7 +69,8 @@ pub(super) async fn polled<F: Future>(
         let result = future.as_mut().poll(context);
         #[cfg(not(target_arch = "wasm32"))]
         if result.is_pending() {
-            super::polling::announce(gpu, submission, &mut ticket, context.waker());
+            let poller = gpu.poller.as_ref();
+            super::polling::announce(&gpu.device, poller, submission, &mut ticket, context.waker());
         }
         #[cfg(target_arch = "wasm32")]
         let _ = (gpu, submission);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use wgpu::{BufferUsages, BufferViewMut, WriteOnly};
 
-use super::staging::Slot;
+use super::staging::{Rows, Slot};
 use super::table::byte_size;
 use crate::error::{Error, Result};
 use crate::program::{Buffer, BufferId, Column, Feed, Program, Role};
@@ -45,15 +45,6 @@ impl Layout {
 /// Bytes from one row to the next on the device.
 fn row_bytes(buffer: &Buffer) -> u64 {
     byte_size(buffer, 1)
-}
-
-/// Where the rows of one column come from.
-#[derive(Debug, Clone)]
-pub(super) enum Rows {
-    /// So many of them are in the slot.
-    Written(usize),
-    /// They lie on the device, one after the other without padding, from a byte on.
-    Region(wgpu::Buffer, u64),
 }
 
 /// Memory for the rows of one step of a [`GpuExecutor`](super::GpuExecutor), mapped from the

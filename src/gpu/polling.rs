@@ -11,8 +11,6 @@ use std::time::Duration;
 
 use wgpu::{Device, PollError, PollType, SubmissionIndex};
 
-use super::device::Gpu;
-
 /// How long one wait for a device of ours may take before its waiters are looked at again.
 const WAIT: Duration = Duration::from_millis(2);
 
@@ -26,7 +24,9 @@ thread_local! {
 
 /// Work of a device that somebody waits for; without a submission, all that was submitted.
 struct Awaited {
-    gpu: Gpu,
+    device: Device,
+    /// Whether the device is ours.
+    ours: bool,
     submission: Option<SubmissionIndex>,
 }
 
@@ -34,13 +34,13 @@ impl Awaited {
     /// Polls once; true if that has taken its time already.
     fn poll(&self) -> bool {
         let submission_index = self.submission.clone();
-        let poll = match self.gpu.poller {
-            Some(_) => PollType::Wait { submission_index, timeout: Some(WAIT) },
+        let poll = match self.ours {
+            true => PollType::Wait { submission_index, timeout: Some(WAIT) },
             // A wait would hold up the host's next frame.
-            None => PollType::Poll,
+            false => PollType::Poll,
         };
         // Whether the device is lost is told by what the callbacks are given.
-        self.gpu.device.poll(poll).is_err_and(|error| matches!(error, PollError::Timeout))
+        self.device.poll(poll).is_err_and(|error| matches!(error, PollError::Timeout))
     }
 }
 
@@ -111,23 +111,26 @@ impl Drop for Scope {
     }
 }
 
-/// Sees to it that the device is polled until `ticket` is dropped, or, within [`block_on`], once.
+/// Sees to it that `device` is polled until `ticket` is dropped, or, within [`block_on`], once.
+/// `poller` is that of a device of ours.
 pub(super) fn announce(
-    gpu: &Gpu,
+    device: &Device,
+    poller: Option<&Arc<Poller>>,
     submission: Option<&SubmissionIndex>,
     ticket: &mut Option<Ticket>,
     waker: &Waker,
 ) {
     let blocked = AWAITED.with_borrow_mut(|awaited| {
         let awaited = awaited.as_mut()?;
-        awaited.push(Awaited { gpu: gpu.clone(), submission: submission.cloned() });
+        let (device, ours) = (device.clone(), poller.is_some());
+        awaited.push(Awaited { device, ours, submission: submission.cloned() });
         Some(())
     });
-    if let (None, None, Some(poller)) = (blocked, &ticket, &gpu.poller) {
+    if let (None, None, Some(poller)) = (blocked, &ticket, poller) {
         *ticket = Some(poller.register(submission.cloned()));
         if !poller.is_running() {
             // There is no thread to be had, so the waiter polls.
-            let _ = gpu.device.poll(PollType::Poll);
+            let _ = device.poll(PollType::Poll);
             waker.wake_by_ref();
             *ticket = None;
         }

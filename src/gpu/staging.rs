@@ -8,8 +8,16 @@ use wgpu::{Buffer, BufferUsages, CommandEncoder, MapMode, SubmissionIndex};
 
 use super::completion::polled;
 use super::device::Gpu;
-use super::feed::Rows;
 use crate::error::{Error, Result};
+
+/// Where the rows of one column come from.
+#[derive(Debug, Clone)]
+pub(super) enum Rows {
+    /// So many of them are in the slot.
+    Written(usize),
+    /// They lie on the device, one after the other without padding, from a byte on.
+    Region(Buffer, u64),
+}
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use wgpu::{BufferUsages, CommandEncoder};
 
 use super::device::Gpu;
-use super::feed::{GpuFeed, Layout, Rows};
-use super::staging::{RecordedStep, Ring};
+use super::feed::{GpuFeed, Layout};
+use super::staging::{RecordedStep, Ring, Rows};
 use super::table::Table;
 use crate::error::{Error, Result};
 use crate::operation::kernel::size;

@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::loss::Loss;
+use super::metric::Metric;
 use super::optimizer::Optimizer;
 use super::schedule::Schedule;
 use super::{CustomObjects, Functional, Layer};
-use crate::loss::Loss;
-use crate::metric::Metric;
 
 /// What one output is judged by.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -67,7 +67,8 @@ impl Compiled {
     /// Gives the layers and losses that were read from a file and are the user's own their closures.
     pub fn supply(&mut self, objects: &CustomObjects) {
         self.architecture.supply(objects);
-        self.objectives.iter_mut().for_each(|(_, objective)| objective.loss.supply(objects));
+        let losses = self.objectives.iter_mut().map(|(_, objective)| &mut objective.loss);
+        losses.for_each(|loss| objects.supply_loss(loss));
     }
 }
 

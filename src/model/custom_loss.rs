@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::CustomObjects;
 use crate::error::{Error, Result};
-use crate::loss::Loss;
 use crate::program::{Graph, Value};
 
 pub(crate) type Function = Arc<dyn Fn(&mut Graph, &Value, &Value) -> Result<Value> + Send + Sync>;
@@ -36,25 +34,15 @@ impl fmt::Debug for CustomLoss {
     }
 }
 
-impl Loss {
-    /// A loss called `name` that `function` computes of the graph, the prediction and the target, in
-    /// this order.
-    pub fn custom(
+impl CustomLoss {
+    /// A loss called `name`.
+    pub(super) fn new(
         name: &str,
         function: impl Fn(&mut Graph, &Value, &Value) -> Result<Value> + Send + Sync + 'static,
     ) -> Self {
-        Loss::Custom(CustomLoss { custom: name.to_owned(), function: Some(Arc::new(function)) })
+        CustomLoss { custom: name.to_owned(), function: Some(Arc::new(function)) }
     }
 
-    /// Gives a loss that was read from a file its closure, if it is the user's own.
-    pub(super) fn supply(&mut self, objects: &CustomObjects) {
-        if let Loss::Custom(loss) = self {
-            loss.function = objects.loss_called(&loss.custom).or(loss.function.take());
-        }
-    }
-}
-
-impl CustomLoss {
     /// Its value for each sample, `[1]`.
     pub(super) fn value(
         &self,

@@ -297,7 +297,7 @@ impl Functional {
     pub fn supply(&mut self, objects: &CustomObjects) {
         for node in &mut self.nodes {
             if let NodeKind::Layer { layer: Layer::Custom(layer), .. } = &mut node.kind {
-                objects.supply(layer);
+                objects.supply_layer(layer);
             }
         }
     }

@@ -2,11 +2,11 @@
 
 use super::compiled::Compiled;
 use super::functional::NodeKind;
-use super::metric::{Predictions, Source, check as check_metric, gives_logits, push_metric};
+use super::metric_sums::{Predictions, Source, check as check_metric, gives_logits, push_metric};
 use super::objective::{Judged, push_loss, says_linear};
 use super::report::{OutputReport, Report};
 use super::update::{check_optimizer, push_update, state_of};
-use super::{Functional, Input, InputType, Objective, check, metric};
+use super::{Functional, Input, InputType, Objective, check, metric_sums};
 use crate::error::{Error, Result};
 use crate::operation::Op;
 use crate::program::{
@@ -134,10 +134,10 @@ fn join(
 
 /// Adds loss and metrics of one output.
 fn push_objective(graph: &mut Graph, of: &Judged<'_>) -> Result<OutputReport> {
-    let watched = metric::watched(of);
+    let watched = metric_sums::watched(of);
     watched.iter().try_for_each(|&(_, metric, _)| check_metric(of, metric))?;
-    let looks = |&(_, m, weighted): &metric::Watched| {
-        metric::source(of, m, weighted) == Source::Probabilities
+    let looks = |&(_, m, weighted): &metric_sums::Watched| {
+        metric_sums::source(of, m, weighted) == Source::Probabilities
     };
     let predictions = of.value.buffer();
     let mut probabilities = predictions;

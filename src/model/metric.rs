@@ -1,257 +1,162 @@
-//! What metrics add to the graph of an output.
+//! Metrics: what is reported beside the loss.
 
-use super::objective::Judged;
-use super::report::{ReportedMetric, Sums};
-use crate::error::{Error, Result};
-use crate::loss::{Accuracy, Loss};
-use crate::metric::Metric;
-use crate::operation::activation::Activation;
-use crate::operation::{self, MetricFunction, Thresholds};
-use crate::program::{BufferId, Element, Graph, Role, Rows};
+use serde::{Deserialize, Serialize};
 
-/// What a metric is computed of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Source {
-    /// What the loss counts.
-    Loss,
-    /// The predictions.
-    Predictions,
-    /// The predictions as probabilities, also where the model gives logits.
-    Probabilities,
+/// A quantity watched during training and evaluation.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Metric {
+    /// Share of right predictions, of the kind that goes with the loss: with a
+    /// categorical cross-entropy the samples whose largest output is the right class (the first
+    /// one on a tie), with a binary one the outputs on the right side of 1/2.
+    Accuracy,
+    /// Share of the samples whose class is among the `k` largest outputs; ties count in its favour.
+    TopKCategoricalAccuracy {
+        /// 5 in Keras.
+        k: usize,
+    },
+    /// Mean of `(output - target)²`.
+    MeanSquaredError,
+    /// Mean of `|output - target|`.
+    MeanAbsoluteError,
+    /// Share of the outputs that are above the threshold where their target is 1, and not where it
+    /// is 0.
+    BinaryAccuracy {
+        /// 0.5 in Keras.
+        threshold: f64,
+    },
+    /// Share of the outputs above the threshold whose target is not 0.
+    Precision {
+        /// 0.5 in Keras.
+        threshold: f64,
+    },
+    /// Share of the targets that are not 0 whose output is above the threshold.
+    Recall {
+        /// 0.5 in Keras.
+        threshold: f64,
+    },
+    /// Area under the receiver operating characteristic, from the outputs' distribution over
+    /// equally spaced thresholds.
+    Auc {
+        /// 200 in Keras.
+        thresholds: usize,
+    },
+    /// How many samples of each class were taken for which:
+    /// [`Scores::confusion_matrices`](crate::training::Scores::confusion_matrices). It has no value
+    /// of its own.
+    ConfusionMatrix,
 }
 
-/// What the metrics of an output are computed of, besides its targets.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Predictions {
-    pub predictions: BufferId,
-    /// The same, but after the sigmoid that a binary cross-entropy from logits has within itself.
-    pub probabilities: BufferId,
-    pub sample_weights: BufferId,
-    /// Of the loss.
-    pub counts: BufferId,
-}
+impl Metric {
+    /// [`Metric::TopKCategoricalAccuracy`] with Keras' 5.
+    pub const TOP_5: Metric = Metric::TopKCategoricalAccuracy { k: 5 };
+    /// [`Metric::BinaryAccuracy`] with Keras' threshold.
+    pub const BINARY_ACCURACY: Metric = Metric::BinaryAccuracy { threshold: 0.5 };
+    /// [`Metric::Precision`] with Keras' threshold.
+    pub const PRECISION: Metric = Metric::Precision { threshold: 0.5 };
+    /// [`Metric::Recall`] with Keras' threshold.
+    pub const RECALL: Metric = Metric::Recall { threshold: 0.5 };
+    /// [`Metric::Auc`] with Keras' thresholds.
+    pub const AUC: Metric = Metric::Auc { thresholds: 200 };
 
-/// A metric with its name, and whether sample weights count.
-pub(super) type Watched = (String, Metric, bool);
-
-/// The metrics of an output.
-pub(super) fn watched(judged: &Judged<'_>) -> Vec<Watched> {
-    let objective = judged.objective;
-    let plain = objective.metrics.iter().map(|metric| (*metric, false));
-    let weighted = objective.weighted_metrics.iter().map(|metric| (*metric, true));
-    let mut watched: Vec<Watched> = Vec::new();
-    for (metric, weighted) in plain.chain(weighted) {
-        let taken = |name: &str| watched.iter().any(|(other, ..)| other == name);
-        let mut name = metric.name().to_owned();
-        if weighted && taken(&name) {
-            name = format!("weighted_{name}");
+    /// Its name in scores: that of Keras.
+    pub fn name(self) -> &'static str {
+        match self {
+            Metric::Accuracy => "accuracy",
+            Metric::TopKCategoricalAccuracy { .. } => "top_k_categorical_accuracy",
+            Metric::MeanSquaredError => "mse",
+            Metric::MeanAbsoluteError => "mae",
+            Metric::BinaryAccuracy { .. } => "binary_accuracy",
+            Metric::Precision { .. } => "precision",
+            Metric::Recall { .. } => "recall",
+            Metric::Auc { .. } => "auc",
+            Metric::ConfusionMatrix => "confusion_matrix",
         }
-        let mut number = 1;
-        let first = name.clone();
-        while taken(&name) {
-            name = format!("{first}_{number}");
-            number += 1;
-        }
-        watched.push((name, metric, weighted));
-    }
-    watched
-}
-
-/// What the metric is computed of.
-pub(super) fn source(judged: &Judged<'_>, metric: Metric, weighted: bool) -> Source {
-    match metric {
-        Metric::Accuracy if !weighted => Source::Loss,
-        Metric::Accuracy if judged.objective.loss.accuracy() == Some(Accuracy::Sample) => {
-            Source::Predictions
-        }
-        Metric::TopKCategoricalAccuracy { .. }
-        | Metric::MeanSquaredError
-        | Metric::MeanAbsoluteError => Source::Predictions,
-        Metric::Accuracy
-        | Metric::BinaryAccuracy { .. }
-        | Metric::Precision { .. }
-        | Metric::Recall { .. }
-        | Metric::Auc { .. } => Source::Probabilities,
-        Metric::ConfusionMatrix => match judged.objective.loss.accuracy() {
-            Some(Accuracy::Sample) => Source::Predictions,
-            _ => Source::Probabilities,
-        },
     }
 }
 
-/// True if the model gives logits where a metric wants probabilities.
-pub(super) fn gives_logits(judged: &Judged<'_>) -> bool {
-    matches!(judged.objective.loss, Loss::BinaryCrossentropy { .. })
-        && judged.activation != Activation::Sigmoid
-}
-
-/// Of a confusion matrix, which takes 1 GiB then.
-const MOST_CLASSES: usize = 1 << 14;
-
-/// Whether the metric has a meaning for this output.
+/// Share of the positive predictions whose target is positive, as Keras' `Precision`: true
+/// positives over true and false positives, or 0 where nothing was predicted positive.
 ///
-/// # Errors
-/// [`Error::Argument`] saying why not.
-pub(super) fn check(judged: &Judged<'_>, metric: Metric) -> Result<()> {
-    let loss = &judged.objective.loss;
-    let refuse =
-        |why: String| Err(Error::argument("metrics", format!("of {:?}: {why}", judged.name)));
-    let classes = matches!(loss, Loss::SparseCategoricalCrossentropy);
-    let units = judged.value.columns();
-    match metric {
-        Metric::Accuracy if loss.accuracy().is_none() => {
-            refuse(format!("Accuracy has no meaning for {loss:?}: nothing is right or wrong"))
-        }
-        Metric::TopKCategoricalAccuracy { .. } if loss.accuracy() != Some(Accuracy::Sample) => {
-            refuse(format!("{metric:?} has no meaning for {loss:?}: it needs one class a sample"))
-        }
-        Metric::TopKCategoricalAccuracy { k } if !(1..=units).contains(&k) => {
-            refuse(format!("{metric:?} of {units} outputs; give 1 to {units}"))
-        }
-        Metric::MeanSquaredError
-        | Metric::MeanAbsoluteError
-        | Metric::BinaryAccuracy { .. }
-        | Metric::Precision { .. }
-        | Metric::Recall { .. }
-        | Metric::Auc { .. }
-            if classes =>
-        {
-            refuse(format!(
-                "{metric:?} compares each output with a target of its own; {loss:?} has class \
-                 indices"
-            ))
-        }
-        Metric::BinaryAccuracy { threshold }
-        | Metric::Precision { threshold }
-        | Metric::Recall { threshold }
-            if !(0.0..=1.0).contains(&threshold) =>
-        {
-            refuse(format!("{metric:?}; give a threshold from 0 to 1"))
-        }
-        Metric::Auc { thresholds } if !(2..=100_000).contains(&thresholds) => {
-            refuse(format!("{metric:?}; give 2 to 100000 thresholds"))
-        }
-        Metric::ConfusionMatrix if loss.accuracy() == Some(Accuracy::Output) && units > 1 => {
-            refuse(format!("{metric:?} of {units} outputs that are right or wrong by themselves"))
-        }
-        Metric::ConfusionMatrix if units > MOST_CLASSES => {
-            refuse(format!("{metric:?} of {units} classes; it can be had of up to {MOST_CLASSES}"))
-        }
-        Metric::ConfusionMatrix if loss.accuracy().is_none() => {
-            refuse(format!("{metric:?} has no meaning for {loss:?}: there are no classes"))
-        }
-        _ => Ok(()),
-    }
+/// `sums[buckets, 2]` are the totals of a histogram with [`Thresholds::One`](crate::operation::Thresholds::One): in each bucket the
+/// weight of the negative targets, then that of the positive ones. A prediction is positive beyond
+/// the first bucket.
+pub fn precision(sums: &[f64]) -> f64 {
+    let [negative, positive] = totals(sums.get(2..).unwrap_or_default());
+    ratio(positive, positive + negative)
 }
 
-/// Adds the metric called `name` to the graph.
+/// Share of the positive targets that were predicted positive, as Keras' `Recall`: true positives
+/// over true positives and false negatives, or 0 where no target is positive. `sums` as in
+/// [`precision`].
+pub fn recall(sums: &[f64]) -> f64 {
+    let [_, found] = totals(sums.get(2..).unwrap_or_default());
+    let [_, positive] = totals(sums);
+    ratio(found, positive)
+}
+
+/// Area under the receiver operating characteristic (ROC), the share of true positives over that
+/// of false positives from threshold to threshold, by trapezoids: Keras' `AUC` with
+/// `summation_method="interpolation"`. 0 where all targets are of one kind.
 ///
-/// # Errors
-/// Those of [`Graph::push`].
-pub(super) fn push_metric(
-    graph: &mut Graph,
-    judged: &Judged<'_>,
-    of: Predictions,
-    (name, metric, weighted): Watched,
-) -> Result<ReportedMetric> {
-    let Predictions { predictions, probabilities, sample_weights, counts } = of;
-    let targets = judged.targets;
-    let units = judged.value.columns();
-    let accuracy = judged.objective.loss.accuracy();
-    let full_name = format!("metrics.{}.{name}", judged.name);
-    let sums = |graph: &mut Graph, rows: Rows, columns: usize| {
-        graph.metric(full_name.clone(), Element::Real, rows, columns)
-    };
-    let pointwise = |graph: &mut Graph, predictions, function| -> Result<BufferId> {
-        let sums = sums(graph, Rows::Batch, 2)?;
-        graph.push(operation::PointwiseMetric {
-            predictions,
-            targets,
-            sample_weights,
-            sums,
-            function,
-            weighted,
-        })?;
-        Ok(sums)
-    };
-    let histogram = |graph: &mut Graph, thresholds: Thresholds| -> Result<BufferId> {
-        let sums = sums(graph, Rows::Batch, 2 * thresholds.buckets())?;
-        graph.push(operation::BinaryHistogram {
-            predictions: probabilities,
-            targets,
-            sample_weights,
-            sums,
-            thresholds,
-            weighted,
-        })?;
-        Ok(sums)
-    };
-    // The class of each sample, as an index.
-    let index = |graph: &mut Graph, suffix: &str, input| -> Result<BufferId> {
-        let name = format!("{full_name}.{suffix}");
-        let index = graph.rows(name, Role::Activation, Element::U32, 1)?;
-        graph.push(operation::Argmax { input, index })?;
-        Ok(index)
-    };
-    let labels = |graph: &mut Graph| match judged.objective.loss {
-        Loss::SparseCategoricalCrossentropy => Ok(targets),
-        Loss::CategoricalCrossentropy { .. }
-        | Loss::BinaryCrossentropy { .. }
-        | Loss::MeanSquaredError
-        | Loss::MeanAbsoluteError
-        | Loss::Huber { .. }
-        | Loss::Custom(_) => index(graph, "labels", targets),
-    };
-    let top = |graph: &mut Graph, k| -> Result<BufferId> {
-        let labels = labels(graph)?;
-        let sums = sums(graph, Rows::Batch, 2)?;
-        graph.push(operation::TopK { predictions, labels, sample_weights, sums, k, weighted })?;
-        Ok(sums)
-    };
-    let sums = match metric {
-        Metric::Accuracy if source(judged, metric, weighted) == Source::Loss => {
-            let answers = match accuracy {
-                Some(Accuracy::Output) => units,
-                Some(Accuracy::Sample) | None => 1,
-            };
-            Sums::WithLoss { counts, answers }
+/// `sums[buckets, 2]` are the totals of a histogram with [`Thresholds::Even`](crate::operation::Thresholds::Even), as in
+/// [`precision`].
+pub fn auc(sums: &[f64]) -> f64 {
+    let [negative, positive] = totals(sums);
+    let (mut area, mut true_positives) = (0.0, 0.0);
+    // From the highest threshold down, each bucket moves the curve by its share of either kind.
+    for bucket in sums.chunks_exact(2).rev() {
+        let height = ratio(true_positives + 0.5 * bucket[1], positive);
+        area += ratio(bucket[0], negative) * height;
+        true_positives += bucket[1];
+    }
+    area
+}
+
+/// What all buckets hold of negative and of positive targets.
+fn totals(sums: &[f64]) -> [f64; 2] {
+    let of = |kind| sums.iter().skip(kind).step_by(2).sum();
+    [of(0), of(1)]
+}
+
+/// 0 in place of a division by 0.
+fn ratio(part: f64, whole: f64) -> f64 {
+    if whole == 0.0 { 0.0 } else { part / whole }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn precision_and_recall_of_a_table_of_four() {
+        // 5 true negatives, 2 false negatives, 1 false positive, 3 true positives.
+        let sums = [5.0, 2.0, 1.0, 3.0];
+        assert_eq!(precision(&sums), 3.0 / 4.0);
+        assert_eq!(recall(&sums), 3.0 / 5.0);
+    }
+
+    #[test]
+    fn without_anything_positive_precision_and_recall_are_0() {
+        for nothing in [&[5.0, 2.0, 0.0, 0.0][..], &[0.0; 4], &[]] {
+            assert_eq!(precision(nothing), 0.0);
         }
-        Metric::Accuracy if accuracy == Some(Accuracy::Sample) => Sums::Own(top(graph, 1)?),
-        Metric::TopKCategoricalAccuracy { k } => Sums::Own(top(graph, k)?),
-        Metric::Accuracy => {
-            let function = MetricFunction::BinaryAccuracy { threshold: 0.5 };
-            Sums::Own(pointwise(graph, probabilities, function)?)
+        for nothing in [&[5.0, 0.0, 1.0, 0.0][..], &[0.0; 4], &[]] {
+            assert_eq!(recall(nothing), 0.0);
         }
-        Metric::BinaryAccuracy { threshold } => {
-            let function = MetricFunction::BinaryAccuracy { threshold };
-            Sums::Own(pointwise(graph, probabilities, function)?)
+    }
+
+    #[test]
+    fn the_area_is_the_share_of_pairs_in_the_right_order() {
+        // A pair in one bucket is half right. Negatives 2, 0, 1 and positives 1, 1, 2 from the
+        // lowest bucket to the highest: 2 · (1/2 + 1 + 2) + 1 · (0 + 0 + 2/2) of 3 · 4 pairs.
+        assert_eq!(auc(&[2.0, 1.0, 0.0, 1.0, 1.0, 2.0]), 8.0 / 12.0);
+        assert_eq!(auc(&[3.0, 0.0, 0.0, 4.0]), 1.0);
+        assert_eq!(auc(&[0.0, 4.0, 3.0, 0.0]), 0.0);
+        assert_eq!(auc(&[7.0, 2.0]), 0.5);
+        for of_one_kind in [&[3.0, 0.0, 1.0, 0.0][..], &[0.0, 3.0, 0.0, 1.0], &[]] {
+            assert_eq!(auc(of_one_kind), 0.0);
         }
-        Metric::MeanSquaredError => {
-            Sums::Own(pointwise(graph, predictions, MetricFunction::SquaredError)?)
-        }
-        Metric::MeanAbsoluteError => {
-            Sums::Own(pointwise(graph, predictions, MetricFunction::AbsoluteError)?)
-        }
-        Metric::Precision { threshold } | Metric::Recall { threshold } => {
-            Sums::Own(histogram(graph, Thresholds::One(threshold))?)
-        }
-        Metric::Auc { thresholds } => Sums::Own(histogram(graph, Thresholds::Even(thresholds))?),
-        Metric::ConfusionMatrix if units == 1 => {
-            Sums::TwoClasses(histogram(graph, Thresholds::One(0.5))?)
-        }
-        Metric::ConfusionMatrix => {
-            let labels = labels(graph)?;
-            let predicted = index(graph, "predicted", predictions)?;
-            let matrix = sums(graph, Rows::Fixed(units), units)?;
-            graph.push(operation::ConfusionMatrix {
-                labels,
-                predicted,
-                sample_weights,
-                matrix,
-                weighted,
-            })?;
-            Sums::Own(matrix)
-        }
-    };
-    Ok(ReportedMetric { name, metric, sums })
+    }
 }

@@ -4,12 +4,15 @@
 mod check;
 mod compiled;
 mod custom_loss;
+mod custom_objects;
 mod file;
 pub(crate) mod functional;
 mod input;
 mod layer;
+pub(crate) mod loss;
 mod lower;
-mod metric;
+pub mod metric;
+mod metric_sums;
 mod objective;
 mod optimizer;
 mod regularizer;
@@ -22,13 +25,14 @@ mod update;
 pub use crate::program::Initializer;
 pub use compiled::{Compiled, Objective};
 pub use custom_loss::CustomLoss;
+pub use custom_objects::CustomObjects;
 pub(crate) use file::{SavedModel, Source, parameters};
 pub use file::{Weights, tensors};
 pub use functional::{Functional, Node, NodeKind, Output, Tensor};
 pub use input::{Input, InputType};
 pub use layer::{
-    ActivationLayer, BatchNormalization, CustomLayer, CustomObjects, Dense, Dropout, Flatten,
-    GaussianNoise, Layer, LayerNormalization, Normalization, Rescaling,
+    ActivationLayer, BatchNormalization, CustomLayer, Dense, Dropout, Flatten, GaussianNoise,
+    Layer, LayerNormalization, Normalization, Rescaling,
 };
 pub use lower::lower;
 pub(crate) use lower::{Lowered, lowered};

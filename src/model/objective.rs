@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 
 use super::functional::NodeKind;
+use super::loss::Loss;
 use super::{Functional, Layer, Objective};
 use crate::error::{Error, Result};
-use crate::loss::Loss;
 use crate::operation::activation::{Activation, Elementwise};
 use crate::operation::{self, LossFunction, Op};
 use crate::program::{BufferId, Element, Graph, Value};

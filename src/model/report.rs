@@ -1,6 +1,6 @@
 //! Which buffers hold what is reported of a model.
 
-use crate::metric::Metric;
+use super::metric::Metric;
 use crate::program::BufferId;
 
 /// What is reported of a model: the sum of its losses, and what follows.

@@ -3,14 +3,14 @@
 use serde::{Deserialize, Serialize};
 
 use super::Dense;
+use super::loss::Loss;
+use super::metric::Metric;
 use super::optimizer::Optimizer;
 use super::{
     BatchNormalization, Compiled, CustomLayer, Dropout, Flatten, Functional, GaussianNoise, Input,
     Layer, LayerNormalization, Objective,
 };
 use crate::error::Result;
-use crate::loss::Loss;
-use crate::metric::Metric;
 use crate::operation::activation::Activation;
 use crate::program::{Graph, Value};
 

@@ -2,8 +2,8 @@
 //! may be off, and the mistakes in its kernel that must be noticed. All of it is plain data; nothing
 //! here runs anything.
 
+use super::access::Buffers;
 use super::activation::{Elementwise, Told};
-use super::contract::Buffers;
 use super::kernel::KernelClass;
 use super::list::Op;
 use crate::error::Result;

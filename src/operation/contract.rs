@@ -2,45 +2,12 @@
 
 use std::fmt::Debug;
 
+use super::access::Buffers;
 use super::kernel::{Dispatch, Target};
 use super::run::Run;
 use super::shapes::Shapes;
 use crate::error::Result;
 use crate::number::Real;
-use crate::table::BufferId;
-
-/// How an operation uses one of its buffers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Access {
-    /// Reads reals that may be stored as bytes: the kernel converts them as it loads them.
-    Load,
-    /// Reads.
-    Read,
-    /// Writes, and may read what was there before.
-    Write,
-}
-
-impl Access {
-    /// Whether the buffer is only read.
-    pub fn is_read(self) -> bool {
-        match self {
-            Access::Load | Access::Read => true,
-            Access::Write => false,
-        }
-    }
-}
-
-/// An operation's name and its buffers; the macro [`operation!`] writes it from the fields.
-pub trait Buffers {
-    /// The name of the operation and of its kernel.
-    const NAME: &'static str;
-
-    /// Shows each buffer in the order of the kernel's bindings.
-    fn each(&self, see: &mut dyn FnMut(Access, BufferId));
-
-    /// The same, to put others in their places.
-    fn each_mut(&mut self, see: &mut dyn FnMut(Access, &mut BufferId));
-}
 
 /// What an operation is: the shapes that it takes, the function that computes it on the CPU and the
 /// kernel that computes it on a GPU. The formula stands in the doc comment of its struct.
@@ -80,12 +47,12 @@ macro_rules! operation {
             $($(#[$constant_doc])* pub $constant: $type,)*
         }
 
-        impl $crate::operation::contract::Buffers for $name {
+        impl $crate::operation::access::Buffers for $name {
             const NAME: &'static str = $label;
 
             fn each(
                 &self,
-                see: &mut dyn FnMut($crate::operation::contract::Access, $crate::table::BufferId),
+                see: &mut dyn FnMut($crate::operation::access::Access, $crate::table::BufferId),
             ) {
                 $(see($crate::operation::contract::access!($access), self.$buffer);)+
             }
@@ -93,7 +60,7 @@ macro_rules! operation {
             fn each_mut(
                 &mut self,
                 see: &mut dyn FnMut(
-                    $crate::operation::contract::Access,
+                    $crate::operation::access::Access,
                     &mut $crate::table::BufferId,
                 ),
             ) {
@@ -105,13 +72,13 @@ macro_rules! operation {
 
 macro_rules! access {
     (load) => {
-        $crate::operation::contract::Access::Load
+        $crate::operation::access::Access::Load
     };
     (read) => {
-        $crate::operation::contract::Access::Read
+        $crate::operation::access::Access::Read
     };
     (write) => {
-        $crate::operation::contract::Access::Write
+        $crate::operation::access::Access::Write
     };
 }
 

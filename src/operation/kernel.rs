@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use bytemuck::{Pod, Zeroable};
 
-use super::contract::{Access, Buffers};
+use super::access::{Access, Buffers};
 use crate::error::{Error, Result};
 use crate::table::{BufferId, Table};
 

@@ -1,7 +1,8 @@
 //! The one list of operations: the enum and everything that enumerates it comes from here.
 
+use super::access::{Access, Buffers};
 use super::columns::{Concatenate, Slice};
-use super::contract::{Access, Buffers, Operation};
+use super::contract::Operation;
 use super::dense::{DenseBackwardInput, DenseBackwardWeights, DenseForward};
 use super::elementwise::{Activate, ActivateBackward, Add, Convert};
 use super::expression::{Map, RowSum};

@@ -1,6 +1,7 @@
 //! The operations that a program consists of, a folder for each family. An operation's home holds its
 //! formula, the shapes that it takes, its CPU function and its kernel.
 
+mod access;
 pub mod activation;
 pub mod case;
 pub mod columns;
@@ -24,8 +25,9 @@ mod shapes;
 pub mod softmax;
 mod tape;
 
+pub use access::{Access, Buffers};
 pub use columns::*;
-pub use contract::{Access, Buffers, Operation};
+pub use contract::Operation;
 pub use dense::*;
 pub use elementwise::*;
 pub use expression::*;

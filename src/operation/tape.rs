@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::contract::Buffers;
+use super::access::Buffers;
 use super::elementwise::Add;
 use super::list::Op;
 use crate::error::Result;

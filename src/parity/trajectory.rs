@@ -8,8 +8,8 @@ use crate::cpu::CpuExecutor;
 use crate::data::{Batch, BatchOrder, Dataset, Features, Shuffle, Targets};
 use crate::error::Result;
 use crate::gpu::{Gpu, GpuExecutor};
-use crate::loss::Loss;
-use crate::metric::Metric;
+use crate::model::loss::Loss;
+use crate::model::metric::Metric;
 use crate::model::{
     Adam, BatchNormalization, Clip, Compiled, Dense, Dropout, Flatten, Functional, GaussianNoise,
     Input, Layer, LayerNormalization, Lowered, Normalization, Objective, Regularizer, Rescaling,

@@ -1,10 +1,68 @@
-//! Builds a program: makes the buffers and checks the shapes of each operation as it is added.
+//! A program, and how it is built: each operation is checked as it is added.
 
-use super::{BufferId, Element, Pass, Program, Role, Rows};
+use super::pass::Pass;
 use crate::error::Result;
 use crate::number::expression::Formula;
 use crate::operation::Op;
-use crate::table::{ExpressionId, Table};
+use crate::table::{Buffer, BufferId, Element, ExpressionId, Role, Rows, Table};
+
+/// The buffer table of a model, its lists of operations, and the buffers of its outputs.
+///
+/// The lists share the table: evaluation and prediction read the parameters that training writes.
+#[derive(Debug, Clone, Default)]
+pub struct Program {
+    table: Table,
+    lists: [Vec<Op>; Pass::ALL.len()],
+    outputs: Vec<(String, BufferId)>,
+}
+
+impl Program {
+    /// The operations of `pass`, in the order in which they run.
+    pub fn ops(&self, pass: Pass) -> &[Op] {
+        // The numbers of the passes are their places in the order of `Pass::ALL`.
+        &self.lists[pass as usize]
+    }
+
+    /// The buffers.
+    pub fn table(&self) -> &Table {
+        &self.table
+    }
+
+    /// The buffer of `id`.
+    pub fn buffer(&self, id: BufferId) -> &Buffer {
+        self.table.buffer(id)
+    }
+
+    /// The whole table, in the order of the ids.
+    pub fn buffers(&self) -> impl Iterator<Item = (BufferId, &Buffer)> {
+        self.table.buffers()
+    }
+
+    /// The buffers of one role, in the order of the ids.
+    pub fn of_role(&self, role: Role) -> impl Iterator<Item = (BufferId, &Buffer)> {
+        self.table.of_role(role)
+    }
+
+    /// Name and result `[B, width]` of each output, as [`Pass::Predict`] computes them.
+    pub fn outputs(&self) -> &[(String, BufferId)] {
+        &self.outputs
+    }
+
+    /// The buffer called `name`.
+    pub fn find(&self, name: &str) -> Option<BufferId> {
+        self.table.find(name)
+    }
+
+    /// The same buffers, each arena replaced by its slices.
+    pub fn parts(&self, ids: &[BufferId]) -> Vec<BufferId> {
+        self.table.parts(ids)
+    }
+
+    /// The buffers that are slices of `arena`, in the order of their offsets.
+    pub fn slices(&self, arena: BufferId) -> impl Iterator<Item = (BufferId, &Buffer)> {
+        self.table.slices(arena)
+    }
+}
 
 /// Makes a [`Program`]. Each operation is checked when it is added.
 #[derive(Debug, Default)]

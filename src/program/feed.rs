@@ -1,7 +1,8 @@
 //! What a step reads from outside: a column for each buffer that the host fills.
 
-use super::{Buffer, BufferId, Element, Pass, Role};
+use super::pass::Pass;
 use crate::error::{Error, Result};
+use crate::table::{Buffer, BufferId, Element, Role};
 
 /// Memory that an executor lends for the rows of one step. It may go to another thread, and its
 /// columns to several, while the executor runs other steps; dropped, it goes back.

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{Buffer, BufferId, Element, Program, Role, Rows};
+use super::builder::Program;
 use crate::operation::Penalty;
+use crate::table::{Buffer, BufferId, Element, Role, Rows};
 
 /// Totals over the samples of the steps since the metrics were cleared, by metric buffer.
 #[derive(Debug, Clone, PartialEq, Default)]

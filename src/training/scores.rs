@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde::ser::SerializeMap;
 
-use crate::metric::{Metric, auc, precision, recall};
+use crate::model::metric::{Metric, auc, precision, recall};
 use crate::model::{OutputReport, Report, ReportedMetric, Sums};
 use crate::program::Metrics;
 

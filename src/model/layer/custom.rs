@@ -1,6 +1,5 @@
 //! Layers of users' own.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -8,23 +7,21 @@ use serde::{Deserialize, Serialize};
 
 use super::contract::Forward;
 use crate::error::{Error, Result};
-use crate::model::CustomLoss;
 use crate::program::{Graph, Value};
 
-type LossFunction = Arc<dyn Fn(&mut Graph, &Value, &Value) -> Result<Value> + Send + Sync>;
-type Function = Arc<dyn Fn(&mut Graph, &Value) -> Result<Value> + Send + Sync>;
+pub(crate) type Function = Arc<dyn Fn(&mut Graph, &Value) -> Result<Value> + Send + Sync>;
 
 /// A layer that a user's closure computes: it adds to the graph what the layer computes of its input,
 /// and returns the result. Parameters are made with [`Graph::matrix`] and [`Graph::vector`].
 ///
 /// A saved model holds the layer's name; who loads it gives the closure for it, in
-/// [`CustomObjects`].
+/// [`CustomObjects`](crate::model::CustomObjects).
 #[derive(Clone, Serialize, Deserialize)]
 pub struct CustomLayer {
     /// By which a saved model asks for it.
-    custom: String,
+    pub(crate) custom: String,
     #[serde(skip)]
-    function: Option<Function>,
+    pub(crate) function: Option<Function>,
 }
 
 impl CustomLayer {
@@ -78,71 +75,5 @@ impl Forward for CustomLayer {
 
     fn parameters(&self, inputs: usize) -> [usize; 2] {
         self.sizes(inputs).1
-    }
-}
-
-/// What a saved model of users' own parts is loaded with, by the names that it asks for, as Keras'
-/// [`custom_objects`](https://keras.io/api/models/model_saving_apis/model_saving_and_loading/).
-#[derive(Clone, Default)]
-pub struct CustomObjects {
-    layers: HashMap<String, Function>,
-    losses: HashMap<String, LossFunction>,
-}
-
-impl fmt::Debug for CustomObjects {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CustomObjects")
-            .field("layers", &self.layers.keys())
-            .field("losses", &self.losses.keys())
-            .finish()
-    }
-}
-
-impl CustomObjects {
-    /// None.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Adds the closure of the layers called `name`.
-    pub fn layer(
-        mut self,
-        name: &str,
-        function: impl Fn(&mut Graph, &Value) -> Result<Value> + Send + Sync + 'static,
-    ) -> Self {
-        self.layers.insert(name.to_owned(), Arc::new(function));
-        self
-    }
-
-    /// Adds the closure of the losses called `name`, of the graph, the prediction and the target.
-    pub fn loss(
-        mut self,
-        name: &str,
-        function: impl Fn(&mut Graph, &Value, &Value) -> Result<Value> + Send + Sync + 'static,
-    ) -> Self {
-        self.losses.insert(name.to_owned(), Arc::new(function));
-        self
-    }
-
-    /// Adds the closure of a layer that has one.
-    pub(crate) fn keep_layer(&mut self, layer: &CustomLayer) {
-        self.layers.extend(layer.function.clone().map(|function| (layer.custom.clone(), function)));
-    }
-
-    /// Adds the closure of a loss that has one.
-    pub(crate) fn keep_loss(&mut self, loss: &CustomLoss) {
-        self.losses.extend(loss.function.clone().map(|function| (loss.custom.clone(), function)));
-    }
-
-    /// The closure of a loss.
-    pub(crate) fn loss_called(&self, name: &str) -> Option<LossFunction> {
-        self.losses.get(name).cloned()
-    }
-
-    /// Gives a layer that was read from a file its closure, if it is among these.
-    pub(crate) fn supply(&self, layer: &mut CustomLayer) {
-        if let Some(function) = self.layers.get(&layer.custom) {
-            layer.function = Some(Arc::clone(function));
-        }
     }
 }

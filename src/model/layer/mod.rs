@@ -15,7 +15,8 @@ mod rescaling;
 
 pub use activation::ActivationLayer;
 pub use batch_normalization::BatchNormalization;
-pub use custom::{CustomLayer, CustomObjects};
+pub use custom::CustomLayer;
+pub(crate) use custom::Function as LayerClosure;
 pub use dense::Dense;
 pub use dropout::Dropout;
 pub use flatten::Flatten;

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::CustomLoss;
+use super::custom_loss::CustomLoss;
+use crate::error::Result;
+use crate::program::{Graph, Value};
 
 /// What training minimises: the mean over the samples of a batch, each times its sample weight
 /// (as in Keras, the sum is divided by the number of samples, not by the sum of the weights).
@@ -53,6 +55,15 @@ pub enum Accuracy {
 }
 
 impl Loss {
+    /// A loss called `name` that `function` computes of the graph, the prediction and the target,
+    /// in this order: a value for each sample, or one for each element, of which the mean is taken.
+    pub fn custom(
+        name: &str,
+        function: impl Fn(&mut Graph, &Value, &Value) -> Result<Value> + Send + Sync + 'static,
+    ) -> Self {
+        Loss::Custom(CustomLoss::new(name, function))
+    }
+
     /// Which of Keras' accuracies goes with it; `None` where nothing is right or wrong.
     pub fn accuracy(&self) -> Option<Accuracy> {
         match self {
