@@ -74,7 +74,7 @@ pub(super) fn source(judged: &Judged<'_>, metric: Metric, weighted: bool) -> Sou
         | Metric::Auc { .. } => Source::Probabilities,
         Metric::ConfusionMatrix => match judged.objective.loss.accuracy() {
             Some(Accuracy::Sample) => Source::Predictions,
-            _ => Source::Probabilities,
+            Some(Accuracy::Output) | None => Source::Probabilities,
         },
     }
 }

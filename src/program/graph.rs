@@ -1,20 +1,18 @@
 //! What a model computes, forward only: values, parameters and the operations between them.
 
 use std::collections::{HashMap, HashSet};
-use std::ops::Range;
 
 use super::initializer::Initializer;
 use crate::error::{Error, Result};
-use crate::operation::activation::{Activation, Elementwise};
 use crate::operation::{self, Derivative, Op};
 use crate::table::{BufferId, Element, Role, Rows, Table};
 
 /// A value of a [`Graph`]: for each sample reals, bytes or integers of one shape.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Value {
-    buffer: BufferId,
-    shape: Vec<usize>,
-    element: Element,
+    pub(super) buffer: BufferId,
+    pub(super) shape: Vec<usize>,
+    pub(super) element: Element,
 }
 
 impl Value {
@@ -43,9 +41,9 @@ impl Value {
 /// statistic, or a constant.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Parameter {
-    buffer: BufferId,
-    rows: Rows,
-    columns: usize,
+    pub(super) buffer: BufferId,
+    pub(super) rows: Rows,
+    pub(super) columns: usize,
 }
 
 impl Parameter {
@@ -160,7 +158,7 @@ pub struct Graph {
     scope: String,
     /// Whether parameters of the scope exist already and are used once more.
     shared: bool,
-    random: u32,
+    pub(super) random: u32,
     matrices: u32,
     paired: u32,
     vectors: u32,
@@ -359,282 +357,6 @@ impl Graph {
         Ok(Parameter { buffer, rows: Rows::One, columns })
     }
 
-    /// `input · weight + bias`, of values `[columns]` for each sample.
-    ///
-    /// # Errors
-    /// [`Error::Shape`] if the weight has not as many rows as the input has values, or the bias not
-    /// as many values as the weight has columns.
-    pub fn dense(
-        &mut self,
-        input: &Value,
-        weight: &Parameter,
-        bias: Option<&Parameter>,
-    ) -> Result<Value> {
-        let units = weight.columns;
-        let bias = match bias {
-            Some(bias) => *bias,
-            None => self.constant_once("no_bias", units)?,
-        };
-        let output = self.result(&[units])?;
-        self.push(operation::DenseForward {
-            input: input.buffer,
-            weight: weight.buffer,
-            bias: bias.buffer,
-            output: output.buffer,
-            activation: Elementwise::Linear,
-        })?;
-        Ok(output)
-    }
-
-    /// `function` of each value.
-    ///
-    /// # Errors
-    /// [`Error::Argument`] if there are too many values; so below where nothing else is said.
-    pub fn activate(&mut self, input: &Value, function: Elementwise) -> Result<Value> {
-        if function == Elementwise::Linear {
-            return Ok(input.clone());
-        }
-        let output = self.result(&input.shape)?;
-        self.push(operation::Activate {
-            input: input.buffer,
-            output: output.buffer,
-            activation: function,
-        })?;
-        Ok(output)
-    }
-
-    /// Softmax over all values of a sample.
-    ///
-    /// # Errors
-    /// As [`activate`](Self::activate).
-    pub fn softmax(&mut self, input: &Value) -> Result<Value> {
-        let output = self.result(&input.shape)?;
-        self.push(operation::Softmax { input: input.buffer, output: output.buffer })?;
-        Ok(output)
-    }
-
-    /// An activation of either kind.
-    ///
-    /// # Errors
-    /// As [`activate`](Self::activate).
-    pub fn activation(&mut self, input: &Value, activation: Activation) -> Result<Value> {
-        match activation.elementwise() {
-            Some(function) => self.activate(input, function),
-            None => self.softmax(input),
-        }
-    }
-
-    /// The sum of two values of the same shape.
-    ///
-    /// # Errors
-    /// [`Error::Shape`] if they have not as many values.
-    pub fn add(&mut self, first: &Value, second: &Value) -> Result<Value> {
-        let output = self.result(&first.shape)?;
-        self.push(operation::Add {
-            first: first.buffer,
-            second: second.buffer,
-            output: output.buffer,
-        })?;
-        Ok(output)
-    }
-
-    /// The values of `first`, then those of `second`: one flat row for each sample.
-    ///
-    /// # Errors
-    /// As [`activate`](Self::activate).
-    pub fn concatenate(&mut self, first: &Value, second: &Value) -> Result<Value> {
-        let output = self.result(&[first.columns().saturating_add(second.columns())])?;
-        self.push(operation::Concatenate {
-            first: first.buffer,
-            second: second.buffer,
-            output: output.buffer,
-        })?;
-        Ok(output)
-    }
-
-    /// Some of the values of each sample, as one flat row.
-    ///
-    /// # Errors
-    /// [`Error::Shape`] or [`Error::Argument`] if the range is empty or not within the values.
-    pub fn slice(&mut self, input: &Value, columns: Range<usize>) -> Result<Value> {
-        let output = self.result(&[columns.len()])?;
-        self.push(operation::Slice {
-            input: input.buffer,
-            output: output.buffer,
-            offset: columns.start,
-        })?;
-        Ok(output)
-    }
-
-    /// The same values in another shape. Nothing moves.
-    ///
-    /// # Errors
-    /// [`Error::Shape`] if the shape has not as many values.
-    pub fn reshape(&mut self, input: &Value, shape: &[usize]) -> Result<Value> {
-        let reshaped = Value { shape: shape.to_vec(), ..input.clone() };
-        match reshaped.columns() == input.columns() {
-            true => Ok(reshaped),
-            false => Err(Error::Shape {
-                what: format!("the new shape of {}", self.table.buffer(input.buffer).name),
-                actual: format!("{shape:?}"),
-                expected: format!("{} values", input.columns()),
-            }),
-        }
-    }
-
-    /// In training, drops each value with probability `rate` and multiplies the others by
-    /// `1 / (1 - rate)`.
-    ///
-    /// # Errors
-    /// As [`activate`](Self::activate).
-    pub fn dropout(&mut self, input: &Value, rate: f64) -> Result<Value> {
-        let output = self.result(&input.shape)?;
-        let layer = self.next_random();
-        let dropout =
-            operation::Dropout { input: input.buffer, output: output.buffer, rate, layer };
-        self.push_node(Node { op: dropout.into(), outside: Outside::Identity })?;
-        Ok(output)
-    }
-
-    /// In training, adds normal noise to each value.
-    ///
-    /// # Errors
-    /// As [`activate`](Self::activate).
-    pub fn gaussian_noise(&mut self, input: &Value, standard_deviation: f64) -> Result<Value> {
-        let output = self.result(&input.shape)?;
-        let noise = operation::GaussianNoise {
-            input: input.buffer,
-            output: output.buffer,
-            standard_deviation,
-            layer: self.next_random(),
-        };
-        self.push_node(Node { op: noise.into(), outside: Outside::Identity })?;
-        Ok(output)
-    }
-
-    fn next_random(&mut self) -> u32 {
-        self.random += 1;
-        self.random
-    }
-
-    /// Brings each value to mean 0 and variance 1: over the batch in training, by the moving
-    /// averages elsewhere. The averages follow the batches of training.
-    ///
-    /// # Errors
-    /// [`Error::Shape`] if a vector has not one value for each of a sample.
-    pub fn batch_normalize(
-        &mut self,
-        input: &Value,
-        affine: Affine,
-        [moving_mean, moving_variance]: [&Parameter; 2],
-        momentum: f64,
-        epsilon: f64,
-    ) -> Result<Value> {
-        let columns = input.columns();
-        let mean = self.constant_once("mean", columns)?.buffer;
-        let variance = self.constant_once("variance", columns)?.buffer;
-        let moments = operation::BatchMoments { input: input.buffer, mean, variance };
-        let absent = |op: Op| Node { op, outside: Outside::Absent };
-        self.push_node(absent(moments.into()))?;
-        for (value, average) in [(mean, moving_mean), (variance, moving_variance)] {
-            let average = average.buffer;
-            let moving = operation::MovingAverage { value, average, momentum };
-            self.push_node(absent(moving.into()))?;
-        }
-        let [moving_mean, moving_variance] = [moving_mean.buffer, moving_variance.buffer];
-        let (output, outside) =
-            self.normalization(input, affine, [moving_mean, moving_variance], epsilon)?;
-        let op = operation::BatchNormalize { mean, variance, ..outside };
-        self.push_node(Node { op: op.into(), outside: Outside::Other(outside.into()) })?;
-        Ok(output)
-    }
-
-    /// Brings each value to mean 0 and variance 1 by a given mean and variance:
-    /// `(input - mean) / sqrt(variance + epsilon)`.
-    ///
-    /// # Errors
-    /// As [`batch_normalize`](Self::batch_normalize).
-    pub fn normalize(
-        &mut self,
-        input: &Value,
-        affine: Affine,
-        [mean, variance]: [&Parameter; 2],
-        epsilon: f64,
-    ) -> Result<Value> {
-        let (output, op) =
-            self.normalization(input, affine, [mean.buffer, variance.buffer], epsilon)?;
-        self.push(op)?;
-        Ok(output)
-    }
-
-    fn normalization(
-        &mut self,
-        input: &Value,
-        affine: Affine,
-        [mean, variance]: [BufferId; 2],
-        epsilon: f64,
-    ) -> Result<(Value, operation::BatchNormalize)> {
-        let (gamma, beta, gamma_offset) = self.affine(affine, input.columns())?;
-        let output = self.result(&input.shape)?;
-        let op = operation::BatchNormalize {
-            input: input.buffer,
-            mean,
-            variance,
-            gamma,
-            beta,
-            output: output.buffer,
-            epsilon,
-            gamma_offset,
-        };
-        Ok((output, op))
-    }
-
-    /// Brings the values of each sample to mean 0 and variance 1.
-    ///
-    /// # Errors
-    /// As [`batch_normalize`](Self::batch_normalize).
-    pub fn layer_normalize(
-        &mut self,
-        input: &Value,
-        affine: Affine,
-        epsilon: f64,
-    ) -> Result<Value> {
-        let (gamma, beta, gamma_offset) = self.affine(affine, input.columns())?;
-        let moments = self.fresh_name("moments");
-        let moments = self.table.activation(moments, 2)?;
-        let output = self.result(&input.shape)?;
-        self.push(operation::LayerNormalize {
-            input: input.buffer,
-            gamma,
-            beta,
-            output: output.buffer,
-            moments,
-            epsilon,
-            gamma_offset,
-        })?;
-        Ok(output)
-    }
-
-    /// Gamma, beta and what is added to gamma: zeros and 1 in the place of a gamma.
-    fn affine(&mut self, affine: Affine, columns: usize) -> Result<(BufferId, BufferId, f64)> {
-        let (gamma, offset) = match affine.gamma {
-            Some(gamma) => (gamma, 0.0),
-            None => (self.constant_once("no_gamma", columns)?, 1.0),
-        };
-        let beta = match affine.beta {
-            Some(beta) => beta,
-            None => self.constant_once("no_beta", columns)?,
-        };
-        Ok((gamma.buffer, beta.buffer, offset))
-    }
-
-    /// Zeros in the place of a vector that a layer does not have.
-    fn constant_once(&mut self, name: &str, columns: usize) -> Result<Parameter> {
-        let prefix = format!("{}.", self.scope);
-        let name = self.fresh_name(name);
-        self.constant(name.strip_prefix(&prefix).unwrap_or(&name), columns, 0.0)
-    }
-
     /// Adds `l1 · sum |value| + l2 · sum value²` of each sample to its loss, if an output needs the
     /// value.
     ///
@@ -771,7 +493,7 @@ impl Graph {
     }
 
     /// The first of `scope.output`, `scope.output_2`, ... that is free.
-    fn fresh_name(&self, suffix: &str) -> String {
+    pub(super) fn fresh_name(&self, suffix: &str) -> String {
         let name = format!("{}.{suffix}", self.scope);
         let numbered = (2..).map(|number| format!("{name}_{number}"));
         let mut names = std::iter::once(name.clone()).chain(numbered);

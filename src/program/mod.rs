@@ -6,6 +6,7 @@ mod canonical;
 mod compile;
 mod expression;
 mod feed;
+mod forward;
 mod fusion;
 mod gradient;
 mod graph;
