@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::{FAILED, print, source};
+use crate::{FAILED, print};
 
 /// Train a network on MNIST, on any GPU that wgpu reaches or on the CPU.
 ///
@@ -90,7 +90,7 @@ pub struct Train {
 }
 
 /// Where the samples come from.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct Data {
     /// Directory with the four IDX files, plain or .gz
     #[arg(long = "data", value_name = "DIR", conflicts_with = "synthetic")]
@@ -104,19 +104,6 @@ pub struct Data {
     /// Seed of initial weights, order of samples and synthetic digits
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
-}
-
-impl Data {
-    /// The same in the words of [`source`].
-    pub fn options(&self, show_progress: bool) -> source::Options {
-        source::Options {
-            data: self.directory.clone(),
-            synthetic: self.synthetic,
-            mirror: self.mirror.clone(),
-            seed: self.seed,
-            show_progress,
-        }
-    }
 }
 
 /// Where to compute.
@@ -278,18 +265,6 @@ mod tests {
     #[test]
     fn the_definition_is_consistent() {
         Arguments::command().debug_assert();
-    }
-
-    #[test]
-    fn train_is_what_happens_without_a_command() {
-        let parse = |line: &str| Arguments::try_parse_from(line.split(' ')).unwrap();
-        let bare = parse("mnist-gpu --epochs 1 --hidden 64,32");
-        assert!(bare.command.is_none());
-        assert_eq!((bare.train.epochs, bare.train.hidden), (1, vec![64, 32]));
-        let Some(Command::Train(train)) = parse("mnist-gpu train --epochs 2").command else {
-            panic!("not train");
-        };
-        assert_eq!((train.epochs, train.hidden), (2, vec![128]));
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub fn run(args: &args::Train) -> anyhow::Result<ExitCode> {
     let say = |text: &str| if verbosity > 0 { print::line(text) } else { Ok(()) };
     check_targets(args)?;
     let backend = backend::choose(&args.backend)?;
-    let source = source::choose(&args.data.options(verbosity > 0))?;
+    let source = source::choose(&args.data, verbosity > 0)?;
     let (train, test) = (source.data.train, source.data.test);
     let classes = train.classes().max(test.classes());
     let network = network::build(train.sample_shape(), &args.hidden, classes)?;

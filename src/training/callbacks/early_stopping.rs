@@ -21,7 +21,7 @@ use crate::training::settings::settings;
 ///
 /// Better than Keras: a first value that is NaN is not taken for the best, and the mode of
 /// `size_mae` or `weighted_auc` is told by the name.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct EarlyStopping {
     monitor: Monitor,
     min_delta: f64,
@@ -36,28 +36,10 @@ pub struct EarlyStopping {
     stopped_epoch: Option<u32>,
 }
 
-impl Default for EarlyStopping {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl EarlyStopping {
     /// Watches `val_loss`, without patience.
     pub fn new() -> Self {
-        EarlyStopping {
-            monitor: Monitor::default(),
-            min_delta: 0.0,
-            patience: 0,
-            baseline: None,
-            restore_best_weights: false,
-            start_from_epoch: 0,
-            wait: 0,
-            best: None,
-            best_epoch: None,
-            best_weights: None,
-            stopped_epoch: None,
-        }
+        Self::default()
     }
 
     settings! {
