@@ -48,25 +48,18 @@ impl EpochRecord {
     /// The epoch's number and the values called `names`, as one line of CSV; a value that is not
     /// there is left empty.
     pub(super) fn csv_line(&self, names: &[String], separator: char) -> String {
-        let mut line = self.epoch.to_string();
-        for name in names {
-            line.push(separator);
-            if let Some(value) = self.value(name) {
-                line.push_str(&value.to_string());
-            }
-        }
-        line + "\n"
+        let text = |name| self.value(name).map_or_else(String::new, |value| value.to_string());
+        csv(self.epoch.to_string(), names.iter().map(|name| text(name)), separator)
     }
 }
 
 /// The header line for [`EpochRecord::csv_line`].
 pub(super) fn csv_header(names: &[String], separator: char) -> String {
-    let mut line = "epoch".to_owned();
-    for name in names {
-        line.push(separator);
-        line.push_str(name);
-    }
-    line + "\n"
+    csv("epoch".to_owned(), names.iter().cloned(), separator)
+}
+
+fn csv(first: String, others: impl Iterator<Item = String>, separator: char) -> String {
+    others.fold(first, |line, text| format!("{line}{separator}{text}")) + "\n"
 }
 
 impl Serialize for EpochRecord {

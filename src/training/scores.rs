@@ -1,7 +1,6 @@
 //! The scores of a model on some samples.
 
 use serde::Serialize;
-use serde::ser::SerializeMap;
 
 use crate::metric::{Metric, auc, precision, recall};
 use crate::model::{OutputReport, Report, ReportedMetric, Sums};
@@ -51,11 +50,7 @@ impl Scores {
 
 impl Serialize for Scores {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        for (name, value) in self.values() {
-            map.serialize_entry(&name, &value)?;
-        }
-        map.end()
+        serializer.collect_map(self.values())
     }
 }
 

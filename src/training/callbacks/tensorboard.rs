@@ -63,11 +63,13 @@ impl TensorBoard {
         self
     }
 
+    /// Writes values at `step` to the files of `run`; `tag` stands before and after their names.
     fn write(
         &mut self,
         run: Run,
         step: u64,
-        mut values: impl Iterator<Item = (String, f64)>,
+        tag: [&str; 2],
+        values: &[(String, f64)],
     ) -> Result<()> {
         let (name, file) = match run {
             Run::Train => ("train", &mut self.train),
@@ -77,7 +79,10 @@ impl TensorBoard {
             Some(file) => file,
             None => file.insert(EventFile::create(&self.log_dir.join(name))?),
         };
-        values.try_for_each(|(tag, value)| file.scalar(&tag, step, value))
+        let [before, after] = tag;
+        values.iter().try_for_each(|(name, value)| {
+            file.scalar(&format!("{before}{name}{after}"), step, *value)
+        })
     }
 }
 
@@ -108,8 +113,7 @@ impl Callback for TensorBoard {
     }
 
     fn scores(&mut self, _step: StepEnd, scores: &Scores) {
-        let values = tagged("batch_", scores.values(), "");
-        self.written = self.write(Run::Train, self.steps, values);
+        self.written = self.write(Run::Train, self.steps, ["batch_", ""], &scores.values());
     }
 
     fn batch_end(&mut self, _run: &mut dyn Control, _step: StepEnd) -> Result<()> {
@@ -120,16 +124,16 @@ impl Callback for TensorBoard {
         let step = u64::from(record.epoch.saturating_sub(1));
         let mut values = record.training.values();
         values.push(("learning_rate".into(), record.learning_rate));
-        self.write(Run::Train, step, tagged("epoch_", values, ""))?;
+        self.write(Run::Train, step, ["epoch_", ""], &values)?;
         if let Some(scores) = &record.validation {
-            self.write(Run::Validation, step, tagged("epoch_", scores.values(), ""))?;
+            self.write(Run::Validation, step, ["epoch_", ""], &scores.values())?;
         }
         Ok(())
     }
 
     fn test_end(&mut self, run: &mut dyn Control, scores: &Scores) -> Result<()> {
-        let values = tagged("evaluation_", scores.values(), "_vs_iterations");
-        self.write(Run::Validation, run.steps(), values)?;
+        let tag = ["evaluation_", "_vs_iterations"];
+        self.write(Run::Validation, run.steps(), tag, &scores.values())?;
         if !self.training {
             self.validation = None;
         }
@@ -140,13 +144,4 @@ impl Callback for TensorBoard {
         (self.training, self.train, self.validation) = (false, None, None);
         Ok(())
     }
-}
-
-/// The values, with `before` and `after` around their names.
-fn tagged(
-    before: &'static str,
-    values: Vec<(String, f64)>,
-    after: &'static str,
-) -> impl Iterator<Item = (String, f64)> {
-    values.into_iter().map(move |(name, value)| (format!("{before}{name}{after}"), value))
 }
