@@ -281,6 +281,7 @@ impl Error {
     }
 
     /// True if the device was lost: nothing works on it any more.
+    #[must_use]
     pub fn is_lost(&self) -> bool {
         matches!(self, Error::Device(DeviceError::Lost { .. }))
     }

@@ -61,6 +61,7 @@ impl Metric {
     pub const AUC: Metric = Metric::Auc { thresholds: 200 };
 
     /// Its name in scores: that of Keras.
+    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Metric::Accuracy => "accuracy",
@@ -82,6 +83,7 @@ impl Metric {
 /// `sums[buckets, 2]` are the totals of a histogram with [`Thresholds::One`](crate::operation::Thresholds::One): in each bucket the
 /// weight of the negative targets, then that of the positive ones. A prediction is positive beyond
 /// the first bucket.
+#[must_use]
 pub fn precision(sums: &[f64]) -> f64 {
     let [negative, positive] = totals(sums.get(2..).unwrap_or_default());
     ratio(positive, positive + negative)
@@ -90,6 +92,7 @@ pub fn precision(sums: &[f64]) -> f64 {
 /// Share of the positive targets that were predicted positive, as Keras' `Recall`: true positives
 /// over true positives and false negatives, or 0 where no target is positive. `sums` as in
 /// [`precision`].
+#[must_use]
 pub fn recall(sums: &[f64]) -> f64 {
     let [_, found] = totals(sums.get(2..).unwrap_or_default());
     let [_, positive] = totals(sums);
@@ -102,6 +105,7 @@ pub fn recall(sums: &[f64]) -> f64 {
 ///
 /// `sums[buckets, 2]` are the totals of a histogram with [`Thresholds::Even`](crate::operation::Thresholds::Even), as in
 /// [`precision`].
+#[must_use]
 pub fn auc(sums: &[f64]) -> f64 {
     let [negative, positive] = totals(sums);
     let (mut area, mut true_positives) = (0.0, 0.0);

@@ -23,6 +23,7 @@ impl Features {
     }
 
     /// Bytes of one value.
+    #[must_use]
     pub fn element_size(&self) -> usize {
         match self {
             Features::U8(_) => 1,
@@ -48,6 +49,7 @@ pub enum Targets {
 
 impl Targets {
     /// `width` floats a sample.
+    #[must_use]
     pub fn values(values: Vec<f32>, width: usize) -> Self {
         Targets::Values { values: values.into(), width }
     }
@@ -95,6 +97,7 @@ impl InputColumn {
     }
 
     /// Values in one sample: the product of the shape.
+    #[must_use]
     pub fn width(&self) -> usize {
         self.shape.iter().product()
     }

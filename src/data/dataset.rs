@@ -215,26 +215,31 @@ impl Dataset {
     }
 
     /// True if each sample has a weight of its own.
+    #[must_use]
     pub fn has_sample_weights(&self) -> bool {
         self.weights.is_some() || !self.target_weights.is_empty()
     }
 
     /// Number of samples.
+    #[must_use]
     pub fn len(&self) -> usize {
         self.range.len()
     }
 
     /// True if there is no sample, as in an empty [`slice`](Self::slice).
+    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.range.is_empty()
     }
 
     /// Shape of one sample, in its first input.
+    #[must_use]
     pub fn sample_shape(&self) -> &[usize] {
         self.inputs.first().map_or(&[], |input| &input.shape)
     }
 
     /// Values in one sample's first input: the product of [`sample_shape`](Self::sample_shape).
+    #[must_use]
     pub fn width(&self) -> usize {
         self.sample_shape().iter().product()
     }
@@ -253,22 +258,26 @@ impl Dataset {
 
     /// Number of classes: that of [`with_classes`](Self::with_classes), else the largest label of
     /// the whole (unsliced) set, plus one.
+    #[must_use]
     pub fn classes(&self) -> usize {
         self.classes
     }
 
     /// The inputs of the whole, unsliced set; at least one.
+    #[must_use]
     pub fn inputs(&self) -> &[InputColumn] {
         &self.inputs
     }
 
     /// The targets of the whole, unsliced set.
+    #[must_use]
     pub fn targets(&self) -> &[TargetColumn] {
         &self.targets
     }
 
     /// The class indices of the samples, in their order: those of the first target that has some,
     /// else none.
+    #[must_use]
     pub fn labels(&self) -> &[u32] {
         let mut columns = 0..self.targets.len();
         let labels = columns.find_map(|column| self.labels_of(column));
@@ -276,6 +285,7 @@ impl Dataset {
     }
 
     /// The class indices in target `column`; `None` if it has floats or is not there.
+    #[must_use]
     pub fn labels_of(&self, column: usize) -> Option<&[u32]> {
         match &self.targets.get(column)?.targets {
             Targets::Classes(labels) => labels.get(self.range.clone()),

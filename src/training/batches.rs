@@ -58,7 +58,7 @@ impl Run<'_> {
     ///
     /// Other tasks can run before each step. A future that is dropped there, or wherever it waits
     /// for the device, has counted exactly the steps that were submitted.
-    pub async fn batches(
+    pub(super) async fn batches(
         &mut self,
         batches: &Batches<'_>,
         callbacks: &mut [&mut dyn Callback],
@@ -149,7 +149,7 @@ impl Run<'_> {
 
     /// The scores of the `samples` samples so far. In training, a loss that is not finite is an
     /// error that names the step.
-    pub async fn scores(&mut self, purpose: Purpose, samples: usize) -> Result<Scores> {
+    pub(super) async fn scores(&mut self, purpose: Purpose, samples: usize) -> Result<Scores> {
         let metrics = self.session.read_totals().await?;
         let report = &self.session.report;
         if let Purpose::Train { epoch, steps_before } = purpose

@@ -24,6 +24,7 @@ pub struct TrainStart {
 
 impl TrainStart {
     /// For tests of a callback.
+    #[must_use]
     pub fn new(initial_epoch: u32, epochs: u32, steps: usize, names: Vec<String>) -> Self {
         TrainStart { initial_epoch, epochs, steps, names }
     }
@@ -42,6 +43,7 @@ pub struct Resume {
 
 impl Resume {
     /// After `epochs` whole epochs and `steps` steps of the next one.
+    #[must_use]
     pub fn new(epochs: u32, steps: usize) -> Self {
         Resume { epochs, steps }
     }
@@ -61,6 +63,7 @@ pub struct EpochStart {
 
 impl EpochStart {
     /// For tests of a callback.
+    #[must_use]
     pub fn new(epoch: u32, epochs: u32, steps: usize) -> Self {
         EpochStart { epoch, epochs, steps }
     }
@@ -78,6 +81,7 @@ pub struct StepEnd {
 
 impl StepEnd {
     /// For tests of a callback.
+    #[must_use]
     pub fn new(step: usize, samples: usize) -> Self {
         StepEnd { step, samples }
     }

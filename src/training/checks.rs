@@ -8,7 +8,7 @@ use crate::program::{Element, Role};
 
 impl Session {
     /// The same data with its inputs, and its targets if they are wanted, in the model's order.
-    pub fn arranged(&self, data: &Dataset, targets: bool) -> Result<Dataset> {
+    pub(super) fn arranged(&self, data: &Dataset, targets: bool) -> Result<Dataset> {
         let inputs = self.compiled.architecture.inputs();
         let inputs: Vec<&str> = inputs.map(|(name, _)| name).collect();
         let outputs: Vec<&str> =
@@ -31,7 +31,7 @@ impl Session {
     }
 
     /// Whether there are samples and they, arranged, fit the model's inputs.
-    pub fn check_samples(&self, data: &Dataset) -> Result<()> {
+    pub(super) fn check_samples(&self, data: &Dataset) -> Result<()> {
         if data.is_empty() {
             return Err(Error::argument("data", "holds no sample; give at least one"));
         }
@@ -53,13 +53,13 @@ impl Session {
     }
 
     /// Whether the samples, arranged, fit the model's inputs and the targets its outputs.
-    pub fn check_data(&self, data: &Dataset) -> Result<()> {
+    pub(super) fn check_data(&self, data: &Dataset) -> Result<()> {
         self.check_samples(data)?;
         self.check_targets(data, 0..data.len())
     }
 
     /// Whether a batch fits the model; its targets too, if they are looked at.
-    pub fn check_batch(&self, batch: Batch<'_>, targets: bool) -> Result<()> {
+    pub(super) fn check_batch(&self, batch: Batch<'_>, targets: bool) -> Result<()> {
         if batch.is_empty() {
             return Err(Error::argument("batch", "holds no sample; give at least one"));
         }
@@ -90,7 +90,7 @@ impl Session {
     }
 
     /// Whether the model has one output only, for calls that return its values without a name.
-    pub fn check_only_output(&self) -> Result<()> {
+    pub(super) fn check_only_output(&self) -> Result<()> {
         match self.program.outputs() {
             [_] => Ok(()),
             outputs => {

@@ -87,11 +87,13 @@ pub enum Request {
 
 impl Request {
     /// [`Request::Evaluate`].
+    #[must_use]
     pub fn evaluate(data: Dataset, batch_size: usize) -> Self {
         Request::Evaluate { data, batch_size }
     }
 
     /// [`Request::Predict`].
+    #[must_use]
     pub fn predict(data: Dataset, batch_size: usize) -> Self {
         Request::Predict { data, batch_size }
     }

@@ -25,6 +25,7 @@ pub struct EpochRecord {
 impl EpochRecord {
     /// An epoch of this number and these scores, not validated; the learning rate and the seconds
     /// are 0.
+    #[must_use]
     pub fn new(epoch: u32, training: Scores) -> Self {
         EpochRecord { epoch, training, validation: None, learning_rate: 0.0, seconds: 0.0 }
     }
@@ -41,6 +42,7 @@ impl EpochRecord {
     }
 
     /// The value of that name; `None` if it is not among [`values`](Self::values).
+    #[must_use]
     pub fn value(&self, name: &str) -> Option<f64> {
         self.values().into_iter().find(|(key, _)| key == name).map(|(_, value)| value)
     }
@@ -86,12 +88,14 @@ pub struct History {
 
 impl History {
     /// A history of these epochs, which no callback ended.
+    #[must_use]
     pub fn new(epochs: Vec<EpochRecord>) -> Self {
         History { epochs, stopped: false }
     }
 
     /// `{"epochs": [{"epoch": 1, "loss": ...}, ...]}`: of each epoch its number and its
     /// [`values`](EpochRecord::values). What is no finite number is `null`.
+    #[must_use]
     pub fn to_json(&self) -> String {
         format!("{:#}\n", serde_json::json!({ "epochs": self.epochs }))
     }

@@ -89,7 +89,7 @@ impl Session {
     /// Moves the totals of recorded steps from the device to the host, before another call clears
     /// the device's or adds to them. More may come until the scores are taken: only the host knows
     /// when it submits. While fit or evaluate runs, the totals on the device are its own.
-    pub async fn flush_recorded(&mut self) -> Result<()> {
+    pub(super) async fn flush_recorded(&mut self) -> Result<()> {
         let recorded = |executor: &Executor| match executor {
             Executor::Gpu(gpu) if gpu.has_recorded() => Some(gpu.recorded_samples()),
             Executor::Gpu(_) | Executor::Cpu(_) | Executor::CpuInF64(_) => None,
@@ -104,7 +104,7 @@ impl Session {
     }
 
     /// Takes steps whose encoder was dropped back from the model's count.
-    pub fn settle_recorded(&mut self) {
+    pub(super) fn settle_recorded(&mut self) {
         let steps = self.steps();
         if let Executor::Gpu(gpu) = &self.executor {
             self.recorded.dropped = gpu.dropped_steps();
@@ -113,7 +113,7 @@ impl Session {
     }
 
     /// Steps that are still in `steps` though their encoder was dropped.
-    pub fn unsettled_steps(&self) -> u64 {
+    pub(super) fn unsettled_steps(&self) -> u64 {
         match &self.executor {
             Executor::Gpu(gpu) => gpu.dropped_steps().saturating_sub(self.recorded.dropped),
             Executor::Cpu(_) | Executor::CpuInF64(_) => 0,

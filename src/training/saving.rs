@@ -17,12 +17,12 @@ use crate::model::{Compiled, Objective, SavedModel, Source, tensors};
 const NAMED: usize = 4;
 
 impl Session {
-    pub async fn save_bytes(&mut self) -> Result<Vec<u8>> {
+    pub(super) async fn save_bytes(&mut self) -> Result<Vec<u8>> {
         self.saved().await?.to_bytes()
     }
 
     #[cfg(not(target_arch = "wasm32"))]
-    pub async fn save(&mut self, path: &Path) -> Result<()> {
+    pub(super) async fn save(&mut self, path: &Path) -> Result<()> {
         crate::atomic_write::atomic_write(path, &self.save_bytes().await?)
     }
 
@@ -33,7 +33,7 @@ impl Session {
     }
 
     /// Sets this model to what is saved in `source`, if it is of the same kind.
-    pub async fn restore(&mut self, source: Source<'_>) -> Result<()> {
+    pub(super) async fn restore(&mut self, source: Source<'_>) -> Result<()> {
         let saved = SavedModel::read(source)?;
         let [theirs, own] = [&saved.compiled, &self.compiled].map(description);
         let mut differences = Vec::new();

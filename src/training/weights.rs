@@ -40,12 +40,15 @@ impl Session {
         })
     }
 
-    pub async fn read(&mut self, name: &str) -> Result<Vec<f32>> {
+    pub(super) async fn read(&mut self, name: &str) -> Result<Vec<f32>> {
         self.read_values(self.find(name)?, self.last_rows).await
     }
 
     /// The values of tensors that do not depend on a batch, under their names and shapes.
-    pub async fn read_tensors(&mut self, tensors: Vec<(String, Vec<usize>)>) -> Result<Weights> {
+    pub(super) async fn read_tensors(
+        &mut self,
+        tensors: Vec<(String, Vec<usize>)>,
+    ) -> Result<Weights> {
         let mut read = Weights::with_capacity(tensors.len());
         for (name, shape) in tensors {
             let values = self.read_values(self.find(&name)?, 0).await?;
@@ -55,18 +58,18 @@ impl Session {
     }
 
     /// Sets tensors that were checked.
-    pub async fn write_tensors(&mut self, tensors: &Weights) -> Result<()> {
+    pub(super) async fn write_tensors(&mut self, tensors: &Weights) -> Result<()> {
         for (name, _, values) in tensors {
             self.write_values(self.find(name)?, values).await?;
         }
         Ok(())
     }
 
-    pub async fn weights(&mut self) -> Result<Weights> {
+    pub(super) async fn weights(&mut self) -> Result<Weights> {
         self.read_tensors(parameters(&self.program)).await
     }
 
-    pub async fn set_weights(&mut self, weights: &Weights) -> Result<()> {
+    pub(super) async fn set_weights(&mut self, weights: &Weights) -> Result<()> {
         let expected = parameters(&self.program);
         if weights.len() != expected.len() {
             return Err(Error::argument(

@@ -26,7 +26,7 @@ struct Arguments {
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Train, test, and save what was learned (what happens without a command)
     Train(Train),
     /// Loss and accuracy of a saved model on the test data
@@ -42,7 +42,7 @@ pub enum Command {
 }
 
 #[derive(Debug, Args)]
-pub struct Train {
+pub(crate) struct Train {
     #[command(flatten)]
     pub data: Data,
     #[command(flatten)]
@@ -91,7 +91,7 @@ pub struct Train {
 
 /// Where the samples come from.
 #[derive(Debug, Default, Args)]
-pub struct Data {
+pub(crate) struct Data {
     /// Directory with the four IDX files, plain or .gz
     #[arg(long = "data", value_name = "DIR", conflicts_with = "synthetic")]
     pub directory: Option<PathBuf>,
@@ -108,7 +108,7 @@ pub struct Data {
 
 /// Where to compute.
 #[derive(Debug, Args)]
-pub struct Backend {
+pub(crate) struct Backend {
     /// auto takes a GPU if there is one (a software adapter is none), else the CPU
     #[arg(
         id = "backend", long = "backend", value_name = "KIND", value_enum,
@@ -121,14 +121,14 @@ pub struct Backend {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum BackendKind {
+pub(crate) enum BackendKind {
     Auto,
     Gpu,
     Cpu,
 }
 
 #[derive(Debug, Args)]
-pub struct Evaluate {
+pub(crate) struct Evaluate {
     /// File that `train --save` wrote
     #[arg(long, value_name = "FILE")]
     pub model: PathBuf,
@@ -150,7 +150,7 @@ pub struct Evaluate {
 /// Colors become grey, transparent parts black. MNIST's digits are white on black: a digit
 /// written in black on white must be inverted first, or the answer means nothing.
 #[derive(Debug, Args)]
-pub struct Predict {
+pub(crate) struct Predict {
     /// File that `train --save` wrote
     #[arg(long, value_name = "FILE")]
     pub model: PathBuf,
@@ -165,7 +165,7 @@ pub struct Predict {
 }
 
 #[derive(Debug, Args)]
-pub struct Verify {
+pub(crate) struct Verify {
     /// GPU adapter whose name contains NAME [default: the best one]
     #[arg(long, value_name = "NAME")]
     pub adapter: Option<String>,
@@ -175,7 +175,7 @@ pub struct Verify {
 }
 
 #[derive(Debug, Args)]
-pub struct Bench {
+pub(crate) struct Bench {
     #[command(flatten)]
     pub backend: Backend,
     /// Inputs, units of each hidden layer, classes
@@ -202,14 +202,14 @@ pub struct Bench {
 }
 
 #[derive(Debug, Args)]
-pub struct Adapters {
+pub(crate) struct Adapters {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
 }
 
 /// What the command line asks for; or, after printing help or what is wrong, how to exit.
-pub fn parse() -> Result<Command, ExitCode> {
+pub(crate) fn parse() -> Result<Command, ExitCode> {
     match Arguments::try_parse() {
         Ok(Arguments { command, train }) => Ok(command.unwrap_or(Command::Train(train))),
         Err(error)

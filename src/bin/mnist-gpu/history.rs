@@ -10,7 +10,7 @@ use serde::Serialize;
 
 /// How a history is written, by the file's extension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
+pub(crate) enum Format {
     Json,
     Csv,
 }
@@ -18,7 +18,7 @@ pub enum Format {
 impl Format {
     /// # Errors
     /// If the file's name ends in neither.
-    pub fn of(path: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn of(path: &Path) -> anyhow::Result<Self> {
         let extension = path.extension().map(OsStr::to_ascii_lowercase);
         match extension.as_ref().and_then(|extension| extension.to_str()) {
             Some("json") => Ok(Format::Json),
@@ -30,7 +30,7 @@ impl Format {
 
 /// A training run.
 #[derive(Debug, Serialize)]
-pub struct Run {
+pub(crate) struct Run {
     #[serde(flatten)]
     pub history: History,
     /// `None` if training was ended by Ctrl-C.
@@ -47,7 +47,7 @@ impl Run {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn write(&self, path: &Path) -> anyhow::Result<()> {
+    pub(crate) fn write(&self, path: &Path) -> anyhow::Result<()> {
         let text = match Format::of(path)? {
             Format::Json => serde_json::to_string_pretty(self)? + "\n",
             Format::Csv => self.history.to_csv(),

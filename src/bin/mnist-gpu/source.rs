@@ -13,7 +13,7 @@ use crate::args::Data;
 const SYNTHETIC: (usize, usize) = (20_000, 2_000);
 
 /// The data chosen.
-pub struct Source {
+pub(crate) struct Source {
     /// The training and the test set.
     pub data: TrainTest,
     /// One line that says which data these are and why.
@@ -26,7 +26,7 @@ pub struct Source {
 /// # Errors
 /// If `--data` or `MNIST_DIR` names something that cannot be read: what the user names is never
 /// replaced by something else. If `--mirror` is no address.
-pub fn choose(args: &Data, show_progress: bool) -> anyhow::Result<Source> {
+pub(crate) fn choose(args: &Data, show_progress: bool) -> anyhow::Result<Source> {
     let named = std::env::var_os("MNIST_DIR").filter(|value| !value.is_empty());
     let cache = cache_dir();
     let fetch = |directory: &Path| fetch(directory, args.mirror.as_deref(), show_progress);
@@ -107,7 +107,7 @@ fn sizes(data: &TrainTest) -> String {
 
 /// The directory `minibatch/mnist` in the user's cache directory, whether or not it exists; `None`
 /// if the system does not say where that is.
-pub fn cache_dir() -> Option<PathBuf> {
+pub(crate) fn cache_dir() -> Option<PathBuf> {
     cache_dir_on(std::env::consts::OS, |name| std::env::var_os(name))
 }
 

@@ -16,7 +16,7 @@ use crate::{args, backend, network, print, source};
 /// # Errors
 /// If an argument, a file or the data does not fit, before training; if the device fails or the
 /// loss stops being a number; if a result cannot be written.
-pub fn run(args: &args::Train) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(args: &args::Train) -> anyhow::Result<ExitCode> {
     let start = Instant::now();
     let verbosity = args.verbose.unwrap_or_else(progress::default_verbosity);
     let say = |text: &str| if verbosity > 0 { print::line(text) } else { Ok(()) };

@@ -38,6 +38,7 @@ pub struct EarlyStopping {
 
 impl EarlyStopping {
     /// Watches `val_loss`, without patience.
+    #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
@@ -69,16 +70,19 @@ impl EarlyStopping {
     }
 
     /// The best value of the last run.
+    #[must_use]
     pub fn best(&self) -> Option<f64> {
         self.best
     }
 
     /// The epoch of the best value, from 1.
+    #[must_use]
     pub fn best_epoch(&self) -> Option<u32> {
         self.best_epoch
     }
 
     /// The epoch after which it ended training, from 1; `None` if it did not.
+    #[must_use]
     pub fn stopped_epoch(&self) -> Option<u32> {
         self.stopped_epoch
     }

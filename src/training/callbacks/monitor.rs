@@ -34,7 +34,7 @@ impl Default for Monitor {
 
 impl Monitor {
     /// Refuses a value that no epoch will have.
-    pub fn check(&self, names: &[String]) -> Result<()> {
+    pub(super) fn check(&self, names: &[String]) -> Result<()> {
         if !names.contains(&self.name) {
             let hint = match self.name.starts_with("val_") {
                 true => " (what begins with val_ needs validation data)",
@@ -68,7 +68,7 @@ impl Monitor {
 
     /// Whether `value` is better than `reference` by more than `min_delta`. Any number is better
     /// than none, and NaN is never better.
-    pub fn is_better(&self, value: f64, reference: Option<f64>, min_delta: f64) -> bool {
+    pub(super) fn is_better(&self, value: f64, reference: Option<f64>, min_delta: f64) -> bool {
         match (reference, self.resolved()) {
             (None, _) => !value.is_nan(),
             (Some(reference), Some(Mode::Max)) => value - min_delta > reference,

@@ -28,7 +28,7 @@ struct Field {
 
 impl PathPattern {
     /// Parses `pattern`, whose fields must be `epoch` or among `names`.
-    pub fn parse(pattern: &str, names: &[String]) -> Result<Self> {
+    pub(super) fn parse(pattern: &str, names: &[String]) -> Result<Self> {
         let bad = |problem: String| Error::argument("filepath", format!("{pattern:?}: {problem}"));
         let mut parts = Vec::new();
         let mut text = String::new();
@@ -59,7 +59,7 @@ impl PathPattern {
     }
 
     /// The file name for an epoch; `None` if a value of the pattern was not measured in it.
-    pub fn path(&self, record: &EpochRecord) -> Option<String> {
+    pub(super) fn path(&self, record: &EpochRecord) -> Option<String> {
         let part = |part: &Part| match part {
             Part::Text(text) => Some(text.clone()),
             Part::Field(field) => field.format(record),

@@ -58,6 +58,7 @@ impl TensorBoard {
     /// With [`Frequency::Batches`], also writes the running scores of the epoch after so many
     /// steps, which are read from the device for it and make training wait. After each epoch only
     /// by default.
+    #[must_use]
     pub fn update_freq(mut self, frequency: Frequency) -> Self {
         self.update_freq = frequency;
         self
