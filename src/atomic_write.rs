@@ -1,11 +1,12 @@
-//! Writing a file so that it is whole, or as it was before.
+//! Writing a file so that it has either its new content or its old one, never a part.
 
 use std::io::{ErrorKind, Write};
 use std::path::Path;
 
 use crate::error::{Error, Result};
 
-/// What the name of a file begins with while it is written; a program that is killed then leaves it.
+/// What the name of a temporary file begins with. A program that is killed while it writes leaves
+/// one behind.
 pub(crate) const UNFINISHED: &str = ".minibatch-";
 
 /// Replaces a file's content at once: the new one is written beside it, synced and renamed. A

@@ -1,4 +1,4 @@
-//! Samples and their labels in memory.
+//! Samples in memory: their inputs, targets and weights.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 pub struct TrainTest {
     /// What the model learns from.
     pub train: Dataset,
-    /// What it is judged by.
+    /// What it is tested on.
     pub test: Dataset,
 }
 
@@ -119,8 +119,8 @@ impl Dataset {
         })
     }
 
-    /// The same samples with these inputs and targets in this order; the names do not count where
-    /// there is one and one is wanted. Others are left out.
+    /// The same samples with the inputs and targets of these names, in this order; others are left
+    /// out. Where there is only one and one is asked for, its name does not matter.
     ///
     /// # Errors
     /// [`Error::Argument`] if one is not there, with the names of those that are.
@@ -141,7 +141,8 @@ impl Dataset {
     }
 
     /// The same samples, each with a weight for its target called `target`, in place of that of
-    /// [`with_sample_weights`](Self::with_sample_weights). The name of an only target does not count.
+    /// [`with_sample_weights`](Self::with_sample_weights). If there is only one target, its name
+    /// does not matter.
     ///
     /// # Errors
     /// As `with_sample_weights`; [`Error::Argument`] if there is no such target.
@@ -347,7 +348,7 @@ impl Dataset {
         Some(Sample { data: self, place })
     }
 
-    /// That of target `column` of the sample at `place` in the whole set.
+    /// The weight for target `column` of the sample at `place` in the whole set.
     pub(super) fn weight(&self, column: usize, place: usize) -> f32 {
         let name = self.targets.get(column).map(|target| &target.name);
         let own = self.target_weights.iter().find(|(target, _)| Some(target) == name);

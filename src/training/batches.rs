@@ -14,7 +14,7 @@ use crate::program::Pass;
 /// What the batches are run for: it says which pass runs, and which hooks are called.
 #[derive(Clone, Copy)]
 pub(super) enum Purpose {
-    /// Training in the epoch of this number, before whose first step the model had made so many.
+    /// Training in this epoch; `steps_before` is how many steps the model had made before it.
     Train {
         epoch: u32,
         steps_before: u64,
@@ -56,8 +56,8 @@ impl Run<'_> {
     /// Runs batches one after the other, until a callback stops training. Hooks are called for
     /// groups of `steps_per_execution` steps.
     ///
-    /// Other tasks can run before each step. A future that is dropped there, or wherever it waits
-    /// for the device, has counted exactly the steps that were submitted.
+    /// Other tasks can run before each step. If the future is dropped, the model has counted
+    /// exactly the steps that were submitted.
     pub(super) async fn batches(
         &mut self,
         batches: &Batches<'_>,

@@ -5,7 +5,7 @@ use serde::ser::SerializeMap;
 
 use super::scores::Scores;
 
-/// One epoch. As in Keras, loss and accuracy are running values: each batch counts as it was
+/// One epoch. As in Keras, loss and accuracy are running values: the values of each batch are those
 /// before its own update.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -23,7 +23,7 @@ pub struct EpochRecord {
 }
 
 impl EpochRecord {
-    /// An epoch of this number and these scores, not validated; the learning rate and the seconds
+    /// An epoch with this number and these scores, without validation; learning rate and seconds
     /// are 0.
     #[must_use]
     pub fn new(epoch: u32, training: Scores) -> Self {
@@ -87,14 +87,14 @@ pub struct History {
 }
 
 impl History {
-    /// A history of these epochs, which no callback ended.
+    /// A history of these epochs, not stopped by a callback.
     #[must_use]
     pub fn new(epochs: Vec<EpochRecord>) -> Self {
         History { epochs, stopped: false }
     }
 
     /// `{"epochs": [{"epoch": 1, "loss": ...}, ...]}`: of each epoch its number and its
-    /// [`values`](EpochRecord::values). What is no finite number is `null`.
+    /// [`values`](EpochRecord::values). A value that is not a finite number is `null`.
     #[must_use]
     pub fn to_json(&self) -> String {
         format!("{:#}\n", serde_json::json!({ "epochs": self.epochs }))

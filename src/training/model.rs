@@ -57,8 +57,8 @@ impl Model {
         &self.session.program
     }
 
-    /// Training steps made so far, those of gradients that are gathered for a later update
-    /// included.
+    /// Training steps made so far. Where gradients are accumulated, steps without an update count
+    /// too.
     #[must_use]
     pub fn steps(&self) -> u64 {
         self.session.steps()

@@ -30,17 +30,17 @@ impl Model {
     }
 
     /// Records one training step into the caller's encoder, to be submitted by the caller: see
-    /// [`GpuExecutor::record`](crate::gpu::GpuExecutor::record). It may poll the device, so
-    /// callbacks of the host's may run meanwhile.
+    /// [`GpuExecutor::record`](crate::gpu::GpuExecutor::record). It may poll the device, so that
+    /// the host's own callbacks may run meanwhile.
     ///
-    /// It counts as a step until its encoder is dropped unsubmitted, if it is. The step's number
-    /// (in Adam's bias corrections, for one) is fixed now: one more than the steps that ran or may
-    /// still run.
+    /// The step counts from now on; if its encoder is dropped without being submitted, it no longer
+    /// does. Its number, on which Adam's bias corrections depend, is fixed now: one more than that
+    /// of all steps that ran or may still run.
     ///
     /// Every other call that uses the device (`weight`, `take_scores`, `evaluate`, ...) submits
-    /// for itself, so it comes before what is recorded and not yet submitted. If it makes room for
-    /// a larger batch than any before, the scores of what is not yet submitted are lost: submit
-    /// first, or let `prepare_steps` make that room.
+    /// work of its own, which the device runs before recorded steps that are not yet submitted. If
+    /// such a call uses a larger batch than any before, the scores of steps that are not yet
+    /// submitted are lost: submit first, or call `prepare_steps` with the larger size beforehand.
     ///
     /// # Errors
     /// Those of `GpuExecutor::record`, and [`Error::Argument`] if the model is on the CPU or a label
@@ -65,9 +65,9 @@ impl Model {
     }
 
     /// Mean loss and metrics of the samples that [`record_step`](Self::record_step) has trained on
-    /// since the last call, and begins anew; `None` if there was no step. Those that were not
-    /// submitted yet are left for the next call, and those whose encoder was dropped never count.
-    /// Submits a small copy and waits for it.
+    /// since the last call; `None` if there was no step. Steps that were not submitted yet are left
+    /// for the next call, and steps whose encoder was dropped never count. Submits a small copy and
+    /// waits for it.
     ///
     /// # Errors
     /// [`Error::Device`] if the device fails, [`Error::NonFinite`] if the loss was not a number.

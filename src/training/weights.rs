@@ -107,11 +107,11 @@ impl Model {
     }
 
     blocking! {
-        /// What the last batch that ran has left in a buffer: `dense_1.output` `[samples, units]`,
-        /// its `dense_1.output.gradient` after a training step, `dense_1.weight.gradient`, ...; see
-        /// [`Program::buffers`](crate::program::Program::buffers) for the names. Waits for the
-        /// device. A step that is not [run eagerly](crate::model::Compiled::run_eagerly) leaves the
-        /// same values.
+        /// The values that the last batch has left in a buffer: `dense_1.output` `[samples,
+        /// units]`, its `dense_1.output.gradient` after a training step, `dense_1.weight.gradient`,
+        /// ...; see [`Program::buffers`](crate::program::Program::buffers) for the names. Waits for
+        /// the device. A step that is not [run eagerly](crate::model::Compiled::run_eagerly) leaves
+        /// the same values.
         ///
         /// # Errors
         /// [`Error::Argument`] if there is none of that name or nothing uses it, [`Error::Device`]
@@ -120,7 +120,7 @@ impl Model {
             self.session.read(name).await
         }
 
-        /// A parameter, or another part of what was learned, by its name: `dense_1.weight`
+        /// The values of a parameter, or of a moving statistic, by its name: `dense_1.weight`
         /// `[inputs, units]`, `dense_1.bias` `[units]`, ...
         ///
         /// # Errors

@@ -57,7 +57,7 @@ impl EarlyStopping {
         /// Which way is better; by the value's name by default.
         mode(mode: Mode): monitor.mode = mode;
 
-        /// A value that must be beaten before the patience is renewed; none by default.
+        /// Only an epoch that is better than this starts the patience again; none by default.
         baseline(baseline: f64): baseline = Some(baseline);
 
         /// Whether the model ends with the weights of its best epoch; false by default. They are

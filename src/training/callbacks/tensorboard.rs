@@ -20,11 +20,11 @@ use crate::training::scores::Scores;
 /// | `<log_dir>/validation` | `epoch_loss`, ..., without `val_` | the epoch, **from 0** |
 /// | `<log_dir>/validation` | `evaluation_loss_vs_iterations`, ... | steps of the model so far |
 ///
-/// The epoch is counted from 0 as in Keras, so that runs of both lie above each other. The rate is
-/// that of the epoch's last step; Keras writes that of the next one.
+/// The epoch is counted from 0 as in Keras, so that the curves of both begin at the same place. The
+/// rate is that of the epoch's last step; Keras writes that of the next one.
 ///
-/// Each `fit` makes files of its own, in which each value is as soon as it is known: a run that
-/// breaks keeps what it has reported. The directories are made if there are none. Added to
+/// Each `fit` writes new files, and each value as soon as it is known, so that a run that breaks
+/// keeps what it has reported. The directories are made if there are none. Added to
 /// [`Evaluate`](crate::Evaluate), it writes the `evaluation_` values. Of Keras' callback, graphs,
 /// histograms, images, embeddings and profiles are missing.
 ///
