@@ -34,8 +34,8 @@ impl Model {
     /// the host's own callbacks may run meanwhile.
     ///
     /// The step counts from now on; if its encoder is dropped without being submitted, it no longer
-    /// does. Its number, on which Adam's bias corrections depend, is fixed now: one more than that
-    /// of all steps that ran or may still run.
+    /// does. Its number, on which Adam's bias corrections depend, is fixed now: one more than the
+    /// number of steps that ran or may still run.
     ///
     /// Every other call that uses the device (`weight`, `take_scores`, `evaluate`, ...) submits
     /// work of its own, which the device runs before recorded steps that are not yet submitted. If

@@ -33,7 +33,7 @@ impl Session {
     }
 
     /// Sets this model to what is saved in `source`, if it is of the same kind.
-    pub(super) async fn restore(&mut self, source: Source<'_>) -> Result<()> {
+    pub async fn restore(&mut self, source: Source<'_>) -> Result<()> {
         let saved = SavedModel::read(source)?;
         let [theirs, own] = [&saved.compiled, &self.compiled].map(description);
         let mut differences = Vec::new();
