@@ -123,7 +123,7 @@ pub enum Error {
         batch: Option<(u32, u64)>,
     },
 
-    /// What a callback of the caller's has returned; see [`Error::callback`].
+    /// The error that a user's callback returned; see [`Error::callback`].
     #[error("{0}")]
     Callback(#[source] Source),
 
@@ -274,13 +274,14 @@ pub enum IdxProblem {
 }
 
 impl Error {
-    /// An error of a callback's own, from a message or from any other error: what the hook returns
-    /// ends the call and is returned by it.
+    /// Makes the error that a callback returns, from a message or from any other error. It ends
+    /// `fit`, `evaluate` or `predict`, which return it.
     pub fn callback(error: impl Into<Source>) -> Self {
         Error::Callback(error.into())
     }
 
     /// True if the device was lost: nothing works on it any more.
+    #[must_use]
     pub fn is_lost(&self) -> bool {
         matches!(self, Error::Device(DeviceError::Lost { .. }))
     }

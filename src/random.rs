@@ -50,6 +50,7 @@ fn mix(mut z: u64) -> u64 {
 
 /// Random bits as a pure function of a step's noise, a layer and the index of a value: the same on
 /// the GPU (`shared/noise.wgsl`). Each round is a bijection of 32 bits (Wellons' lowbias32).
+#[must_use]
 pub fn noise(step: u64, layer: u32, index: u32) -> u32 {
     let mixed = |mut x: u32| {
         x = (x ^ (x >> 16)).wrapping_mul(0x7feb_352d);
@@ -64,12 +65,14 @@ impl Random {
     const GOLDEN_GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
 
     /// The numbers of `stream` under `seed`, from index 0.
+    #[must_use]
     pub fn new(seed: u64, stream: Stream) -> Self {
         let seed = mix(seed.wrapping_add(Self::GOLDEN_GAMMA));
         Random { key: mix(seed ^ mix(stream.key().wrapping_add(Self::GOLDEN_GAMMA))), index: 0 }
     }
 
     /// The random bits of `index`.
+    #[must_use]
     pub fn at(&self, index: u64) -> u64 {
         mix(self.key.wrapping_add(index.wrapping_mul(Self::GOLDEN_GAMMA)))
     }

@@ -1295,3 +1295,147 @@ fn a_warm_up_may_begin_with_a_rate_of_0() {
     assert_eq!(history.epochs[0].learning_rate, 0.0);
     assert_eq!(bits(&mut model), before);
 }
+
+/// A run that only notes what callbacks ask for.
+#[derive(Default)]
+struct Noted(Vec<Request>);
+
+impl Control for Noted {
+    fn steps(&self) -> u64 {
+        0
+    }
+
+    fn learning_rate(&self) -> f64 {
+        0.001
+    }
+
+    fn set_learning_rate(&mut self, _learning_rate: f64) -> Result<()> {
+        Ok(())
+    }
+
+    fn stop(&mut self) {}
+
+    fn request(&mut self, request: Request) {
+        self.0.push(request);
+    }
+}
+
+/// Where a checkpoint of epoch 7 would be saved: `loss` is 0.25, `accuracy` 0.875, `seconds` -12.5,
+/// and `val_loss` was not measured.
+fn checkpoint_path(pattern: &str) -> Result<Option<std::path::PathBuf>> {
+    let mut record = EpochRecord::new(7, Scores::new(0.25, [("accuracy".into(), 0.875)]));
+    (record.learning_rate, record.seconds) = (0.001, -12.5);
+    let names = ["loss", "accuracy", "val_loss", "learning_rate", "seconds"];
+    let names = names.map(str::to_owned).into();
+    let (mut run, mut checkpoint) = (Noted::default(), ModelCheckpoint::new(pattern));
+    checkpoint.train_begin(&mut run, &TrainStart::new(0, 9, 1, names))?;
+    checkpoint.epoch_end(&mut run, &record)?;
+    Ok(run.0.pop().map(|request| match request {
+        Request::Save(path) => path,
+        other => panic!("{other:?}"),
+    }))
+}
+
+#[test]
+fn the_fields_of_a_checkpoints_name_are_pythons() {
+    // Each as Python's str.format gives it with epoch=7, loss=0.25, seconds=-12.5.
+    for (pattern, expected) in [
+        ("plain.safetensors", "plain.safetensors"),
+        ("{epoch}", "7"),
+        ("m-{epoch:02}", "m-07"),
+        ("m-{epoch:03d}.x", "m-007.x"),
+        ("{epoch:3d}", "  7"),
+        ("{epoch:.1f}", "7.0"),
+        ("{loss:.1f}", "0.2"),
+        ("{loss:f}", "0.250000"),
+        ("{loss}", "0.25"),
+        ("{epoch:02}-{accuracy:.3f}", "07-0.875"),
+        ("{seconds:07.2f}", "-012.50"),
+        ("{loss:07.2f}", "0000.25"),
+        ("{{{epoch}}}", "{7}"),
+    ] {
+        let path = checkpoint_path(pattern).unwrap().unwrap();
+        assert_eq!(path.to_str(), Some(expected), "{pattern}");
+    }
+    assert_eq!(checkpoint_path("{val_loss:.2f}").unwrap(), None);
+}
+
+#[test]
+fn a_checkpoints_name_that_is_no_pattern_is_refused() {
+    for (pattern, what) in [
+        ("{epoch", "is not closed"),
+        ("epoch}", "without its {"),
+        ("{los}", "there is no value \"los\"; this run has epoch, loss, accuracy"),
+        ("{}", "there is no value \"\""),
+        ("{loss:.2}", "not understood"),
+        ("{loss:d}", "not understood"),
+        ("{epoch:.2d}", "not understood"),
+        ("{loss:.f}", "not understood"),
+        ("{loss:+.2f}", "not understood"),
+        ("{loss:.70000f}", "not understood"),
+        ("{epoch:100}", "not understood"),
+    ] {
+        let error = checkpoint_path(pattern).unwrap_err().to_string();
+        assert!(error.contains(what), "{error:?} does not speak of {what:?}");
+    }
+}
+
+/// The best of these values of `name`, one an epoch, with early stopping; an error if the run has
+/// no such value among `loss`, `seconds` and `name`.
+fn best(stopping: EarlyStopping, name: &str, values: &[f64]) -> Result<Option<f64>> {
+    let (mut run, mut stopping) = (Noted::default(), stopping.monitor(name).patience(9));
+    let names = ["loss", "seconds", name].map(str::to_owned);
+    stopping.train_begin(&mut run, &TrainStart::new(0, 9, 1, names.into()))?;
+    for (epoch, &value) in (1..).zip(values) {
+        let loss = if name == "loss" { value } else { 0.0 };
+        let scores = Scores::new(loss, [(name.to_owned(), value)]);
+        stopping.epoch_end(&mut run, &EpochRecord::new(epoch, scores))?;
+    }
+    Ok(stopping.best())
+}
+
+#[test]
+fn the_names_of_values_tell_which_way_is_better() {
+    let values = [2.0, 1.0, 3.0];
+    let of = |name| best(EarlyStopping::new(), name, &values).unwrap();
+    for name in ["loss", "val_loss", "mse", "val_mae", "accent_loss", "val_auction_mse"] {
+        assert_eq!(of(name), Some(1.0), "{name}");
+    }
+    for name in ["accuracy", "val_loss_accuracy", "size_auc", "top_k_categorical_accuracy"] {
+        assert_eq!(of(name), Some(3.0), "{name}");
+    }
+    let error = best(EarlyStopping::new(), "unknown", &values).unwrap_err().to_string();
+    assert!(error.contains("give Min or Max"), "{error}");
+    assert_eq!(best(EarlyStopping::new().mode(Mode::Min), "unknown", &values).unwrap(), Some(1.0));
+}
+
+#[test]
+fn better_is_strict_and_nan_never_is() {
+    let of = |mode, values: &[f64]| {
+        let stopping = EarlyStopping::new().min_delta(0.25).mode(mode);
+        best(stopping, "x", values).unwrap()
+    };
+    assert_eq!(of(Mode::Min, &[1.0, 0.5]), Some(0.5));
+    assert_eq!(of(Mode::Max, &[1.0, 0.5]), Some(1.0));
+    assert_eq!(of(Mode::Min, &[1.0, 0.75]), Some(1.0), "better by exactly min_delta");
+    assert_eq!(of(Mode::Max, &[1.0, 1.25]), Some(1.0), "better by exactly min_delta");
+    assert_eq!(of(Mode::Max, &[1.0, 1.5]), Some(1.5));
+    assert_eq!(of(Mode::Min, &[f64::NAN, 9.0, f64::NAN]), Some(9.0));
+    assert_eq!(of(Mode::Min, &[f64::NAN]), None);
+}
+
+#[test]
+fn what_is_not_measured_is_refused_with_what_is() {
+    let names = || vec!["loss".to_owned(), "seconds".to_owned()];
+    let error = |name| {
+        let start = TrainStart::new(0, 9, 1, names());
+        let mut stopping = EarlyStopping::new().monitor(name);
+        stopping.train_begin(&mut Noted::default(), &start).unwrap_err().to_string()
+    };
+    assert_eq!(
+        error("val_loss"),
+        "monitor: is \"val_loss\" (what begins with val_ needs validation data); this run has \
+         loss, seconds"
+    );
+    assert_eq!(error("los"), "monitor: is \"los\"; this run has loss, seconds");
+}

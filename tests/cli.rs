@@ -187,7 +187,7 @@ fn the_history_has_the_documented_fields_and_no_others() {
         );
         place.succeed(&format!("{train} --history plain.json"));
         place.succeed(&format!("{train} --history split.json --validation-split 0.2"));
-        place.succeed(&format!("{train} --history split.csv --validation-split 0.2"));
+        place.succeed(&format!("{train} --history split.CSV --validation-split 0.2"));
 
         let plain = place.json("plain.json");
         assert_eq!(keys(&plain), "adapter backend batch_size epochs seed steps_per_epoch test");
@@ -210,7 +210,7 @@ fn the_history_has_the_documented_fields_and_no_others() {
             assert!(number(&epochs[2]["loss"]) < number(&epochs[0]["loss"]));
         }
 
-        let csv = String::from_utf8(place.bytes("split.csv")).unwrap();
+        let csv = String::from_utf8(place.bytes("split.CSV")).unwrap();
         assert_eq!(
             csv.lines().next(),
             Some("epoch,loss,accuracy,val_loss,val_accuracy,learning_rate,seconds")
@@ -387,6 +387,7 @@ fn bad_input_ends_with_one_line_and_code_2_and_changes_no_file() {
         ("--data sample --save sample", "is a directory"),
         ("--data sample --history no/h.json", "no does not exist"),
         ("--data sample --history keep.txt", "keep.txt"),
+        ("--data sample --history json", "ends in .json or .csv"),
         ("--data sample --save keep.json --history ./keep.json", "same file"),
         ("frobnicate", "frobnicate"),
         ("evaluate --data sample", "--model"),

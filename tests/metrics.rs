@@ -398,3 +398,34 @@ fn what_cannot_be_measured_is_refused_with_the_reason() {
     }
     builder.push(Pass::Predict, top_k(sums, 1)).unwrap();
 }
+
+#[test]
+fn precision_and_recall_of_a_table_of_four() {
+    // 5 true negatives, 2 false negatives, 1 false positive, 3 true positives.
+    let sums = [5.0, 2.0, 1.0, 3.0];
+    assert_eq!(precision(&sums), 3.0 / 4.0);
+    assert_eq!(recall(&sums), 3.0 / 5.0);
+}
+
+#[test]
+fn without_anything_positive_precision_and_recall_are_0() {
+    for nothing in [&[5.0, 2.0, 0.0, 0.0][..], &[0.0; 4], &[]] {
+        assert_eq!(precision(nothing), 0.0);
+    }
+    for nothing in [&[5.0, 0.0, 1.0, 0.0][..], &[0.0; 4], &[]] {
+        assert_eq!(recall(nothing), 0.0);
+    }
+}
+
+#[test]
+fn the_area_is_the_share_of_pairs_in_the_right_order() {
+    // A pair in one bucket is half right. Negatives 2, 0, 1 and positives 1, 1, 2 from the
+    // lowest bucket to the highest: 2 · (1/2 + 1 + 2) + 1 · (0 + 0 + 2/2) of 3 · 4 pairs.
+    assert_eq!(auc(&[2.0, 1.0, 0.0, 1.0, 1.0, 2.0]), 8.0 / 12.0);
+    assert_eq!(auc(&[3.0, 0.0, 0.0, 4.0]), 1.0);
+    assert_eq!(auc(&[0.0, 4.0, 3.0, 0.0]), 0.0);
+    assert_eq!(auc(&[7.0, 2.0]), 0.5);
+    for of_one_kind in [&[3.0, 0.0, 1.0, 0.0][..], &[0.0, 3.0, 0.0, 1.0], &[]] {
+        assert_eq!(auc(of_one_kind), 0.0);
+    }
+}

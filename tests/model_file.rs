@@ -1,4 +1,4 @@
-//! A model's file with anything at all in its metadata.
+//! A model's file with anything at all in its metadata, and how files are written.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -12,7 +12,7 @@ use minibatch::program::{Element, Role};
 use minibatch::schedule::CosineDecay;
 use minibatch::{
     Activation, Adam, Clip, Cpu, Error, Evaluate, Fit, Functional, Loss, Metric, Model, Predict,
-    Sgd,
+    Sgd, atomic_write,
 };
 use serde_json::{Value, json};
 
@@ -199,4 +199,35 @@ fn a_model_larger_than_memory_is_refused_before_it_is_built() {
             assert!(error.contains(&width.to_string()), "{error}");
         }
     }
+}
+
+#[test]
+fn the_old_file_stays_if_the_new_one_cannot_be_written() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("file");
+    atomic_write(&path, b"one").unwrap();
+    atomic_write(&path, b"two").unwrap();
+    assert_eq!(std::fs::read(&path).unwrap(), b"two");
+    let names = std::fs::read_dir(directory.path()).unwrap().count();
+    assert_eq!(names, 1, "something was left beside the file");
+    // A directory cannot be replaced by a file.
+    assert!(atomic_write(directory.path(), b"three").is_err());
+    assert!(atomic_write(&directory.path().join("no/such/file"), b"three").is_err());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_stays_and_what_is_no_file_is_refused() {
+    use std::os::unix::net::UnixListener;
+
+    let directory = tempfile::tempdir().unwrap();
+    let [file, link, socket] = ["file", "link", "socket"].map(|n| directory.path().join(n));
+    atomic_write(&file, b"one").unwrap();
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    atomic_write(&link, b"two").unwrap();
+    assert!(link.is_symlink());
+    assert_eq!(std::fs::read(&file).unwrap(), b"two");
+    let _listener = UnixListener::bind(&socket).unwrap();
+    let error = atomic_write(&socket, b"three").unwrap_err().to_string();
+    assert!(error.contains("socket: it is no ordinary file"), "{error}");
 }

@@ -14,6 +14,7 @@ pub struct Sample<'a> {
 impl<'a> Sample<'a> {
     /// The values of its input `column` as bytes, f32 in the machine's byte order; none if there
     /// is no such column.
+    #[must_use]
     pub fn input(self, column: usize) -> &'a [u8] {
         let column = self.data.inputs().get(column);
         column.and_then(|column| column.bytes(self.place)).unwrap_or_default()
@@ -21,12 +22,14 @@ impl<'a> Sample<'a> {
 
     /// Its target `column` as bytes, a u32 or f32s in the machine's byte order; none if there is
     /// no such column.
+    #[must_use]
     pub fn target(self, column: usize) -> &'a [u8] {
         let column = self.data.targets().get(column);
         column.and_then(|column| column.bytes(self.place)).unwrap_or_default()
     }
 
     /// How much the loss of its target `column` counts; 1 unless given.
+    #[must_use]
     pub fn weight(self, column: usize) -> f32 {
         self.data.weight(column, self.place)
     }
@@ -43,11 +46,13 @@ pub struct Batch<'a> {
 
 impl<'a> Batch<'a> {
     /// Number of samples.
+    #[must_use]
     pub fn len(&self) -> usize {
         self.indices.len()
     }
 
     /// True if there is no sample.
+    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.indices.is_empty()
     }

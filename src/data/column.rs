@@ -1,4 +1,4 @@
-//! What every sample has one of: an input or a target, as one array over all samples.
+//! One input or one target of all samples, as one array.
 
 use std::sync::Arc;
 
@@ -23,6 +23,7 @@ impl Features {
     }
 
     /// Bytes of one value.
+    #[must_use]
     pub fn element_size(&self) -> usize {
         match self {
             Features::U8(_) => 1,
@@ -48,6 +49,7 @@ pub enum Targets {
 
 impl Targets {
     /// `width` floats a sample.
+    #[must_use]
     pub fn values(values: Vec<f32>, width: usize) -> Self {
         Targets::Values { values: values.into(), width }
     }
@@ -74,7 +76,7 @@ impl From<Vec<u32>> for Targets {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct InputColumn {
-    /// Told apart by it where there are several; `input` if there is one.
+    /// The name of the model's input that it is for; `input` if there is only one.
     pub name: String,
     /// `[samples, width]`.
     pub features: Features,
@@ -95,6 +97,7 @@ impl InputColumn {
     }
 
     /// Values in one sample: the product of the shape.
+    #[must_use]
     pub fn width(&self) -> usize {
         self.shape.iter().product()
     }
@@ -114,7 +117,7 @@ impl InputColumn {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct TargetColumn {
-    /// The output that it is for; `output` if there is one.
+    /// The name of the model's output that it is for; `output` if there is only one.
     pub name: String,
     /// One a sample.
     pub targets: Targets,

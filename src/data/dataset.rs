@@ -1,4 +1,4 @@
-//! Samples and their labels in memory.
+//! Samples in memory: their inputs, targets and weights.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 pub struct TrainTest {
     /// What the model learns from.
     pub train: Dataset,
-    /// What it is judged by.
+    /// What it is tested on.
     pub test: Dataset,
 }
 
@@ -119,8 +119,8 @@ impl Dataset {
         })
     }
 
-    /// The same samples with these inputs and targets in this order; the names do not count where
-    /// there is one and one is wanted. Others are left out.
+    /// The same samples with the inputs and targets of these names, in this order; others are left
+    /// out. Where there is only one and one is asked for, its name does not matter.
     ///
     /// # Errors
     /// [`Error::Argument`] if one is not there, with the names of those that are.
@@ -141,7 +141,8 @@ impl Dataset {
     }
 
     /// The same samples, each with a weight for its target called `target`, in place of that of
-    /// [`with_sample_weights`](Self::with_sample_weights). The name of an only target does not count.
+    /// [`with_sample_weights`](Self::with_sample_weights). If there is only one target, its name
+    /// does not matter.
     ///
     /// # Errors
     /// As `with_sample_weights`; [`Error::Argument`] if there is no such target.
@@ -215,26 +216,31 @@ impl Dataset {
     }
 
     /// True if each sample has a weight of its own.
+    #[must_use]
     pub fn has_sample_weights(&self) -> bool {
         self.weights.is_some() || !self.target_weights.is_empty()
     }
 
     /// Number of samples.
+    #[must_use]
     pub fn len(&self) -> usize {
         self.range.len()
     }
 
     /// True if there is no sample, as in an empty [`slice`](Self::slice).
+    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.range.is_empty()
     }
 
     /// Shape of one sample, in its first input.
+    #[must_use]
     pub fn sample_shape(&self) -> &[usize] {
         self.inputs.first().map_or(&[], |input| &input.shape)
     }
 
     /// Values in one sample's first input: the product of [`sample_shape`](Self::sample_shape).
+    #[must_use]
     pub fn width(&self) -> usize {
         self.sample_shape().iter().product()
     }
@@ -253,22 +259,26 @@ impl Dataset {
 
     /// Number of classes: that of [`with_classes`](Self::with_classes), else the largest label of
     /// the whole (unsliced) set, plus one.
+    #[must_use]
     pub fn classes(&self) -> usize {
         self.classes
     }
 
     /// The inputs of the whole, unsliced set; at least one.
+    #[must_use]
     pub fn inputs(&self) -> &[InputColumn] {
         &self.inputs
     }
 
     /// The targets of the whole, unsliced set.
+    #[must_use]
     pub fn targets(&self) -> &[TargetColumn] {
         &self.targets
     }
 
     /// The class indices of the samples, in their order: those of the first target that has some,
     /// else none.
+    #[must_use]
     pub fn labels(&self) -> &[u32] {
         let mut columns = 0..self.targets.len();
         let labels = columns.find_map(|column| self.labels_of(column));
@@ -276,6 +286,7 @@ impl Dataset {
     }
 
     /// The class indices in target `column`; `None` if it has floats or is not there.
+    #[must_use]
     pub fn labels_of(&self, column: usize) -> Option<&[u32]> {
         match &self.targets.get(column)?.targets {
             Targets::Classes(labels) => labels.get(self.range.clone()),
@@ -337,7 +348,7 @@ impl Dataset {
         Some(Sample { data: self, place })
     }
 
-    /// That of target `column` of the sample at `place` in the whole set.
+    /// The weight for target `column` of the sample at `place` in the whole set.
     pub(super) fn weight(&self, column: usize, place: usize) -> f32 {
         let name = self.targets.get(column).map(|target| &target.name);
         let own = self.target_weights.iter().find(|(target, _)| Some(target) == name);

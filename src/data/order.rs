@@ -28,6 +28,7 @@ pub struct BatchOrder {
 impl BatchOrder {
     /// The order of `samples` samples in `epoch` (from 0), cut in batches of `batch_size` (at
     /// least 1); the last batch may be smaller.
+    #[must_use]
     pub fn new(samples: usize, batch_size: usize, shuffle: Shuffle, seed: u64, epoch: u32) -> Self {
         let batch_size = batch_size.max(1);
         let mut order: Vec<u32> = (0..samples as u32).collect();
@@ -47,16 +48,19 @@ impl BatchOrder {
     }
 
     /// Number of batches: `ceil(samples / batch_size)`.
+    #[must_use]
     pub fn len(&self) -> usize {
         self.order.len().div_ceil(self.batch_size)
     }
 
     /// True if there is no batch.
+    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.order.is_empty()
     }
 
     /// The samples of batch `index`; none beyond the last.
+    #[must_use]
     pub fn batch(&self, index: usize) -> &[u32] {
         let Range { start, end } = index.saturating_mul(self.batch_size)
             ..index.saturating_add(1).saturating_mul(self.batch_size).min(self.order.len());

@@ -65,6 +65,7 @@ impl Loss {
     }
 
     /// Which of Keras' accuracies goes with it; `None` where nothing is right or wrong.
+    #[must_use]
     pub fn accuracy(&self) -> Option<Accuracy> {
         match self {
             Loss::SparseCategoricalCrossentropy | Loss::CategoricalCrossentropy { .. } => {

@@ -61,6 +61,7 @@ impl Metric {
     pub const AUC: Metric = Metric::Auc { thresholds: 200 };
 
     /// Its name in scores: that of Keras.
+    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Metric::Accuracy => "accuracy",
@@ -82,6 +83,7 @@ impl Metric {
 /// `sums[buckets, 2]` are the totals of a histogram with [`Thresholds::One`](crate::operation::Thresholds::One): in each bucket the
 /// weight of the negative targets, then that of the positive ones. A prediction is positive beyond
 /// the first bucket.
+#[must_use]
 pub fn precision(sums: &[f64]) -> f64 {
     let [negative, positive] = totals(sums.get(2..).unwrap_or_default());
     ratio(positive, positive + negative)
@@ -90,6 +92,7 @@ pub fn precision(sums: &[f64]) -> f64 {
 /// Share of the positive targets that were predicted positive, as Keras' `Recall`: true positives
 /// over true positives and false negatives, or 0 where no target is positive. `sums` as in
 /// [`precision`].
+#[must_use]
 pub fn recall(sums: &[f64]) -> f64 {
     let [_, found] = totals(sums.get(2..).unwrap_or_default());
     let [_, positive] = totals(sums);
@@ -102,6 +105,7 @@ pub fn recall(sums: &[f64]) -> f64 {
 ///
 /// `sums[buckets, 2]` are the totals of a histogram with [`Thresholds::Even`](crate::operation::Thresholds::Even), as in
 /// [`precision`].
+#[must_use]
 pub fn auc(sums: &[f64]) -> f64 {
     let [negative, positive] = totals(sums);
     let (mut area, mut true_positives) = (0.0, 0.0);
@@ -123,40 +127,4 @@ fn totals(sums: &[f64]) -> [f64; 2] {
 /// 0 in place of a division by 0.
 fn ratio(part: f64, whole: f64) -> f64 {
     if whole == 0.0 { 0.0 } else { part / whole }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn precision_and_recall_of_a_table_of_four() {
-        // 5 true negatives, 2 false negatives, 1 false positive, 3 true positives.
-        let sums = [5.0, 2.0, 1.0, 3.0];
-        assert_eq!(precision(&sums), 3.0 / 4.0);
-        assert_eq!(recall(&sums), 3.0 / 5.0);
-    }
-
-    #[test]
-    fn without_anything_positive_precision_and_recall_are_0() {
-        for nothing in [&[5.0, 2.0, 0.0, 0.0][..], &[0.0; 4], &[]] {
-            assert_eq!(precision(nothing), 0.0);
-        }
-        for nothing in [&[5.0, 0.0, 1.0, 0.0][..], &[0.0; 4], &[]] {
-            assert_eq!(recall(nothing), 0.0);
-        }
-    }
-
-    #[test]
-    fn the_area_is_the_share_of_pairs_in_the_right_order() {
-        // A pair in one bucket is half right. Negatives 2, 0, 1 and positives 1, 1, 2 from the
-        // lowest bucket to the highest: 2 · (1/2 + 1 + 2) + 1 · (0 + 0 + 2/2) of 3 · 4 pairs.
-        assert_eq!(auc(&[2.0, 1.0, 0.0, 1.0, 1.0, 2.0]), 8.0 / 12.0);
-        assert_eq!(auc(&[3.0, 0.0, 0.0, 4.0]), 1.0);
-        assert_eq!(auc(&[0.0, 4.0, 3.0, 0.0]), 0.0);
-        assert_eq!(auc(&[7.0, 2.0]), 0.5);
-        for of_one_kind in [&[3.0, 0.0, 1.0, 0.0][..], &[0.0, 3.0, 0.0, 1.0], &[]] {
-            assert_eq!(auc(of_one_kind), 0.0);
-        }
-    }
 }

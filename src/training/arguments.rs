@@ -122,6 +122,7 @@ pub struct Fit<'a> {
 
 impl<'a> Fit<'a> {
     /// One epoch of shuffled batches of 32 samples, without validation.
+    #[must_use]
     pub fn new() -> Self {
         Fit {
             batch_size: 32,
@@ -213,6 +214,7 @@ pub struct Evaluate<'a> {
 
 impl Evaluate<'_> {
     /// All samples, in batches of 32.
+    #[must_use]
     pub fn new() -> Self {
         Evaluate {
             batch_size: 32,
@@ -244,6 +246,7 @@ pub struct Predict<'a> {
 
 impl Predict<'_> {
     /// All samples, in batches of 32.
+    #[must_use]
     pub fn new() -> Self {
         Predict { batch_size: 32, steps: None, callbacks: Vec::new(), verbose: Verbose::Silent }
     }

@@ -14,7 +14,7 @@ use crate::program::Pass;
 /// What the batches are run for: it says which pass runs, and which hooks are called.
 #[derive(Clone, Copy)]
 pub(super) enum Purpose {
-    /// Training in the epoch of this number, before whose first step the model had made so many.
+    /// Training in this epoch; `steps_before` is how many steps the model had made before it.
     Train {
         epoch: u32,
         steps_before: u64,
@@ -56,9 +56,9 @@ impl Run<'_> {
     /// Runs batches one after the other, until a callback stops training. Hooks are called for
     /// groups of `steps_per_execution` steps.
     ///
-    /// Other tasks can run before each step. A future that is dropped there, or wherever it waits
-    /// for the device, has counted exactly the steps that were submitted.
-    pub async fn batches(
+    /// Other tasks can run before each step. If the future is dropped, the model has counted
+    /// exactly the steps that were submitted.
+    pub(super) async fn batches(
         &mut self,
         batches: &Batches<'_>,
         callbacks: &mut [&mut dyn Callback],
@@ -149,7 +149,7 @@ impl Run<'_> {
 
     /// The scores of the `samples` samples so far. In training, a loss that is not finite is an
     /// error that names the step.
-    pub async fn scores(&mut self, purpose: Purpose, samples: usize) -> Result<Scores> {
+    pub(super) async fn scores(&mut self, purpose: Purpose, samples: usize) -> Result<Scores> {
         let metrics = self.session.read_totals().await?;
         let report = &self.session.report;
         if let Purpose::Train { epoch, steps_before } = purpose

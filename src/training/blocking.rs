@@ -24,8 +24,10 @@ macro_rules! blocking {
             $(#[cfg_attr(target_arch = "wasm32", $doc)])*
             #[cfg_attr(
                 not(target_arch = "wasm32"),
-                doc = concat!("[`", stringify!($name), "`](Self::", stringify!($name), "), awaited."),
-                doc = concat!("# Errors\nAs `", stringify!($name), "`.")
+                doc = concat!(
+                    "[`", stringify!($name), "`](Self::", stringify!($name), "), awaited.\n\n",
+                    "# Errors\nAs `", stringify!($name), "`."
+                )
             )]
             pub async fn $name_async(&mut $self $(, $argument: $type)*) -> $result $body
         )*
@@ -45,8 +47,10 @@ macro_rules! blocking {
             $(#[cfg_attr(target_arch = "wasm32", $doc)])*
             #[cfg_attr(
                 not(target_arch = "wasm32"),
-                doc = concat!("[`", stringify!($name), "`](Self::", stringify!($name), "), awaited."),
-                doc = concat!("# Errors\nAs `", stringify!($name), "`.")
+                doc = concat!(
+                    "[`", stringify!($name), "`](Self::", stringify!($name), "), awaited.\n\n",
+                    "# Errors\nAs `", stringify!($name), "`."
+                )
             )]
             pub async fn $name_async($($argument: $type),*) -> $result $body
         )*

@@ -11,7 +11,8 @@ use crate::error::Result;
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct TrainStart {
-    /// Epochs that count as done, those of a [`Resume`] too; the first one's number is one more.
+    /// Epochs that were done before, those of a [`Resume`] included: the first epoch's number is
+    /// one more.
     pub initial_epoch: u32,
     /// Number of the last epoch that was asked for.
     pub epochs: u32,
@@ -24,6 +25,7 @@ pub struct TrainStart {
 
 impl TrainStart {
     /// For tests of a callback.
+    #[must_use]
     pub fn new(initial_epoch: u32, epochs: u32, steps: usize, names: Vec<String>) -> Self {
         TrainStart { initial_epoch, epochs, steps, names }
     }
@@ -33,15 +35,16 @@ impl TrainStart {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Resume {
-    /// Epochs of it that are done; the next one's number is one more.
+    /// Epochs that are done; the next one's number is one more.
     pub epochs: u32,
-    /// Steps of that next epoch that are done too, less than it has. The epoch's scores are then
-    /// those of its other steps.
+    /// Steps of the next epoch that are done, fewer than it has. That epoch's scores then count its
+    /// remaining steps only.
     pub steps: usize,
 }
 
 impl Resume {
     /// After `epochs` whole epochs and `steps` steps of the next one.
+    #[must_use]
     pub fn new(epochs: u32, steps: usize) -> Self {
         Resume { epochs, steps }
     }
@@ -61,6 +64,7 @@ pub struct EpochStart {
 
 impl EpochStart {
     /// For tests of a callback.
+    #[must_use]
     pub fn new(epoch: u32, epochs: u32, steps: usize) -> Self {
         EpochStart { epoch, epochs, steps }
     }
@@ -72,12 +76,13 @@ impl EpochStart {
 pub struct StepEnd {
     /// Steps of this epoch, evaluation or prediction so far.
     pub step: usize,
-    /// Samples of them so far, without those that were seen before a [`Resume`].
+    /// Samples in these steps, without those before a [`Resume`].
     pub samples: usize,
 }
 
 impl StepEnd {
     /// For tests of a callback.
+    #[must_use]
     pub fn new(step: usize, samples: usize) -> Self {
         StepEnd { step, samples }
     }
@@ -140,10 +145,10 @@ impl StepEnd {
 #[allow(unused_variables, reason = "the default bodies are empty")]
 #[allow(clippy::missing_errors_doc, reason = "an error of any hook ends the call, as said above")]
 pub trait Callback: WasmNotSend {
-    /// The first hook of `fit`: where it is to begin, in place of its `initial_epoch`. A callback
-    /// that says where also requests that the model be restored to what it was there. If several
-    /// say where, the last one counts. If all epochs are done then, none runs, and the history is
-    /// empty.
+    /// The first hook of `fit`. A callback that continues a broken run returns where that run
+    /// stopped, which replaces `initial_epoch`, and requests that the model be restored to its
+    /// state there. If several callbacks return a place, the last one counts. If all epochs are
+    /// done by then, none runs, and the history is empty.
     fn resume(&mut self, run: &mut dyn Control, train: &TrainStart) -> Result<Option<Resume>> {
         Ok(None)
     }
@@ -230,8 +235,8 @@ pub trait Callback: WasmNotSend {
         Ok(())
     }
 
-    /// A step of a prediction is done: the outputs of its samples, and of those since the last such
-    /// call, row-major, under their names.
+    /// A step of a prediction is done. `outputs` has the outputs for the samples since the last
+    /// such call, row-major, under their names.
     fn predict_batch_end(
         &mut self,
         run: &mut dyn Control,
@@ -241,7 +246,7 @@ pub trait Callback: WasmNotSend {
         Ok(())
     }
 
-    /// What was requested in one of this callback's hooks is done. May request more.
+    /// A request of this callback was carried out; `answer` is its result. It may request more.
     fn answer(&mut self, run: &mut dyn Control, answer: Answer) -> Result<()> {
         Ok(())
     }

@@ -8,7 +8,7 @@ use crate::program::{Element, Role};
 
 impl Session {
     /// The same data with its inputs, and its targets if they are wanted, in the model's order.
-    pub fn arranged(&self, data: &Dataset, targets: bool) -> Result<Dataset> {
+    pub(super) fn arranged(&self, data: &Dataset, targets: bool) -> Result<Dataset> {
         let inputs = self.compiled.architecture.inputs();
         let inputs: Vec<&str> = inputs.map(|(name, _)| name).collect();
         let outputs: Vec<&str> =
@@ -31,7 +31,7 @@ impl Session {
     }
 
     /// Whether there are samples and they, arranged, fit the model's inputs.
-    pub fn check_samples(&self, data: &Dataset) -> Result<()> {
+    pub(super) fn check_samples(&self, data: &Dataset) -> Result<()> {
         if data.is_empty() {
             return Err(Error::argument("data", "holds no sample; give at least one"));
         }
@@ -52,47 +52,45 @@ impl Session {
         Ok(())
     }
 
-    /// Whether the samples, arranged, fit the model's inputs and the labels its outputs.
-    pub fn check_data(&self, data: &Dataset) -> Result<()> {
+    /// Whether the samples, arranged, fit the model's inputs and the targets its outputs.
+    pub(super) fn check_data(&self, data: &Dataset) -> Result<()> {
         self.check_samples(data)?;
-        self.check_targets(data)?;
-        self.classes().into_iter().enumerate().try_for_each(|(column, classes)| {
-            let mut labels = data.labels_of(column).unwrap_or_default().iter().enumerate();
-            labels.try_for_each(|(sample, &label)| check_label(sample, label, classes))
-        })
-    }
-
-    fn check_targets(&self, data: &Dataset) -> Result<()> {
-        let mut targets = self.program.of_role(Role::Target).enumerate();
-        targets.try_for_each(|(column, (_, target))| check_target(target, data, column))
+        self.check_targets(data, 0..data.len())
     }
 
     /// Whether a batch fits the model; its targets too, if they are looked at.
-    pub fn check_batch(&self, batch: Batch<'_>, targets: bool) -> Result<()> {
+    pub(super) fn check_batch(&self, batch: Batch<'_>, targets: bool) -> Result<()> {
         if batch.is_empty() {
             return Err(Error::argument("batch", "holds no sample; give at least one"));
         }
         self.check_samples(batch.data)?;
-        if targets {
-            self.check_targets(batch.data)?;
+        let indices = batch.indices.iter().map(|&index| index as usize);
+        indices.clone().try_for_each(|index| batch.data.sample(index).map(|_| ()))?;
+        if targets { self.check_targets(batch.data, indices) } else { Ok(()) }
+    }
+
+    /// Whether the targets are of the kind that the losses take, and the labels of these samples
+    /// are classes of the model.
+    fn check_targets(
+        &self,
+        data: &Dataset,
+        samples: impl Iterator<Item = usize> + Clone,
+    ) -> Result<()> {
+        for (column, (_, target)) in self.program.of_role(Role::Target).enumerate() {
+            check_target(target, data, column)?;
         }
-        for &index in batch.indices {
-            batch.data.sample(index as usize)?;
+        for (column, classes) in self.classes().into_iter().enumerate() {
+            let labels = data.labels_of(column).unwrap_or_default();
+            for sample in samples.clone() {
+                let label = labels.get(sample).copied();
+                label.map_or(Ok(()), |label| check_label(sample, label, classes))?;
+            }
         }
-        if !targets {
-            return Ok(());
-        }
-        self.classes().into_iter().enumerate().try_for_each(|(column, classes)| {
-            let labels = batch.data.labels_of(column).unwrap_or_default();
-            let indices = batch.indices.iter().map(|&index| index as usize);
-            let mut labels =
-                indices.filter_map(|index| labels.get(index).map(|&label| (index, label)));
-            labels.try_for_each(|(sample, label)| check_label(sample, label, classes))
-        })
+        Ok(())
     }
 
     /// Whether the model has one output only, for calls that return its values without a name.
-    pub fn check_only_output(&self) -> Result<()> {
+    pub(super) fn check_only_output(&self) -> Result<()> {
         match self.program.outputs() {
             [_] => Ok(()),
             outputs => {

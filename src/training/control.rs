@@ -28,13 +28,15 @@ pub trait Control {
     /// a schedule governs it.
     fn set_learning_rate(&mut self, learning_rate: f64) -> Result<()>;
 
-    /// Ends `fit` after the step or epoch at hand; what was learned so far is kept. After a step,
-    /// the epoch is still validated, as in Keras. An evaluation or a prediction goes on to its end.
+    /// Ends `fit` after the current step or epoch; what was learned so far is kept. An epoch that
+    /// is ended after one of its steps is still validated, as in Keras. An evaluation or a
+    /// prediction goes on to its end.
     fn stop(&mut self);
 
-    /// Asks for what needs the device. It is done as soon as the hook has returned, before the next
-    /// callback's, and several requests in their order. An error ends the call and is returned by
-    /// it. What was asked for comes to [`Callback::answer`](super::Callback::answer).
+    /// Asks for something that needs the device. It is carried out as soon as the hook has
+    /// returned, before the next callback's hook is called; several requests are carried out in
+    /// order. The result comes to [`Callback::answer`](super::Callback::answer). An error ends the
+    /// call and is returned by it.
     fn request(&mut self, request: Request);
 }
 
@@ -51,8 +53,8 @@ pub enum Request {
     /// What the last step has left in the buffer of this name, as
     /// [`Model::read`](super::Model::read) returns it; answered by [`Answer::Buffer`].
     Read(String),
-    /// The scores on other samples, in batches of so many; answered by [`Answer::Scores`]. The
-    /// scores of the epoch at hand stay as they are, and no hook is called.
+    /// The scores on other samples, in batches of so many; answered by [`Answer::Scores`]. This
+    /// changes nothing in the scores of the current epoch, and calls no hook.
     #[non_exhaustive]
     Evaluate {
         /// The samples, with targets.
@@ -87,17 +89,19 @@ pub enum Request {
 
 impl Request {
     /// [`Request::Evaluate`].
+    #[must_use]
     pub fn evaluate(data: Dataset, batch_size: usize) -> Self {
         Request::Evaluate { data, batch_size }
     }
 
     /// [`Request::Predict`].
+    #[must_use]
     pub fn predict(data: Dataset, batch_size: usize) -> Self {
         Request::Predict { data, batch_size }
     }
 }
 
-/// What a [`Request`] has led to.
+/// The result of a [`Request`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Answer {

@@ -28,7 +28,11 @@ impl Model {
 }
 
 impl Session {
-    pub async fn evaluate(&mut self, data: &Dataset, arguments: Evaluate<'_>) -> Result<Scores> {
+    pub(super) async fn evaluate(
+        &mut self,
+        data: &Dataset,
+        arguments: Evaluate<'_>,
+    ) -> Result<Scores> {
         let Evaluate { batch_size, sample_weight, steps: asked, mut callbacks, verbose } =
             arguments;
         let mut progress = None;
@@ -47,7 +51,7 @@ impl Session {
 
 impl Run<'_> {
     /// Evaluates on the first `steps` batches of `data`, which was checked.
-    pub async fn evaluate(
+    pub(super) async fn evaluate(
         &mut self,
         data: &Dataset,
         batch_size: usize,

@@ -54,7 +54,7 @@ macro_rules! on {
 }
 
 impl Executor {
-    pub async fn new(backend: Backend, program: Arc<Program>) -> Result<Self> {
+    pub(super) async fn new(backend: Backend, program: Arc<Program>) -> Result<Self> {
         Ok(match backend {
             Backend::Cpu => Executor::Cpu(CpuExecutor::new(program)),
             Backend::CpuInF64 => Executor::CpuInF64(CpuExecutor::new(program)),
@@ -63,7 +63,7 @@ impl Executor {
     }
 
     /// Makes room for batches of `rows` samples and compiles `pass`.
-    pub async fn prepare(&mut self, pass: Pass, rows: usize) -> Result<()> {
+    pub(super) async fn prepare(&mut self, pass: Pass, rows: usize) -> Result<()> {
         on!(self, cpu => cpu.reserve(rows), gpu => {
             gpu.reserve(rows).await?;
             gpu.prepare(pass).await?;
@@ -72,7 +72,7 @@ impl Executor {
     }
 
     /// Runs `pass` on a batch; `eagerly` is one operation at a time, each checked.
-    pub async fn run(
+    pub(super) async fn run(
         &mut self,
         pass: Pass,
         batch: Batch<'_>,
@@ -93,19 +93,19 @@ impl Executor {
         })
     }
 
-    pub async fn read(&mut self, id: BufferId, live_rows: usize) -> Result<Vec<f64>> {
+    pub(super) async fn read(&mut self, id: BufferId, live_rows: usize) -> Result<Vec<f64>> {
         on!(self, cpu => Ok(cpu.read(id, live_rows)), gpu => gpu.read(id, live_rows).await)
     }
 
-    pub async fn write(&mut self, id: BufferId, values: &[f64]) -> Result<()> {
+    pub(super) async fn write(&mut self, id: BufferId, values: &[f64]) -> Result<()> {
         on!(self, cpu => cpu.write(id, values), gpu => gpu.write(id, values).await)
     }
 
-    pub async fn read_metrics(&mut self) -> Result<Metrics> {
+    pub(super) async fn read_metrics(&mut self) -> Result<Metrics> {
         on!(self, cpu => Ok(cpu.read_metrics()), gpu => gpu.read_metrics().await)
     }
 
-    pub fn clear_metrics(&mut self) -> Result<()> {
+    pub(super) fn clear_metrics(&mut self) -> Result<()> {
         on!(self, cpu => cpu.clear_metrics(), gpu => gpu.clear_metrics()?);
         Ok(())
     }

@@ -5,7 +5,7 @@ use serde::ser::SerializeMap;
 
 use super::scores::Scores;
 
-/// One epoch. As in Keras, loss and accuracy are running values: each batch counts as it was
+/// One epoch. As in Keras, loss and accuracy are running values: the values of each batch are those
 /// before its own update.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -23,8 +23,9 @@ pub struct EpochRecord {
 }
 
 impl EpochRecord {
-    /// An epoch of this number and these scores, not validated; the learning rate and the seconds
+    /// An epoch with this number and these scores, without validation; learning rate and seconds
     /// are 0.
+    #[must_use]
     pub fn new(epoch: u32, training: Scores) -> Self {
         EpochRecord { epoch, training, validation: None, learning_rate: 0.0, seconds: 0.0 }
     }
@@ -41,6 +42,7 @@ impl EpochRecord {
     }
 
     /// The value of that name; `None` if it is not among [`values`](Self::values).
+    #[must_use]
     pub fn value(&self, name: &str) -> Option<f64> {
         self.values().into_iter().find(|(key, _)| key == name).map(|(_, value)| value)
     }
@@ -48,25 +50,18 @@ impl EpochRecord {
     /// The epoch's number and the values called `names`, as one line of CSV; a value that is not
     /// there is left empty.
     pub(super) fn csv_line(&self, names: &[String], separator: char) -> String {
-        let mut line = self.epoch.to_string();
-        for name in names {
-            line.push(separator);
-            if let Some(value) = self.value(name) {
-                line.push_str(&value.to_string());
-            }
-        }
-        line + "\n"
+        let text = |name| self.value(name).map_or_else(String::new, |value| value.to_string());
+        csv(self.epoch.to_string(), names.iter().map(|name| text(name)), separator)
     }
 }
 
 /// The header line for [`EpochRecord::csv_line`].
 pub(super) fn csv_header(names: &[String], separator: char) -> String {
-    let mut line = "epoch".to_owned();
-    for name in names {
-        line.push(separator);
-        line.push_str(name);
-    }
-    line + "\n"
+    csv("epoch".to_owned(), names.iter().cloned(), separator)
+}
+
+fn csv(first: String, others: impl Iterator<Item = String>, separator: char) -> String {
+    others.fold(first, |line, text| format!("{line}{separator}{text}")) + "\n"
 }
 
 impl Serialize for EpochRecord {
@@ -92,13 +87,15 @@ pub struct History {
 }
 
 impl History {
-    /// A history of these epochs, which no callback ended.
+    /// A history of these epochs, not stopped by a callback.
+    #[must_use]
     pub fn new(epochs: Vec<EpochRecord>) -> Self {
         History { epochs, stopped: false }
     }
 
     /// `{"epochs": [{"epoch": 1, "loss": ...}, ...]}`: of each epoch its number and its
-    /// [`values`](EpochRecord::values). What is no finite number is `null`.
+    /// [`values`](EpochRecord::values). A value that is not a finite number is `null`.
+    #[must_use]
     pub fn to_json(&self) -> String {
         format!("{:#}\n", serde_json::json!({ "epochs": self.epochs }))
     }

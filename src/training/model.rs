@@ -46,22 +46,26 @@ impl Compiled {
 
 impl Model {
     /// Its layers.
+    #[must_use]
     pub fn architecture(&self) -> &Functional {
         &self.session.compiled.architecture
     }
 
     /// Its buffers and operations.
+    #[must_use]
     pub fn program(&self) -> &Program {
         &self.session.program
     }
 
-    /// Training steps made so far, those of gradients that are gathered for a later update
-    /// included.
+    /// Training steps made so far. Where gradients are accumulated, steps without an update count
+    /// too.
+    #[must_use]
     pub fn steps(&self) -> u64 {
         self.session.steps()
     }
 
     /// The rate of the next step: that of the schedule if there is one, else the optimizer's.
+    #[must_use]
     pub fn learning_rate(&self) -> f64 {
         self.session.learning_rate()
     }

@@ -39,7 +39,11 @@ impl Model {
 }
 
 impl Session {
-    pub async fn predict(&mut self, data: &Dataset, arguments: Predict<'_>) -> Result<Predictions> {
+    pub(super) async fn predict(
+        &mut self,
+        data: &Dataset,
+        arguments: Predict<'_>,
+    ) -> Result<Predictions> {
         let Predict { batch_size, steps: asked, mut callbacks, verbose } = arguments;
         let mut progress = None;
         let mut callbacks = with_progress(&mut callbacks, verbose, &mut progress);

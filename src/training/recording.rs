@@ -30,17 +30,17 @@ impl Model {
     }
 
     /// Records one training step into the caller's encoder, to be submitted by the caller: see
-    /// [`GpuExecutor::record`](crate::gpu::GpuExecutor::record). It may poll the device, so
-    /// callbacks of the host's may run meanwhile.
+    /// [`GpuExecutor::record`](crate::gpu::GpuExecutor::record). It may poll the device, so that
+    /// the host's own callbacks may run meanwhile.
     ///
-    /// It counts as a step until its encoder is dropped unsubmitted, if it is. The step's number
-    /// (in Adam's bias corrections, for one) is fixed now: one more than the steps that ran or may
-    /// still run.
+    /// The step counts from now on; if its encoder is dropped without being submitted, it no longer
+    /// does. Its number, on which Adam's bias corrections depend, is fixed now: one more than the
+    /// number of steps that ran or may still run.
     ///
     /// Every other call that uses the device (`weight`, `take_scores`, `evaluate`, ...) submits
-    /// for itself, so it comes before what is recorded and not yet submitted. If it makes room for
-    /// a larger batch than any before, the scores of what is not yet submitted are lost: submit
-    /// first, or let `prepare_steps` make that room.
+    /// work of its own, which the device runs before recorded steps that are not yet submitted. If
+    /// such a call uses a larger batch than any before, the scores of steps that are not yet
+    /// submitted are lost: submit first, or call `prepare_steps` with the larger size beforehand.
     ///
     /// # Errors
     /// Those of `GpuExecutor::record`, and [`Error::Argument`] if the model is on the CPU or a label
@@ -73,9 +73,9 @@ impl Model {
     }
 
     /// Mean loss and metrics of the samples that [`record_step`](Self::record_step) has trained on
-    /// since the last call, and begins anew; `None` if there was no step. Those that were not
-    /// submitted yet are left for the next call, and those whose encoder was dropped never count.
-    /// Submits a small copy and waits for it.
+    /// since the last call; `None` if there was no step. Steps that were not submitted yet are left
+    /// for the next call, and steps whose encoder was dropped never count. Submits a small copy and
+    /// waits for it.
     ///
     /// # Errors
     /// [`Error::Device`] if the device fails, [`Error::NonFinite`] if the loss was not a number.
@@ -97,7 +97,7 @@ impl Session {
     /// Moves the totals of recorded steps from the device to the host, before another call clears
     /// the device's or adds to them. More may come until the scores are taken: only the host knows
     /// when it submits. While fit or evaluate runs, the totals on the device are its own.
-    pub async fn flush_recorded(&mut self) -> Result<()> {
+    pub(super) async fn flush_recorded(&mut self) -> Result<()> {
         let recorded = |executor: &Executor| match executor {
             Executor::Gpu(gpu) if gpu.has_recorded() => Some(gpu.recorded_samples()),
             Executor::Gpu(_) | Executor::Cpu(_) | Executor::CpuInF64(_) => None,
@@ -112,7 +112,7 @@ impl Session {
     }
 
     /// Takes steps whose encoder was dropped back from the model's count.
-    pub fn settle_recorded(&mut self) {
+    pub(super) fn settle_recorded(&mut self) {
         let steps = self.steps();
         if let Executor::Gpu(gpu) = &self.executor {
             self.recorded.dropped = gpu.dropped_steps();
@@ -121,7 +121,7 @@ impl Session {
     }
 
     /// Steps that are still in `steps` though their encoder was dropped.
-    pub fn unsettled_steps(&self) -> u64 {
+    pub(super) fn unsettled_steps(&self) -> u64 {
         match &self.executor {
             Executor::Gpu(gpu) => gpu.dropped_steps().saturating_sub(self.recorded.dropped),
             Executor::Cpu(_) | Executor::CpuInF64(_) => 0,

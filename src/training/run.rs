@@ -40,12 +40,12 @@ impl Control for Run<'_> {
 }
 
 impl<'s> Run<'s> {
-    pub fn new(session: &'s mut Session) -> Self {
+    pub(super) fn new(session: &'s mut Session) -> Self {
         Run { session, requests: Vec::new(), stopped: false }
     }
 
     /// Calls a hook of each callback, and does what it asks for.
-    pub async fn each(
+    pub(super) async fn each(
         &mut self,
         callbacks: &mut [&mut dyn Callback],
         mut hook: impl FnMut(&mut dyn Callback, &mut Self) -> Result<()>,
@@ -58,7 +58,7 @@ impl<'s> Run<'s> {
     }
 
     /// Does what a hook of `callback` has asked for.
-    pub async fn answer(&mut self, callback: &mut dyn Callback) -> Result<()> {
+    pub(super) async fn answer(&mut self, callback: &mut dyn Callback) -> Result<()> {
         while !self.requests.is_empty() {
             for request in std::mem::take(&mut self.requests) {
                 if let Some(answer) = carry_out(self.session, request).await? {

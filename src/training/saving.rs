@@ -17,12 +17,12 @@ use crate::model::{Compiled, CustomObjects, Objective, SavedModel, Source, tenso
 const NAMED: usize = 4;
 
 impl Session {
-    pub async fn save_bytes(&mut self) -> Result<Vec<u8>> {
+    pub(super) async fn save_bytes(&mut self) -> Result<Vec<u8>> {
         self.saved().await?.to_bytes()
     }
 
     #[cfg(not(target_arch = "wasm32"))]
-    pub async fn save(&mut self, path: &Path) -> Result<()> {
+    pub(super) async fn save(&mut self, path: &Path) -> Result<()> {
         crate::atomic_write::atomic_write(path, &self.save_bytes().await?)
     }
 
@@ -75,7 +75,7 @@ impl Session {
 impl Model {
     blocking! {
         /// The whole model as the bytes of one safetensors file: layers, weights, how it is
-        /// trained, the optimizer's state, and how far it is.
+        /// trained, the optimizer's state, and how far training has come.
         ///
         /// # Errors
         /// [`Error::Device`](crate::Error::Device) if reading the weights fails.
@@ -83,11 +83,11 @@ impl Model {
             self.session.save_bytes().await
         }
 
-        /// Sets this model to what one of the same layers, loss and optimizer was when
-        /// [`save_bytes`](Self::save_bytes) returned `bytes`: weights, optimizer state, learning
-        /// rate, steps, epochs, seed. On the same device, training goes on with the same bits. The
-        /// metrics stay this model's own, and those of the bytes may be others. For a model that is
-        /// not built yet there is [`load_bytes`](Self::load_bytes).
+        /// Brings this model to the state that a model with the same layers, losses and optimizer
+        /// saved as `bytes` with [`save_bytes`](Self::save_bytes): weights, optimizer state,
+        /// learning rate, steps, epochs and seed. On the same device, training goes on with the
+        /// same bits. The metrics of this model stay, and may differ from the saved ones.
+        /// [`load_bytes`](Self::load_bytes) makes a new model instead.
         ///
         /// # Errors
         /// [`Error::Argument`](crate::Error::Argument) if the bytes are damaged or of another
@@ -131,7 +131,7 @@ impl Model {
 #[cfg(not(target_arch = "wasm32"))]
 impl Model {
     blocking! {
-        /// Writes [`save_bytes`](Self::save_bytes) to a file, which is whole afterwards, or as it
+        /// Writes [`save_bytes`](Self::save_bytes) to a file. If that fails, the file stays as it
         /// was.
         ///
         /// # Errors
@@ -178,7 +178,7 @@ impl Model {
     }
 }
 
-/// What must be the same, as a model's file has it.
+/// The parts of a model that must be the same to restore it, as its file describes them.
 fn description(compiled: &Compiled) -> Value {
     let Compiled { architecture, optimizer, objectives, schedule, .. } = compiled;
     // The rate is a part of the progress: callbacks change it.

@@ -1,7 +1,6 @@
 //! The scores of a model on some samples.
 
 use serde::Serialize;
-use serde::ser::SerializeMap;
 
 use crate::model::metric::{Metric, auc, precision, recall};
 use crate::model::{OutputReport, Report, ReportedMetric, Sums};
@@ -26,11 +25,13 @@ impl Scores {
 
     /// Each value under Keras' name for it, the loss first. With several outputs, the loss of each
     /// comes next, `size_loss`, then their metrics, `size_mae` and so on.
+    #[must_use]
     pub fn values(&self) -> Vec<(String, f64)> {
         [("loss".into(), self.loss)].into_iter().chain(self.metrics.iter().cloned()).collect()
     }
 
     /// The value of that name; `None` if it is not among [`values`](Self::values).
+    #[must_use]
     pub fn value(&self, name: &str) -> Option<f64> {
         match name {
             "loss" => Some(self.loss),
@@ -39,11 +40,13 @@ impl Scores {
     }
 
     /// Share of right predictions, if the model has one output with [`Metric::Accuracy`].
+    #[must_use]
     pub fn accuracy(&self) -> Option<f64> {
         self.value("accuracy")
     }
 
     /// The matrices of [`Metric::ConfusionMatrix`], each under its name.
+    #[must_use]
     pub fn confusion_matrices(&self) -> &[(String, ConfusionMatrix)] {
         &self.confusion_matrices
     }
@@ -51,11 +54,7 @@ impl Scores {
 
 impl Serialize for Scores {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        for (name, value) in self.values() {
-            map.serialize_entry(&name, &value)?;
-        }
-        map.end()
+        serializer.collect_map(self.values())
     }
 }
 
@@ -73,11 +72,13 @@ pub struct ConfusionMatrix {
 
 impl ConfusionMatrix {
     /// A matrix of these counts, `[classes, classes]`, row-major.
+    #[must_use]
     pub fn new(classes: usize, counts: Vec<f64>) -> Self {
         ConfusionMatrix { classes, counts }
     }
 
     /// Samples of `class` that were predicted as `predicted`; 0 if there is no such class.
+    #[must_use]
     pub fn count(&self, class: usize, predicted: usize) -> f64 {
         let row = self.counts.chunks(self.classes.max(1)).nth(class).unwrap_or_default();
         row.get(predicted).copied().unwrap_or(0.0)

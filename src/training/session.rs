@@ -55,7 +55,7 @@ pub(super) struct Recorded {
 }
 
 impl Session {
-    pub async fn new(compiled: Compiled, backend: Backend) -> Result<Self> {
+    pub(super) async fn new(compiled: Compiled, backend: Backend) -> Result<Self> {
         let Lowered { program, initial, report } = lowered(&compiled)?;
         let program = Arc::new(program);
         compiled.schedule.iter().try_for_each(Schedule::check)?;
@@ -86,12 +86,12 @@ impl Session {
     }
 
     /// Training steps made so far; those whose encoder was dropped never happened.
-    pub fn steps(&self) -> u64 {
+    pub(super) fn steps(&self) -> u64 {
         self.steps.saturating_sub(self.unsettled_steps())
     }
 
     /// The scalars of the next step of `pass`.
-    pub fn next_step(&self, pass: Pass, live_rows: usize) -> Step {
+    pub(super) fn next_step(&self, pass: Pass, live_rows: usize) -> Step {
         if pass != Pass::Train {
             return Step::forward(live_rows);
         }
@@ -114,12 +114,12 @@ impl Session {
     }
 
     /// Counts a step of `pass`, once it is on its way to the device.
-    pub fn count_step(&mut self, pass: Pass) {
+    pub(super) fn count_step(&mut self, pass: Pass) {
         self.steps += u64::from(pass == Pass::Train);
     }
 
     /// Runs `pass` on a batch that was checked.
-    pub async fn run(&mut self, pass: Pass, batch: Batch<'_>) -> Result<()> {
+    pub(super) async fn run(&mut self, pass: Pass, batch: Batch<'_>) -> Result<()> {
         let step = self.next_step(pass, batch.len());
         let mut first_row = 0;
         for indices in batch.indices.chunks(self.rows_at_once(pass, batch.len())) {
@@ -137,7 +137,7 @@ impl Session {
     }
 
     /// The outputs for one batch that was checked.
-    pub async fn predict_batch(&mut self, batch: Batch<'_>) -> Result<Predictions> {
+    pub(super) async fn predict_batch(&mut self, batch: Batch<'_>) -> Result<Predictions> {
         // Room for a larger batch is made by clearing the metrics.
         self.flush_totals().await?;
         self.run(Pass::Predict, batch).await?;
@@ -156,7 +156,7 @@ impl Session {
 
     /// Forgets the scores of a call that was cancelled, its future dropped before its end. Every
     /// call of a model begins with this.
-    pub fn forget_cancelled(&mut self) -> Result<()> {
+    pub(super) fn forget_cancelled(&mut self) -> Result<()> {
         if self.running > 0 {
             self.executor.clear_metrics()?;
             self.totals = Totals::default();
@@ -166,7 +166,7 @@ impl Session {
     }
 
     /// The rate of the next step: that of the schedule if there is one, else the optimizer's.
-    pub fn learning_rate(&self) -> f64 {
+    pub(super) fn learning_rate(&self) -> f64 {
         match &self.compiled.schedule {
             // Counted from 0, as Keras' `iterations`.
             Some(schedule) => schedule.at(self.steps()),
@@ -174,7 +174,7 @@ impl Session {
         }
     }
 
-    pub fn set_learning_rate(&mut self, learning_rate: f64) -> Result<()> {
+    pub(super) fn set_learning_rate(&mut self, learning_rate: f64) -> Result<()> {
         if self.compiled.schedule.is_some() {
             let problem = format!(
                 "cannot be set to {learning_rate}: the model was compiled with a schedule, which \

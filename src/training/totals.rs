@@ -7,7 +7,7 @@ use crate::program::Metrics;
 impl Session {
     /// Begins new totals, and returns those of the call around this one: a fit validates, and its
     /// callbacks may ask for an evaluation.
-    pub async fn begin_totals(&mut self) -> Result<Totals> {
+    pub(super) async fn begin_totals(&mut self) -> Result<Totals> {
         self.flush_totals().await?;
         self.settle_recorded();
         self.executor.clear_metrics()?;
@@ -16,7 +16,7 @@ impl Session {
     }
 
     /// The totals since `begin_totals`.
-    pub async fn read_totals(&mut self) -> Result<Metrics> {
+    pub(super) async fn read_totals(&mut self) -> Result<Metrics> {
         Ok(match self.totals.on_device {
             true => self.totals.read.plus(&self.executor.read_metrics().await?),
             false => self.totals.read.clone(),
@@ -25,7 +25,7 @@ impl Session {
 
     /// Ends the totals and goes back to those of the call around. An error ends them too, so that
     /// they are not added to later scores.
-    pub fn end_totals(&mut self, outer: Totals) -> Result<()> {
+    pub(super) fn end_totals(&mut self, outer: Totals) -> Result<()> {
         self.totals = outer;
         self.running = self.running.saturating_sub(1);
         self.executor.clear_metrics()
@@ -33,7 +33,7 @@ impl Session {
 
     /// Moves the totals so far from the device to the host, before another call clears the device's
     /// or adds to them.
-    pub async fn flush_totals(&mut self) -> Result<()> {
+    pub(super) async fn flush_totals(&mut self) -> Result<()> {
         self.flush_recorded().await?;
         if self.totals.on_device {
             self.totals.read = self.read_totals().await?;

@@ -10,7 +10,7 @@ pub enum Verbose {
     /// `"auto"`.
     #[default]
     Silent,
-    /// A bar that is drawn over as the steps go by, and a line that stays of it; Keras' 1.
+    /// A bar that is redrawn as the steps go by, and stays at the end of each epoch; Keras' 1.
     Bar,
     /// A line at the end of each epoch; Keras' 2.
     Line,

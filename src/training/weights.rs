@@ -40,12 +40,15 @@ impl Session {
         })
     }
 
-    pub async fn read(&mut self, name: &str) -> Result<Vec<f32>> {
+    pub(super) async fn read(&mut self, name: &str) -> Result<Vec<f32>> {
         self.read_values(self.find(name)?, self.last_rows).await
     }
 
     /// The values of tensors that do not depend on a batch, under their names and shapes.
-    pub async fn read_tensors(&mut self, tensors: Vec<(String, Vec<usize>)>) -> Result<Weights> {
+    pub(super) async fn read_tensors(
+        &mut self,
+        tensors: Vec<(String, Vec<usize>)>,
+    ) -> Result<Weights> {
         let mut read = Weights::with_capacity(tensors.len());
         for (name, shape) in tensors {
             let values = self.read_values(self.find(&name)?, 0).await?;
@@ -55,18 +58,18 @@ impl Session {
     }
 
     /// Sets tensors that were checked.
-    pub async fn write_tensors(&mut self, tensors: &Weights) -> Result<()> {
+    pub(super) async fn write_tensors(&mut self, tensors: &Weights) -> Result<()> {
         for (name, _, values) in tensors {
             self.write_values(self.find(name)?, values).await?;
         }
         Ok(())
     }
 
-    pub async fn weights(&mut self) -> Result<Weights> {
+    pub(super) async fn weights(&mut self) -> Result<Weights> {
         self.read_tensors(parameters(&self.program)).await
     }
 
-    pub async fn set_weights(&mut self, weights: &Weights) -> Result<()> {
+    pub(super) async fn set_weights(&mut self, weights: &Weights) -> Result<()> {
         let expected = parameters(&self.program);
         if weights.len() != expected.len() {
             return Err(Error::argument(
@@ -104,11 +107,11 @@ impl Model {
     }
 
     blocking! {
-        /// What the last batch that ran has left in a buffer: `dense_1.output` `[samples, units]`,
-        /// its `dense_1.output.gradient` after a training step, `dense_1.weight.gradient`, ...; see
-        /// [`Program::buffers`](crate::program::Program::buffers) for the names. Waits for the
-        /// device. A step that is not [run eagerly](crate::model::Compiled::run_eagerly) leaves the
-        /// same values.
+        /// The values that the last batch has left in a buffer: `dense_1.output` `[samples,
+        /// units]`, its `dense_1.output.gradient` after a training step, `dense_1.weight.gradient`,
+        /// ...; see [`Program::buffers`](crate::program::Program::buffers) for the names. Waits for
+        /// the device. A step that is not [run eagerly](crate::model::Compiled::run_eagerly) leaves
+        /// the same values.
         ///
         /// # Errors
         /// [`Error::Argument`] if there is none of that name or nothing uses it, [`Error::Device`]
@@ -117,7 +120,7 @@ impl Model {
             self.session.read(name).await
         }
 
-        /// A parameter, or another part of what was learned, by its name: `dense_1.weight`
+        /// The values of a parameter, or of a moving statistic, by its name: `dense_1.weight`
         /// `[inputs, units]`, `dense_1.bias` `[units]`, ...
         ///
         /// # Errors

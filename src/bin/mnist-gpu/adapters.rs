@@ -23,7 +23,7 @@ struct Row {
 ///
 /// # Errors
 /// If it cannot be written.
-pub fn run(args: &args::Adapters) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(args: &args::Adapters) -> anyhow::Result<ExitCode> {
     let infos = minibatch::gpu::block_on(adapters());
     let automatic = infos.iter().position(backend::is_automatic);
     let rows: Vec<Row> =

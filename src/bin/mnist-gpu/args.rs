@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::{FAILED, print, source};
+use crate::{FAILED, print};
 
 /// Train a network on MNIST, on any GPU that wgpu reaches or on the CPU.
 ///
@@ -26,7 +26,7 @@ struct Arguments {
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Train, test, and save what was learned (what happens without a command)
     Train(Train),
     /// Loss and accuracy of a saved model on the test data
@@ -42,7 +42,7 @@ pub enum Command {
 }
 
 #[derive(Debug, Args)]
-pub struct Train {
+pub(crate) struct Train {
     #[command(flatten)]
     pub data: Data,
     #[command(flatten)]
@@ -90,8 +90,8 @@ pub struct Train {
 }
 
 /// Where the samples come from.
-#[derive(Debug, Args)]
-pub struct Data {
+#[derive(Debug, Default, Args)]
+pub(crate) struct Data {
     /// Directory with the four IDX files, plain or .gz
     #[arg(long = "data", value_name = "DIR", conflicts_with = "synthetic")]
     pub directory: Option<PathBuf>,
@@ -106,22 +106,9 @@ pub struct Data {
     pub seed: u64,
 }
 
-impl Data {
-    /// The same in the words of [`source`].
-    pub fn options(&self, show_progress: bool) -> source::Options {
-        source::Options {
-            data: self.directory.clone(),
-            synthetic: self.synthetic,
-            mirror: self.mirror.clone(),
-            seed: self.seed,
-            show_progress,
-        }
-    }
-}
-
 /// Where to compute.
 #[derive(Debug, Args)]
-pub struct Backend {
+pub(crate) struct Backend {
     /// auto takes a GPU if there is one (a software adapter is none), else the CPU
     #[arg(
         id = "backend", long = "backend", value_name = "KIND", value_enum,
@@ -134,14 +121,14 @@ pub struct Backend {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum BackendKind {
+pub(crate) enum BackendKind {
     Auto,
     Gpu,
     Cpu,
 }
 
 #[derive(Debug, Args)]
-pub struct Evaluate {
+pub(crate) struct Evaluate {
     /// File that `train --save` wrote
     #[arg(long, value_name = "FILE")]
     pub model: PathBuf,
@@ -163,7 +150,7 @@ pub struct Evaluate {
 /// Colors become grey, transparent parts black. MNIST's digits are white on black: a digit
 /// written in black on white must be inverted first, or the answer means nothing.
 #[derive(Debug, Args)]
-pub struct Predict {
+pub(crate) struct Predict {
     /// File that `train --save` wrote
     #[arg(long, value_name = "FILE")]
     pub model: PathBuf,
@@ -178,7 +165,7 @@ pub struct Predict {
 }
 
 #[derive(Debug, Args)]
-pub struct Verify {
+pub(crate) struct Verify {
     /// GPU adapter whose name contains NAME [default: the best one]
     #[arg(long, value_name = "NAME")]
     pub adapter: Option<String>,
@@ -188,7 +175,7 @@ pub struct Verify {
 }
 
 #[derive(Debug, Args)]
-pub struct Bench {
+pub(crate) struct Bench {
     #[command(flatten)]
     pub backend: Backend,
     /// Inputs, units of each hidden layer, classes
@@ -215,14 +202,14 @@ pub struct Bench {
 }
 
 #[derive(Debug, Args)]
-pub struct Adapters {
+pub(crate) struct Adapters {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
 }
 
 /// What the command line asks for; or, after printing help or what is wrong, how to exit.
-pub fn parse() -> Result<Command, ExitCode> {
+pub(crate) fn parse() -> Result<Command, ExitCode> {
     match Arguments::try_parse() {
         Ok(Arguments { command, train }) => Ok(command.unwrap_or(Command::Train(train))),
         Err(error)
@@ -278,18 +265,6 @@ mod tests {
     #[test]
     fn the_definition_is_consistent() {
         Arguments::command().debug_assert();
-    }
-
-    #[test]
-    fn train_is_what_happens_without_a_command() {
-        let parse = |line: &str| Arguments::try_parse_from(line.split(' ')).unwrap();
-        let bare = parse("mnist-gpu --epochs 1 --hidden 64,32");
-        assert!(bare.command.is_none());
-        assert_eq!((bare.train.epochs, bare.train.hidden), (1, vec![64, 32]));
-        let Some(Command::Train(train)) = parse("mnist-gpu train --epochs 2").command else {
-            panic!("not train");
-        };
-        assert_eq!((train.epochs, train.hidden), (2, vec![128]));
     }
 
     #[test]

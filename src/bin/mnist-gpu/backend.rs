@@ -6,14 +6,14 @@ use minibatch::{Error, Gpu, gpu, training};
 use crate::args::{self, BackendKind};
 
 /// The place chosen, and why if nobody named it.
-pub struct Chosen {
+pub(crate) struct Chosen {
     pub backend: training::Backend,
     why: Option<String>,
 }
 
 impl Chosen {
     /// One line: where it computes, on what, and why.
-    pub fn describe(&self) -> String {
+    pub(crate) fn describe(&self) -> String {
         let place = match &self.backend {
             training::Backend::Gpu(gpu) => gpu.describe(),
             _ => "the CPU".to_owned(),
@@ -25,7 +25,7 @@ impl Chosen {
     }
 
     /// The adapter's name, `CPU` without one.
-    pub fn adapter(&self) -> String {
+    pub(crate) fn adapter(&self) -> String {
         match &self.backend {
             training::Backend::Gpu(gpu) => gpu.info().name.clone(),
             _ => "CPU".into(),
@@ -33,7 +33,7 @@ impl Chosen {
     }
 
     /// The word of `--backend` that asks for it: `gpu` or `cpu`.
-    pub fn name(&self) -> &'static str {
+    pub(crate) fn name(&self) -> &'static str {
         match &self.backend {
             training::Backend::Gpu(_) => "gpu",
             _ => "cpu",
@@ -43,7 +43,7 @@ impl Chosen {
 
 /// Without a desktop session, Mesa's device-select layer prints an error about Wayland whenever
 /// adapters are looked for. All that this layer does is sort them, and we do that ourselves.
-pub fn quieten_mesa() {
+pub(crate) fn quieten_mesa() {
     if cfg!(target_os = "linux") && std::env::var_os("XDG_RUNTIME_DIR").is_none() {
         // SAFETY: `main` calls this before anything else, so there is one thread only.
         unsafe { std::env::set_var("NODEVICE_SELECT", "1") };
@@ -54,7 +54,7 @@ pub fn quieten_mesa() {
 ///
 /// # Errors
 /// If what is named does not exist or gives no device.
-pub fn choose(args: &args::Backend) -> anyhow::Result<Chosen> {
+pub(crate) fn choose(args: &args::Backend) -> anyhow::Result<Chosen> {
     let (backend, why) = match (args.kind, args.adapter.as_deref()) {
         (BackendKind::Cpu, Some(name)) => {
             bail!("--adapter {name} names a GPU adapter, but --backend is cpu; give one of them")
@@ -84,6 +84,6 @@ fn automatic() -> anyhow::Result<(training::Backend, Option<String>)> {
 }
 
 /// Whether [`choose`] takes this adapter by itself if there is no better one.
-pub fn is_automatic(info: &gpu::AdapterInfo) -> bool {
+pub(crate) fn is_automatic(info: &gpu::AdapterInfo) -> bool {
     !gpu::is_software(info)
 }

@@ -42,7 +42,7 @@ struct Report {
 
 /// # Errors
 /// If the backend or the data cannot be had, or the layers do not fit the data or the device.
-pub fn run(args: &args::Bench, start: Instant) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(args: &args::Bench, start: Instant) -> anyhow::Result<ExitCode> {
     let backend = backend::choose(&args.backend)?;
     let [inputs, hidden @ .., classes] = args.layers.as_slice() else {
         anyhow::bail!("--layers needs at least two sizes: inputs and classes");

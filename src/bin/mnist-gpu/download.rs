@@ -48,7 +48,11 @@ const MAX_BYTES: u64 = 16 << 20;
 ///
 /// # Errors
 /// With the reason of each mirror if a file can be had from none of them.
-pub fn download(directory: &Path, mirror: Option<&str>, show_progress: bool) -> anyhow::Result<()> {
+pub(crate) fn download(
+    directory: &Path,
+    mirror: Option<&str>,
+    show_progress: bool,
+) -> anyhow::Result<()> {
     let mirrors = mirror.map_or(MIRRORS.to_vec(), |mirror| vec![mirror]);
     let agent = Agent::new_with_config(config().build());
     Fetch { agent, mirrors, limit: MAX_BYTES, show_progress }.all(&FILES, directory)

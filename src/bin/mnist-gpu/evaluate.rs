@@ -20,10 +20,10 @@ struct Report {
 
 /// # Errors
 /// If the model, the data or the backend cannot be had or do not fit each other.
-pub fn run(args: &args::Evaluate) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(args: &args::Evaluate) -> anyhow::Result<ExitCode> {
     let backend = backend::choose(&args.backend)?;
     let mut model = Model::load(&args.model, backend.backend.clone())?;
-    let source = source::choose(&args.data.options(true))?;
+    let source = source::choose(&args.data, true)?;
     let test = source.data.test;
     let start = std::time::Instant::now();
     let scores = model.evaluate(&test, Evaluate::new().batch_size(args.batch_size))?;

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 /// How a history is written, by the file's extension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
+pub(crate) enum Format {
     Json,
     Csv,
 }
@@ -18,7 +18,7 @@ pub enum Format {
 impl Format {
     /// # Errors
     /// If the file's name ends in neither.
-    pub fn of(path: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn of(path: &Path) -> anyhow::Result<Self> {
         let extension = path.extension().map(OsStr::to_ascii_lowercase);
         match extension.as_ref().and_then(|extension| extension.to_str()) {
             Some("json") => Ok(Format::Json),
@@ -30,7 +30,7 @@ impl Format {
 
 /// A training run.
 #[derive(Debug, Serialize)]
-pub struct Run {
+pub(crate) struct Run {
     #[serde(flatten)]
     pub history: History,
     /// `None` if training was ended by Ctrl-C.
@@ -47,55 +47,11 @@ impl Run {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn write(&self, path: &Path) -> anyhow::Result<()> {
+    pub(crate) fn write(&self, path: &Path) -> anyhow::Result<()> {
         let text = match Format::of(path)? {
             Format::Json => serde_json::to_string_pretty(self)? + "\n",
             Format::Csv => self.history.to_csv(),
         };
         Ok(atomic_write(path, text.as_bytes())?)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use minibatch::training::EpochRecord;
-
-    use super::*;
-
-    fn run() -> Run {
-        let scores = |loss| Scores::new(loss, [("accuracy".into(), 0.5)]);
-        let mut record = EpochRecord::new(1, scores(1.5));
-        record.validation = Some(scores(1.25));
-        (record.learning_rate, record.seconds) = (0.001, 2.0);
-        Run {
-            history: History::new(vec![record]),
-            test: Some(scores(1.0)),
-            adapter: "a".into(),
-            backend: "gpu",
-            seed: 3,
-            batch_size: 32,
-            steps_per_epoch: 7,
-        }
-    }
-
-    #[test]
-    fn the_json_has_the_documented_fields() -> anyhow::Result<()> {
-        let expected = serde_json::json!({
-            "epochs": [
-                {"epoch": 1, "loss": 1.5, "accuracy": 0.5, "val_loss": 1.25, "val_accuracy": 0.5,
-                 "learning_rate": 0.001, "seconds": 2.0},
-            ],
-            "test": {"loss": 1.0, "accuracy": 0.5},
-            "adapter": "a", "backend": "gpu", "seed": 3, "batch_size": 32, "steps_per_epoch": 7,
-        });
-        assert_eq!(serde_json::to_value(run())?, expected);
-        Ok(())
-    }
-
-    #[test]
-    fn the_extension_decides() {
-        assert_eq!(Format::of(Path::new("a.JSON")).ok(), Some(Format::Json));
-        assert_eq!(Format::of(Path::new("a/b.csv")).ok(), Some(Format::Csv));
-        assert!(Format::of(Path::new("json")).is_err());
     }
 }

@@ -10,10 +10,10 @@ use minibatch::training::{Callback, Control, StepEnd};
 use crate::print;
 
 /// Exit code of a program that Ctrl-C ended, by the shells' convention.
-pub const EXIT_CODE: u8 = 130;
+pub(crate) const EXIT_CODE: u8 = 130;
 
 /// Stops training once Ctrl-C was pressed.
-pub struct Interrupt {
+pub(crate) struct Interrupt {
     pressed: Arc<AtomicBool>,
 }
 
@@ -23,7 +23,7 @@ impl Interrupt {
     ///
     /// # Errors
     /// If the system refuses the handler.
-    pub fn watch(announce: bool, bar: ProgressBar) -> anyhow::Result<Self> {
+    pub(crate) fn watch(announce: bool, bar: ProgressBar) -> anyhow::Result<Self> {
         let pressed = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&pressed);
         ctrlc::set_handler(move || {

@@ -12,7 +12,7 @@ const MOST_PARAMETERS: usize = 1 << 28;
 ///
 /// # Errors
 /// If it has too many parameters.
-pub fn build(
+pub(crate) fn build(
     sample_shape: &[usize],
     hidden: &[usize],
     classes: usize,
@@ -31,7 +31,7 @@ pub fn build(
 }
 
 /// `784-128-10`.
-pub fn sizes<'a>(input: &Input, layers: impl IntoIterator<Item = &'a Layer>) -> String {
+pub(crate) fn sizes<'a>(input: &Input, layers: impl IntoIterator<Item = &'a Layer>) -> String {
     let inputs = input.width().map_or("?".into(), |width| width.to_string());
     let units = layers.into_iter().filter_map(|layer| match layer {
         Layer::Dense(dense) => Some(dense.units.to_string()),
@@ -41,7 +41,7 @@ pub fn sizes<'a>(input: &Input, layers: impl IntoIterator<Item = &'a Layer>) -> 
 }
 
 /// Number of weights and biases; `None` if it overflows.
-pub fn parameters(network: &Sequential) -> Option<usize> {
+pub(crate) fn parameters(network: &Sequential) -> Option<usize> {
     let mut inputs = network.input.width()?;
     let mut total = 0usize;
     for layer in &network.layers {

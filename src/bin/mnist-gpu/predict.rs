@@ -26,7 +26,7 @@ struct Prediction {
 
 /// # Errors
 /// If the model or an image cannot be read or do not fit each other.
-pub fn run(args: &args::Predict) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(args: &args::Predict) -> anyhow::Result<ExitCode> {
     let backend = backend::choose(&args.backend)?;
     let mut model = Model::load(&args.model, backend.backend.clone())?;
     let [height, width] = image_size(only_input(model.architecture())?)

@@ -8,13 +8,13 @@ use anyhow::Context;
 ///
 /// # Errors
 /// If it cannot be written, as into a closed pipe or to a full disk.
-pub fn line(text: &str) -> anyhow::Result<()> {
+pub(crate) fn line(text: &str) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{text}").and_then(|()| out.flush()).context("cannot write to standard output")
 }
 
 /// Whether [`line()`] failed since nobody reads any more, as after `| head -1`.
-pub fn reader_is_gone(error: &anyhow::Error) -> bool {
+pub(crate) fn reader_is_gone(error: &anyhow::Error) -> bool {
     let cause = error.downcast_ref::<std::io::Error>();
     cause.is_some_and(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe)
 }
@@ -23,16 +23,16 @@ pub fn reader_is_gone(error: &anyhow::Error) -> bool {
 ///
 /// # Errors
 /// As [`line()`].
-pub fn json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+pub(crate) fn json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     line(&serde_json::to_string_pretty(value)?)
 }
 
 /// A line on standard error. If even that fails there is nobody left to tell.
-pub fn aside(text: &str) {
+pub(crate) fn aside(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 /// An error's line on standard error.
-pub fn error(text: &str) {
+pub(crate) fn error(text: &str) {
     aside(&format!("error: {text}"));
 }

@@ -13,12 +13,12 @@ use crate::print;
 const REFRESH: Duration = Duration::from_millis(150);
 
 /// The verbosity when none is named. The bar is drawn on standard error.
-pub fn default_verbosity() -> u8 {
+pub(crate) fn default_verbosity() -> u8 {
     if std::io::stderr().is_terminal() { 1 } else { 2 }
 }
 
 /// Shows the epochs as they go.
-pub struct Progress {
+pub(crate) struct Progress {
     verbosity: u8,
     epoch: EpochStart,
     begun: Instant,
@@ -29,7 +29,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    pub fn new(verbosity: u8) -> Self {
+    pub(crate) fn new(verbosity: u8) -> Self {
         let now = Instant::now();
         let bar = if verbosity == 1 { ProgressBar::new(0) } else { ProgressBar::hidden() };
         // In one line they would not fit 80 columns.
@@ -49,12 +49,12 @@ impl Progress {
     }
 
     /// The bar, which is hidden if there is none to show.
-    pub fn bar(&self) -> ProgressBar {
+    pub(crate) fn bar(&self) -> ProgressBar {
         self.bar.clone()
     }
 
     /// Steps in each epoch, once one has begun.
-    pub fn steps_per_epoch(&self) -> usize {
+    pub(crate) fn steps_per_epoch(&self) -> usize {
         self.epoch.steps
     }
 }
@@ -125,7 +125,7 @@ impl Drop for Progress {
 }
 
 /// `loss: 0.2567 - accuracy: 0.9259`.
-pub fn in_words(prefix: &str, scores: &Scores) -> String {
+pub(crate) fn in_words(prefix: &str, scores: &Scores) -> String {
     let loss = format!("{prefix}loss: {:.4}", scores.loss);
     match scores.accuracy() {
         Some(accuracy) => format!("{loss} - {prefix}accuracy: {accuracy:.4}"),
@@ -134,7 +134,7 @@ pub fn in_words(prefix: &str, scores: &Scores) -> String {
 }
 
 /// `0.4s`, `12s`, `3m05s`.
-pub fn duration(seconds: f64) -> String {
+pub(crate) fn duration(seconds: f64) -> String {
     if seconds < 9.95 {
         return format!("{seconds:.1}s");
     }

@@ -7,27 +7,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use minibatch::data::{TrainTest, read_idx_dir, synthetic_digits_split};
 
+use crate::args::Data;
+
 /// Synthetic digits for training and for the test.
 const SYNTHETIC: (usize, usize) = (20_000, 2_000);
 
-/// What the command line says of the data.
-#[derive(Debug, Clone, Default)]
-pub struct Options {
-    /// `--data DIR`: the four IDX files are there.
-    pub data: Option<PathBuf>,
-    /// `--synthetic`: draw digits, look for no file.
-    pub synthetic: bool,
-    /// `--mirror URL`: download from there only.
-    pub mirror: Option<String>,
-    /// Seed of the synthetic digits.
-    pub seed: u64,
-    /// Whether a download shows a progress bar.
-    #[cfg_attr(not(feature = "download"), expect(dead_code))]
-    pub show_progress: bool,
-}
-
 /// The data chosen.
-pub struct Source {
+pub(crate) struct Source {
     /// The training and the test set.
     pub data: TrainTest,
     /// One line that says which data these are and why.
@@ -35,42 +21,41 @@ pub struct Source {
 }
 
 /// Takes the data from `--data`, else from the directory `MNIST_DIR`, else from the cache, else
-/// downloads MNIST into the cache, else draws synthetic digits.
+/// downloads MNIST into the cache, where `show_progress` shows a bar, else draws synthetic digits.
 ///
 /// # Errors
 /// If `--data` or `MNIST_DIR` names something that cannot be read: what the user names is never
 /// replaced by something else. If `--mirror` is no address.
-pub fn choose(options: &Options) -> anyhow::Result<Source> {
+pub(crate) fn choose(args: &Data, show_progress: bool) -> anyhow::Result<Source> {
     let named = std::env::var_os("MNIST_DIR").filter(|value| !value.is_empty());
     let cache = cache_dir();
-    choose_among(options, named.map(PathBuf::from), cache, |directory| fetch(directory, options))
+    let fetch = |directory: &Path| fetch(directory, args.mirror.as_deref(), show_progress);
+    choose_among(args, named.map(PathBuf::from), cache, fetch)
 }
 
 #[cfg(feature = "download")]
-fn fetch(directory: &Path, options: &Options) -> anyhow::Result<()> {
-    crate::download::download(directory, options.mirror.as_deref(), options.show_progress)
-}
+use crate::download::download as fetch;
 
 #[cfg(not(feature = "download"))]
-fn fetch(_: &Path, _: &Options) -> anyhow::Result<()> {
+fn fetch(_: &Path, _: Option<&str>, _: bool) -> anyhow::Result<()> {
     bail!("this program was built without the feature \"download\"")
 }
 
 fn choose_among(
-    options: &Options,
+    args: &Data,
     mnist_dir: Option<PathBuf>,
     cache: Option<PathBuf>,
     fetch: impl FnOnce(&Path) -> anyhow::Result<()>,
 ) -> anyhow::Result<Source> {
-    if let Some(mirror) = &options.mirror
+    if let Some(mirror) = &args.mirror
         && !["http://", "https://"].iter().any(|scheme| mirror.starts_with(scheme))
     {
         bail!("--mirror: got {mirror:?}, expected an address that begins with https:// or http://");
     }
-    if options.synthetic {
-        return synthetic(options.seed, "asked for by --synthetic");
+    if args.synthetic {
+        return synthetic(args.seed, "asked for by --synthetic");
     }
-    if let Some(directory) = &options.data {
+    if let Some(directory) = &args.directory {
         return files(directory, "named by --data").context("--data");
     }
     if let Some(directory) = &mnist_dir {
@@ -78,7 +63,7 @@ fn choose_among(
     }
     let missing = "no --data, MNIST_DIR unset";
     let Some(cache) = cache else {
-        return synthetic(options.seed, &format!("not MNIST: {missing}, no cache directory"));
+        return synthetic(args.seed, &format!("not MNIST: {missing}, no cache directory"));
     };
     // A cache that is damaged is no error: the download repairs it.
     let state = match files(&cache, &format!("the cache: {missing}")) {
@@ -93,7 +78,7 @@ fn choose_among(
     match fetch(&cache) {
         Ok(()) => files(&cache, &format!("downloaded just now: {missing}")),
         Err(error) => {
-            synthetic(options.seed, &format!("not MNIST: {missing}, download failed: {error:#}"))
+            synthetic(args.seed, &format!("not MNIST: {missing}, download failed: {error:#}"))
         }
     }
 }
@@ -122,7 +107,7 @@ fn sizes(data: &TrainTest) -> String {
 
 /// The directory `minibatch/mnist` in the user's cache directory, whether or not it exists; `None`
 /// if the system does not say where that is.
-pub fn cache_dir() -> Option<PathBuf> {
+pub(crate) fn cache_dir() -> Option<PathBuf> {
     cache_dir_on(std::env::consts::OS, |name| std::env::var_os(name))
 }
 
@@ -175,27 +160,27 @@ mod tests {
     fn what_is_named_comes_first() {
         let sample = PathBuf::from(SAMPLE);
         let nowhere = PathBuf::from("/nowhere");
-        let options = Options { data: Some(sample.clone()), ..Options::default() };
-        let note = choose_among(&options, Some(nowhere), None, no_download).unwrap().note;
+        let args = Data { directory: Some(sample.clone()), ..Data::default() };
+        let note = choose_among(&args, Some(nowhere), None, no_download).unwrap().note;
         assert_eq!(note, format!("data: {SAMPLE} (1500 + 500), named by --data"));
 
-        let options = Options::default();
-        let note = choose_among(&options, Some(sample), None, no_download).unwrap().note;
+        let args = Data::default();
+        let note = choose_among(&args, Some(sample), None, no_download).unwrap().note;
         assert_eq!(note, format!("data: {SAMPLE} (1500 + 500), named by MNIST_DIR, no --data"));
     }
 
     #[test]
     fn what_is_named_is_never_replaced() {
         let nowhere = PathBuf::from("/nowhere");
-        let options = Options { data: Some(nowhere.clone()), ..Options::default() };
-        let error = message(choose_among(&options, None, None, no_download));
+        let args = Data { directory: Some(nowhere.clone()), ..Data::default() };
+        let error = message(choose_among(&args, None, None, no_download));
         assert!(error.starts_with("--data: cannot read /nowhere: "), "{error}");
-        let error = message(choose_among(&Options::default(), Some(nowhere), None, no_download));
+        let error = message(choose_among(&Data::default(), Some(nowhere), None, no_download));
         assert!(error.starts_with("MNIST_DIR: cannot read /nowhere: "), "{error}");
 
         let empty = tempfile::tempdir().unwrap();
-        let options = Options { data: Some(empty.path().into()), ..Options::default() };
-        let error = message(choose_among(&options, None, None, no_download));
+        let args = Data { directory: Some(empty.path().into()), ..Data::default() };
+        let error = message(choose_among(&args, None, None, no_download));
         assert!(error.contains("has no train-images-idx3-ubyte; expected "), "{error}");
     }
 
@@ -203,18 +188,18 @@ mod tests {
     fn without_anything_the_digits_are_drawn_and_the_line_says_why() {
         let home = tempfile::tempdir().unwrap();
         let cache = home.path().join("minibatch/mnist");
-        let options = Options::default();
-        let source = choose_among(&options, None, Some(cache), offline).unwrap();
+        let args = Data::default();
+        let source = choose_among(&args, None, Some(cache), offline).unwrap();
         assert_eq!(
             source.note,
             "data: synthetic digits (20000 + 2000), not MNIST: no --data, MNIST_DIR unset, cache \
              empty, download failed: host not found"
         );
-        let source = choose_among(&options, None, None, no_download).unwrap();
+        let source = choose_among(&args, None, None, no_download).unwrap();
         assert!(source.note.ends_with("MNIST_DIR unset, no cache directory"), "{}", source.note);
 
-        let options = Options { synthetic: true, seed: 7, ..Options::default() };
-        let seven = choose_among(&options, Some("/nowhere".into()), None, no_download).unwrap();
+        let args = Data { synthetic: true, seed: 7, ..Data::default() };
+        let seven = choose_among(&args, Some("/nowhere".into()), None, no_download).unwrap();
         assert_eq!(seven.note, "data: synthetic digits (20000 + 2000), asked for by --synthetic");
         assert_ne!(seven.data.train.labels(), source.data.train.labels());
     }
@@ -223,9 +208,9 @@ mod tests {
     fn the_cache_is_filled_used_and_repaired() {
         let home = tempfile::tempdir().unwrap();
         let cache = home.path().join("minibatch/mnist");
-        let options = Options::default();
+        let args = Data::default();
         let choose = |fetch: fn(&Path) -> anyhow::Result<()>| {
-            choose_among(&options, None, Some(cache.clone()), fetch).unwrap().note
+            choose_among(&args, None, Some(cache.clone()), fetch).unwrap().note
         };
         let note = choose(copy_sample);
         assert!(note.ends_with(
@@ -243,8 +228,8 @@ mod tests {
 
     #[test]
     fn a_mirror_that_is_no_address_is_refused() {
-        let options = Options { mirror: Some("example.org".into()), ..Options::default() };
-        let error = message(choose_among(&options, None, None, no_download));
+        let args = Data { mirror: Some("example.org".into()), ..Data::default() };
+        let error = message(choose_among(&args, None, None, no_download));
         assert!(error.starts_with("--mirror: got \"example.org\", expected"), "{error}");
     }
 

@@ -16,13 +16,13 @@ use crate::{args, backend, network, print, source};
 /// # Errors
 /// If an argument, a file or the data does not fit, before training; if the device fails or the
 /// loss stops being a number; if a result cannot be written.
-pub fn run(args: &args::Train) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(args: &args::Train) -> anyhow::Result<ExitCode> {
     let start = Instant::now();
     let verbosity = args.verbose.unwrap_or_else(progress::default_verbosity);
     let say = |text: &str| if verbosity > 0 { print::line(text) } else { Ok(()) };
     check_targets(args)?;
     let backend = backend::choose(&args.backend)?;
-    let source = source::choose(&args.data.options(verbosity > 0))?;
+    let source = source::choose(&args.data, verbosity > 0)?;
     let (train, test) = (source.data.train, source.data.test);
     let classes = train.classes().max(test.classes());
     let network = network::build(train.sample_shape(), &args.hidden, classes)?;

@@ -72,7 +72,7 @@ impl Row {
 
 /// # Errors
 /// If there is no such adapter, or the device fails. Broken bounds are no error but exit code 1.
-pub fn run(args: &args::Verify) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(args: &args::Verify) -> anyhow::Result<ExitCode> {
     let gpu = match &args.adapter {
         Some(name) => Gpu::with_adapter(name)?,
         None => Gpu::new()?,

@@ -17,20 +17,19 @@ use crate::training::settings::settings;
 /// lost device.
 ///
 /// The model of the second call is built as that of the first was, and the call has the same
-/// arguments. It then goes on where the backup was made, in the midst of an epoch too, and ends, on
-/// the same device, with the same bits as a run that was never broken: weights, optimizer state,
-/// learning rate, order of the samples, dropout. A backup goes before `initial_epoch`. The history
-/// holds what ran in this call, and the scores of an epoch that was broken are those of its steps
-/// in this call. Other callbacks begin anew. Add it last, so that the backup has what they did to
-/// the model.
+/// arguments. It then goes on where the backup was made, inside an epoch too, and ends, on the same
+/// device, with the same bits as a run that was never broken: weights, optimizer state, learning
+/// rate, order of the samples, dropout. If there is a backup, `initial_epoch` does not matter. The
+/// history holds what ran in this call, and the scores of an epoch that was broken are those of its
+/// steps in this call. Other callbacks start from their beginning. Add it last, so that the backup
+/// includes what they did to the model.
 ///
 /// When training has ended, also because a callback stopped it, the backup is removed.
 ///
 /// The directory holds one file, [`Model::save`](crate::Model::save)'s, whose name says how far the
-/// run was:
-/// `after-epoch-3.safetensors`, `after-epoch-3-step-120-of-1875.safetensors`. It belongs to one run
-/// alone. A file that is damaged or of another model is an error, which names it, before the model
-/// is changed: remove the file to begin anew.
+/// run had come: `after-epoch-3.safetensors`, `after-epoch-3-step-120-of-1875.safetensors`. It
+/// belongs to one run alone. A file that is damaged or of another model is an error, which names
+/// it, before the model is changed: remove the file to begin anew.
 ///
 /// ```
 /// use minibatch::callbacks::BackupAndRestore;

@@ -21,7 +21,7 @@ use crate::training::settings::settings;
 ///
 /// Better than Keras: a first value that is NaN is not taken for the best, and the mode of
 /// `size_mae` or `weighted_auc` is told by the name.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct EarlyStopping {
     monitor: Monitor,
     min_delta: f64,
@@ -36,28 +36,11 @@ pub struct EarlyStopping {
     stopped_epoch: Option<u32>,
 }
 
-impl Default for EarlyStopping {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl EarlyStopping {
     /// Watches `val_loss`, without patience.
+    #[must_use]
     pub fn new() -> Self {
-        EarlyStopping {
-            monitor: Monitor::default(),
-            min_delta: 0.0,
-            patience: 0,
-            baseline: None,
-            restore_best_weights: false,
-            start_from_epoch: 0,
-            wait: 0,
-            best: None,
-            best_epoch: None,
-            best_weights: None,
-            stopped_epoch: None,
-        }
+        Self::default()
     }
 
     settings! {
@@ -74,7 +57,7 @@ impl EarlyStopping {
         /// Which way is better; by the value's name by default.
         mode(mode: Mode): monitor.mode = mode;
 
-        /// A value that must be beaten before the patience is renewed; none by default.
+        /// Only an epoch that is better than this starts the patience again; none by default.
         baseline(baseline: f64): baseline = Some(baseline);
 
         /// Whether the model ends with the weights of its best epoch; false by default. They are
@@ -87,16 +70,19 @@ impl EarlyStopping {
     }
 
     /// The best value of the last run.
+    #[must_use]
     pub fn best(&self) -> Option<f64> {
         self.best
     }
 
     /// The epoch of the best value, from 1.
+    #[must_use]
     pub fn best_epoch(&self) -> Option<u32> {
         self.best_epoch
     }
 
     /// The epoch after which it ended training, from 1; `None` if it did not.
+    #[must_use]
     pub fn stopped_epoch(&self) -> Option<u32> {
         self.stopped_epoch
     }

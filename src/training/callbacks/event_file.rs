@@ -26,7 +26,7 @@ pub(super) struct EventFile {
 
 impl EventFile {
     /// Makes a file in `directory`, and the directory if there is none.
-    pub fn create(directory: &Path) -> Result<Self> {
+    pub(super) fn create(directory: &Path) -> Result<Self> {
         std::fs::create_dir_all(directory).map_err(Error::io("create", directory))?;
         loop {
             let number = FILES.fetch_add(1, Ordering::Relaxed);
@@ -49,7 +49,7 @@ impl EventFile {
     }
 
     /// Adds the value of `tag` at `step`, which TensorBoard shows in single precision.
-    pub fn scalar(&mut self, tag: &str, step: u64, value: f64) -> Result<()> {
+    pub(super) fn scalar(&mut self, tag: &str, step: u64, value: f64) -> Result<()> {
         self.write(&scalar_event(wall_time(), tag, step, value))
     }
 

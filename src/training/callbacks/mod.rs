@@ -1,9 +1,9 @@
 //! Ready-made callbacks, with [Keras' names](https://keras.io/api/callbacks/).
 //!
-//! Each can be used again: it begins anew with every [`fit`](super::Model::fit), but for
-//! [`ModelCheckpoint`], which remembers its best as in Keras, and [`BackupAndRestore`], which goes
-//! on from its file. Epochs are counted from 1 in all that is reported or written, but for the
-//! files of [`TensorBoard`].
+//! A callback can be used for several calls of [`fit`](super::Model::fit), and starts from its
+//! beginning in each. Two do not: [`ModelCheckpoint`] remembers its best value, as in Keras, and
+//! [`BackupAndRestore`] goes on from its file. Epochs are counted from 1 wherever they are reported
+//! or written, except in the files of [`TensorBoard`].
 //!
 //! ```
 //! use minibatch::callbacks::{EarlyStopping, ModelCheckpoint};

@@ -65,6 +65,7 @@ impl ModelCheckpoint {
     }
 
     /// The value of the best epoch of the last run, or the threshold.
+    #[must_use]
     pub fn best(&self) -> Option<f64> {
         self.best
     }

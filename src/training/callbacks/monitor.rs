@@ -34,7 +34,7 @@ impl Default for Monitor {
 
 impl Monitor {
     /// Refuses a value that no epoch will have.
-    pub fn check(&self, names: &[String]) -> Result<()> {
+    pub(super) fn check(&self, names: &[String]) -> Result<()> {
         if !names.contains(&self.name) {
             let hint = match self.name.starts_with("val_") {
                 true => " (what begins with val_ needs validation data)",
@@ -68,7 +68,7 @@ impl Monitor {
 
     /// Whether `value` is better than `reference` by more than `min_delta`. Any number is better
     /// than none, and NaN is never better.
-    pub fn is_better(&self, value: f64, reference: Option<f64>, min_delta: f64) -> bool {
+    pub(super) fn is_better(&self, value: f64, reference: Option<f64>, min_delta: f64) -> bool {
         match (reference, self.resolved()) {
             (None, _) => !value.is_nan(),
             (Some(reference), Some(Mode::Max)) => value - min_delta > reference,
@@ -82,52 +82,5 @@ pub(super) fn check_number(argument: &'static str, value: f64) -> Result<()> {
     match value.is_nan() {
         true => Err(Error::argument(argument, "is NaN; give a number")),
         false => Ok(()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn monitor(name: &str, mode: Mode) -> Monitor {
-        Monitor { name: name.into(), mode }
-    }
-
-    #[test]
-    fn names_tell_the_direction() {
-        let resolved = |name| monitor(name, Mode::Auto).resolved();
-        for name in ["loss", "val_loss", "mse", "val_mae", "accent_loss", "val_auction_mse"] {
-            assert_eq!(resolved(name), Some(Mode::Min), "{name}");
-        }
-        for name in ["accuracy", "val_loss_accuracy", "size_auc", "top_k_categorical_accuracy"] {
-            assert_eq!(resolved(name), Some(Mode::Max), "{name}");
-        }
-        assert_eq!(resolved("seconds"), None);
-        assert_eq!(monitor("seconds", Mode::Min).resolved(), Some(Mode::Min));
-    }
-
-    #[test]
-    fn better_is_strict_and_nan_never_is() {
-        let [min, max] = [Mode::Min, Mode::Max].map(|mode| monitor("x", mode));
-        assert!(min.is_better(0.5, Some(1.0), 0.25) && !max.is_better(0.5, Some(1.0), 0.25));
-        assert!(!min.is_better(0.75, Some(1.0), 0.25), "better by exactly min_delta");
-        assert!(!max.is_better(1.25, Some(1.0), 0.25), "better by exactly min_delta");
-        assert!(max.is_better(1.5, Some(1.0), 0.25));
-        assert!(min.is_better(9.0, None, 0.0) && !min.is_better(f64::NAN, None, 0.0));
-        assert!(!min.is_better(f64::NAN, Some(1.0), 0.0));
-    }
-
-    #[test]
-    fn what_is_not_measured_is_refused_with_what_is() {
-        let names = ["loss".to_owned(), "seconds".to_owned()];
-        let error = |name| monitor(name, Mode::Auto).check(&names).unwrap_err().to_string();
-        assert_eq!(
-            error("val_loss"),
-            "monitor: is \"val_loss\" (what begins with val_ needs validation data); this run \
-             has loss, seconds"
-        );
-        assert_eq!(error("los"), "monitor: is \"los\"; this run has loss, seconds");
-        assert!(error("seconds").contains("give Min or Max"));
-        monitor("loss", Mode::Auto).check(&names).unwrap();
     }
 }

@@ -28,7 +28,7 @@ struct Field {
 
 impl PathPattern {
     /// Parses `pattern`, whose fields must be `epoch` or among `names`.
-    pub fn parse(pattern: &str, names: &[String]) -> Result<Self> {
+    pub(super) fn parse(pattern: &str, names: &[String]) -> Result<Self> {
         let bad = |problem: String| Error::argument("filepath", format!("{pattern:?}: {problem}"));
         let mut parts = Vec::new();
         let mut text = String::new();
@@ -59,7 +59,7 @@ impl PathPattern {
     }
 
     /// The file name for an epoch; `None` if a value of the pattern was not measured in it.
-    pub fn path(&self, record: &EpochRecord) -> Option<String> {
+    pub(super) fn path(&self, record: &EpochRecord) -> Option<String> {
         let part = |part: &Part| match part {
             Part::Text(text) => Some(text.clone()),
             Part::Field(field) => field.format(record),
@@ -130,71 +130,5 @@ impl Field {
         let digits = text.trim_start_matches('-');
         let sign = if digits.len() < text.len() { "-" } else { "" };
         Some(format!("{sign}{digits:0>0$}", width.saturating_sub(sign.len())))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::training::Scores;
-
-    fn record() -> EpochRecord {
-        EpochRecord {
-            epoch: 7,
-            training: Scores::new(0.25, [("accuracy".into(), 0.875)]),
-            validation: None,
-            learning_rate: 0.001,
-            seconds: -12.5,
-        }
-    }
-
-    fn names() -> Vec<String> {
-        let names = ["loss", "accuracy", "val_loss", "learning_rate", "seconds"];
-        names.map(str::to_owned).into()
-    }
-
-    #[test]
-    fn fields_are_pythons() {
-        // Each as Python's str.format gives it with epoch=7, loss=0.25, seconds=-12.5.
-        for (pattern, expected) in [
-            ("plain.safetensors", "plain.safetensors"),
-            ("{epoch}", "7"),
-            ("m-{epoch:02}", "m-07"),
-            ("m-{epoch:03d}.x", "m-007.x"),
-            ("{epoch:3d}", "  7"),
-            ("{epoch:.1f}", "7.0"),
-            ("{loss:.1f}", "0.2"),
-            ("{loss:f}", "0.250000"),
-            ("{loss}", "0.25"),
-            ("{epoch:02}-{accuracy:.3f}", "07-0.875"),
-            ("{seconds:07.2f}", "-012.50"),
-            ("{loss:07.2f}", "0000.25"),
-            ("{{{epoch}}}", "{7}"),
-        ] {
-            let path = PathPattern::parse(pattern, &names()).unwrap().path(&record());
-            assert_eq!(path.as_deref(), Some(expected), "{pattern}");
-        }
-        let unmeasured = PathPattern::parse("{val_loss:.2f}", &names()).unwrap();
-        assert_eq!(unmeasured.path(&record()), None);
-    }
-
-    #[test]
-    fn what_is_no_pattern_is_refused() {
-        for (pattern, what) in [
-            ("{epoch", "is not closed"),
-            ("epoch}", "without its {"),
-            ("{los}", "there is no value \"los\"; this run has epoch, loss, accuracy"),
-            ("{}", "there is no value \"\""),
-            ("{loss:.2}", "not understood"),
-            ("{loss:d}", "not understood"),
-            ("{epoch:.2d}", "not understood"),
-            ("{loss:.f}", "not understood"),
-            ("{loss:+.2f}", "not understood"),
-            ("{loss:.70000f}", "not understood"),
-            ("{epoch:100}", "not understood"),
-        ] {
-            let error = PathPattern::parse(pattern, &names()).unwrap_err().to_string();
-            assert!(error.contains(what), "{error:?} does not speak of {what:?}");
-        }
     }
 }

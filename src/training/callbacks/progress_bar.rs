@@ -55,6 +55,7 @@ pub struct ProgressBar<W: Write = Stdout> {
 
 impl ProgressBar {
     /// On standard output.
+    #[must_use]
     pub fn new(verbose: Verbose) -> Self {
         let output = std::io::stdout();
         let verbose = match verbose {

@@ -33,6 +33,7 @@ impl Default for ReduceLrOnPlateau {
 
 impl ReduceLrOnPlateau {
     /// A tenth after ten epochs without a better `val_loss`.
+    #[must_use]
     pub fn new() -> Self {
         ReduceLrOnPlateau {
             monitor: Monitor::default(),

@@ -20,11 +20,11 @@ use crate::training::scores::Scores;
 /// | `<log_dir>/validation` | `epoch_loss`, ..., without `val_` | the epoch, **from 0** |
 /// | `<log_dir>/validation` | `evaluation_loss_vs_iterations`, ... | steps of the model so far |
 ///
-/// The epoch is counted from 0 as in Keras, so that runs of both lie above each other. The rate is
-/// that of the epoch's last step; Keras writes that of the next one.
+/// The epoch is counted from 0 as in Keras, so that the curves of both begin at the same place. The
+/// rate is that of the epoch's last step; Keras writes that of the next one.
 ///
-/// Each `fit` makes files of its own, in which each value is as soon as it is known: a run that
-/// breaks keeps what it has reported. The directories are made if there are none. Added to
+/// Each `fit` writes new files, and each value as soon as it is known, so that a run that breaks
+/// keeps what it has reported. The directories are made if there are none. Added to
 /// [`Evaluate`](crate::Evaluate), it writes the `evaluation_` values. Of Keras' callback, graphs,
 /// histograms, images, embeddings and profiles are missing.
 ///
@@ -58,16 +58,19 @@ impl TensorBoard {
     /// With [`Frequency::Batches`], also writes the running scores of the epoch after so many
     /// steps, which are read from the device for it and make training wait. After each epoch only
     /// by default.
+    #[must_use]
     pub fn update_freq(mut self, frequency: Frequency) -> Self {
         self.update_freq = frequency;
         self
     }
 
+    /// Writes values at `step` to the files of `run`; `tag` stands before and after their names.
     fn write(
         &mut self,
         run: Run,
         step: u64,
-        mut values: impl Iterator<Item = (String, f64)>,
+        tag: [&str; 2],
+        values: &[(String, f64)],
     ) -> Result<()> {
         let (name, file) = match run {
             Run::Train => ("train", &mut self.train),
@@ -77,7 +80,10 @@ impl TensorBoard {
             Some(file) => file,
             None => file.insert(EventFile::create(&self.log_dir.join(name))?),
         };
-        values.try_for_each(|(tag, value)| file.scalar(&tag, step, value))
+        let [before, after] = tag;
+        values.iter().try_for_each(|(name, value)| {
+            file.scalar(&format!("{before}{name}{after}"), step, *value)
+        })
     }
 }
 
@@ -108,8 +114,7 @@ impl Callback for TensorBoard {
     }
 
     fn scores(&mut self, _step: StepEnd, scores: &Scores) {
-        let values = tagged("batch_", scores.values(), "");
-        self.written = self.write(Run::Train, self.steps, values);
+        self.written = self.write(Run::Train, self.steps, ["batch_", ""], &scores.values());
     }
 
     fn batch_end(&mut self, _run: &mut dyn Control, _step: StepEnd) -> Result<()> {
@@ -120,16 +125,16 @@ impl Callback for TensorBoard {
         let step = u64::from(record.epoch.saturating_sub(1));
         let mut values = record.training.values();
         values.push(("learning_rate".into(), record.learning_rate));
-        self.write(Run::Train, step, tagged("epoch_", values, ""))?;
+        self.write(Run::Train, step, ["epoch_", ""], &values)?;
         if let Some(scores) = &record.validation {
-            self.write(Run::Validation, step, tagged("epoch_", scores.values(), ""))?;
+            self.write(Run::Validation, step, ["epoch_", ""], &scores.values())?;
         }
         Ok(())
     }
 
     fn test_end(&mut self, run: &mut dyn Control, scores: &Scores) -> Result<()> {
-        let values = tagged("evaluation_", scores.values(), "_vs_iterations");
-        self.write(Run::Validation, run.steps(), values)?;
+        let tag = ["evaluation_", "_vs_iterations"];
+        self.write(Run::Validation, run.steps(), tag, &scores.values())?;
         if !self.training {
             self.validation = None;
         }
@@ -140,13 +145,4 @@ impl Callback for TensorBoard {
         (self.training, self.train, self.validation) = (false, None, None);
         Ok(())
     }
-}
-
-/// The values, with `before` and `after` around their names.
-fn tagged(
-    before: &'static str,
-    values: Vec<(String, f64)>,
-    after: &'static str,
-) -> impl Iterator<Item = (String, f64)> {
-    values.into_iter().map(move |(name, value)| (format!("{before}{name}{after}"), value))
 }

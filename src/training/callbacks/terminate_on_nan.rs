@@ -25,12 +25,14 @@ impl Default for TerminateOnNan {
 
 impl TerminateOnNan {
     /// Looks after every step.
+    #[must_use]
     pub fn new() -> Self {
         TerminateOnNan { every: 1 }
     }
 
     /// Looks after every so many steps; the error still names the first step that failed. 0: only
     /// at the end of an epoch.
+    #[must_use]
     pub fn every_steps(mut self, steps: usize) -> Self {
         self.every = steps;
         self
