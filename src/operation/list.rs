@@ -1,31 +1,10 @@
 //! The one list of operations: the enum and everything that enumerates it comes from here.
 
 use super::access::{Access, Buffers};
-use super::columns::{Concatenate, Slice};
 use super::contract::Operation;
-use super::dense::{DenseBackwardInput, DenseBackwardWeights, DenseForward};
-use super::elementwise::{Activate, ActivateBackward, Add, Convert};
-use super::expression::{Map, RowSum};
 use super::kernel::{Dispatch, Target};
-use super::loss::{
-    ActivityPenalty, ActivityPenaltyGradient, CategoricalCrossentropy, PointwiseLoss, SampleLoss,
-    SoftmaxCrossentropy,
-};
-use super::metric::{
-    Argmax, BinaryHistogram, ConfusionMatrix, PointwiseMetric, SampleMetric, TopK,
-};
-use super::noise::{Dropout, DropoutBackward, GaussianNoise};
-use super::normalization::{
-    BatchMoments, BatchNormalize, BatchNormalizeBackward, BatchNormalizeBackwardInput,
-    LayerNormalize, LayerNormalizeBackward, LayerNormalizeBackwardInput, MovingAverage,
-};
-use super::optimizer::{AdagradUpdate, AdamUpdate, AmsGradUpdate, RmsPropUpdate, SgdUpdate};
-use super::parameter::{
-    Accumulate, ClipByNorm, ClipByValue, Penalty, PenaltyGradient, SquaredNorm, TakeMean,
-};
 use super::run::Run;
 use super::shapes::Shapes;
-use super::softmax::{Softmax, SoftmaxBackward};
 use crate::error::{Error, Result};
 use crate::number::Real;
 use crate::table::{BufferId, Table};
@@ -93,12 +72,12 @@ macro_rules! define {
         #[derive(Debug, Clone, Copy, PartialEq)]
         #[allow(missing_docs, reason = "each variant is documented at its struct")]
         pub enum Op {
-            $($name($name),)+
+            $($name(super::$name),)+
         }
 
         $(
-            impl From<$name> for Op {
-                fn from(op: $name) -> Self {
+            impl From<super::$name> for Op {
+                fn from(op: super::$name) -> Self {
                     Op::$name(op)
                 }
             }
@@ -106,12 +85,12 @@ macro_rules! define {
 
         impl Op {
             /// The name of every operation.
-            pub const NAMES: &[&str] = &[$($name::NAME),+];
+            pub const NAMES: &[&str] = &[$(super::$name::NAME),+];
 
             /// The operation's name: that of its kernel and of its CPU function.
             pub fn name(&self) -> &'static str {
                 match self {
-                    $(Op::$name(_) => $name::NAME,)+
+                    $(Op::$name(_) => super::$name::NAME,)+
                 }
             }
 

@@ -77,8 +77,15 @@ impl Graph {
     /// The sum of two values of the same shape.
     ///
     /// # Errors
-    /// [`Error::Shape`] if they have not as many values.
+    /// [`Error::Shape`] if their shapes differ.
     pub fn add(&mut self, first: &Value, second: &Value) -> Result<Value> {
+        if first.shape != second.shape {
+            return Err(Error::Shape {
+                what: format!("the second of the values that {} adds", self.name()),
+                actual: format!("{:?} for each sample", second.shape),
+                expected: format!("{:?}, as the first", first.shape),
+            });
+        }
         let output = self.result(&first.shape)?;
         self.push(operation::Add {
             first: first.buffer,

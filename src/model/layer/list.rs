@@ -2,22 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::activation::ActivationLayer;
-use super::batch_normalization::BatchNormalization;
 use super::contract::Forward;
-use super::custom::CustomLayer;
-use super::dense::Dense;
-use super::dropout::Dropout;
-use super::flatten::Flatten;
-use super::gaussian_noise::GaussianNoise;
-use super::layer_normalization::LayerNormalization;
-use super::normalization::Normalization;
-use super::rescaling::Rescaling;
 use crate::error::Result;
 use crate::program::{Graph, Value};
 
 macro_rules! layers {
-    ($($name:ident($type:ident),)+) => {
+    ($($name:ident($module:ident::$type:ident),)+) => {
+        $(pub use super::$module::$type;)+
+
         /// A layer.
         #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
         #[serde(tag = "layer", rename_all = "snake_case")]
@@ -68,14 +60,14 @@ macro_rules! layers {
     };
 }
 layers! {
-    Dense(Dense),
-    Activation(ActivationLayer),
-    Dropout(Dropout),
-    GaussianNoise(GaussianNoise),
-    BatchNormalization(BatchNormalization),
-    LayerNormalization(LayerNormalization),
-    Normalization(Normalization),
-    Rescaling(Rescaling),
-    Flatten(Flatten),
-    Custom(CustomLayer),
+    Dense(dense::Dense),
+    Activation(activation::ActivationLayer),
+    Dropout(dropout::Dropout),
+    GaussianNoise(gaussian_noise::GaussianNoise),
+    BatchNormalization(batch_normalization::BatchNormalization),
+    LayerNormalization(layer_normalization::LayerNormalization),
+    Normalization(normalization::Normalization),
+    Rescaling(rescaling::Rescaling),
+    Flatten(flatten::Flatten),
+    Custom(custom::CustomLayer),
 }
