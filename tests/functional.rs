@@ -164,3 +164,23 @@ fn pixels_are_normalized_as_the_model_sees_them() {
         assert_abs_diff_eq!(normal[..], expected[..], epsilon = 1e-5);
     }
 }
+
+/// Targets are told by their order: one that no operation reads still has its place.
+#[test]
+fn a_target_that_no_loss_reads_keeps_its_place() {
+    let mut model = Functional::new();
+    let input = model.input("input", 3);
+    let outputs = ["first", "second"].map(|name| {
+        let output = model.dense(input, 2, Activation::Linear);
+        model.output(name, output);
+        name
+    });
+    let ignoring =
+        Loss::custom("size", |graph, prediction, _| graph.map([prediction], |[x]| &x * &x));
+    let losses = [Objective::new(ignoring), Objective::new(Loss::MeanSquaredError)];
+    let compiled = model.compile(Sgd::default(), outputs.into_iter().zip(losses));
+    let program = minibatch::model::lower(&compiled).unwrap();
+    let targets = program.of_role(minibatch::program::Role::Target);
+    let names: Vec<&str> = targets.map(|(_, buffer)| buffer.name.as_str()).collect();
+    assert_eq!(names, ["targets.first", "targets.second"]);
+}

@@ -80,8 +80,9 @@ impl GpuFeed {
 
     /// Takes the rows of buffer `id` from `buffer` on the device, from byte `offset` on: as many
     /// rows as the feed has, one after the other without padding, as the buffer's elements are
-    /// stored (`u8`, `u32` or `f32`). They are copied by the step's own encoder, so they are what
-    /// the buffer holds when that is submitted.
+    /// stored (`u8`, `u32` or `f32`). The copy is a command of the step's own encoder, before its
+    /// pass: commands that the host has recorded there before it, or has submitted before, have
+    /// written the buffer by then.
     ///
     /// # Errors
     /// [`Error::Argument`] if the host does not fill buffer `id`, if `buffer` lacks the usage
@@ -187,6 +188,8 @@ impl Drop for GpuFeed {
     fn drop(&mut self) {
         // The slot must not be lent again while it is still viewed.
         let mapped = self.view.take().is_some();
+        // A host's buffer is not kept alive until the slot is lent again.
+        self.columns.clear();
         self.slot.give_back(mapped, std::mem::take(&mut self.columns));
     }
 }
@@ -246,9 +249,9 @@ impl Column for GpuColumn<'_> {
     #[inline]
     fn push(&mut self, row: &[u8]) -> Result<()> {
         let Rows::Written(filled) = &mut *self.filled else {
-            // Rows that are written take the place of a region.
-            *self.filled = Rows::Written(0);
-            return self.push(row);
+            let name = &self.buffer.name;
+            let problem = format!("takes {name} from a buffer on the device, so no row is pushed");
+            return Err(Error::argument("feed", problem));
         };
         if row.len() != self.used || *filled >= self.rows {
             return self.buffer.check_row(row.len(), *filled, self.rows);

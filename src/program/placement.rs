@@ -88,7 +88,9 @@ pub(super) fn place(
     let mut places = HashMap::new();
     let mut placed_gradients = HashMap::new();
     for (id, buffer) in graph.table.buffers() {
-        let kept = used.contains(&id) || buffer.role == Role::Input;
+        // The data's columns are told by their order, so those that nothing reads stay too.
+        let of_data = matches!(buffer.role, Role::Input | Role::Target | Role::SampleWeight);
+        let kept = used.contains(&id) || of_data;
         if !kept || of_parameters.contains(&id) {
             continue;
         }
