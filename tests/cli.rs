@@ -249,6 +249,45 @@ fn train_is_what_happens_without_a_command() {
 }
 
 #[test]
+fn data_that_are_named_come_first_and_are_never_replaced() {
+    let place = Place::new();
+    fs::create_dir(place.path("empty")).unwrap();
+    let train = "--epochs 1 --steps-per-epoch 1 --backend cpu --hidden 128,64";
+    let run = |mnist_dir: &str, flags: &str| {
+        let mut command = place.command(&format!("{train} {flags}"));
+        told(command.env("MNIST_DIR", mnist_dir).output().unwrap())
+    };
+    let first_line = |(code, out, err): (Option<i32>, String, String)| {
+        assert_eq!(code, Some(0), "{err}");
+        out.lines().next().unwrap().to_owned()
+    };
+    let (code, out, _) = run("nowhere", "--data sample");
+    assert_eq!(code, Some(0));
+    let network = 784 * 128 + 128 + 128 * 64 + 64 + 64 * 10 + 10;
+    assert!(out.starts_with("data: sample (1500 + 500), named by --data\n"), "{out}");
+    assert!(out.contains(&format!("network: 784-128-64-10, {network} parameters\n")), "{out}");
+    let line = first_line(run("sample", ""));
+    assert_eq!(line, "data: sample (1500 + 500), named by MNIST_DIR, no --data");
+    let line = first_line(run("nowhere", "--synthetic"));
+    assert_eq!(line, "data: synthetic digits (20000 + 2000), asked for by --synthetic");
+
+    for (mnist_dir, flags, begin) in [
+        ("sample", "--data nowhere", "error: --data: cannot read nowhere: "),
+        (
+            "sample",
+            "--data empty",
+            "error: --data: empty: has no train-images-idx3-ubyte; expected",
+        ),
+        ("nowhere", "", "error: MNIST_DIR: cannot read nowhere: "),
+        ("", "--mirror example.org", "error: --mirror: got \"example.org\", expected"),
+    ] {
+        let (code, _, err) = run(mnist_dir, flags);
+        assert_eq!(code, Some(2), "{flags}");
+        assert!(err.starts_with(begin), "{flags}: {err}");
+    }
+}
+
+#[test]
 fn without_data_and_network_it_draws_digits_and_says_why() {
     let place = Place::new();
     let out = place.succeed("--mirror http://127.0.0.1:9 --epochs 1 --backend cpu");
@@ -359,6 +398,12 @@ fn bad_input_ends_with_one_line_and_code_2_and_changes_no_file() {
     let flags = "--batch-size 0; --epochs 0; --hidden 0; --hidden 8,,8; --learning-rate 0; \
                  --learning-rate -1; --learning-rate nan; --validation-split 1.0; --verbose 3; \
                  --backend tpu; --synthetic; --frobnicate";
+    let (_, _, err) = place.run("--batch-size 0");
+    let told = "error: invalid value '0' for '--batch-size <N>': give a whole number of at least 1";
+    assert_eq!(err.trim_end(), told);
+    let (_, _, err) = place.run("evaluate");
+    let told = "error: the following required arguments were not provided: --model <FILE>";
+    assert_eq!(err.trim_end(), told);
     for flag in flags.split("; ") {
         refuse(&format!("{train} --data sample {flag}"), flag.split(' ').next().unwrap());
     }
@@ -370,6 +415,7 @@ fn bad_input_ends_with_one_line_and_code_2_and_changes_no_file() {
         ("--data counts", "holds 7 labels, but 500 images"),
         ("--data label", "sample 3 has the label 10"),
         ("--data sample --hidden 99999999999", "99999999999"),
+        ("--data sample --hidden 1048576", "parameters; give smaller layers"),
         ("--data sample --learning-rate 1e30 --backend cpu", "non-finite at step 2"),
         ("--data sample --learning-rate 1e30 --backend gpu", "non-finite at step 2"),
         ("--data sample --learning-rate 1e30 --epochs 1 --steps-per-epoch 1", "test loss"),

@@ -11,7 +11,8 @@ use minibatch::callbacks::{BackupAndRestore, Frequency, LambdaCallback, Progress
 use minibatch::data::{Dataset, synthetic_digits};
 use minibatch::model::{Compiled, Input};
 use minibatch::training::{
-    Backend, Callback, Control, EpochRecord, History, Resume, Scores, StepEnd, TrainStart,
+    Backend, Callback, Control, EpochRecord, EpochStart, History, Request, Resume, Scores, StepEnd,
+    TrainStart,
 };
 use minibatch::{
     Activation, Adam, Cpu, Error, Evaluate, Fit, Gpu, Loss, Metric, Model, Predict, Result,
@@ -896,4 +897,73 @@ fn the_csv_leaves_out_what_is_not_there() {
     );
     history.epochs.pop();
     assert_eq!(history.to_csv(), "epoch,loss,accuracy,learning_rate,seconds\n1,1.5,0.5,0.001,2\n");
+}
+
+/// A run that nobody controls.
+struct Idle;
+
+impl Control for Idle {
+    fn steps(&self) -> u64 {
+        0
+    }
+
+    fn learning_rate(&self) -> f64 {
+        0.0
+    }
+
+    fn set_learning_rate(&mut self, _learning_rate: f64) -> Result<()> {
+        Ok(())
+    }
+
+    fn stop(&mut self) {}
+
+    fn request(&mut self, request: Request) {
+        panic!("{request:?} is asked for");
+    }
+}
+
+/// Scores of 0.5 under so many names, the loss among them.
+fn halves(names: usize) -> Scores {
+    Scores::new(0.5, vec![("a_value".to_owned(), 0.5); names - 1])
+}
+
+#[test]
+fn numbers_are_shown_as_python_shows_them() {
+    // As Python's "%.4f" and "%.4e" give them.
+    for (value, expected) in [
+        (0.34, "0.3400"),
+        (-12.3456789, "-12.3457"),
+        (0.00101, "0.0010"),
+        (0.001, "1.0000e-03"),
+        (3.4e-5, "3.4000e-05"),
+        (-1.5e-120, "-1.5000e-120"),
+        (0.0, "0.0000e+00"),
+        (f64::INFINITY, "inf"),
+    ] {
+        let mut text = Vec::new();
+        let record = EpochRecord::new(1, Scores::new(value, []));
+        ProgressBar::to(&mut text, Verbose::Line).epoch_end(&mut Idle, &record).unwrap();
+        let text = String::from_utf8(text).unwrap();
+        assert!(text.ends_with(&format!(" - loss: {expected}\n")), "{text}");
+    }
+}
+
+#[test]
+fn a_line_covers_the_one_below_and_fits_a_terminal_until_it_stays() {
+    let mut text = Vec::new();
+    let mut progress = ProgressBar::to(&mut text, Verbose::Bar);
+    progress.epoch_begin(&mut Idle, EpochStart::new(1, 1, 10)).unwrap();
+    for names in [1, 5, 3, 1] {
+        progress.scores(StepEnd::new(1, 32), &halves(names));
+    }
+    progress.epoch_end(&mut Idle, &EpochRecord::new(1, halves(5))).unwrap();
+    drop(progress);
+    let text = String::from_utf8(text).unwrap();
+    let drawn: Vec<&str> = text.split('\r').skip(1).collect();
+    // "10/10 [] 0s 0us/step" and the bar: at least 40 signs, and 15 or 18 for each value. A line of
+    // a terminal has 80.
+    let full: Vec<bool> = drawn.iter().map(|line| line.len() == 79).collect();
+    assert_eq!(full, [false, true, true, true, false], "{drawn:?}");
+    assert!(drawn[3].trim_end().ends_with("/step - loss: 0.5000"), "{:?}", drawn[3]);
+    assert!(drawn[4].len() > 79 && drawn[4].ends_with(" - a_value: 0.5000\n"));
 }

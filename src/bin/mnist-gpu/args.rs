@@ -266,20 +266,4 @@ mod tests {
     fn the_definition_is_consistent() {
         Arguments::command().debug_assert();
     }
-
-    #[test]
-    fn a_wrong_argument_is_told_in_one_line() {
-        let told = |line: &str| {
-            let error = Arguments::try_parse_from(line.split(' ')).unwrap_err();
-            one_line(&error.render().to_string())
-        };
-        assert_eq!(
-            told("mnist-gpu --batch-size 0"),
-            "error: invalid value '0' for '--batch-size <N>': give a whole number of at least 1"
-        );
-        assert_eq!(
-            told("mnist-gpu evaluate"),
-            "error: the following required arguments were not provided: --model <FILE>"
-        );
-    }
 }

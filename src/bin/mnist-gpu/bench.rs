@@ -69,7 +69,8 @@ pub(crate) fn run(args: &args::Bench, start: Instant) -> anyhow::Result<ExitCode
     let mut model = network::build(data.sample_shape(), hidden, *classes)?
         .compile(Adam::default(), Loss::SparseCategoricalCrossentropy, [Metric::Accuracy])
         .build(backend.backend.clone())?;
-    let mut watch = Stopwatch::new(args.warmup, args.steps);
+    let (warmup, steps) = (args.warmup.into(), args.steps.into());
+    let mut watch = Stopwatch { warmup, steps, ..Stopwatch::default() };
     let fit = Fit::new()
         .batch_size(args.batch_size)
         .epochs(epochs)
@@ -159,6 +160,7 @@ fn random(inputs: usize, classes: usize, batch_size: usize, steps: u64) -> anyho
 }
 
 /// Notes when steps were done. Asking for the scores makes fit wait for the device.
+#[derive(Default)]
 struct Stopwatch {
     warmup: u64,
     steps: u64,
@@ -169,17 +171,6 @@ struct Stopwatch {
 }
 
 impl Stopwatch {
-    fn new(warmup: u32, steps: u32) -> Self {
-        Stopwatch {
-            warmup: warmup.into(),
-            steps: steps.into(),
-            done: 0,
-            first: None,
-            begun: None,
-            ended: None,
-        }
-    }
-
     fn last(&self) -> u64 {
         self.warmup + self.steps
     }

@@ -52,18 +52,3 @@ pub(crate) fn parameters(network: &Sequential) -> Option<usize> {
     }
     Some(total)
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_network_is_named_and_counted() -> anyhow::Result<()> {
-        let network = build(&[28, 28], &[128, 64], 10)?;
-        assert_eq!(sizes(&network.input, &network.layers), "784-128-64-10");
-        assert_eq!(parameters(&network), Some(784 * 128 + 128 + 128 * 64 + 64 + 64 * 10 + 10));
-        assert!(build(&[28, 28], &[usize::MAX], 10).is_err());
-        assert!(build(&[28, 28], &[1 << 20], 10).is_err());
-        Ok(())
-    }
-}

@@ -149,41 +149,6 @@ mod tests {
         Ok(())
     }
 
-    fn message(result: anyhow::Result<Source>) -> String {
-        match result {
-            Ok(source) => panic!("chose {}", source.note),
-            Err(error) => format!("{error:#}"),
-        }
-    }
-
-    #[test]
-    fn what_is_named_comes_first() {
-        let sample = PathBuf::from(SAMPLE);
-        let nowhere = PathBuf::from("/nowhere");
-        let args = Data { directory: Some(sample.clone()), ..Data::default() };
-        let note = choose_among(&args, Some(nowhere), None, no_download).unwrap().note;
-        assert_eq!(note, format!("data: {SAMPLE} (1500 + 500), named by --data"));
-
-        let args = Data::default();
-        let note = choose_among(&args, Some(sample), None, no_download).unwrap().note;
-        assert_eq!(note, format!("data: {SAMPLE} (1500 + 500), named by MNIST_DIR, no --data"));
-    }
-
-    #[test]
-    fn what_is_named_is_never_replaced() {
-        let nowhere = PathBuf::from("/nowhere");
-        let args = Data { directory: Some(nowhere.clone()), ..Data::default() };
-        let error = message(choose_among(&args, None, None, no_download));
-        assert!(error.starts_with("--data: cannot read /nowhere: "), "{error}");
-        let error = message(choose_among(&Data::default(), Some(nowhere), None, no_download));
-        assert!(error.starts_with("MNIST_DIR: cannot read /nowhere: "), "{error}");
-
-        let empty = tempfile::tempdir().unwrap();
-        let args = Data { directory: Some(empty.path().into()), ..Data::default() };
-        let error = message(choose_among(&args, None, None, no_download));
-        assert!(error.contains("has no train-images-idx3-ubyte; expected "), "{error}");
-    }
-
     #[test]
     fn without_anything_the_digits_are_drawn_and_the_line_says_why() {
         let home = tempfile::tempdir().unwrap();
@@ -224,13 +189,6 @@ mod tests {
         assert!(choose(copy_sample).contains("downloaded just now"));
         fs::remove_file(cache.join("t10k-labels-idx1-ubyte.gz")).unwrap();
         assert!(choose(offline).contains("cache incomplete, download failed"));
-    }
-
-    #[test]
-    fn a_mirror_that_is_no_address_is_refused() {
-        let args = Data { mirror: Some("example.org".into()), ..Data::default() };
-        let error = message(choose_among(&args, None, None, no_download));
-        assert!(error.starts_with("--mirror: got \"example.org\", expected"), "{error}");
     }
 
     #[cfg(unix)]

@@ -326,43 +326,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_pythons() {
-        // As Python's "%.4f" and "%.4e" give them.
-        for (value, expected) in [
-            (0.34, "0.3400"),
-            (-12.3456789, "-12.3457"),
-            (0.00101, "0.0010"),
-            (0.001, "1.0000e-03"),
-            (3.4e-5, "3.4000e-05"),
-            (-1.5e-120, "-1.5000e-120"),
-            (0.0, "0.0000e+00"),
-            (f64::INFINITY, "inf"),
-        ] {
-            assert_eq!(number(value), expected);
-        }
-    }
-
-    #[test]
-    fn a_line_covers_the_one_below_and_fits_a_terminal_until_it_stays() {
-        let mut text = Vec::new();
-        let mut progress = ProgressBar::to(&mut text, Verbose::Bar);
-        progress.begin(10);
-        let values = |count: usize| vec![("a_value".to_owned(), 0.5); count];
-        for count in [1, 5, 3, 0] {
-            progress.draw(1, &values(count));
-        }
-        progress.finish(&values(5));
-        drop(progress);
-        let text = String::from_utf8(text).unwrap();
-        let drawn: Vec<&str> = text.split('\r').skip(1).collect();
-        // "10/10 [] 0s 0us/step" and the bar: at least 40 signs, and 18 for each value.
-        let full: Vec<bool> = drawn.iter().map(|line| line.len() == COLUMNS).collect();
-        assert_eq!(full, [false, true, true, true, false], "{drawn:?}");
-        assert!(drawn[3].trim_end().ends_with("/step"), "{:?}", drawn[3]);
-        assert!(drawn[4].len() > COLUMNS && drawn[4].ends_with(" - a_value: 0.5000\n"));
-    }
-
-    #[test]
     fn the_bar_is_full_only_at_the_end() {
         let shown = [0, 1, 99, 100, 1000, 1999, 2000].map(|step| bar(step, 2000));
         let expected = [
