@@ -23,7 +23,7 @@ pub(super) struct Completion<T: Send + 'static> {
 pub(super) struct Completer<T: Send + 'static>(OneshotSender<Result<T>>);
 
 impl<T: Send + 'static> Completer<T> {
-    pub fn complete(self, result: Result<T>) {
+    pub(super) fn complete(self, result: Result<T>) {
         // A listener that is gone wants no answer.
         let _ = self.0.send(result);
     }
@@ -34,7 +34,7 @@ impl<T: Send + 'static> Completion<T> {
     ///
     /// # Errors
     /// Those of `start`.
-    pub fn start(
+    pub(super) fn start(
         gpu: &Gpu,
         start: impl FnOnce(Completer<T>) -> Result<SubmissionIndex>,
     ) -> Result<Self> {
@@ -47,7 +47,7 @@ impl<T: Send + 'static> Completion<T> {
     ///
     /// # Errors
     /// What the callback has found, [`Error::Device`](crate::Error::Device) above all.
-    pub async fn wait(self) -> Result<T> {
+    pub(super) async fn wait(self) -> Result<T> {
         let received = polled(&self.gpu, Some(&self.submission), self.receiver.receive()).await;
         received.unwrap_or_else(|| {
             let reason = "it has not answered".into();

@@ -104,7 +104,10 @@ impl Gpu {
             })
             .await
             .map_err(internal)?;
-        #[cfg_attr(target_arch = "wasm32", expect(unused_mut))]
+        #[cfg_attr(
+            target_arch = "wasm32",
+            expect(unused_mut, reason = "only a native device has a poller")
+        )]
         let mut gpu = Self::from_device(device, queue);
         #[cfg(not(target_arch = "wasm32"))]
         {

@@ -28,7 +28,7 @@ struct Region {
 
 impl Layout {
     /// For up to `capacity` rows, after `header` bytes.
-    pub fn new(program: Arc<Program>, capacity: usize, header: u64) -> Self {
+    pub(super) fn new(program: Arc<Program>, capacity: usize, header: u64) -> Self {
         let mut end = header;
         let mut regions = Vec::new();
         for role in [Role::SampleWeight, Role::Target, Role::Input] {

@@ -166,7 +166,7 @@ impl Drop for Ticket {
 }
 
 impl Poller {
-    pub fn new(device: Device) -> Arc<Self> {
+    pub(super) fn new(device: Device) -> Arc<Self> {
         Arc::new(Poller { device, waiters: Mutex::default(), changed: Condvar::new() })
     }
 

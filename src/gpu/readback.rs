@@ -20,7 +20,11 @@ impl Readback {
     ///
     /// # Errors
     /// [`Error::Device`](crate::Error::Device) if the device fails.
-    pub fn read(&self, gpu: &Gpu, sources: &[(Buffer, u64, u64)]) -> Result<Completion<Vec<u8>>> {
+    pub(super) fn read(
+        &self,
+        gpu: &Gpu,
+        sources: &[(Buffer, u64, u64)],
+    ) -> Result<Completion<Vec<u8>>> {
         let total: u64 = sources.iter().map(|(_, _, bytes)| bytes).sum();
         Completion::start(gpu, |completer| {
             gpu.guarded(|| {

@@ -58,12 +58,12 @@ impl Slot {
         }
     }
 
-    pub fn take_columns(&self) -> Vec<Rows> {
+    pub(super) fn take_columns(&self) -> Vec<Rows> {
         std::mem::take(&mut self.columns.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The end of a feed; `mapped` if its rows went nowhere.
-    pub fn give_back(&self, mapped: bool, columns: Vec<Rows>) {
+    pub(super) fn give_back(&self, mapped: bool, columns: Vec<Rows>) {
         *self.columns.lock().unwrap_or_else(PoisonError::into_inner) = columns;
         if self.state() == State::Lent {
             self.set(if mapped { State::Free } else { State::Abandoned });
@@ -71,7 +71,7 @@ impl Slot {
     }
 
     /// Records that the slot maps itself again once `encoder`'s commands have run.
-    pub fn return_after(self: &Arc<Self>, encoder: &CommandEncoder) {
+    pub(super) fn return_after(self: &Arc<Self>, encoder: &CommandEncoder) {
         self.set(State::InFlight);
         let back = Return(Some(Arc::clone(self)));
         encoder.map_buffer_on_submit(&self.buffer, MapMode::Write, .., move |r| back.done(r));
@@ -141,7 +141,7 @@ impl Ring {
         target_arch = "wasm32",
         expect(clippy::arc_with_non_send_sync, reason = "natively it goes to other threads")
     )]
-    pub fn new(gpu: &Gpu, size: u64) -> Self {
+    pub(super) fn new(gpu: &Gpu, size: u64) -> Self {
         let count = if size > 16 << 20 { 2 } else { 3 };
         let place = |_| Place {
             slot: Arc::new(Slot {
@@ -162,7 +162,7 @@ impl Ring {
     }
 
     /// Number of slots.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.places.len()
     }
 
@@ -170,7 +170,7 @@ impl Ring {
     ///
     /// # Errors
     /// [`Error::Busy`] if none is free, [`Error::Device`] if the device fails.
-    pub fn lend(&mut self, gpu: &Gpu) -> Result<Arc<Slot>> {
+    pub(super) fn lend(&mut self, gpu: &Gpu) -> Result<Arc<Slot>> {
         self.revive(gpu)?;
         let free = match self.free() {
             Some(place) => Some(place),
@@ -231,7 +231,7 @@ impl Ring {
     ///
     /// # Errors
     /// [`Error::Device`] if the device fails.
-    pub async fn ready(&self, gpu: &Gpu) -> Result<()> {
+    pub(super) async fn ready(&self, gpu: &Gpu) -> Result<()> {
         let mut oldest = None;
         for place in self.in_turn().map(|place| &self.places[place]) {
             match (place.slot.state(), &place.submission) {
@@ -250,23 +250,23 @@ impl Ring {
     }
 
     /// The number of a slot, if it is one of these.
-    pub fn place(&self, slot: &Arc<Slot>) -> Option<usize> {
+    pub(super) fn place(&self, slot: &Arc<Slot>) -> Option<usize> {
         self.places.iter().position(|place| Arc::ptr_eq(&place.slot, slot))
     }
 
     /// Says which submission the slot at `place` comes back with.
-    pub fn submitted(&mut self, place: usize, submission: SubmissionIndex) {
+    pub(super) fn submitted(&mut self, place: usize, submission: SubmissionIndex) {
         self.places[place].submission = Some(submission);
     }
 
     /// Says that the step of the slot at `place` is in an encoder of the host's.
-    pub fn record(&mut self, place: usize, step: RecordedStep) {
+    pub(super) fn record(&mut self, place: usize, step: RecordedStep) {
         self.places[place].recorded = Some(step);
     }
 
     /// Goes on with the count of recorded steps from a ring that this one replaces. What these add
     /// to the metrics from now on goes to memory that was replaced too.
-    pub fn replace(&mut self, old: Ring) {
+    pub(super) fn replace(&mut self, old: Ring) {
         self.tally = Tally { samples: 0, ..old.tally };
         let counted = |place: &Place| place.recorded.is_some_and(|step| step.counts);
         let unsettled = old.places.into_iter().filter(counted);
@@ -276,19 +276,19 @@ impl Ring {
 
     /// Samples of recorded steps whose metrics lie on the device, as of the last
     /// [`settle`](Self::settle).
-    pub fn recorded_samples(&self) -> usize {
+    pub(super) fn recorded_samples(&self) -> usize {
         self.tally.samples
     }
 
     /// Whether a recorded step has run since the metrics were cleared, or may still run.
-    pub fn has_recorded(&self) -> bool {
+    pub(super) fn has_recorded(&self) -> bool {
         let may_run =
             |place: &Place| place.recorded.is_some() && place.slot.state() != State::Abandoned;
         self.tally.samples > 0 || self.places.iter().any(may_run)
     }
 
     /// Recorded steps whose encoder was dropped, ever.
-    pub fn dropped(&self) -> u64 {
+    pub(super) fn dropped(&self) -> u64 {
         let counted = |place: &&Place| place.recorded.is_some_and(|step| step.counts);
         let slots = self.places.iter().filter(counted).map(|place| &place.slot);
         let abandoned =
@@ -297,7 +297,7 @@ impl Ring {
     }
 
     /// No longer counts those recorded so far as dropped when they are.
-    pub fn forget_dropped(&mut self) {
+    pub(super) fn forget_dropped(&mut self) {
         self.tally.dropped = self.dropped();
         self.tally.replaced.clear();
         for place in &mut self.places {
@@ -309,7 +309,7 @@ impl Ring {
 
     /// Counts the samples of recorded steps that ran, given the serial that the device wrote down
     /// last for each slot, read together with the metrics.
-    pub fn settle(&mut self, ran: impl Iterator<Item = u32>) {
+    pub(super) fn settle(&mut self, ran: impl Iterator<Item = u32>) {
         for (place, ran) in self.places.iter_mut().zip(ran) {
             if let Some(step) = place.recorded.take_if(|step| step.serial == ran) {
                 self.tally.samples += step.rows;
@@ -318,7 +318,7 @@ impl Ring {
     }
 
     /// Begins anew, as the metrics were cleared.
-    pub fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.tally.samples = 0;
         for place in &mut self.places {
             if place.slot.state() == State::Free {

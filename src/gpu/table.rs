@@ -25,7 +25,7 @@ impl Table {
     /// # Errors
     /// [`Error::Argument`] if a buffer is beyond the device's limits, [`Error::Device`] if it
     /// cannot be made.
-    pub async fn new(gpu: &Gpu, program: Arc<Program>, capacity: usize) -> Result<Self> {
+    pub(super) async fn new(gpu: &Gpu, program: Arc<Program>, capacity: usize) -> Result<Self> {
         let buffers = vec![None; program.buffers().count()];
         let mut table = Table { program, capacity, buffers };
         table.check_sizes(gpu)?;
@@ -38,7 +38,7 @@ impl Table {
     ///
     /// # Errors
     /// As [`new`](Self::new).
-    pub async fn with_capacity(&self, gpu: &Gpu, capacity: usize) -> Result<Self> {
+    pub(super) async fn with_capacity(&self, gpu: &Gpu, capacity: usize) -> Result<Self> {
         let program = Arc::clone(&self.program);
         let mut table = Table { program, capacity, buffers: self.buffers.clone() };
         table.check_sizes(gpu)?;
@@ -47,12 +47,12 @@ impl Table {
     }
 
     /// Samples for which there is room.
-    pub fn capacity(&self) -> usize {
+    pub(super) fn capacity(&self) -> usize {
         self.capacity
     }
 
     /// The buffer called `id` in the program.
-    pub fn describe(&self, id: BufferId) -> &Buffer {
+    pub(super) fn describe(&self, id: BufferId) -> &Buffer {
         self.program.buffer(id)
     }
 
@@ -60,7 +60,7 @@ impl Table {
     ///
     /// # Errors
     /// [`Error::Argument`] if no dispatch uses it, so that it has no memory.
-    pub fn locate(&self, id: BufferId) -> Result<(&wgpu::Buffer, u64)> {
+    pub(super) fn locate(&self, id: BufferId) -> Result<(&wgpu::Buffer, u64)> {
         let (owner, offset) = match self.describe(id).placement {
             Placement::Own => (id, 0),
             Placement::Slice { arena, offset } => (arena, offset as u64 * 4),
@@ -75,7 +75,7 @@ impl Table {
     ///
     /// # Errors
     /// As [`locate`](Self::locate).
-    pub fn binding(&self, id: BufferId) -> Result<wgpu::BindingResource<'_>> {
+    pub(super) fn binding(&self, id: BufferId) -> Result<wgpu::BindingResource<'_>> {
         let (buffer, offset) = self.locate(id)?;
         Ok(wgpu::BindingResource::Buffer(wgpu::BufferBinding {
             buffer,
@@ -85,7 +85,7 @@ impl Table {
     }
 
     /// Bytes allocated for `id`.
-    pub fn byte_size(&self, id: BufferId) -> u64 {
+    pub(super) fn byte_size(&self, id: BufferId) -> u64 {
         byte_size(self.describe(id), self.capacity)
     }
 

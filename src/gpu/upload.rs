@@ -47,7 +47,7 @@ impl Upload {
     ///
     /// # Errors
     /// [`Error::Device`] if they cannot be made.
-    pub async fn new(gpu: &Gpu, program: &Arc<Program>, capacity: usize) -> Result<Self> {
+    pub(super) async fn new(gpu: &Gpu, program: &Arc<Program>, capacity: usize) -> Result<Self> {
         let layout = Arc::new(Layout::new(Arc::clone(program), capacity, HEADER_BYTES));
         gpu.scoped(|| {
             let ring = Ring::new(gpu, layout.size);
@@ -63,7 +63,7 @@ impl Upload {
     }
 
     /// The uniform that kernels read a step's scalars from, with a dynamic offset.
-    pub fn binding(&self) -> wgpu::BindingResource<'_> {
+    pub(super) fn binding(&self) -> wgpu::BindingResource<'_> {
         wgpu::BindingResource::Buffer(wgpu::BufferBinding {
             buffer: &self.steps,
             offset: 0,
@@ -72,12 +72,12 @@ impl Upload {
     }
 
     /// Where the device writes down which steps it has run.
-    pub fn ledger(&self) -> (wgpu::Buffer, u64, u64) {
+    pub(super) fn ledger(&self) -> (wgpu::Buffer, u64, u64) {
         (self.steps.clone(), 0, self.ring.len() as u64 * u64::from(STEP_STRIDE))
     }
 
     /// Counts what the bytes of the [`ledger`](Self::ledger) say.
-    pub fn settle(&mut self, ledger: &[u8]) {
+    pub(super) fn settle(&mut self, ledger: &[u8]) {
         let serial = STEP_BYTES as usize..HEADER_BYTES as usize;
         let entries =
             ledger.chunks(STEP_STRIDE as usize).filter_map(|entry| entry.get(serial.clone()));
@@ -85,17 +85,17 @@ impl Upload {
     }
 
     /// The ring of slots.
-    pub fn ring(&mut self) -> &mut Ring {
+    pub(super) fn ring(&mut self) -> &mut Ring {
         &mut self.ring
     }
 
     /// The same, to look at.
-    pub fn slots(&self) -> &Ring {
+    pub(super) fn slots(&self) -> &Ring {
         &self.ring
     }
 
     /// Goes on from an upload that this one replaces, as [`Ring::replace`].
-    pub fn replace(&mut self, old: Upload) {
+    pub(super) fn replace(&mut self, old: Upload) {
         self.serial = old.serial;
         self.ring.replace(old.ring);
     }
@@ -105,7 +105,7 @@ impl Upload {
     ///
     /// # Errors
     /// [`Error::Argument`] if there are more live rows than kernels can count.
-    pub fn write_step(&self, gpu: &Gpu, step: &Step) -> Result<u32> {
+    pub(super) fn write_step(&self, gpu: &Gpu, step: &Step) -> Result<u32> {
         let offset = self.ring.len() as u32 * STEP_STRIDE;
         let scalars = scalars(step)?;
         gpu.queue.write_buffer(&self.steps, offset.into(), bytemuck::cast_slice(&scalars));
@@ -116,7 +116,7 @@ impl Upload {
     ///
     /// # Errors
     /// [`Error::Device`] if the device fails.
-    pub async fn ready(&self, gpu: &Gpu) -> Result<()> {
+    pub(super) async fn ready(&self, gpu: &Gpu) -> Result<()> {
         self.ring.ready(gpu).await
     }
 
@@ -124,7 +124,7 @@ impl Upload {
     ///
     /// # Errors
     /// [`Error::Busy`] if none is free, [`Error::Device`] if the device fails.
-    pub fn lend(&mut self, gpu: &Gpu, rows: usize) -> Result<GpuFeed> {
+    pub(super) fn lend(&mut self, gpu: &Gpu, rows: usize) -> Result<GpuFeed> {
         let slot = self.ring.lend(gpu)?;
         match slot.buffer.get_mapped_range_mut(..) {
             Ok(view) => Ok(GpuFeed::new(slot, view, Arc::clone(&self.layout), rows)),
@@ -140,7 +140,7 @@ impl Upload {
     /// # Errors
     /// [`Error::Argument`] if rows are missing, the step has others, or the feed was lent before
     /// room was made for larger batches.
-    pub fn check(&self, pass: Pass, feed: &GpuFeed, step: &Step) -> Result<()> {
+    pub(super) fn check(&self, pass: Pass, feed: &GpuFeed, step: &Step) -> Result<()> {
         if !feed.is_of(&self.layout) {
             let problem = "is of another executor, or of before room was made for larger \
                            batches; take a new one";
@@ -163,7 +163,7 @@ impl Upload {
     /// # Errors
     /// [`Error::Argument`] if there are more live rows than kernels can count; nothing is recorded
     /// then.
-    pub fn record(
+    pub(super) fn record(
         &mut self,
         table: &Table,
         encoder: &mut CommandEncoder,
@@ -185,7 +185,7 @@ impl Upload {
     }
 
     /// Says that the encoder of a step is the host's, who submits it, or drops it.
-    pub fn left_to_host(&mut self, step: &Recorded) {
+    pub(super) fn left_to_host(&mut self, step: &Recorded) {
         let Recorded { serial, rows, place, .. } = *step;
         self.ring.record(place, RecordedStep { serial, rows, counts: true });
     }

@@ -26,7 +26,7 @@ pub(crate) enum Source<'a> {
 
 impl Source<'_> {
     /// The error of a source that holds no model, or not the one that is needed.
-    pub fn refused(self, refusal: impl Into<Refusal>) -> Error {
+    pub(crate) fn refused(self, refusal: impl Into<Refusal>) -> Error {
         let Refusal { problem, source } = refusal.into();
         match self {
             Source::Bytes(_) => {
@@ -131,7 +131,7 @@ fn described(program: &Program, roles: &[Role]) -> Vec<(String, Vec<usize>)> {
 
 impl SavedModel {
     /// The bytes of a safetensors file.
-    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+    pub(crate) fn to_bytes(&self) -> Result<Vec<u8>> {
         let bad = |problem: String| Error::argument("model", format!("cannot be saved: {problem}"));
         let SavedModel { compiled, steps, epochs, tensors } = self;
         let (compiled, steps, epochs) = (compiled.clone(), *steps, *epochs);
@@ -154,7 +154,7 @@ impl SavedModel {
     /// Reads a model. What is damaged, is not one of ours, or has other tensors than its
     /// architecture is [refused](Source::refused). Layers and losses of the user's own are taken
     /// from `objects` by their names.
-    pub fn read(source: Source<'_>, objects: &CustomObjects) -> Result<Self> {
+    pub(crate) fn read(source: Source<'_>, objects: &CustomObjects) -> Result<Self> {
         parse(&source.bytes()?, objects).map_err(|problem| source.refused(problem))
     }
 }

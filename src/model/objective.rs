@@ -29,7 +29,7 @@ impl<'a> Judged<'a> {
     /// # Errors
     /// [`Error::Argument`] if a constant is out of its range, or a cross-entropy finds another
     /// activation than its own.
-    pub fn new(
+    pub(super) fn new(
         graph: &mut Graph,
         name: &'a str,
         objective: &'a Objective,

@@ -49,7 +49,7 @@ pub(crate) enum Sums {
 
 impl Report {
     /// The same with each buffer where `place` says.
-    pub fn moved(mut self, place: impl Fn(BufferId) -> BufferId) -> Self {
+    pub(crate) fn moved(mut self, place: impl Fn(BufferId) -> BufferId) -> Self {
         for output in &mut self.outputs {
             (output.loss, output.counts) = (place(output.loss), place(output.counts));
             for metric in &mut output.metrics {

@@ -23,7 +23,7 @@ impl Access {
     }
 }
 
-/// An operation's name and its buffers; the macro [`operation!`] writes it from the fields.
+/// An operation's name and its buffers; the macro `operation!` writes it from the fields.
 pub trait Buffers {
     /// The name of the operation and of its kernel.
     const NAME: &'static str;

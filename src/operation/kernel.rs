@@ -225,7 +225,7 @@ pub struct Dispatch {
 
 impl Dispatch {
     /// The dispatch of `operation`, one binding for each of its buffers. `text` comes from
-    /// [`wgsl!`]; the constants are a struct of the text.
+    /// `wgsl!`; the constants are a struct of the text.
     pub fn new<O: Buffers>(
         operation: &O,
         text: Vec<Cow<'static, str>>,

@@ -89,7 +89,7 @@ impl ProgramBuilder {
     /// Adds a buffer in an allocation of its own.
     ///
     /// # Errors
-    /// [`Error::Argument`] if the name is taken, a dimension is 0, or there are more than 2^30
+    /// [`Error::Argument`](crate::Error::Argument) if the name is taken, a dimension is 0, or there are more than 2^30
     /// columns.
     pub fn buffer(
         &mut self,
@@ -142,7 +142,7 @@ impl ProgramBuilder {
     /// Appends `op` to `pass`.
     ///
     /// # Errors
-    /// [`Error::Shape`] if the shapes or element types of its buffers do not fit each other, or
+    /// [`Error::Shape`](crate::Error::Shape) if the shapes or element types of its buffers do not fit each other, or
     /// if it would write what it also reads.
     pub fn push(&mut self, pass: Pass, op: impl Into<Op>) -> Result<()> {
         let op = op.into();

@@ -117,7 +117,7 @@ pub(super) struct Node {
 
 impl Node {
     /// Its forms.
-    pub fn forms(&self) -> impl Iterator<Item = &Op> {
+    pub(super) fn forms(&self) -> impl Iterator<Item = &Op> {
         let other = match &self.outside {
             Outside::Other(op) => Some(op),
             Outside::Same | Outside::Identity | Outside::Absent => None,
@@ -126,7 +126,7 @@ impl Node {
     }
 
     /// The same, to change them.
-    pub fn forms_mut(&mut self) -> impl Iterator<Item = &mut Op> {
+    pub(super) fn forms_mut(&mut self) -> impl Iterator<Item = &mut Op> {
         let other = match &mut self.outside {
             Outside::Other(op) => Some(op),
             Outside::Same | Outside::Identity | Outside::Absent => None,

@@ -33,7 +33,7 @@ impl Session {
     }
 
     /// Sets this model to what is saved in `source`, if it is of the same kind.
-    pub async fn restore(&mut self, source: Source<'_>) -> Result<()> {
+    pub(super) async fn restore(&mut self, source: Source<'_>) -> Result<()> {
         let saved = SavedModel::read(source, &self.compiled.custom_objects())?;
         let [theirs, own] = [&saved.compiled, &self.compiled].map(description);
         let mut differences = Vec::new();

@@ -103,7 +103,7 @@ impl Session {
     }
 
     /// Makes room for batches of `rows` samples and compiles `pass`.
-    pub async fn prepare(&mut self, pass: Pass, rows: usize) -> Result<()> {
+    pub(super) async fn prepare(&mut self, pass: Pass, rows: usize) -> Result<()> {
         self.executor.prepare(pass, self.rows_at_once(pass, rows)).await
     }
 

@@ -7,7 +7,7 @@ use minibatch::gpu::KernelClass;
 
 /// The kernel classes that this adapter can run, its own among them. They are written past the
 /// test runner's capture, so that every log says which forms were tested.
-pub fn classes(gpu: &Gpu) -> Vec<KernelClass> {
+pub(crate) fn classes(gpu: &Gpu) -> Vec<KernelClass> {
     let classes = gpu.kernel_classes();
     let info = gpu.info();
     let mut expected = vec![KernelClass::Tiled, KernelClass::Register];

@@ -91,7 +91,7 @@ fn small(optimizer: impl Into<Optimizer>) -> Compiled {
 }
 
 /// Every model, under a name of its own.
-pub fn models() -> Vec<(String, Compiled)> {
+pub(crate) fn models() -> Vec<(String, Compiled)> {
     let mut models: Vec<(String, Compiled)> = classifiers();
     for (name, optimizer) in optimizers() {
         models.push((format!("optimizer_{name}"), small(optimizer)));

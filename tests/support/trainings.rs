@@ -11,31 +11,31 @@ use minibatch::{Activation, Adagrad, Adam, Clip, Loss, Metric, Optimizer, RmsPro
 use serde_json::Value;
 
 /// All trainings, in the order of the file.
-pub fn trainings() -> Vec<Training> {
+pub(crate) fn trainings() -> Vec<Training> {
     let lines = include_str!("../keras/trainings.jsonl").lines();
     lines.map(|line| Training { file: serde_json::from_str(line).unwrap() }).collect()
 }
 
 /// A model, its data, how it was trained, and what Keras computed.
-pub struct Training {
+pub(crate) struct Training {
     /// One line of the file.
-    pub file: Value,
+    pub(crate) file: Value,
 }
 
-pub fn number(value: &Value) -> f64 {
+pub(crate) fn number(value: &Value) -> f64 {
     value.as_f64().unwrap_or_else(|| panic!("not a number: {value}"))
 }
 
 /// The numbers of an array.
-pub fn numbers(value: &Value) -> Vec<f64> {
+pub(crate) fn numbers(value: &Value) -> Vec<f64> {
     value.as_array().unwrap().iter().map(number).collect()
 }
 
-pub fn count(value: &Value) -> usize {
+pub(crate) fn count(value: &Value) -> usize {
     value.as_u64().unwrap_or_else(|| panic!("not a count: {value}")) as usize
 }
 
-pub fn text(value: &Value) -> &str {
+pub(crate) fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_else(|| panic!("not a text: {value}"))
 }
 
@@ -44,11 +44,11 @@ fn yes(value: &Value) -> bool {
 }
 
 impl Training {
-    pub fn id(&self) -> usize {
+    pub(crate) fn id(&self) -> usize {
         count(&self.file["id"])
     }
 
-    pub fn compiled(&self) -> Compiled {
+    pub(crate) fn compiled(&self) -> Compiled {
         let objectives = self.file["objectives"].as_object().unwrap().iter();
         let objectives = objectives.map(|(output, fields)| (output.as_str(), objective(fields)));
         let optimizer = optimizer(&self.file["optimizer"]);

@@ -23,7 +23,7 @@ pub(super) struct DenseShape {
 
 impl DenseShape {
     /// Between the rows of `input` and those of `output`, or of the gradients by these.
-    pub fn of<T: Real>(on: &Run<'_, T>, input: BufferId, output: BufferId) -> Self {
+    pub(super) fn of<T: Real>(on: &Run<'_, T>, input: BufferId, output: BufferId) -> Self {
         let (input, output) = (on.shape(input), on.shape(output));
         DenseShape {
             rows: on.rows(),
@@ -47,7 +47,7 @@ pub(super) struct WeightShape {
 
 impl WeightShape {
     /// `scale` is what a byte of the input counts.
-    pub fn new(inputs: u32, units: u32, scale: f32) -> Self {
+    pub(super) fn new(inputs: u32, units: u32, scale: f32) -> Self {
         WeightShape { inputs, units, scale, unused: 0 }
     }
 }

@@ -28,7 +28,7 @@ pub(super) struct Mask<T> {
 
 impl<T: Real> Mask<T> {
     /// Drops the share `rate` of a layer's values.
-    pub fn new(on: &Run<'_, T>, rate: f64, layer: u32) -> Self {
+    pub(super) fn new(on: &Run<'_, T>, rate: f64, layer: u32) -> Self {
         Mask {
             noise: on.step.noise,
             layer,
@@ -38,7 +38,7 @@ impl<T: Real> Mask<T> {
     }
 
     /// `1 / (1 - rate)` or 0: what the value at `index` of the whole batch is multiplied by.
-    pub fn factor(&self, index: usize) -> T {
+    pub(super) fn factor(&self, index: usize) -> T {
         let kept = noise(self.noise, self.layer, index as u32) >= self.threshold;
         if kept { self.scale } else { T::ZERO }
     }
@@ -56,7 +56,7 @@ pub(super) struct MaskConstants {
 
 impl MaskConstants {
     /// For rows of `units` values, of which the layer drops the share `rate`.
-    pub fn new(units: u32, rate: f64, layer: u32) -> Self {
+    pub(super) fn new(units: u32, rate: f64, layer: u32) -> Self {
         MaskConstants {
             units,
             scale: scale(rate) as f32,

@@ -16,7 +16,12 @@ pub(super) struct ColumnMoments<'a, T> {
 
 impl<'a, T: Real> ColumnMoments<'a, T> {
     /// `epsilon` is added to the variance before its root is taken.
-    pub fn new(on: &'a Run<'_, T>, mean: BufferId, variance: BufferId, epsilon: f64) -> Self {
+    pub(super) fn new(
+        on: &'a Run<'_, T>,
+        mean: BufferId,
+        variance: BufferId,
+        epsilon: f64,
+    ) -> Self {
         ColumnMoments {
             mean: on.real(mean),
             variance: on.real(variance),
@@ -25,12 +30,12 @@ impl<'a, T: Real> ColumnMoments<'a, T> {
     }
 
     /// The standard deviation of column `i`.
-    pub fn deviation(&self, i: usize) -> T {
+    pub(super) fn deviation(&self, i: usize) -> T {
         (self.variance[i] + self.epsilon).sqrt()
     }
 
     /// `x` of column `i`, normalized.
-    pub fn normalized(&self, x: T, i: usize) -> T {
+    pub(super) fn normalized(&self, x: T, i: usize) -> T {
         (x - self.mean[i]) / self.deviation(i)
     }
 }
@@ -44,12 +49,12 @@ pub(super) struct RowMoments<'a, T> {
 
 impl<'a, T: Real> RowMoments<'a, T> {
     /// Those that lie in `moments`.
-    pub fn new(on: &'a Run<'_, T>, moments: BufferId) -> Self {
+    pub(super) fn new(on: &'a Run<'_, T>, moments: BufferId) -> Self {
         RowMoments { moments: on.real(moments), stride: on.shape(moments).stride }
     }
 
     /// Mean and reciprocal standard deviation of one row.
-    pub fn of_row(&self, row: usize) -> [T; 2] {
+    pub(super) fn of_row(&self, row: usize) -> [T; 2] {
         let first = row * self.stride;
         [self.moments[first], self.moments[first + 1]]
     }
@@ -64,12 +69,12 @@ pub(super) struct Gamma<'a, T> {
 
 impl<'a, T: Real> Gamma<'a, T> {
     /// `offset` is 1 where a layer has no gamma and zeros stand in its place, else 0.
-    pub fn new(on: &'a Run<'_, T>, gamma: BufferId, offset: f64) -> Self {
+    pub(super) fn new(on: &'a Run<'_, T>, gamma: BufferId, offset: f64) -> Self {
         Gamma { gamma: on.real(gamma), offset: T::from_f64(offset) }
     }
 
     /// The factor of unit `i`.
-    pub fn factor(&self, i: usize) -> T {
+    pub(super) fn factor(&self, i: usize) -> T {
         self.gamma[i] + self.offset
     }
 }

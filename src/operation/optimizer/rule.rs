@@ -50,13 +50,13 @@ pub(super) struct AdamScalars<T> {
 
 impl<T: Real> AdamScalars<T> {
     /// Moves both moments towards the gradient and its square.
-    pub fn decay_moments(&self, g: T, m: &mut T, v: &mut T) {
+    pub(super) fn decay_moments(&self, g: T, m: &mut T, v: &mut T) {
         *m = (*m + (g - *m) * self.one_minus_beta_1).flushed();
         *v = (*v + (g.flushed_square() - *v) * self.one_minus_beta_2).flushed();
     }
 
     /// The parameter after its decay and its update.
-    pub fn updated(&self, w: T, m: T, v: T) -> T {
+    pub(super) fn updated(&self, w: T, m: T, v: T) -> T {
         let root = v.sqrt() * self.root_scale + self.epsilon;
         (w - w * self.decay) - self.step_size * m / root
     }
