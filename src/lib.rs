@@ -96,11 +96,13 @@ pub use gpu::Gpu;
 pub use model::loss::{Accuracy, Loss};
 pub use model::metric::{self, Metric};
 pub use model::{
-    Adagrad, Adam, Clip, Compiled, EpsilonRule, Functional, Initializer, Input, InputType, Layer,
-    Objective, Optimizer, Regularizer, RmsProp, Schedule, Sequential, Sgd, schedule,
+    Adagrad, Adam, Clip, Compiled, CustomObjects, EpsilonRule, Functional, Initializer, Input,
+    InputType, Layer, Objective, Optimizer, Regularizer, RmsProp, Schedule, Sequential, Sgd,
+    schedule,
 };
 pub use number::expression::Expression;
 pub use operation::activation::Activation;
+pub use program::{Graph, Value};
 pub use training::{
     Answer, Backend, Callback, ConfusionMatrix, Control, EpochRecord, EpochStart, Evaluate, Fit,
     History, Model, Predict, Predictions, Request, Resume, Scores, StepEnd, TrainStart,
