@@ -807,3 +807,31 @@ fn what_runs_on_the_device_may_be_awaited_on_any_thread() {
         assert_ne!(ran.join().unwrap(), Metrics::default());
     });
 }
+
+/// Once it has run, a step takes memory that is there: no buffer is made for it.
+#[test]
+fn a_steady_step_allocates_nothing_on_the_device() {
+    let (device, queue) = host();
+    let data = synthetic_digits(BATCH_SIZE, 0).unwrap();
+    let mut model = model(&Gpu::from_device(device.clone(), queue.clone()), &data);
+    block_on(model.prepare_steps(BATCH_SIZE)).unwrap();
+    let indices: Vec<u32> = (0..BATCH_SIZE as u32).collect();
+    let mut step = || {
+        let mut encoder = device.create_command_encoder(&Default::default());
+        model.record_step(&mut encoder, Batch { data: &data, indices: &indices }).unwrap();
+        queue.submit([encoder.finish()]);
+        device.poll(wgpu::PollType::wait_indefinitely()).unwrap();
+        let report = device.generate_allocator_report().expect("Vulkan tells its allocations");
+        let mut names: Vec<_> = report.allocations.into_iter().map(|made| made.name).collect();
+        names.sort();
+        names
+    };
+    for _ in 0..3 {
+        step();
+    }
+    let before = step();
+    assert!(before.iter().any(|name| name.contains("minibatch.all.parameters")), "{before:?}");
+    for _ in 0..10 {
+        assert_eq!(step(), before);
+    }
+}
