@@ -1,6 +1,6 @@
-//! Losses of one's own: the quantile loss, with which a model predicts the value below which 90% of
-//! the targets lie, and the focal loss, in which what is easily told counts less. Gradients and
-//! kernels are derived from what is said here.
+//! Losses and a metric of one's own: the quantile loss, with which a model predicts the value below
+//! which 90% of the targets lie, the share that does lie below, and the focal loss, in which what is
+//! easily told counts less. Gradients and kernels are derived from what is said here.
 //! `cargo run --release --example custom_loss -- [gpu]`
 
 use minibatch::data::{Dataset, Features, Targets};
@@ -8,7 +8,7 @@ use minibatch::model::Input;
 use minibatch::program::{Graph, Value};
 use minibatch::training::Backend;
 use minibatch::{
-    Activation, Adam, Cpu, Fit, Gpu, Loss, Metric, Predict, Result, Sequential, Verbose,
+    Activation, Adam, Cpu, Evaluate, Fit, Gpu, Loss, Metric, Result, Sequential, Verbose,
 };
 
 const QUANTILE: f64 = 0.9;
@@ -45,15 +45,19 @@ fn main() -> Result<()> {
         Dataset::new(Features::F32(x.clone().into()), &[1], Targets::values(values, 1))
     };
     let line = dataset(y.clone())?;
+    // The share of the targets that are below the prediction.
+    let below = Metric::custom("below", |graph, prediction, target| {
+        graph.map([prediction, target], |[y, target]| (y - target).if_positive(1.0, 0.0))
+    });
     let mut model = Sequential::new(Input::from(1))
         .dense(16, Activation::Tanh)
         .dense(1, Activation::Linear)
-        .compile(Adam::new(0.01), Loss::custom("quantile", quantile), [])
+        .compile(Adam::new(0.01), Loss::custom("quantile", quantile), [below])
         .build(backend()?)?;
     model.fit(&line, Fit::new().epochs(20).verbose(Verbose::Silent))?;
-    let predicted = model.predict(&line, Predict::new())?;
-    let below = y.iter().zip(&predicted).filter(|(y, predicted)| y < predicted).count();
-    println!("{:.1}% of the targets are below the prediction", 100.0 * below as f64 / 2_000.0);
+    let scores = model.evaluate(&line, Evaluate::new())?;
+    let below = scores.value("below").unwrap_or_default();
+    println!("{:.1}% of the targets are below the prediction", 100.0 * below);
 
     let mut model = Sequential::new(Input::from(1))
         .dense(16, Activation::Tanh)

@@ -1,10 +1,12 @@
-//! Layers and losses of users' own: closures over graph values.
+//! Layers, losses and metrics of users' own: closures over graph values.
 
 use minibatch::data::{Dataset, Features, Targets};
 use minibatch::model::{CustomObjects, Initializer, Input};
 use minibatch::program::{Graph, Value};
+use minibatch::training::Backend;
 use minibatch::{
-    Activation, Adam, Cpu, Fit, Gpu, Loss, Model, Predict, Result, Sequential, Verbose,
+    Activation, Adam, Compiled, Cpu, Evaluate, Fit, Gpu, Loss, Metric, Model, Predict, Result,
+    Sequential, Verbose,
 };
 
 const SAMPLES: usize = 70;
@@ -30,11 +32,7 @@ fn squared_error(graph: &mut Graph, prediction: &Value, target: &Value) -> Resul
     graph.map([prediction, target], |[y, target]| (y - target).square())
 }
 
-fn trained(
-    layers: Sequential,
-    loss: Loss,
-    backend: impl Into<minibatch::training::Backend>,
-) -> Model {
+fn trained(layers: Sequential, loss: Loss, backend: impl Into<Backend>) -> Model {
     let layers = layers.dense(OUTPUTS, Activation::Linear);
     let mut model = layers.compile(Adam::new(0.01), loss, []).build(backend).unwrap();
     model.fit(&data(), Fit::new().batch_size(16).epochs(3).verbose(Verbose::Silent)).unwrap();
@@ -86,4 +84,139 @@ fn a_saved_model_asks_for_them_by_their_names() {
     let mut loaded = Model::load_with(&path, &Cpu::new(), &objects).unwrap();
     assert_eq!(loaded.predict(&data(), Predict::new()).unwrap(), predicted);
     loaded.fit(&data(), Fit::new().verbose(Verbose::Silent)).unwrap();
+}
+
+fn absolute_error(graph: &mut Graph, prediction: &Value, target: &Value) -> Result<Value> {
+    graph.map([prediction, target], |[y, target]| (y - target).abs())
+}
+
+/// The same, but one value for each sample.
+fn mean_absolute_error(graph: &mut Graph, prediction: &Value, target: &Value) -> Result<Value> {
+    let errors = absolute_error(graph, prediction, target)?;
+    graph.mean(&errors)
+}
+
+/// A model that reports the mean absolute error as it is built in and by closures.
+fn watched() -> Compiled {
+    let of_elements = || Metric::custom("absolute_error", absolute_error);
+    let of_samples = || Metric::custom("mean_absolute_error", mean_absolute_error);
+    Sequential::new(Input::from(INPUTS))
+        .dense(OUTPUTS, Activation::Tanh)
+        .compile(
+            Adam::new(0.01),
+            Loss::MeanSquaredError,
+            [Metric::MeanAbsoluteError, of_elements(), of_samples()],
+        )
+        .weighted_metrics([Metric::MeanAbsoluteError, of_elements(), of_samples()])
+}
+
+#[test]
+fn metrics_are_those_that_are_built_in_weighted_or_not() {
+    let weights: Vec<f32> = (0..SAMPLES).map(|i| (i % 7) as f32 / 4.0).collect();
+    let gpu = Gpu::new().unwrap();
+    for (backend, tolerance) in [
+        (Backend::CpuInF64, 1e-13),
+        (Backend::from(&Cpu::new()), 1e-6),
+        (Backend::from(&gpu), 1e-6),
+    ] {
+        let mut model = watched().build(backend).unwrap();
+        let check = |scores: &[(String, f64)], prefix: &str| {
+            let value = |name: &str| {
+                let name = format!("{prefix}{name}");
+                scores
+                    .iter()
+                    .find(|(other, _)| *other == name)
+                    .unwrap_or_else(|| panic!("{name}"))
+                    .1
+            };
+            let (plain, weighted) = (value("mae"), value("weighted_mae"));
+            assert!(plain > 0.1 && (plain - weighted).abs() > 1e-3, "{plain} and {weighted}");
+            for name in ["absolute_error", "mean_absolute_error"] {
+                for (own, built_in) in
+                    [(value(name), plain), (value(&format!("weighted_{name}")), weighted)]
+                {
+                    assert!((own - built_in).abs() < tolerance, "{name}: {own}, not {built_in}");
+                }
+            }
+        };
+        // 70 samples in batches of 16 leave a batch of 6.
+        let fit = Fit::new().batch_size(16).epochs(2).sample_weight(weights.clone());
+        let history = model.fit(&data(), fit.validation_split(0.2)).unwrap();
+        let epoch = history.epochs.last().unwrap();
+        check(&epoch.values(), "");
+        check(&epoch.values(), "val_");
+        let evaluate = Evaluate::new().batch_size(16).sample_weight(weights.clone());
+        check(&model.evaluate(&data(), evaluate).unwrap().values(), "");
+    }
+}
+
+#[test]
+fn metrics_leave_training_as_it_is() {
+    let train = |compiled: Compiled| {
+        let mut model = compiled.build(&Cpu::new()).unwrap();
+        model.fit(&data(), Fit::new().batch_size(16).epochs(2)).unwrap();
+        model.weights().unwrap()
+    };
+    let layers = Sequential::new(Input::from(INPUTS)).dense(OUTPUTS, Activation::Tanh);
+    assert_eq!(
+        train(watched()),
+        train(layers.compile(Adam::new(0.01), Loss::MeanSquaredError, []))
+    );
+}
+
+#[test]
+fn metrics_are_saved_by_their_names() {
+    let mut model = watched().build(&Cpu::new()).unwrap();
+    let scores = model.evaluate(&data(), Evaluate::new()).unwrap();
+    let bytes = model.save_bytes().unwrap();
+    let load = |objects: &CustomObjects| Model::load_bytes_with(&bytes, &Cpu::new(), objects);
+
+    let one = CustomObjects::new().metric("absolute_error", absolute_error);
+    let missing = load(&one).unwrap_err().to_string();
+    assert!(missing.contains("have no metric \"mean_absolute_error\""), "{missing}");
+    // A loss of that name is no metric.
+    let wrong_kind = one.clone().loss("mean_absolute_error", mean_absolute_error);
+    assert_eq!(load(&wrong_kind).unwrap_err().to_string(), missing);
+    let both = one.metric("mean_absolute_error", mean_absolute_error);
+    let mut loaded = load(&both).unwrap();
+    assert_eq!(loaded.evaluate(&data(), Evaluate::new()).unwrap(), scores);
+
+    // A model that is restored keeps its own metrics, whatever those of the bytes are.
+    let layers = Sequential::new(Input::from(INPUTS)).dense(OUTPUTS, Activation::Tanh);
+    let own = [Metric::MeanSquaredError];
+    let plain = layers.compile(Adam::new(0.01), Loss::MeanSquaredError, own).seed(5);
+    let mut plain = plain.build(&Cpu::new()).unwrap();
+    plain.restore_bytes(&bytes).unwrap();
+    assert_eq!(plain.weights().unwrap(), model.weights().unwrap());
+    assert_eq!(plain.evaluate(&data(), Evaluate::new()).unwrap().value("absolute_error"), None);
+}
+
+#[test]
+fn class_indices_are_refused_with_what_to_give_instead() {
+    let three = || Sequential::new(Input::from(INPUTS)).dense(OUTPUTS, Activation::Softmax);
+    let metric = |name: &str| [Metric::custom(name, absolute_error)];
+    let build = |loss, metric| {
+        let built = three().compile(Adam::new(0.01), loss, metric).build(&Cpu::new());
+        built.map(|_| ()).unwrap_err().to_string()
+    };
+    let refused = build(Loss::SparseCategoricalCrossentropy, metric("share"));
+    for part in ["Custom(\"share\")", "class indices", "CategoricalCrossentropy", "Targets::values"]
+    {
+        assert!(refused.contains(part), "{refused}");
+    }
+    for taken in ["", "loss", "counts"] {
+        let refused = build(Loss::CATEGORICAL_CROSSENTROPY, metric(taken));
+        assert!(refused.contains(&format!("called {taken:?}")), "{refused}");
+    }
+
+    let loss = Loss::custom("squared_error", squared_error);
+    let mut model = three().compile(Adam::new(0.01), loss, []).build(&Cpu::new()).unwrap();
+    let features = Features::F32(std::sync::Arc::new(vec![0.5; SAMPLES * INPUTS]));
+    let classes = Dataset::new(features, &[INPUTS], vec![1u32; SAMPLES]).unwrap();
+    let refused = model.fit(&classes, Fit::new()).unwrap_err().to_string();
+    for part in
+        ["class indices", "3 floats", "Targets::values", "1 for its class and 0 for the others"]
+    {
+        assert!(refused.contains(part), "{refused}");
+    }
 }

@@ -48,9 +48,11 @@ impl Objective {
 }
 
 impl Compiled {
-    /// The closures of its layers and losses that are the user's own.
+    /// The closures of its layers, losses and metrics that are the user's own, with which a saved
+    /// model is read whose metrics may be others.
     pub(crate) fn custom_objects(&self) -> CustomObjects {
         let mut objects = CustomObjects::new();
+        objects.without_other_metrics = true;
         for layer in self.architecture.layers() {
             if let Layer::Custom(layer) = layer {
                 objects.keep_layer(layer);
@@ -60,15 +62,24 @@ impl Compiled {
             if let Loss::Custom(loss) = &objective.loss {
                 objects.keep_loss(loss);
             }
+            for metric in objective.metrics.iter().chain(&objective.weighted_metrics) {
+                if let Metric::Custom(metric) = metric {
+                    objects.keep_metric(metric);
+                }
+            }
         }
         objects
     }
 
-    /// Gives the layers and losses that were read from a file and are the user's own their closures.
+    /// Gives the layers, losses and metrics that were read from a file and are the user's own their
+    /// closures.
     pub fn supply(&mut self, objects: &CustomObjects) {
         self.architecture.supply(objects);
-        let losses = self.objectives.iter_mut().map(|(_, objective)| &mut objective.loss);
-        losses.for_each(|loss| objects.supply_loss(loss));
+        for (_, objective) in &mut self.objectives {
+            objects.supply_loss(&mut objective.loss);
+            objects.supply_metrics(&mut objective.metrics);
+            objects.supply_metrics(&mut objective.weighted_metrics);
+        }
     }
 }
 

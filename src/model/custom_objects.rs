@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use super::custom_loss::{CustomLoss, Function as LossClosure};
+use super::custom_function::{CustomFunction, Function};
 use super::layer::{CustomLayer, LayerClosure};
 use super::loss::Loss;
+use super::metric::Metric;
 use crate::error::Result;
 use crate::program::{Graph, Value};
 
@@ -15,7 +16,10 @@ use crate::program::{Graph, Value};
 #[derive(Clone, Default)]
 pub struct CustomObjects {
     layers: HashMap<String, LayerClosure>,
-    losses: HashMap<String, LossClosure>,
+    losses: HashMap<String, Function>,
+    metrics: HashMap<String, Function>,
+    /// Whether metrics that are not among these are left out; else the model is refused.
+    pub(crate) without_other_metrics: bool,
 }
 
 impl fmt::Debug for CustomObjects {
@@ -23,7 +27,8 @@ impl fmt::Debug for CustomObjects {
         f.debug_struct("CustomObjects")
             .field("layers", &self.layers.keys())
             .field("losses", &self.losses.keys())
-            .finish()
+            .field("metrics", &self.metrics.keys())
+            .finish_non_exhaustive()
     }
 }
 
@@ -53,14 +58,30 @@ impl CustomObjects {
         self
     }
 
+    /// Adds the closure of the metrics called `name`, of the graph, the prediction and the target.
+    pub fn metric(
+        mut self,
+        name: &str,
+        function: impl Fn(&mut Graph, &Value, &Value) -> Result<Value> + Send + Sync + 'static,
+    ) -> Self {
+        self.metrics.insert(name.to_owned(), Arc::new(function));
+        self
+    }
+
     /// Adds the closure of a layer that has one.
     pub(crate) fn keep_layer(&mut self, layer: &CustomLayer) {
         self.layers.extend(layer.function.clone().map(|function| (layer.custom.clone(), function)));
     }
 
     /// Adds the closure of a loss that has one.
-    pub(crate) fn keep_loss(&mut self, loss: &CustomLoss) {
+    pub(crate) fn keep_loss(&mut self, loss: &CustomFunction) {
         self.losses.extend(loss.function.clone().map(|function| (loss.custom.clone(), function)));
+    }
+
+    /// The same of a metric.
+    pub(crate) fn keep_metric(&mut self, metric: &CustomFunction) {
+        let named = |function| (metric.custom.clone(), function);
+        self.metrics.extend(metric.function.clone().map(named));
     }
 
     /// Gives a layer that was read from a file its closure, if it is among these.
@@ -77,5 +98,16 @@ impl CustomObjects {
         {
             loss.function = Some(Arc::clone(function));
         }
+    }
+
+    /// The same for metrics.
+    pub(crate) fn supply_metrics(&self, metrics: &mut Vec<Metric>) {
+        metrics.retain_mut(|metric| {
+            let Metric::Custom(metric) = metric else { return true };
+            if let Some(function) = self.metrics.get(&metric.custom) {
+                metric.function = Some(Arc::clone(function));
+            }
+            metric.function.is_some() || !self.without_other_metrics
+        });
     }
 }

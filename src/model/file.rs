@@ -152,8 +152,8 @@ impl SavedModel {
     }
 
     /// Reads a model. What is damaged, is not one of ours, or has other tensors than its
-    /// architecture is [refused](Source::refused). Layers and losses of the user's own are taken
-    /// from `objects` by their names.
+    /// architecture is [refused](Source::refused). Layers, losses and metrics of the user's own
+    /// are taken from `objects` by their names.
     pub(crate) fn read(source: Source<'_>, objects: &CustomObjects) -> Result<Self> {
         parse(&source.bytes()?, objects).map_err(|problem| source.refused(problem))
     }

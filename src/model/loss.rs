@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::custom_loss::CustomLoss;
+use super::custom_function::CustomFunction;
 use crate::error::Result;
 use crate::program::{Graph, Value};
 
@@ -41,7 +41,7 @@ pub enum Loss {
         delta: f64,
     },
     /// One of the user's own, see [`Loss::custom`].
-    Custom(CustomLoss),
+    Custom(CustomFunction),
 }
 
 /// What is counted as right.
@@ -61,7 +61,7 @@ impl Loss {
         name: &str,
         function: impl Fn(&mut Graph, &Value, &Value) -> Result<Value> + Send + Sync + 'static,
     ) -> Self {
-        Loss::Custom(CustomLoss::new(name, function))
+        Loss::Custom(CustomFunction::new(name, function))
     }
 
     /// Which of Keras' accuracies goes with it; `None` where nothing is right or wrong.

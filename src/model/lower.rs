@@ -136,7 +136,7 @@ fn join(
 fn push_objective(graph: &mut Graph, of: &Judged<'_>) -> Result<OutputReport> {
     let watched = metric_sums::watched(of);
     watched.iter().try_for_each(|&(_, metric, _)| check_metric(of, metric))?;
-    let looks = |&(_, m, weighted): &metric_sums::Watched| {
+    let looks = |&(_, m, weighted): &metric_sums::Watched<'_>| {
         metric_sums::source(of, m, weighted) == Source::Probabilities
     };
     let predictions = of.value.buffer();

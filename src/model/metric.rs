@@ -2,8 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::custom_function::CustomFunction;
+use crate::error::Result;
+use crate::program::{Graph, Value};
+
 /// A quantity watched during training and evaluation.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Metric {
@@ -46,6 +50,8 @@ pub enum Metric {
     /// [`Scores::confusion_matrices`](crate::training::Scores::confusion_matrices). It has no value
     /// of its own.
     ConfusionMatrix,
+    /// One of the user's own, see [`Metric::custom`].
+    Custom(CustomFunction),
 }
 
 impl Metric {
@@ -60,9 +66,22 @@ impl Metric {
     /// [`Metric::Auc`] with Keras' thresholds.
     pub const AUC: Metric = Metric::Auc { thresholds: 200 };
 
-    /// Its name in scores: that of Keras.
+    /// A metric called `name` that `function` computes of the graph, the prediction and the target,
+    /// in this order: a value for each sample, or one for each element, of which the mean is taken.
+    /// Scores have the mean over the samples.
+    ///
+    /// The prediction is what the model gives: logits, if its last layer is linear. The target has
+    /// as many floats, so a loss of class indices does not go with such a metric.
+    pub fn custom(
+        name: &str,
+        function: impl Fn(&mut Graph, &Value, &Value) -> Result<Value> + Send + Sync + 'static,
+    ) -> Self {
+        Metric::Custom(CustomFunction::new(name, function))
+    }
+
+    /// Its name in scores: that of Keras, or of the user's own.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub fn name(&self) -> &str {
         match self {
             Metric::Accuracy => "accuracy",
             Metric::TopKCategoricalAccuracy { .. } => "top_k_categorical_accuracy",
@@ -73,6 +92,7 @@ impl Metric {
             Metric::Recall { .. } => "recall",
             Metric::Auc { .. } => "auc",
             Metric::ConfusionMatrix => "confusion_matrix",
+            Metric::Custom(metric) => &metric.custom,
         }
     }
 }

@@ -32,14 +32,14 @@ pub(super) struct Predictions {
 }
 
 /// A metric with its name, and whether sample weights count.
-pub(super) type Watched = (String, Metric, bool);
+pub(super) type Watched<'a> = (String, &'a Metric, bool);
 
 /// The metrics of an output.
-pub(super) fn watched(judged: &Judged<'_>) -> Vec<Watched> {
+pub(super) fn watched<'a>(judged: &Judged<'a>) -> Vec<Watched<'a>> {
     let objective = judged.objective;
-    let plain = objective.metrics.iter().map(|metric| (*metric, false));
-    let weighted = objective.weighted_metrics.iter().map(|metric| (*metric, true));
-    let mut watched: Vec<Watched> = Vec::new();
+    let plain = objective.metrics.iter().map(|metric| (metric, false));
+    let weighted = objective.weighted_metrics.iter().map(|metric| (metric, true));
+    let mut watched: Vec<Watched<'_>> = Vec::new();
     for (metric, weighted) in plain.chain(weighted) {
         let taken = |name: &str| watched.iter().any(|(other, ..)| other == name);
         let mut name = metric.name().to_owned();
@@ -58,7 +58,7 @@ pub(super) fn watched(judged: &Judged<'_>) -> Vec<Watched> {
 }
 
 /// What the metric is computed of.
-pub(super) fn source(judged: &Judged<'_>, metric: Metric, weighted: bool) -> Source {
+pub(super) fn source(judged: &Judged<'_>, metric: &Metric, weighted: bool) -> Source {
     match metric {
         Metric::Accuracy if !weighted => Source::Loss,
         Metric::Accuracy if judged.objective.loss.accuracy() == Some(Accuracy::Sample) => {
@@ -66,7 +66,8 @@ pub(super) fn source(judged: &Judged<'_>, metric: Metric, weighted: bool) -> Sou
         }
         Metric::TopKCategoricalAccuracy { .. }
         | Metric::MeanSquaredError
-        | Metric::MeanAbsoluteError => Source::Predictions,
+        | Metric::MeanAbsoluteError
+        | Metric::Custom(_) => Source::Predictions,
         Metric::Accuracy
         | Metric::BinaryAccuracy { .. }
         | Metric::Precision { .. }
@@ -92,13 +93,16 @@ const MOST_CLASSES: usize = 1 << 14;
 ///
 /// # Errors
 /// [`Error::Argument`] saying why not.
-pub(super) fn check(judged: &Judged<'_>, metric: Metric) -> Result<()> {
+pub(super) fn check(judged: &Judged<'_>, metric: &Metric) -> Result<()> {
     let loss = &judged.objective.loss;
     let refuse =
         |why: String| Err(Error::argument("metrics", format!("of {:?}: {why}", judged.name)));
     let classes = matches!(loss, Loss::SparseCategoricalCrossentropy);
     let units = judged.value.columns();
-    match metric {
+    match *metric {
+        Metric::Custom(ref metric) if ["", "loss", "counts"].contains(&metric.custom.as_str()) => {
+            refuse(format!("one is called {metric:?}; give it another name"))
+        }
         Metric::Accuracy if loss.accuracy().is_none() => {
             refuse(format!("Accuracy has no meaning for {loss:?}: nothing is right or wrong"))
         }
@@ -114,11 +118,13 @@ pub(super) fn check(judged: &Judged<'_>, metric: Metric) -> Result<()> {
         | Metric::Precision { .. }
         | Metric::Recall { .. }
         | Metric::Auc { .. }
+        | Metric::Custom(_)
             if classes =>
         {
             refuse(format!(
                 "{metric:?} compares each output with a target of its own; {loss:?} has class \
-                 indices"
+                 indices; take CategoricalCrossentropy, and targets with 1 for a sample's class \
+                 and 0 for the others (Targets::values)"
             ))
         }
         Metric::BinaryAccuracy { threshold }
@@ -152,7 +158,7 @@ pub(super) fn push_metric(
     graph: &mut Graph,
     judged: &Judged<'_>,
     of: Predictions,
-    (name, metric, weighted): Watched,
+    (name, metric, weighted): Watched<'_>,
 ) -> Result<ReportedMetric> {
     let Predictions { predictions, probabilities, sample_weights, counts } = of;
     let targets = judged.targets;
@@ -208,7 +214,7 @@ pub(super) fn push_metric(
         graph.push(operation::TopK { predictions, labels, sample_weights, sums, k, weighted })?;
         Ok(sums)
     };
-    let sums = match metric {
+    let sums = match *metric {
         Metric::Accuracy if source(judged, metric, weighted) == Source::Loss => {
             let answers = match accuracy {
                 Some(Accuracy::Output) => units,
@@ -235,6 +241,14 @@ pub(super) fn push_metric(
         Metric::Precision { threshold } | Metric::Recall { threshold } => {
             Sums::Own(histogram(graph, Thresholds::One(threshold))?)
         }
+        Metric::Custom(ref custom) => {
+            graph.scope(&full_name);
+            let target = judged.target(graph);
+            let value = custom.value("metric", graph, &judged.value, &target)?.buffer();
+            let sums = sums(graph, Rows::Batch, 2)?;
+            graph.push(operation::SampleMetric { value, sample_weights, sums, weighted })?;
+            Sums::Own(sums)
+        }
         Metric::Auc { thresholds } => Sums::Own(histogram(graph, Thresholds::Even(thresholds))?),
         Metric::ConfusionMatrix if units == 1 => {
             Sums::TwoClasses(histogram(graph, Thresholds::One(0.5))?)
@@ -253,5 +267,5 @@ pub(super) fn push_metric(
             Sums::Own(matrix)
         }
     };
-    Ok(ReportedMetric { name, metric, sums })
+    Ok(ReportedMetric { name, metric: metric.clone(), sums })
 }

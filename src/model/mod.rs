@@ -3,7 +3,7 @@
 
 mod check;
 mod compiled;
-mod custom_loss;
+mod custom_function;
 mod custom_objects;
 mod file;
 pub(crate) mod functional;
@@ -24,7 +24,7 @@ mod update;
 
 pub use crate::program::Initializer;
 pub use compiled::{Compiled, Objective};
-pub use custom_loss::CustomLoss;
+pub use custom_function::CustomFunction;
 pub use custom_objects::CustomObjects;
 pub(crate) use file::{SavedModel, Source, parameters};
 pub use file::{Weights, tensors};

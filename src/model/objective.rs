@@ -62,6 +62,11 @@ impl<'a> Judged<'a> {
         };
         Ok(Judged { name, objective, value, activation, targets })
     }
+
+    /// Its targets as a value, of the shape of the prediction; not for class indices.
+    pub(super) fn target(&self, graph: &Graph) -> Value {
+        graph.value_of(self.targets, self.value.shape())
+    }
 }
 
 /// What made a value.
@@ -196,8 +201,8 @@ pub(super) fn push_loss(
 ) -> Result<()> {
     if let Loss::Custom(loss) = &of.objective.loss {
         graph.scope(&format!("{}.loss", of.name));
-        let target = graph.value_of(of.targets, of.value.shape());
-        let value = loss.value(graph, &of.value, &target)?;
+        let target = of.target(graph);
+        let value = loss.value("loss", graph, &of.value, &target)?;
         let (gradient, scale) = (graph.gradient(&value)?, of.objective.loss_weight);
         let value = value.buffer();
         let op =

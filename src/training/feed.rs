@@ -51,12 +51,18 @@ pub(super) fn check_target(buffer: &Buffer, data: &Dataset, column: usize) -> Re
         Some(1) => "1 float a sample (Targets::values)".to_owned(),
         Some(width) => format!("{width} floats a sample (Targets::values)"),
     };
+    let target = data.targets().get(column);
+    let classes = target.is_some_and(|target| matches!(target.targets, Targets::Classes(_)));
+    let instead = match classes && buffer.columns > 1 {
+        true => ", 1 for its class and 0 for the others",
+        false => "",
+    };
     let wrong = |actual: String| Error::Shape {
         what: format!("the targets do not fit the model's loss and outputs ({})", buffer.name),
         actual,
-        expected: describe((buffer.element == Element::Real).then_some(buffer.columns)),
+        expected: describe((buffer.element == Element::Real).then_some(buffer.columns)) + instead,
     };
-    let target = data.targets().get(column).ok_or_else(|| wrong("no targets".into()))?;
+    let target = target.ok_or_else(|| wrong("no targets".into()))?;
     let actual = match target.targets {
         Targets::Classes(_) => None,
         Targets::Values { width, .. } => Some(width),

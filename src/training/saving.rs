@@ -110,7 +110,7 @@ impl Model {
             Self::load_bytes_with_async(bytes, backend, &CustomObjects::new()).await
         }
 
-        /// [`load_bytes`](Self::load_bytes) of a model with layers or losses of the user's own,
+        /// [`load_bytes`](Self::load_bytes) of a model with layers, losses or metrics of one's own,
         /// which are taken from `objects` by the names that the bytes hold: Keras'
         /// `custom_objects`.
         ///

@@ -135,7 +135,7 @@ impl Report {
                         scores.confusion_matrices.push((name, matrix));
                     }
                     Sums::Own(sums) => {
-                        scores.metrics.push((name, value(*metric, metrics.sums(sums))));
+                        scores.metrics.push((name, value(metric, metrics.sums(sums))));
                     }
                 }
             }
@@ -158,7 +158,7 @@ impl Report {
     }
 }
 
-fn value(metric: Metric, sums: &[f64]) -> f64 {
+fn value(metric: &Metric, sums: &[f64]) -> f64 {
     match (metric, sums) {
         (Metric::Precision { .. }, sums) => precision(sums),
         (Metric::Recall { .. }, sums) => recall(sums),

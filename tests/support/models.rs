@@ -217,26 +217,28 @@ fn judged() -> Vec<(String, Compiled)> {
         Metric::RECALL,
         Metric::AUC,
     ];
-    for metric in of_classes {
+    for metric in of_classes.clone() {
         let network = || stack().dense(3, Activation::Softmax);
-        let plain = network().compile(Sgd::default(), SPARSE, [metric]);
+        let name = metric.name().to_owned();
+        let plain = network().compile(Sgd::default(), SPARSE, [metric.clone()]);
         let weighted = network().compile(Sgd::default(), SPARSE, []).weighted_metrics([metric]);
-        models.push((format!("metric_{}", metric.name()), plain));
-        models.push((format!("weighted_{}", metric.name()), weighted));
+        models.push((format!("metric_{name}"), plain));
+        models.push((format!("weighted_{name}"), weighted));
     }
-    for metric in of_values.into_iter().chain([Metric::Accuracy]) {
+    for metric in of_values.iter().cloned().chain([Metric::Accuracy]) {
         let network = || stack().dense(3, Activation::Sigmoid);
-        let binary = Loss::BINARY_CROSSENTROPY;
-        let plain = network().compile(Sgd::default(), binary.clone(), [metric]);
+        let (name, binary) = (metric.name().to_owned(), Loss::BINARY_CROSSENTROPY);
+        let plain = network().compile(Sgd::default(), binary.clone(), [metric.clone()]);
         let weighted = network().compile(Sgd::default(), binary, []).weighted_metrics([metric]);
-        models.push((format!("metric_binary_{}", metric.name()), plain));
-        models.push((format!("weighted_binary_{}", metric.name()), weighted));
+        models.push((format!("metric_binary_{name}"), plain));
+        models.push((format!("weighted_binary_{name}"), weighted));
     }
     let network = stack().dense(3, Activation::Softmax);
-    let all = network.compile(Sgd::default(), SPARSE, of_classes).weighted_metrics(of_classes);
+    let all =
+        network.compile(Sgd::default(), SPARSE, of_classes.clone()).weighted_metrics(of_classes);
     models.push(("metrics_of_classes".into(), all));
     let network = stack().dense(3, Activation::Sigmoid);
-    let all = network.compile(Sgd::default(), Loss::BINARY_CROSSENTROPY, of_values);
+    let all = network.compile(Sgd::default(), Loss::BINARY_CROSSENTROPY, of_values.clone());
     models.push(("metrics_of_values".into(), all.weighted_metrics(of_values)));
     models
 }
