@@ -19,6 +19,7 @@ pub mod noise;
 pub mod normalization;
 pub mod optimizer;
 pub mod parameter;
+mod prelude;
 mod rules;
 mod run;
 mod shapes;

@@ -1,12 +1,7 @@
 //! Two values side by side.
 
 use super::shape::Columns;
-use crate::error::Result;
-use crate::number::Real;
-use crate::operation::contract::{Operation, operation};
-use crate::operation::kernel::{Dispatch, Grid, Target, wgsl};
-use crate::operation::run::Run;
-use crate::operation::shapes::Shapes;
+use crate::operation::prelude::*;
 
 operation! {
     /// `output[B,M+N] = first[B,M]` beside `second[B,N]`.

@@ -1,12 +1,9 @@
 //! Some columns of a value.
 
 use super::shape::Columns;
-use crate::error::{Error, Result};
-use crate::number::Real;
-use crate::operation::contract::{Operation, operation};
-use crate::operation::kernel::{Dispatch, Grid, Target, size, wgsl};
-use crate::operation::run::Run;
-use crate::operation::shapes::Shapes;
+use crate::error::Error;
+use crate::operation::kernel::size;
+use crate::operation::prelude::*;
 
 operation! {
     /// `output[B,N] = input[B, offset .. offset + N]`.

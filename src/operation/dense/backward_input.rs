@@ -1,13 +1,9 @@
 //! The gradient of a dense layer's input.
 
 use super::shape::{DenseShape, WeightShape};
-use crate::error::Result;
-use crate::number::{Matrix, Real};
+use crate::number::Matrix;
 use crate::operation::activation::Elementwise;
-use crate::operation::contract::{Operation, operation};
-use crate::operation::kernel::{Dispatch, Extent, Grid, KernelClass, Target, wgsl};
-use crate::operation::run::Run;
-use crate::operation::shapes::Shapes;
+use crate::operation::prelude::*;
 
 operation! {
     /// `input_gradient[B,I] = (output_gradient[B,U] · weightᵀ[U,I]) ⊙ activation'`, where

@@ -1,12 +1,8 @@
 //! The gradients of a dense layer's parameters.
 
 use super::shape::{DenseShape, WeightShape};
-use crate::error::Result;
-use crate::number::{Matrix, Real};
-use crate::operation::contract::{Operation, operation};
-use crate::operation::kernel::{Dispatch, Extent, Grid, KernelClass, Target, wgsl};
-use crate::operation::run::Run;
-use crate::operation::shapes::Shapes;
+use crate::number::Matrix;
+use crate::operation::prelude::*;
 
 operation! {
     /// `weight_gradient[I,U] = inputᵀ[I,B] · output_gradient[B,U]`,

@@ -1,13 +1,9 @@
 //! A dense layer forward.
 
 use super::shape::{DenseShape, WeightShape};
-use crate::error::Result;
-use crate::number::{Matrix, Real};
+use crate::number::Matrix;
 use crate::operation::activation::Elementwise;
-use crate::operation::contract::{Operation, operation};
-use crate::operation::kernel::{Dispatch, Extent, Grid, KernelClass, Target, wgsl};
-use crate::operation::run::Run;
-use crate::operation::shapes::Shapes;
+use crate::operation::prelude::*;
 
 operation! {
     /// `output[B,U] = activation(input[B,I] · weight[I,U] + bias[U])`.

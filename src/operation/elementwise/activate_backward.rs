@@ -1,12 +1,7 @@
 //! The gradient through an activation.
 
-use crate::error::Result;
-use crate::number::Real;
 use crate::operation::activation::Elementwise;
-use crate::operation::contract::{Operation, operation};
-use crate::operation::kernel::{Dispatch, Grid, RowConstants, Target, wgsl};
-use crate::operation::run::Run;
-use crate::operation::shapes::Shapes;
+use crate::operation::prelude::*;
 
 operation! {
     /// `input_gradient[B,U] = output_gradient[B,U] · activation'`, told from `value[B,U]`: the

@@ -2,12 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::error::Result;
-use crate::number::Real;
-use crate::operation::contract::{Operation, operation};
-use crate::operation::kernel::{Dispatch, Grid, Target, wgsl};
-use crate::operation::run::Run;
-use crate::operation::shapes::Shapes;
+use crate::operation::prelude::*;
 use crate::table::{Element, Rows};
 
 operation! {

@@ -1,14 +1,9 @@
 //! An expression of each value.
 
 use super::text::text;
-use crate::error::{Error, Result};
-use crate::number::Real;
+use crate::error::Error;
 use crate::number::expression::Term;
-use crate::operation::access::{Access, Buffers};
-use crate::operation::contract::Operation;
-use crate::operation::kernel::{Dispatch, Grid, RowConstants, Target, wgsl};
-use crate::operation::run::Run;
-use crate::operation::shapes::Shapes;
+use crate::operation::prelude::*;
 use crate::table::{BufferId, Element, ExpressionId, Rows};
 
 /// `output[B,U] = expression(operands)`, where each operand is `[B,U]`, or `[B,1]`: the same value for

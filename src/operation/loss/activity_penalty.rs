@@ -1,11 +1,6 @@
 //! What the activity regularizer of a layer costs.
 
-use crate::error::Result;
-use crate::number::Real;
-use crate::operation::contract::{Operation, operation};
-use crate::operation::kernel::{Dispatch, Grid, RowConstants, Target, wgsl};
-use crate::operation::run::Run;
-use crate::operation::shapes::Shapes;
+use crate::operation::prelude::*;
 
 operation! {
     /// `loss[B] += l1 · sum over U of |value[B,U]| + l2 · sum over U of value²`.

@@ -2,13 +2,8 @@
 
 use super::function::LossFunction;
 use super::rows::{LossRows, RowLoss};
-use crate::error::Result;
-use crate::number::Real;
 use crate::operation::activation::Elementwise;
-use crate::operation::contract::{Operation, operation};
-use crate::operation::kernel::{Dispatch, Grid, Target, wgsl};
-use crate::operation::run::Run;
-use crate::operation::shapes::Shapes;
+use crate::operation::prelude::*;
 
 operation! {
     /// Adds `weight · mean over U of function(outputs[B,U], targets[B,U])` to `loss[B]`, and to

@@ -1,12 +1,7 @@
 //! A loss that is given for each sample.
 
 use super::rows::{LossRows, RowLoss};
-use crate::error::Result;
-use crate::number::Real;
-use crate::operation::contract::{Operation, operation};
-use crate::operation::kernel::{Dispatch, Grid, Target, wgsl};
-use crate::operation::run::Run;
-use crate::operation::shapes::Shapes;
+use crate::operation::prelude::*;
 use crate::operation::tape::{Differentiable, Rule};
 
 operation! {

@@ -1,13 +1,8 @@
 //! Softmax cross-entropy against class indices.
 
 use super::rows::{LossRows, RowLoss};
-use crate::error::Result;
-use crate::number::Real;
-use crate::operation::contract::{Operation, operation};
-use crate::operation::kernel::{Dispatch, Grid, Target, wgsl};
 use crate::operation::metric::largest;
-use crate::operation::run::Run;
-use crate::operation::shapes::Shapes;
+use crate::operation::prelude::*;
 use crate::operation::softmax::row::softmax_row;
 
 operation! {

@@ -1,11 +1,6 @@
 //! The place of the largest value.
 
-use crate::error::Result;
-use crate::number::Real;
-use crate::operation::contract::{Operation, operation};
-use crate::operation::kernel::{Dispatch, Grid, RowConstants, Target, wgsl};
-use crate::operation::run::Run;
-use crate::operation::shapes::Shapes;
+use crate::operation::prelude::*;
 
 operation! {
     /// `index[B] = argmax over U of input[B,U]`, the first of several largest. NaN is passed

@@ -2,12 +2,8 @@
 
 use super::rows::{MetricConstants, MetricRows};
 use super::thresholds::Thresholds;
-use crate::error::Result;
-use crate::number::Real;
-use crate::operation::contract::{Operation, operation};
-use crate::operation::kernel::{Dispatch, Grid, Target, size, wgsl};
-use crate::operation::run::Run;
-use crate::operation::shapes::Shapes;
+use crate::operation::kernel::size;
+use crate::operation::prelude::*;
 
 operation! {
     /// `sums[B, 2 · bucket + positive] += w` for each of `predictions[B,U]`, where `bucket` is that

@@ -1,12 +1,7 @@
 //! How many samples of each class were taken for which.
 
 use super::rows::{MetricConstants, row_weight};
-use crate::error::Result;
-use crate::number::Real;
-use crate::operation::contract::{Operation, operation};
-use crate::operation::kernel::{Dispatch, Grid, Target, wgsl};
-use crate::operation::run::Run;
-use crate::operation::shapes::Shapes;
+use crate::operation::prelude::*;
 
 operation! {
     /// `matrix[labels[B], predicted[B]] += w` for each sample, in their order, where `w` is the

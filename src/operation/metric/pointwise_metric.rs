@@ -2,12 +2,7 @@
 
 use super::function::MetricFunction;
 use super::rows::{MetricConstants, MetricRows};
-use crate::error::Result;
-use crate::number::Real;
-use crate::operation::contract::{Operation, operation};
-use crate::operation::kernel::{Dispatch, Grid, Target, wgsl};
-use crate::operation::run::Run;
-use crate::operation::shapes::Shapes;
+use crate::operation::prelude::*;
 
 operation! {
     /// `sums[B,0] += w · mean over U of function(predictions[B,U], targets[B,U])`,

@@ -2,12 +2,9 @@
 
 use super::argmax::largest;
 use super::rows::{MetricConstants, MetricRows};
-use crate::error::{Error, Result};
-use crate::number::Real;
-use crate::operation::contract::{Operation, operation};
-use crate::operation::kernel::{Dispatch, Grid, Target, size, wgsl};
-use crate::operation::run::Run;
-use crate::operation::shapes::Shapes;
+use crate::error::Error;
+use crate::operation::kernel::size;
+use crate::operation::prelude::*;
 
 operation! {
     /// `sums[B,0] += w · hit`, `sums[B,1] += w`, where `w` is the sample's weight if `weighted`,

@@ -1,12 +1,7 @@
 //! Dropout.
 
 use super::mask::{Mask, MaskConstants};
-use crate::error::Result;
-use crate::number::Real;
-use crate::operation::contract::{Operation, operation};
-use crate::operation::kernel::{Dispatch, Grid, Target, wgsl};
-use crate::operation::run::Run;
-use crate::operation::shapes::Shapes;
+use crate::operation::prelude::*;
 
 operation! {
     /// `output[B,U] = input[B,U] · mask / (1 - rate)`; the mask is a pure function of the step's

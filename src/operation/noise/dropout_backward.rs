@@ -1,13 +1,8 @@
 //! The gradient through dropout.
 
 use super::mask::{Mask, MaskConstants};
-use crate::error::Result;
-use crate::number::Real;
 use crate::operation::activation::Elementwise;
-use crate::operation::contract::{Operation, operation};
-use crate::operation::kernel::{Dispatch, Grid, Target, wgsl};
-use crate::operation::run::Run;
-use crate::operation::shapes::Shapes;
+use crate::operation::prelude::*;
 
 operation! {
     /// `input_gradient[B,U] = output_gradient[B,U] · mask / (1 - rate) · activation'`, with the mask

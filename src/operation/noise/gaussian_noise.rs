@@ -3,12 +3,8 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::normal::standard_normal;
-use crate::error::Result;
-use crate::number::Real;
-use crate::operation::contract::{Operation, operation};
-use crate::operation::kernel::{Dispatch, Grid, Target, wgsl};
-use crate::operation::run::{RowShape, Run};
-use crate::operation::shapes::Shapes;
+use crate::operation::prelude::*;
+use crate::operation::run::RowShape;
 use crate::random::noise;
 
 operation! {

@@ -1,11 +1,6 @@
 //! Mean and variance of each column over the batch.
 
-use crate::error::Result;
-use crate::number::Real;
-use crate::operation::contract::{Operation, operation};
-use crate::operation::kernel::{Dispatch, Grid, RowConstants, Target, wgsl};
-use crate::operation::run::Run;
-use crate::operation::shapes::Shapes;
+use crate::operation::prelude::*;
 
 operation! {
     /// `mean[U] = sum over B of input[B,U] / B`, `variance[U] = sum over B of (input - mean)² / B`,

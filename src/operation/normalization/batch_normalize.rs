@@ -1,12 +1,7 @@
 //! Batch normalization forward.
 
 use super::moments::{ColumnMoments, Gamma};
-use crate::error::Result;
-use crate::number::Real;
-use crate::operation::contract::{Operation, operation};
-use crate::operation::kernel::{Dispatch, Grid, RowConstants, Target, wgsl};
-use crate::operation::run::Run;
-use crate::operation::shapes::Shapes;
+use crate::operation::prelude::*;
 
 operation! {
     /// `output[B,U] = (input[B,U] - mean[U]) / sqrt(variance[U] + epsilon) · (gamma[U] +

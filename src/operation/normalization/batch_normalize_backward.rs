@@ -2,12 +2,7 @@
 
 use super::moments::ColumnMoments;
 use super::parameter_gradients::parameter_gradients;
-use crate::error::Result;
-use crate::number::Real;
-use crate::operation::contract::{Operation, operation};
-use crate::operation::kernel::{Dispatch, Grid, RowConstants, Target, wgsl};
-use crate::operation::run::Run;
-use crate::operation::shapes::Shapes;
+use crate::operation::prelude::*;
 
 operation! {
     /// `gamma_gradient[U] = sum over B of output_gradient[B,U] · normalized[B,U]`,

@@ -1,13 +1,8 @@
 //! The gradient of a batch normalization's input.
 
 use super::moments::{ColumnMoments, Gamma};
-use crate::error::Result;
-use crate::number::Real;
 use crate::operation::activation::Elementwise;
-use crate::operation::contract::{Operation, operation};
-use crate::operation::kernel::{Dispatch, Grid, RowConstants, Target, wgsl};
-use crate::operation::run::Run;
-use crate::operation::shapes::Shapes;
+use crate::operation::prelude::*;
 
 operation! {
     /// `input_gradient[B,U] = (gamma + gamma_offset) / sqrt(variance + epsilon) · (output_gradient -

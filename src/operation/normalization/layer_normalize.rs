@@ -1,12 +1,7 @@
 //! Layer normalization forward.
 
 use super::moments::{Gamma, sum};
-use crate::error::Result;
-use crate::number::Real;
-use crate::operation::contract::{Operation, operation};
-use crate::operation::kernel::{Dispatch, Grid, RowConstants, Target, wgsl};
-use crate::operation::run::Run;
-use crate::operation::shapes::Shapes;
+use crate::operation::prelude::*;
 
 operation! {
     /// `moments[B,2] = (mean, 1 / sqrt(variance + epsilon))` of each row of `input[B,U]`, the

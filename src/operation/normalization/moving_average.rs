@@ -1,13 +1,8 @@
 //! The moving average of a statistic over the steps.
 
-use bytemuck::{Pod, Zeroable};
+use crate::operation::prelude::*;
 
-use crate::error::Result;
-use crate::number::Real;
-use crate::operation::contract::{Operation, operation};
-use crate::operation::kernel::{Dispatch, Grid, Target, wgsl};
-use crate::operation::run::Run;
-use crate::operation::shapes::Shapes;
+use bytemuck::{Pod, Zeroable};
 
 operation! {
     /// `average[U] = average · momentum + value[U] · (1 - momentum)`.

@@ -1,11 +1,7 @@
 //! Clipping of a gradient by its norm, or by that of all gradients.
 
-use crate::error::Result;
-use crate::number::Real;
-use crate::operation::contract::{Operation, operation};
-use crate::operation::kernel::{Dispatch, Grid, ParameterConstants, Target, wgsl};
-use crate::operation::run::Run;
-use crate::operation::shapes::Shapes;
+use crate::operation::kernel::ParameterConstants;
+use crate::operation::prelude::*;
 
 operation! {
     /// `gradient *= limit / max(norm, limit)`; `squared_norm[1]` holds the square of the norm.

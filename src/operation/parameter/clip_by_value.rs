@@ -1,11 +1,7 @@
 //! Clipping of each value of a gradient.
 
-use crate::error::Result;
-use crate::number::Real;
-use crate::operation::contract::{Operation, operation};
-use crate::operation::kernel::{Dispatch, Grid, ParameterConstants, Target, wgsl};
-use crate::operation::run::Run;
-use crate::operation::shapes::Shapes;
+use crate::operation::kernel::ParameterConstants;
+use crate::operation::prelude::*;
 
 operation! {
     /// Moves each value of the gradient into `[-limit, limit]`.

@@ -1,11 +1,7 @@
 //! What a weight's regularizer costs.
 
-use crate::error::Result;
-use crate::number::Real;
-use crate::operation::contract::{Operation, operation};
-use crate::operation::kernel::{Dispatch, Grid, ParameterConstants, Target, wgsl};
-use crate::operation::run::Run;
-use crate::operation::shapes::Shapes;
+use crate::operation::kernel::ParameterConstants;
+use crate::operation::prelude::*;
 
 operation! {
     /// `(l1 · sum |weight| + l2 · sum weight²) · live rows`, added to one slot of `penalty`. The

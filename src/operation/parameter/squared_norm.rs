@@ -1,13 +1,8 @@
 //! The norm of one gradient, or of several.
 
-use bytemuck::{Pod, Zeroable};
+use crate::operation::prelude::*;
 
-use crate::error::Result;
-use crate::number::Real;
-use crate::operation::contract::{Operation, operation};
-use crate::operation::kernel::{Dispatch, Grid, Target, wgsl};
-use crate::operation::run::Run;
-use crate::operation::shapes::Shapes;
+use bytemuck::{Pod, Zeroable};
 
 operation! {
     /// `sum[1] += sum of squares of gradient`; `sum` begins at 0 if this gradient is the first.

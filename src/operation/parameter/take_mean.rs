@@ -1,11 +1,8 @@
 //! The mean of accumulated gradients.
 
-use crate::error::{Error, Result};
-use crate::number::Real;
-use crate::operation::contract::{Operation, operation};
-use crate::operation::kernel::{Dispatch, Grid, ParameterConstants, Target, wgsl};
-use crate::operation::run::Run;
-use crate::operation::shapes::Shapes;
+use crate::error::Error;
+use crate::operation::kernel::ParameterConstants;
+use crate::operation::prelude::*;
 
 operation! {
     /// `gradients = accumulated / steps`, then `accumulated = 0`, over the whole flat arenas.

@@ -1,11 +1,6 @@
 //! The gradient through softmax.
 
-use crate::error::Result;
-use crate::number::Real;
-use crate::operation::contract::{Operation, operation};
-use crate::operation::kernel::{Dispatch, Grid, RowConstants, Target, wgsl};
-use crate::operation::run::Run;
-use crate::operation::shapes::Shapes;
+use crate::operation::prelude::*;
 
 operation! {
     /// `input_gradient[B,U] = value · (output_gradient - sum over U of output_gradient · value)`,

@@ -1,12 +1,7 @@
 //! Softmax.
 
 use super::row::softmax_row;
-use crate::error::Result;
-use crate::number::Real;
-use crate::operation::contract::{Operation, operation};
-use crate::operation::kernel::{Dispatch, Grid, RowConstants, Target, wgsl};
-use crate::operation::run::Run;
-use crate::operation::shapes::Shapes;
+use crate::operation::prelude::*;
 
 operation! {
     /// `output[B,U] = exp(input[B,U]) / sum over U of exp(input[B,U])`, row by row.
