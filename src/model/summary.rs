@@ -127,7 +127,7 @@ fn size(bytes: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::Activation;
+    use crate::operation::activation::Activation;
     use crate::model::{Dense, Input, Sequential};
 
     #[test]
