@@ -127,8 +127,8 @@ fn size(bytes: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::operation::activation::Activation;
     use crate::model::{Dense, Input, Sequential};
+    use crate::operation::activation::Activation;
 
     #[test]
     fn the_table_counts_what_keras_counts() {
