@@ -30,10 +30,7 @@ pub(crate) use file::{SavedModel, Source, parameters};
 pub use file::{Weights, tensors};
 pub use functional::{Functional, Node, NodeKind, Output, Tensor};
 pub use input::{Input, InputType};
-pub use layer::{
-    ActivationLayer, BatchNormalization, CustomLayer, Dense, Dropout, Flatten, GaussianNoise,
-    Layer, LayerNormalization, Normalization, Rescaling,
-};
+pub use layer::*;
 pub use lower::lower;
 pub(crate) use lower::{Lowered, lowered};
 pub use optimizer::{Adagrad, Adam, Clip, EpsilonRule, Optimizer, RmsProp, Sgd};
