@@ -77,8 +77,10 @@ fn broken_kernels_are_caught() {
 #[test]
 fn every_operation_has_mistakes_to_catch() {
     let forms = parity::forms();
+    // Rows beyond the live ones say nothing of what is computed.
+    let own = |mutation: &Mutation| mutation.what != "rows beyond the live ones written";
     let tried: HashSet<&str> =
-        forms.iter().filter(|form| !form.mutations.is_empty()).map(Form::operation).collect();
+        forms.iter().filter(|form| form.mutations.iter().any(own)).map(Form::operation).collect();
     let missing: Vec<_> = Op::NAMES.iter().filter(|name| !tried.contains(*name)).collect();
     assert!(missing.is_empty(), "no mistake is listed for {missing:?}");
 }

@@ -105,6 +105,30 @@ fn merges_and_noise_keep_a_nan() {
 }
 
 #[test]
+fn activations_keep_a_nan() {
+    for &activation in Elementwise::ALL {
+        assert_shows(
+            |_, id| {
+                let (input, output) = (id("input"), id("output"));
+                Op::Activate(operation::Activate { input, output, activation })
+            },
+            "input",
+        );
+        assert_shows(
+            |_, id| {
+                Op::ActivateBackward(operation::ActivateBackward {
+                    output_gradient: id("output_gradient"),
+                    value: id("value"),
+                    input_gradient: id("input_gradient"),
+                    activation,
+                })
+            },
+            "output_gradient",
+        );
+    }
+}
+
+#[test]
 fn normalizations_keep_a_nan() {
     let (epsilon, gamma_offset) = (1e-3, 0.0);
     let activation = Elementwise::Linear;

@@ -41,6 +41,8 @@ pub use noise::*;
 pub use normalization::*;
 pub use optimizer::*;
 pub use parameter::*;
+#[cfg(test)]
+pub(crate) use rules::reversed;
 pub use rules::{Direction, direction, reverse};
 pub use run::{RowShape, Run};
 pub use shapes::Shapes;

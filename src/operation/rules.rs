@@ -29,6 +29,18 @@ macro_rules! collect {
             }
         }
 
+        /// The names of the operations that gradients pass.
+        #[cfg(test)]
+        pub fn reversed() -> Vec<&'static str> {
+            fn name<O: Differentiable>() -> Option<&'static str> {
+                match O::RULE {
+                    Rule::Reverse(_) => Some(O::NAME),
+                    Rule::Begins(_) | Rule::Stops(_) => None,
+                }
+            }
+            [$(name::<super::$name>()),+].into_iter().flatten().collect()
+        }
+
         /// Pushes the backward operations of `op`.
         ///
         /// # Errors

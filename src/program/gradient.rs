@@ -90,18 +90,18 @@ fn push_zeros(tape: &mut Tape, parameter: BufferId) -> Result<BufferId> {
 
 #[cfg(test)]
 mod tests {
-    use crate::operation::Run;
     use crate::operation::activation::Elementwise;
+    use crate::operation::{Op, Run, reversed};
     use crate::program::testing::{dense, judge};
-    use crate::program::{Graph, Options, Pass, Role, Step, Value, compile};
+    use crate::program::{Affine, Graph, Options, Pass, Role, Step, Value, compile};
     use crate::random::{Random, Stream};
     use crate::table::Memory;
 
     const ROWS: usize = 3;
 
     /// Compares the gradients of a model, `rest` of a dense layer's results, with the differences of
-    /// its loss.
-    fn assert_slopes(rest: impl FnOnce(&mut Graph, &Value) -> Value) {
+    /// its loss. Returns the names of its operations.
+    fn assert_slopes(rest: impl FnOnce(&mut Graph, &Value) -> Value) -> Vec<&'static str> {
         let mut graph = Graph::new();
         let x = graph.input("x", &[4]).unwrap();
         let sums = dense(&mut graph, "first", &x);
@@ -150,6 +150,34 @@ mod tests {
             }
             memory.write(table, id, &values).unwrap();
         }
+        program.ops(Pass::Train).iter().map(Op::name).collect()
+    }
+
+    /// The list of operations is the truth here: a rule that no model of these has is compared with
+    /// nothing.
+    #[test]
+    fn the_gradient_rule_of_every_operation_gives_slopes() {
+        type Rest = fn(&mut Graph, &Value) -> crate::Result<Value>;
+        let models: [Rest; 11] = [
+            |graph, hidden| graph.activate(hidden, Elementwise::Gelu),
+            |graph, hidden| graph.softmax(hidden),
+            |graph, hidden| graph.add(hidden, hidden),
+            |graph, hidden| graph.concatenate(hidden, hidden),
+            |graph, hidden| graph.slice(hidden, 1..3),
+            |graph, hidden| graph.map([hidden], |[x]| x.clone() * x),
+            |graph, hidden| graph.mean(hidden),
+            |graph, hidden| graph.dropout(hidden, 0.25),
+            |graph, hidden| graph.gaussian_noise(hidden, 0.5),
+            |graph, hidden| {
+                let moving = [graph.constant("a", 4, 0.0)?, graph.constant("b", 4, 0.0)?];
+                graph.batch_normalize(hidden, Affine::default(), moving.each_ref(), 0.9, 0.5)
+            },
+            |graph, hidden| graph.layer_normalize(hidden, Affine::default(), 0.5),
+        ];
+        let ops: Vec<&str> =
+            models.into_iter().flat_map(|rest| assert_slopes(|g, x| rest(g, x).unwrap())).collect();
+        let missing: Vec<_> = reversed().into_iter().filter(|name| !ops.contains(name)).collect();
+        assert!(missing.is_empty(), "no model here has {missing:?}");
     }
 
     #[test]

@@ -37,23 +37,11 @@ impl Forward for ActivationLayer {
     }
 }
 
-/// Whether its constant is in its range. With a slope below 0 the result would not tell the
-/// derivative.
+/// Whether its constant, if it has one, is in its range. With a slope below 0 the result would not tell
+/// the derivative.
 pub(super) fn check_activation(activation: Activation) -> Result<()> {
-    match activation {
-        Activation::LeakyRelu { negative_slope } => {
-            check_not_negative("negative_slope", negative_slope)
-        }
-        Activation::Elu { alpha } => check_not_negative("alpha", alpha),
-        Activation::Linear
-        | Activation::Relu
-        | Activation::Selu
-        | Activation::Gelu
-        | Activation::GeluTanh
-        | Activation::Silu
-        | Activation::Sigmoid
-        | Activation::Tanh
-        | Activation::Softplus
-        | Activation::Softmax => Ok(()),
+    match activation.constant() {
+        Some((name, value)) => check_not_negative(name, value),
+        None => Ok(()),
     }
 }

@@ -58,6 +58,16 @@ macro_rules! activations {
             }
         }
 
+        impl From<Elementwise> for Activation {
+            fn from(activation: Elementwise) -> Self {
+                match activation {
+                    $(Elementwise::$name $({ $constant })? => {
+                        Activation::$name $({ $constant })?
+                    })+
+                }
+            }
+        }
+
         impl Elementwise {
             /// Each of them, with Keras' constants.
             pub const ALL: &[Elementwise] =
@@ -561,6 +571,26 @@ mod tests {
                 let off = (actual - y).abs();
                 assert!(off < 1e-14, "{activation:?}({x}) is {actual}, expected {y}");
             }
+        }
+    }
+
+    /// A function without mistakes has a parity test that nothing shows to work; of its two texts each
+    /// counts.
+    #[test]
+    fn every_function_and_every_derivative_has_mistakes_to_catch() {
+        for &activation in Elementwise::ALL {
+            let [function, derivative] = activation.mutations();
+            assert!(!function.is_empty(), "no mistake in {activation:?} is listed");
+            assert!(!derivative.is_empty(), "none in the derivative of {activation:?} is listed");
+        }
+    }
+
+    #[test]
+    fn the_names_are_those_in_a_model_file() {
+        for &activation in Elementwise::ALL {
+            let saved = serde_json::to_value(Activation::from(activation)).unwrap();
+            let name = saved.as_str().or_else(|| saved.as_object()?.keys().next().map(|k| &**k));
+            assert_eq!(name, Some(activation.name()), "{activation:?}");
         }
     }
 
