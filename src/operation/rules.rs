@@ -31,7 +31,7 @@ macro_rules! collect {
 
         /// The names of the operations that gradients pass.
         #[cfg(test)]
-        pub fn reversed() -> Vec<&'static str> {
+        pub(crate) fn reversed() -> Vec<&'static str> {
             fn name<O: Differentiable>() -> Option<&'static str> {
                 match O::RULE {
                     Rule::Reverse(_) => Some(O::NAME),
