@@ -245,10 +245,11 @@ impl Form {
         };
         let &Sizes { rows, inputs, units } = sizes;
         // As in shared/step.wgsl and shared/dense.wgsl; what these kernels do not read is 0.
-        let step = [rows as u32, 1, 0, (1.0 / rows as f32).to_bits(), 0, 0, 0, 0];
+        let inverse_rows = (1.0 / rows as f32).to_bits();
+        let step = [rows as u32, 1, 0, inverse_rows, 0, 0, 0, 0, 0, inverse_rows, 0, 0];
         let shape = [inputs as u32, units as u32, 1f32.to_bits(), 0, 0, 0, 0, 0];
-        let mut buffers: Vec<_> = [step, shape]
-            .map(|words| init(bytemuck::cast_slice(&words), wgpu::BufferUsages::UNIFORM))
+        let mut buffers: Vec<_> = [&step[..], &shape]
+            .map(|words| init(bytemuck::cast_slice(words), wgpu::BufferUsages::UNIFORM))
             .into();
         buffers.extend(product.buffers.iter().map(|(values, length)| {
             let mut values = values.clone();
