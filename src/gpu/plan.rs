@@ -17,11 +17,9 @@ pub(crate) fn plan(program: &Program, ops: &[Op], class: KernelClass) -> Result<
     let mut conversions = conversions(ops);
     conversions.retain(|id, _| program.outputs().iter().all(|(_, output)| output != id));
     let target = Target { table: program.table(), class, conversions: &conversions };
-    let converted = |op: &&Op| match op {
-        Op::Convert(convert) => !conversions.contains_key(&convert.output),
-        _ => true,
-    };
-    ops.iter().filter(converted).map(|op| op.dispatch(&target)).collect()
+    let absorbed =
+        |op: &Op| matches!(op, Op::Convert(convert) if conversions.contains_key(&convert.output));
+    ops.iter().filter(|op| !absorbed(op)).map(|op| op.dispatch(&target)).collect()
 }
 
 /// Conversions that need no dispatch, by their output: `(input, scale)`.

@@ -122,7 +122,7 @@ fn described(program: &Program, roles: &[Role]) -> Vec<(String, Vec<usize>)> {
     let named = buffers.map(|(_, buffer)| {
         let shape = match buffer.rows {
             Rows::One => vec![buffer.columns],
-            _ => vec![buffer.live_rows(0), buffer.columns],
+            Rows::Batch | Rows::Fixed(_) => vec![buffer.live_rows(0), buffer.columns],
         };
         (buffer.name.clone(), shape)
     });

@@ -146,7 +146,16 @@ pub(super) fn check(judged: &Judged<'_>, metric: &Metric) -> Result<()> {
         Metric::ConfusionMatrix if loss.accuracy().is_none() => {
             refuse(format!("{metric:?} has no meaning for {loss:?}: there are no classes"))
         }
-        _ => Ok(()),
+        Metric::Accuracy
+        | Metric::TopKCategoricalAccuracy { .. }
+        | Metric::MeanSquaredError
+        | Metric::MeanAbsoluteError
+        | Metric::BinaryAccuracy { .. }
+        | Metric::Precision { .. }
+        | Metric::Recall { .. }
+        | Metric::Auc { .. }
+        | Metric::ConfusionMatrix
+        | Metric::Custom(_) => Ok(()),
     }
 }
 

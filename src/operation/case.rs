@@ -115,10 +115,7 @@ impl Form {
     }
 
     /// Adds mistakes that must be noticed, whatever the class of the kernels: `(what, from, to)`.
-    pub fn mutations<'a>(
-        mut self,
-        mutations: impl IntoIterator<Item = &'a (&'static str, &'static str, &'static str)>,
-    ) -> Self {
+    pub fn mutations<'a>(mut self, mutations: impl IntoIterator<Item = &'a Mistake>) -> Self {
         let all = mutations.into_iter();
         self.mutations.extend(all.map(|&(what, from, to)| Mutation {
             class: None,
@@ -133,7 +130,7 @@ impl Form {
     pub fn mutations_of<'a>(
         mut self,
         class: KernelClass,
-        mutations: impl IntoIterator<Item = &'a (&'static str, &'static str, &'static str)>,
+        mutations: impl IntoIterator<Item = &'a Mistake>,
     ) -> Self {
         let all = mutations.into_iter();
         let class = Some(class);
@@ -166,12 +163,27 @@ pub struct Mutation {
     pub to: &'static str,
 }
 
+/// A mistake that must be noticed: what it is, a text of the kernel, and what stands there instead.
+pub type Mistake = (&'static str, &'static str, &'static str);
+
 /// What every kernel over the elements of live rows must not do.
-pub const ROWS_BEYOND: (&str, &str, &str) = (
+pub const ROWS_BEYOND: Mistake = (
     "rows beyond the live ones written",
     "index >= step.live_rows * row_quads()",
     "index >= 2u * step.live_rows * row_quads()",
 );
+
+/// Gives a form for each activation the mistakes that must be noticed: `mistakes` to the linear one
+/// alone, as the others share its text, and a lost derivative to one that has a derivative to lose.
+pub fn with_mistakes(form: Form, activation: Elementwise, mistakes: &[Mistake]) -> Form {
+    if activation == Elementwise::Linear {
+        form.mutations(mistakes)
+    } else if activation == Elementwise::Sigmoid {
+        form.mutations(&[("no derivative", "* activation_derivative(x)", "")])
+    } else {
+        form
+    }
+}
 
 /// The forms in which the parity suite tries an operation.
 pub trait Cases: Buffers {

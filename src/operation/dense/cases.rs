@@ -4,12 +4,10 @@ use super::{DenseBackwardInput, DenseBackwardWeights, DenseForward};
 use crate::error::Result;
 use crate::number::{Matrix, Real, bounds};
 use crate::operation::activation::Elementwise;
-use crate::operation::case::{Case, Cases, Form, Values, results_of};
+use crate::operation::case::{Case, Cases, Form, Mistake, Values, results_of};
 use crate::operation::elementwise::Convert;
 use crate::operation::kernel::KernelClass::{Register, Subgroup, Tiled};
 use crate::table::{BufferId, Element, Role, Rows, Table};
-
-type Mistake = (&'static str, &'static str, &'static str);
 
 const NOT_ZEROED: &str = "sums that do not begin at zero";
 const NO_BARRIER: Mistake = ("no barrier", "workgroupBarrier();", "");

@@ -8,17 +8,14 @@ use crate::error::Result;
 use crate::number::approximate::Approximate;
 use crate::number::bounds::{self, Softmax};
 use crate::operation::activation::Elementwise;
-use crate::operation::case::{self, Case, Cases, Form, Values, logits, results_of};
+use crate::operation::case::{self, Case, Cases, Form, Mistake, Values, logits, results_of};
 use crate::table::{BufferId, Element, Role, Rows};
-
-type Mistake = (&'static str, &'static str, &'static str);
 
 const SMOOTHING: f64 = 0.125;
 const SCALE: f64 = 0.625;
 const L1: f64 = 0.375;
 const L2: f64 = 0.0625;
 
-const NO_DERIVATIVE: Mistake = ("no derivative", "* activation_derivative(x)", "");
 const ROWS_BEYOND: Mistake =
     ("rows beyond the live ones written", "row >= step.live_rows", "false");
 /// Mistakes that every loss can make.
@@ -61,21 +58,18 @@ impl Cases for ActivityPenalty {
 
 impl Cases for ActivityPenaltyGradient {
     fn forms() -> Vec<Form> {
+        let mistakes = [
+            ("not by the rows", "* step.inverse_rows", ""),
+            ("no sign", "sign(x)", "x"),
+            ("half the slope", "2.0 * shape.l2", "shape.l2"),
+            ("padding that is not zero", "% row_quads(), 0.0)", "% row_quads(), 1.0)"),
+            case::ROWS_BEYOND,
+        ];
         let form = |activation: Elementwise| {
             let form = Form::new::<Self>(activation.name(), move |shape, seed| {
                 activity_penalty_gradient(shape, activation, Values::new(seed))
             });
-            match activation {
-                Elementwise::Linear => form.mutations(&[
-                    ("not by the rows", "* step.inverse_rows", ""),
-                    ("no sign", "sign(x)", "x"),
-                    ("half the slope", "2.0 * shape.l2", "shape.l2"),
-                    ("padding that is not zero", "% row_quads(), 0.0)", "% row_quads(), 1.0)"),
-                    case::ROWS_BEYOND,
-                ]),
-                Elementwise::Sigmoid => form.mutations(&[NO_DERIVATIVE]),
-                _ => form,
-            }
+            case::with_mistakes(form, activation, &mistakes)
         };
         Elementwise::fused().map(form).collect()
     }

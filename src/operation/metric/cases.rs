@@ -7,10 +7,8 @@ use super::{
 use crate::error::Result;
 use crate::number::bounds;
 use crate::operation::Op;
-use crate::operation::case::{Case, Cases, Form, Values, logits};
+use crate::operation::case::{Case, Cases, Form, Mistake, Values, logits};
 use crate::table::{BufferId, Element, Role, Rows, Table};
-
-type Mistake = (&'static str, &'static str, &'static str);
 
 const THRESHOLD: f64 = 0.3;
 /// Rows beyond the live ones that integers are filled for.

@@ -7,10 +7,10 @@ use super::{
 use crate::error::Result;
 use crate::number::approximate::Approximate;
 use crate::operation::activation::Elementwise;
-use crate::operation::case::{Case, Cases, Form, ROWS_BEYOND, Values, results_of};
+use crate::operation::case::{
+    Case, Cases, Form, Mistake, ROWS_BEYOND, Values, results_of, with_mistakes,
+};
 use crate::table::{BufferId, Element, Role, Rows, Table};
-
-type Mistake = (&'static str, &'static str, &'static str);
 
 /// Mistakes in `shared/column_sum.wgsl` and in the loops over rows around it.
 const COLUMN_SUM: [Mistake; 6] = [
@@ -40,7 +40,6 @@ const NO_EPSILON: Mistake = ("no epsilon", "variance[quad] + shape.epsilon", "va
 const NO_MEAN: Mistake = ("no mean taken off", "input[index] - mean[quad]", "input[index]");
 const NO_OFFSET: Mistake = ("no offset", "gamma[quad] + shape.gamma_offset", "gamma[quad]");
 const NO_BETA: Mistake = ("no beta", "+ beta[quad]", "");
-const NO_DERIVATIVE: Mistake = ("no derivative", "* activation_derivative(x)", "");
 const PADDING: Mistake = ("padding that is not zero", "quad, 0.0)", "quad, 1.0)");
 
 impl Cases for BatchMoments {
@@ -218,17 +217,6 @@ impl Cases for LayerNormalizeBackwardInput {
             with_mistakes(form, activation, &mistakes)
         };
         Elementwise::fused().map(form).collect()
-    }
-}
-
-/// Adds `mistakes` to the form without an activation, and a lost derivative to one with another.
-fn with_mistakes(form: Form, activation: Elementwise, mistakes: &[Mistake]) -> Form {
-    if activation == Elementwise::Linear {
-        form.mutations(mistakes)
-    } else if activation == Elementwise::Sigmoid {
-        form.mutations(&[NO_DERIVATIVE])
-    } else {
-        form
     }
 }
 

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::{AdagradUpdate, AdamRule, AdamUpdate, AmsGradUpdate, RmsPropUpdate, SgdUpdate};
 use crate::error::Result;
 use crate::number::bounds;
-use crate::operation::case::{Case, Cases, Form, Values};
+use crate::operation::case::{Case, Cases, Form, Mistake, Values};
 use crate::operation::list::Op;
 use crate::table::{BufferId, Role, Rows, Step};
 
@@ -16,8 +16,6 @@ const RHO: f64 = 0.9;
 const MOMENTUM: f64 = 0.75;
 const EPSILON: f64 = 1e-7;
 const RULE: AdamRule = AdamRule { beta_1: BETA_1, beta_2: BETA_2, epsilon: EPSILON };
-
-type Mistake = (&'static str, &'static str, &'static str);
 
 const LEFT_OUT: Mistake =
     ("the last parameters left out", "constants.length / 4u", "(constants.length / 4u - 16u)");
