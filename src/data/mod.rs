@@ -13,6 +13,7 @@ mod source;
 
 pub use batch::{Batch, Sample};
 pub use column::{Features, InputColumn, TargetColumn, Targets};
+pub(crate) use dataset::class_of;
 pub use dataset::{Dataset, TrainTest};
 pub use digits::{synthetic_digits, synthetic_digits_split};
 pub use fields::{Element, Field, Fields, Part};
@@ -20,4 +21,4 @@ pub use idx::{IdxArray, read_idx, read_idx_dir, read_idx_pair, write_idx};
 pub use order::{BatchOrder, Shuffle};
 pub use samples::{Row, Samples, SparseRows, Values};
 pub(crate) use source::SourceKind;
-pub use source::{Length, Pass, RandomAccess, Source, SourceBatches, Streaming, Visit};
+pub use source::{Length, RandomAccess, Source, SourceBatches, StreamPass, Streaming, Visit};

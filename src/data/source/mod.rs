@@ -6,9 +6,10 @@ mod contract;
 mod generator;
 mod in_memory;
 mod in_order;
+mod slice;
 
 pub use any::Source;
 pub(crate) use any::SourceKind;
 pub use batches::SourceBatches;
-pub use contract::{Pass, RandomAccess, Streaming, Visit};
+pub use contract::{RandomAccess, StreamPass, Streaming, Visit};
 pub use generator::Length;
