@@ -7,6 +7,7 @@ mod dataset;
 mod digits;
 mod idx;
 mod order;
+mod permutation;
 
 pub use batch::{Batch, Sample};
 pub use column::{Features, InputColumn, TargetColumn, Targets};
@@ -14,3 +15,4 @@ pub use dataset::{Dataset, TrainTest};
 pub use digits::{synthetic_digits, synthetic_digits_split};
 pub use idx::{IdxArray, read_idx, read_idx_dir, read_idx_pair, write_idx};
 pub use order::{BatchOrder, Shuffle};
+pub use permutation::Permutation;

@@ -76,6 +76,7 @@ impl Run<'_> {
         let mut group_outputs = no_outputs.clone();
         let learning_rate = self.session.learning_rate();
         let mut ran = Ran { samples: 0, learning_rate, outputs: no_outputs.clone() };
+        let mut indices = Vec::with_capacity(order.batch_len(start));
         for index in start..end {
             if index == start || index.is_multiple_of(group_size) {
                 let step = index + 1;
@@ -88,7 +89,8 @@ impl Run<'_> {
             }
             yield_now().await;
             ran.learning_rate = self.session.learning_rate();
-            let batch = Batch { data, indices: order.batch(index) };
+            order.batch_into(index, &mut indices);
+            let batch = Batch { data, indices: &indices };
             match purpose {
                 Purpose::Train { .. } | Purpose::Evaluate => {
                     self.session.run(purpose.pass(), batch).await?;
