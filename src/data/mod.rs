@@ -6,7 +6,7 @@ mod column;
 mod dataset;
 mod digits;
 mod fields;
-mod idx;
+mod format;
 mod order;
 mod permutation;
 mod samples;
@@ -18,7 +18,9 @@ pub(crate) use dataset::class_of;
 pub use dataset::{Dataset, TrainTest};
 pub use digits::{synthetic_digits, synthetic_digits_split};
 pub use fields::{Element, Field, Fields, Part};
-pub use idx::{IdxArray, read_idx, read_idx_dir, read_idx_pair, write_idx};
+pub use format::{
+    IdxArray, StoredArray, StoredArrays, read_idx, read_idx_dir, read_idx_pair, write_idx,
+};
 pub use order::{BatchOrder, Shuffle};
 pub use permutation::Permutation;
 pub use samples::{Row, Samples, SparseRows, Values};
