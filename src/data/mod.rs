@@ -1,11 +1,13 @@
 //! Where batches come from: sources of samples and their adaptors, formats, and the order in which
 //! an epoch visits the samples. Knows no model and no GPU.
 
+mod adaptor;
 mod batch;
 mod column;
 mod dataset;
 mod digits;
 mod fields;
+mod file;
 mod format;
 mod order;
 mod permutation;

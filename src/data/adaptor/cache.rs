@@ -2,12 +2,12 @@
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use super::concat::refuse_batches;
 use crate::data::fields::Fields;
-use crate::data::read_at::read_exact_at;
+use crate::data::file::PositionedFile;
 use crate::data::samples::{Row, Samples, Values};
 use crate::data::source::{RandomAccess, Source, Visit};
 use crate::error::{Error, Result};
@@ -58,9 +58,8 @@ impl Source {
         })?;
         output.flush().map_err(Error::io("write", path))?;
         drop(output);
-        let file = File::open(path).map_err(Error::io("open", path))?;
-        let path = path.to_owned();
-        Ok(self.with_kind_of(Source::new(InFile { file, path, fields, row, len })))
+        let file = PositionedFile::open(path)?;
+        Ok(self.with_kind_of(Source::new(InFile { file, fields, row, len })))
     }
 
     fn read_to_the_end(
@@ -101,8 +100,7 @@ impl RandomAccess for InMemory {
 
 #[derive(Debug)]
 struct InFile {
-    file: File,
-    path: PathBuf,
+    file: Arc<PositionedFile>,
     fields: Arc<Fields>,
     /// Bytes of a sample.
     row: usize,
@@ -121,7 +119,8 @@ impl RandomAccess for InFile {
     fn read(&self, index: usize, _: &Visit, into: &mut Samples) -> Result<()> {
         let mut row = vec![0; self.row];
         let start = index as u64 * self.row as u64;
-        read_exact_at(&self.file, &mut row, start).map_err(Error::io("read", &self.path))?;
+        let read = self.file.read_exact_at(&mut row, start);
+        read.map_err(Error::io("read", self.file.path()))?;
         let mut rest = row.as_slice();
         for ((_, field), values) in self.fields.columns().zip(into.columns_mut()) {
             let bytes = field.width() * field.element.size();
@@ -133,6 +132,6 @@ impl RandomAccess for InFile {
     }
 
     fn place(&self, index: usize) -> String {
-        format!("{}, sample {index}", self.path.display())
+        format!("{}, sample {index}", self.file.path().display())
     }
 }

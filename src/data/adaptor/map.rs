@@ -82,12 +82,10 @@ impl Source {
     ) -> Source {
         let apply: Apply = Arc::new(apply);
         match self.kind() {
-            SourceKind::Dataset(_) | SourceKind::RandomAccess(_) => {
-                match self.random_access() {
-                    Some(inner) => self.with_kind_of(Source::new(Map { inner, fields, apply })),
-                    None => self.clone(),
-                }
-            }
+            SourceKind::Dataset(_) | SourceKind::RandomAccess(_) => match self.random_access() {
+                Some(inner) => self.with_kind_of(Source::new(Map { inner, fields, apply })),
+                None => self.clone(),
+            },
             SourceKind::Stream(inner) => {
                 let inner = Arc::clone(inner);
                 self.with_kind_of(Source::stream(Map { inner, fields, apply }))

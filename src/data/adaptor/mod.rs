@@ -15,5 +15,3 @@ mod split;
 mod take;
 mod weights;
 mod zip;
-
-pub(super) use select::Select;

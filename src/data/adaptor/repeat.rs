@@ -15,9 +15,7 @@ impl Source {
         let times = times.max(1);
         let repeated = match self.random_access() {
             Some(inner) => Source::new(RepeatAccess { inner, times }),
-            None => {
-                Source::stream(RepeatStream { inner: self.streaming(), times: Some(times) })
-            }
+            None => Source::stream(RepeatStream { inner: self.streaming(), times: Some(times) }),
         };
         self.with_kind_of(repeated)
     }

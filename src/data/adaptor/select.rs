@@ -26,13 +26,13 @@ impl Source {
 
 /// Chosen samples of another source.
 #[derive(Debug)]
-pub(in crate::data) struct Select {
+pub(super) struct Select {
     inner: Arc<dyn RandomAccess>,
     indices: Vec<usize>,
 }
 
 impl Select {
-    pub(in crate::data) fn new(inner: Arc<dyn RandomAccess>, indices: Vec<usize>) -> Self {
+    pub(super) fn new(inner: Arc<dyn RandomAccess>, indices: Vec<usize>) -> Self {
         Select { inner, indices }
     }
 

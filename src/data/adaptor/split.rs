@@ -13,8 +13,7 @@ impl Source {
     pub fn split_at(&self, index: usize) -> Result<(Source, Source)> {
         let samples = self.known_samples("split_at")?;
         if !(1..samples).contains(&index) {
-            let problem =
-                format!("is {index} of {samples} samples, which leaves one side empty");
+            let problem = format!("is {index} of {samples} samples, which leaves one side empty");
             return Err(Error::argument("split_at", problem));
         }
         Ok((self.take(index), self.skip(index)))

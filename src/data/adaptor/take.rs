@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::data::fields::Fields;
 use crate::data::samples::Samples;
-use crate::data::source::{RandomAccess, Slice, Source, StreamPass, Streaming, Visit};
+use crate::data::source::{Slice, Source, StreamPass, Streaming, Visit};
 use crate::error::Result;
 
 impl Source {

@@ -2,7 +2,6 @@
 //! memory grows with the bytes that arrive, and what is damaged is an error with file and place.
 
 mod array;
-mod file;
 mod idx;
 mod scalar;
 
