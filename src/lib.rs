@@ -91,7 +91,7 @@ pub mod training;
 pub use atomic_write::atomic_write;
 pub use cpu::Cpu;
 pub use data::{Batch, BatchOrder, Dataset, Features, Shuffle, Targets, TrainTest};
-pub use error::{DeviceError, Error, IdxProblem, Result};
+pub use error::{DeviceError, Error, IdxProblem, Result, TextProblem};
 pub use gpu::Gpu;
 pub use model::loss::{Accuracy, Loss};
 pub use model::metric::{self, Metric};

@@ -7,6 +7,7 @@ mod dataset;
 mod digits;
 mod idx;
 mod order;
+pub mod text;
 
 pub use batch::{Batch, Sample};
 pub use column::{Features, InputColumn, TargetColumn, Targets};
