@@ -74,7 +74,6 @@ impl TextVectorizer {
     }
 
     /// How it was made.
-    #[must_use]
     pub fn settings(&self) -> &TextSettings {
         &self.settings
     }
