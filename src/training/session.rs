@@ -11,6 +11,7 @@ use crate::data::Batch;
 use crate::error::{Error, Result};
 use crate::model::Optimizer;
 use crate::model::{Compiled, Lowered, Metadata, Report, check_optimizer, lowered};
+use crate::profile::Profile;
 use crate::program::{Metrics, Pass, Program, Role, Step};
 use crate::schedule::Schedule;
 
@@ -36,6 +37,8 @@ pub(super) struct Session {
     /// within it.
     pub running: u32,
     pub totals: Totals,
+    /// Where what the calls do is recorded.
+    pub profile: Profile,
 }
 
 /// What the steps of one epoch or evaluation add up to.
@@ -87,6 +90,7 @@ impl Session {
             recorded: Recorded::default(),
             running: 0,
             totals: Totals::default(),
+            profile: Profile::default(),
         })
     }
 
@@ -130,7 +134,9 @@ impl Session {
         for indices in batch.indices.chunks(self.rows_at_once(pass, batch_rows)) {
             let mut feed = self.executor.lend(indices.len()).await?;
             let batch = Batch { indices, ..batch };
+            let filling = self.profile.span("fill upload memory");
             feed.fill(&FromDataset { program: &self.program, pass, batch })?;
+            drop(filling);
             let rows = indices.len();
             let part = Part { feed, rows, first_row, batch_rows };
             self.run_part(pass, &step, part).await?;
