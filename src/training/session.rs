@@ -28,6 +28,7 @@ pub(super) struct Session {
     /// order of the samples.
     pub epochs: u32,
     pub recorded: Recorded,
+    pub on_batch: OnBatch,
     /// Calls that gather scores on the device and have not ended: the validation of a fit runs
     /// within it.
     pub running: u32,
@@ -52,6 +53,13 @@ pub(super) struct Recorded {
     pub read: Metrics,
     /// How many steps whose encoder was dropped are no longer among the steps of the session.
     pub dropped: u64,
+}
+
+/// What single batches have added up to since their metrics began anew.
+#[derive(Debug, Default)]
+pub(super) struct OnBatch {
+    pub metrics: Metrics,
+    pub samples: usize,
 }
 
 impl Session {
@@ -80,6 +88,7 @@ impl Session {
             steps: 0,
             epochs: 0,
             recorded: Recorded::default(),
+            on_batch: OnBatch::default(),
             running: 0,
             totals: Totals::default(),
         })
