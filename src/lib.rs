@@ -108,7 +108,7 @@ pub use profile::{Profile, Span};
 pub use program::{Graph, Value};
 pub use training::{
     Answer, Backend, Callback, ConfusionMatrix, Control, EpochRecord, EpochStart, Evaluate, Fit,
-    History, Model, Predict, Predictions, Request, Resume, Scores, StepEnd, TrainStart,
-    ValidationFreq, Verbose, callbacks,
+    History, Model, Predict, Predictions, Request, Resume, Scores, StepEnd, TestOnBatch,
+    TrainOnBatch, TrainStart, ValidationFreq, Verbose, callbacks,
 };
 pub use wgpu;

@@ -33,6 +33,7 @@ pub(super) struct Session {
     /// Texts of the user's own that are saved with the model.
     pub metadata: Metadata,
     pub recorded: Recorded,
+    pub on_batch: OnBatch,
     /// Calls that gather scores on the device and have not ended: the validation of a fit runs
     /// within it.
     pub running: u32,
@@ -59,6 +60,13 @@ pub(super) struct Recorded {
     pub read: Metrics,
     /// How many steps whose encoder was dropped are no longer among the steps of the session.
     pub dropped: u64,
+}
+
+/// What single batches have added up to since their metrics began anew.
+#[derive(Debug, Default)]
+pub(super) struct OnBatch {
+    pub metrics: Metrics,
+    pub samples: usize,
 }
 
 impl Session {
@@ -88,6 +96,7 @@ impl Session {
             epochs: 0,
             metadata: Metadata::new(),
             recorded: Recorded::default(),
+            on_batch: OnBatch::default(),
             running: 0,
             totals: Totals::default(),
             profile: Profile::default(),
