@@ -1,4 +1,5 @@
 //! Files as sources of samples: good ones and damaged ones.
 
+mod csv;
 mod files;
 mod idx;
