@@ -5,6 +5,8 @@ mod array;
 mod csv;
 mod file;
 mod idx;
+mod npy;
+mod safetensors;
 mod scalar;
 
 pub use array::{StoredArray, StoredArrays};
