@@ -22,7 +22,8 @@ pub use dataset::{Dataset, TrainTest};
 pub use digits::{synthetic_digits, synthetic_digits_split};
 pub use fields::{Element, Field, Fields, Part};
 pub use format::{
-    IdxArray, StoredArray, StoredArrays, read_idx, read_idx_dir, read_idx_pair, write_idx,
+    Csv, CsvCategories, CsvColumn, CsvFile, CsvMissing, CsvType, IdxArray, StoredArray,
+    StoredArrays, read_idx, read_idx_dir, read_idx_pair, write_idx,
 };
 pub use order::{BatchOrder, Shuffle};
 pub use permutation::Permutation;
