@@ -132,7 +132,7 @@ impl Run<'_> {
         let batches = Batches { purpose, data, order, steps: first_step..steps };
         let ran = self.batches(&batches, callbacks).await?;
         let mut record = EpochRecord::new(epoch, self.scores(purpose, ran.samples).await?);
-        record.learning_rate = ran.learning_rate;
+        (record.learning_rate, record.resumed_after) = (ran.learning_rate, first_step);
         self.session.totals = Totals::default();
         self.session.executor.clear_metrics()?;
         if let Some(Validation { data, batch_size, steps, freq }) = epochs.validation

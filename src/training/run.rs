@@ -97,6 +97,11 @@ fn carry_out(session: &mut Session, request: Request) -> BoxFuture<'_, Result<Op
                 session.save(&path).await?;
                 Answer::Saved(path)
             }
+            #[cfg(not(target_arch = "wasm32"))]
+            Request::SaveWithNote { path, note } => {
+                session.save_with_note(&path, note).await?;
+                Answer::Saved(path)
+            }
             Request::RestoreBytes(bytes) => {
                 session.restore(Source::Bytes(&bytes)).await?;
                 return Ok(None);

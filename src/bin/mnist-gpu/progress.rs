@@ -5,7 +5,9 @@ use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use minibatch::training::{Callback, Control, EpochRecord, EpochStart, Scores, StepEnd};
+use minibatch::training::{
+    Callback, Control, EpochRecord, EpochStart, Scores, StepEnd, TrainStart,
+};
 
 use crate::print;
 
@@ -26,6 +28,9 @@ pub(crate) struct Progress {
     refreshed: Instant,
     scores: String,
     step: usize,
+    /// Steps of this epoch that an earlier run has made.
+    steps_before: usize,
+    begins: bool,
 }
 
 impl Progress {
@@ -45,6 +50,8 @@ impl Progress {
             refreshed: now,
             scores: String::new(),
             step: 0,
+            steps_before: 0,
+            begins: false,
         }
     }
 
@@ -53,21 +60,33 @@ impl Progress {
         self.bar.clone()
     }
 
-    /// Steps in each epoch, once one has begun.
+    /// Steps in each epoch, once training has begun.
     pub(crate) fn steps_per_epoch(&self) -> usize {
         self.epoch.steps
     }
 }
 
 impl Callback for Progress {
+    fn train_begin(&mut self, _run: &mut dyn Control, train: &TrainStart) -> minibatch::Result<()> {
+        self.epoch = EpochStart::new(train.initial_epoch, train.epochs, train.steps);
+        Ok(())
+    }
+
     fn epoch_begin(&mut self, _run: &mut dyn Control, epoch: EpochStart) -> minibatch::Result<()> {
-        self.epoch = epoch;
+        (self.epoch, self.begins, self.steps_before) = (epoch, true, 0);
         self.begun = Instant::now();
         self.scores.clear();
         self.bar.reset();
         self.bar.set_length(epoch.steps as u64);
         self.bar.set_message("");
         self.bar.set_prefix(format!("Epoch {}/{}", epoch.epoch, epoch.epochs));
+        Ok(())
+    }
+
+    fn batch_begin(&mut self, _run: &mut dyn Control, step: usize) -> minibatch::Result<()> {
+        if std::mem::take(&mut self.begins) {
+            self.steps_before = step.saturating_sub(1);
+        }
         Ok(())
     }
 
@@ -79,7 +98,8 @@ impl Callback for Progress {
         self.refreshed = Instant::now();
         self.scores = in_words("", scores);
         let seconds = self.begun.elapsed().as_secs_f64().max(1e-9);
-        let left = seconds / step.step as f64 * self.epoch.steps.saturating_sub(step.step) as f64;
+        let made = step.step.saturating_sub(self.steps_before).max(1);
+        let left = seconds / made as f64 * self.epoch.steps.saturating_sub(step.step) as f64;
         self.bar.set_message(format!(
             "{} - {:.0} samples/s - {} left",
             self.scores,
@@ -106,6 +126,10 @@ impl Callback for Progress {
             );
             if let Some(validation) = &record.validation {
                 line = format!("{line} - {}", in_words("val_", validation));
+            }
+            if record.resumed_after > 0 {
+                let (first, all) = (record.resumed_after + 1, self.epoch.steps);
+                line = format!("{line} (from step {first}/{all} on)");
             }
             if self.step < self.epoch.steps {
                 line = format!("{line} (stopped at step {}/{})", self.step, self.epoch.steps);

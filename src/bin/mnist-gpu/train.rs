@@ -6,8 +6,9 @@ use std::time::Instant;
 
 use anyhow::{Context, bail, ensure};
 use minibatch::data::Shuffle;
-use minibatch::{Adam, Evaluate, Fit, Loss, Metric};
+use minibatch::{Adagrad, Adam, Evaluate, Fit, Loss, Metric, Optimizer, RmsProp, Sgd};
 
+use crate::checkpoint::{self, Checkpoint};
 use crate::history::{Format, Run};
 use crate::interrupt::{self, Interrupt};
 use crate::progress::{self, Progress, duration, in_words};
@@ -21,24 +22,33 @@ pub(crate) fn run(args: &args::Train) -> anyhow::Result<ExitCode> {
     let verbosity = args.verbose.unwrap_or_else(progress::default_verbosity);
     let say = |text: &str| if verbosity > 0 { print::line(text) } else { Ok(()) };
     check_targets(args)?;
+    let checkpoint = args.checkpoint.as_deref();
+    let mut checkpoint = checkpoint
+        .map(|directory| Checkpoint::open(directory, args.checkpoint_every, args.resume))
+        .transpose()?;
     let backend = backend::choose(&args.backend)?;
     let source = source::choose(&args.data, verbosity > 0)?;
     let (train, test) = (source.data.train, source.data.test);
     let classes = train.classes().max(test.classes());
-    let network = network::build(train.sample_shape(), &args.hidden, classes)?;
+    let network = network::build(train.sample_shape(), &args.hidden, args.dropout, classes)?;
     let sizes = network::sizes(&network.input, &network.layers);
     let parameters = network::parameters(&network).unwrap_or_default();
+    let optimizer = optimizer(args.optimizer, args.learning_rate);
     let mut model = network
-        .compile(
-            Adam::new(args.learning_rate),
-            Loss::SparseCategoricalCrossentropy,
-            [Metric::Accuracy],
-        )
+        .compile(optimizer, Loss::SparseCategoricalCrossentropy, [Metric::Accuracy])
         .seed(args.data.seed)
         .build(backend.backend.clone())?;
     say(&source.note)?;
     say(&backend.describe())?;
-    say(&format!("network: {sizes}, {parameters} parameters"))?;
+    let dropout = match args.dropout {
+        0.0 => String::new(),
+        rate => format!(", dropout {rate}"),
+    };
+    say(&format!("network: {sizes}, {parameters} parameters{dropout}"))?;
+    if let Some(checkpoint) = &mut checkpoint {
+        let settings = checkpoint::settings(args, &train, &sizes, optimizer.learning_rate())?;
+        checkpoint.check(&settings, &backend.adapter(), args.epochs, say)?;
+    }
 
     let mut progress = Progress::new(verbosity);
     let mut interrupt = Interrupt::watch(verbosity > 0, progress.bar())?;
@@ -53,7 +63,14 @@ pub(crate) fn run(args: &args::Train) -> anyhow::Result<ExitCode> {
     if let Some(steps) = args.steps_per_epoch {
         fit = fit.steps_per_epoch(steps);
     }
-    let history = model.fit(&train, fit)?;
+    if let Some(checkpoint) = &mut checkpoint {
+        // The last one, so that it keeps what the others did.
+        fit = fit.callback(checkpoint.callback());
+    }
+    let mut history = model.fit(&train, fit)?;
+    if let Some(checkpoint) = &checkpoint {
+        history.epochs.splice(0..0, checkpoint.history().iter().cloned());
+    }
 
     let stopped = history.stopped;
     let tested = if stopped {
@@ -83,6 +100,11 @@ pub(crate) fn run(args: &args::Train) -> anyhow::Result<ExitCode> {
     let recorded = args.history.as_deref().map_or(Ok(()), |path| run.write(path));
     saved?;
     recorded?;
+    // What Ctrl-C broke off can still go on.
+    let removed = match checkpoint {
+        Some(checkpoint) if args.save.is_some() && !stopped => checkpoint.remove(),
+        _ => Ok(()),
+    };
     let time = duration(start.elapsed().as_secs_f64());
     match tested? {
         Some(scores) => say(&format!("test: {} - {time} in all", in_words("", &scores)))?,
@@ -93,7 +115,26 @@ pub(crate) fn run(args: &args::Train) -> anyhow::Result<ExitCode> {
             say(&format!("{what} saved to {}", path.display()))?;
         }
     }
+    removed?;
+    if let Some(path) = args.checkpoint.as_deref().filter(|_| stopped || args.save.is_none()) {
+        say(&format!("checkpoint kept in {}; --resume goes on from it", path.display()))?;
+    }
     Ok(if stopped { ExitCode::from(interrupt::EXIT_CODE) } else { ExitCode::SUCCESS })
+}
+
+/// By Keras' names and with its settings; the rate is Keras' too if none is given.
+fn optimizer(name: args::Optimizer, learning_rate: Option<f64>) -> Optimizer {
+    let mut optimizer: Optimizer = match name {
+        args::Optimizer::Adam => Adam::default().into(),
+        args::Optimizer::Adamw => Adam::adamw().into(),
+        args::Optimizer::Sgd => Sgd::default().into(),
+        args::Optimizer::Rmsprop => RmsProp::default().into(),
+        args::Optimizer::Adagrad => Adagrad::default().into(),
+    };
+    if let Some(learning_rate) = learning_rate {
+        optimizer.set_learning_rate(learning_rate);
+    }
+    optimizer
 }
 
 /// Finds out before training what would make its results unsavable after it.
@@ -105,6 +146,10 @@ fn check_targets(args: &args::Train) -> anyhow::Result<()> {
     }
     for (flag, path) in [("--save", &args.save), ("--history", &args.history)] {
         if let Some(path) = path {
+            if let Some(directory) = &args.checkpoint {
+                checkpoint::check_not_ours(directory, path)
+                    .with_context(|| format!("{flag} {}", path.display()))?;
+            }
             check_target(path).with_context(|| format!("{flag} {}", path.display()))?;
         }
     }
