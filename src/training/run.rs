@@ -34,6 +34,10 @@ impl Control for Run<'_> {
         self.stopped = true;
     }
 
+    fn stopped(&self) -> bool {
+        self.stopped
+    }
+
     fn request(&mut self, request: Request) {
         self.requests.push(request);
     }
@@ -85,11 +89,11 @@ fn carry_out(session: &mut Session, request: Request) -> BoxFuture<'_, Result<Op
             }
             Request::Evaluate { data, batch_size } => {
                 let arguments = Evaluate::new().batch_size(batch_size);
-                Answer::Scores(session.evaluate(&data, arguments).await?)
+                Answer::Scores(session.evaluate(data, arguments).await?)
             }
             Request::Predict { data, batch_size } => {
                 let arguments = Predict::new().batch_size(batch_size);
-                Answer::Predictions(session.predict(&data, arguments).await?)
+                Answer::Predictions(session.predict(data, arguments).await?)
             }
             Request::SaveBytes => Answer::Bytes(session.save_bytes().await?),
             #[cfg(not(target_arch = "wasm32"))]

@@ -106,10 +106,9 @@ impl Checkpoint {
         }
         match found.steps {
             0 => say(&format!("checkpoint: going on after epoch {}, {path}", found.epochs)),
-            steps => say(&format!(
-                "checkpoint: going on in epoch {begun} after step {steps} of {}, {path}",
-                found.steps_per_epoch
-            )),
+            steps => {
+                say(&format!("checkpoint: going on in epoch {begun} after step {steps}, {path}"))
+            }
         }
     }
 

@@ -78,6 +78,8 @@ pub struct BackupAndRestore {
     since: Instant,
     /// Whether a backup is to be made at the end of this epoch.
     due: bool,
+    /// Whether a callback before this one stopped training in the last step.
+    stopped: bool,
 }
 
 /// A backup that is whole: what [`BackupAndRestore`] goes on from.
@@ -90,7 +92,7 @@ pub struct Backup {
     pub epochs: u32,
     /// Steps of the next epoch that are done.
     pub steps: usize,
-    /// Steps that the epoch has; 0 where `steps` is 0.
+    /// Steps that the epoch has; 0 where `steps` is 0, or if that is not known.
     pub steps_per_epoch: usize,
     /// The [notes](BackupAndRestore::notes) of the run that it was made in.
     pub notes: BTreeMap<String, String>,
@@ -118,6 +120,7 @@ impl BackupAndRestore {
             steps: 0,
             since: Instant::now(),
             due: false,
+            stopped: false,
         }
     }
 
@@ -211,24 +214,24 @@ impl Callback for BackupAndRestore {
         if self.keep == 0 {
             return Err(Error::argument("keep", "is 0; give at least 1"));
         }
-        (self.position, self.saved) = (Position::at(train.initial_epoch, 0, train.steps), None);
+        (self.position, self.saved) = (Position::default(), None);
         (self.kept, self.done) = (Vec::new(), Vec::new());
         let Some(backup) = self.latest()? else {
             return Ok(None);
         };
         let Backup { path, epochs, steps, steps_per_epoch, history, older, .. } = backup;
-        if steps > 0 && steps_per_epoch != train.steps {
+        if steps > 0 && steps_per_epoch != train.steps.unwrap_or(0) {
             let problem = format!(
                 "was made in an epoch of {steps_per_epoch} steps, and those of this call have {}; \
                  give it the batch size and steps_per_epoch of the run that broke, or remove the \
                  file",
-                train.steps
+                train.steps.unwrap_or(0)
             );
             return Err(Error::ModelFile { path, problem, source: None });
         }
         (self.kept, self.done) = (older, history);
         self.kept.push(path.clone());
-        self.position = Position::at(epochs, steps, train.steps);
+        self.position = Position::at(epochs, steps, train.steps.unwrap_or(0));
         self.saved = Some(self.position);
         run.request(Request::Restore(path));
         Ok(Some(Resume::new(epochs, steps)))
@@ -243,16 +246,17 @@ impl Callback for BackupAndRestore {
 
     fn epoch_begin(&mut self, _run: &mut dyn Control, epoch: EpochStart) -> Result<()> {
         // The steps of an epoch that was broken off count from the first one that runs.
-        self.position = Position::at(epoch.epoch.saturating_sub(1), 0, epoch.steps);
+        let steps_per_epoch = epoch.steps.unwrap_or(0);
+        self.position = Position::at(epoch.epoch.saturating_sub(1), 0, steps_per_epoch);
         Ok(())
     }
 
     fn batch_end(&mut self, run: &mut dyn Control, step: StepEnd) -> Result<()> {
         self.steps += 1;
-        self.position.steps = step.step;
+        (self.position.steps, self.stopped) = (step.step, run.stopped());
         if self.save_freq.includes(self.steps, self.since) {
             // An epoch is done only after its validation and what callbacks make of it.
-            self.due = self.position.is_at_end();
+            self.due = self.position.is_at_end() == Some(true);
             if !self.due {
                 self.save(run);
             }
@@ -262,8 +266,8 @@ impl Callback for BackupAndRestore {
 
     fn epoch_end(&mut self, run: &mut dyn Control, record: &EpochRecord) -> Result<()> {
         let due = std::mem::take(&mut self.due) || self.save_freq == Frequency::Epoch;
-        // One that a callback stopped after a step of its own is not done.
-        if self.position.is_at_end() {
+        // One that a callback stopped after a step is not done, unless that was its last step.
+        if self.position.is_at_end().unwrap_or(!self.stopped) {
             self.position = Position::at(record.epoch, 0, self.position.steps_per_epoch);
             self.done.push(record.clone());
             if due {
@@ -323,7 +327,7 @@ struct Position {
     epochs: u32,
     /// Steps of the next one that are done.
     steps: usize,
-    /// Steps that it has.
+    /// Steps that it has; 0 if that is not known.
     steps_per_epoch: usize,
 }
 
@@ -332,9 +336,9 @@ impl Position {
         Position { epochs, steps, steps_per_epoch }
     }
 
-    /// Whether all steps of the epoch are done.
-    fn is_at_end(self) -> bool {
-        self.steps >= self.steps_per_epoch
+    /// Whether all steps of the epoch are done; `None` if it is not known how many it has.
+    fn is_at_end(self) -> Option<bool> {
+        (self.steps_per_epoch > 0).then_some(self.steps >= self.steps_per_epoch)
     }
 
     fn file_name(self) -> String {
