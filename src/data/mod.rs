@@ -11,6 +11,7 @@ mod order;
 mod permutation;
 mod samples;
 mod source;
+pub mod text;
 
 pub use batch::{Batch, Sample};
 pub use column::{Features, InputColumn, TargetColumn, Targets};

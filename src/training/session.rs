@@ -10,7 +10,7 @@ use super::predictions::{Predictions, extend};
 use crate::data::Batch;
 use crate::error::{Error, Result};
 use crate::model::Optimizer;
-use crate::model::{Compiled, Lowered, Report, check_optimizer, lowered};
+use crate::model::{Compiled, Lowered, Metadata, Report, check_optimizer, lowered};
 use crate::program::{Metrics, Pass, Program, Role, Step};
 use crate::schedule::Schedule;
 
@@ -29,6 +29,8 @@ pub(super) struct Session {
     /// Epochs begun so far, or as many as `initial_epoch` said: the number of the next one in the
     /// order of the samples.
     pub epochs: u32,
+    /// Texts of the user's own that are saved with the model.
+    pub metadata: Metadata,
     pub recorded: Recorded,
     /// Calls that gather scores on the device and have not ended: the validation of a fit runs
     /// within it.
@@ -81,6 +83,7 @@ impl Session {
             last_rows: 0,
             steps: 0,
             epochs: 0,
+            metadata: Metadata::new(),
             recorded: Recorded::default(),
             running: 0,
             totals: Totals::default(),
