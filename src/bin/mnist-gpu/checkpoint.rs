@@ -6,14 +6,11 @@ use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
-use minibatch::Dataset;
 use minibatch::callbacks::{Backup, BackupAndRestore, Frequency};
+use minibatch::data::{Field, Source};
 use minibatch::training::EpochRecord;
 
 use crate::{args, print};
-
-/// Of how many samples a checkpoint knows the bytes.
-const SAMPLED: usize = 1024;
 
 /// The file that is locked.
 const LOCK: &str = "lock";
@@ -206,7 +203,7 @@ fn is_at_its_place(_: &File) -> bool {
 /// If the data cannot be read.
 pub(crate) fn settings(
     args: &args::Train,
-    data: &Dataset,
+    data: &Source,
     network: &str,
     learning_rate: f64,
 ) -> anyhow::Result<Vec<(&'static str, String)>> {
@@ -246,29 +243,20 @@ pub(crate) fn settings(
     Ok(settings)
 }
 
-/// What tells these samples from others: how many, their shape and classes, and a CRC-32 of the
-/// bytes of 1,024 of them, at places that depend on their number only.
-fn data_settings(data: &Dataset) -> anyhow::Result<Vec<(&'static str, String)>> {
-    let mut crc = flate2::Crc::new();
-    let sampled = data.len().min(SAMPLED);
-    for number in 0..sampled {
-        // The whole range evenly; in 128 bits it cannot overflow.
-        let index = (number as u128 * data.len() as u128 / sampled as u128) as usize;
-        let sample = data.sample(index)?;
-        for column in 0..data.inputs().len() {
-            crc.update(sample.input(column));
-        }
-        for column in 0..data.targets().len() {
-            crc.update(sample.target(column));
-            crc.update(&sample.weight(column).to_le_bytes());
-        }
-    }
-    let shape: Vec<String> = data.sample_shape().iter().map(usize::to_string).collect();
+/// What tells these samples from others: how many, their shapes, and a checksum of 1,024 of them.
+fn data_settings(data: &Source) -> anyhow::Result<Vec<(&'static str, String)>> {
+    let or_unknown = |text: Option<String>| text.unwrap_or_else(|| "unknown".to_owned());
+    let shape = |field: &Field| {
+        let sizes: Vec<String> = field.shape.iter().map(usize::to_string).collect();
+        sizes.join("x")
+    };
+    let fields = data.fields();
+    let shapes: Vec<String> = fields.inputs().iter().map(shape).collect();
+    let checksum = data.checksum()?.map(|checksum| format!("{checksum:08x}"));
     Ok(vec![
-        ("training samples", data.len().to_string()),
-        ("sample shape", shape.join("x")),
-        ("classes", data.classes().to_string()),
-        ("checksum of the data", format!("{:08x}", crc.sum())),
+        ("training samples", or_unknown(data.len().map(|samples| samples.to_string()))),
+        ("sample shape", shapes.join(", ")),
+        ("checksum of the data", or_unknown(checksum)),
     ])
 }
 

@@ -46,7 +46,8 @@ pub(crate) fn run(args: &args::Train) -> anyhow::Result<ExitCode> {
     };
     say(&format!("network: {sizes}, {parameters} parameters{dropout}"))?;
     if let Some(checkpoint) = &mut checkpoint {
-        let settings = checkpoint::settings(args, &train, &sizes, optimizer.learning_rate())?;
+        let settings =
+            checkpoint::settings(args, &(&train).into(), &sizes, optimizer.learning_rate())?;
         checkpoint.check(&settings, &backend.adapter(), args.epochs, say)?;
     }
 
