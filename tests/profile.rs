@@ -202,7 +202,7 @@ fn a_device_without_timestamp_queries_records_what_the_host_does() {
     let profile = Profile::new();
     let mut model = model(&gpu);
     model.set_profile(&profile).unwrap();
-    model.fit(&digits(), Fit::new()).unwrap();
+    model.fit(digits(), Fit::new()).unwrap();
     let (spans, _) = trace(&profile);
     assert_eq!(count(&spans, "submit"), STEPS);
     assert!(spans.iter().all(|span| span.category == "host"));

@@ -1,0 +1,9 @@
+//! Formats of files as sources of samples. Nothing in a file is believed before it has been read:
+//! memory grows with the bytes that arrive, and what is damaged is an error with file and place.
+
+mod array;
+mod idx;
+mod scalar;
+
+pub use array::{StoredArray, StoredArrays};
+pub use idx::{IdxArray, read_idx, read_idx_dir, read_idx_pair, write_idx};
