@@ -59,7 +59,7 @@ fn drawn(svg: &str) -> Vec<Drawn> {
                 (Some("15"), ..) => panels.push(Drawn { title: text, ..Drawn::default() }),
                 // Text stands on its place; the line that it labels is at its middle.
                 (_, Some("end"), Some(value)) => {
-                    panels.last_mut().unwrap().y.push((y - 4.5, value))
+                    panels.last_mut().unwrap().y.push((y - 4.5, value));
                 }
                 (_, Some("middle"), Some(value)) => panels.last_mut().unwrap().x.push((x, value)),
                 _ => {}

@@ -118,7 +118,7 @@ fn a_fit_is_a_tree_of_spans_and_its_threads() {
     let operations: Vec<&str> = [Pass::Train, Pass::Accumulate, Pass::Update]
         .into_iter()
         .flat_map(|pass| program.ops(pass))
-        .map(|op| op.name())
+        .map(minibatch::operation::Op::name)
         .collect();
     let ran: Vec<&str> = spans.iter().map(|span| span.name.as_str()).collect();
     let ran: Vec<&str> = ran.into_iter().filter(|name| operations.contains(name)).collect();
