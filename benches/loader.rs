@@ -113,7 +113,9 @@ fn main() {
         println!("{report:#}");
         return;
     }
-    println!("{SAMPLES} u8 images of {WIDTH}, shuffled, batch {BATCH_SIZE}; median of {ROUNDS} (best)");
+    println!(
+        "{SAMPLES} u8 images of {WIDTH}, shuffled, batch {BATCH_SIZE}; median of {ROUNDS} (best)"
+    );
     println!("{:>10} {:>8} {:>12} {:>16}", "form", "workers", "samples/s", "GB/s");
     for result in &results {
         println!(
