@@ -8,7 +8,8 @@ of 128, without labels. Several forms of each of PyTorch's DataLoader, tf.data a
 guides show to the fastest that we found, with and without workers; the fastest form of each library is what counts.
 Forms "by hand" are those whose order and batches are the user's own lines of PyTorch, TensorFlow or NumPy, which the
 library merely runs. `cargo bench --bench loader -- --json` measures this library's loader; it is expected to print
-`{"results": [{"workers": 1, "samples_per_second": ...}, ...]}`, of which the one with 1 worker is compared.
+`{"results": [{"workers": 1, "samples_per_second": ...}, ...]}`, of which the one with 1 worker is compared. Progress goes
+to standard error; the whole takes about a quarter of an hour on two free cores, and much longer on a busy machine.
 
 Each library has a process of its own, so that none is disturbed by another's threads, and they take turns in every
 round, so that other load of the machine meets all of them. A round of a form is as many whole epochs as fill
@@ -297,6 +298,7 @@ def measure(library, seconds, only):
                 delivered += len(batch[0] if isinstance(batch, list) else batch)
             taken = time.perf_counter() - start
         print(json.dumps({"form": form, "samples_per_second": delivered / taken}), flush=True)
+        print(f"{library}: {form}: {delivered / taken:.0f} samples/s", file=sys.stderr, flush=True)
         del loader
 
 
