@@ -9,7 +9,7 @@ guides show to the fastest that we found, with and without workers; the fastest 
 Forms "by hand" are those whose order and batches are the user's own lines of PyTorch, TensorFlow or NumPy, which the
 library merely runs. `cargo bench --bench loader -- --json` measures this library's loader; it is expected to print
 `{"results": [{"workers": 1, "samples_per_second": ...}, ...]}`, of which the one with 1 worker is compared. Progress goes
-to standard error; the whole takes about a quarter of an hour on two free cores, and much longer on a busy machine.
+to standard error: the slow forms take long on a busy machine.
 
 Each library has a process of its own, so that none is disturbed by another's threads, and they take turns in every
 round, so that other load of the machine meets all of them. A round of a form is as many whole epochs as fill
