@@ -669,6 +669,7 @@ fn a_backup_that_is_kept_leaves_nothing_to_run_and_more_epochs_go_on_from_it() {
     std::fs::write(directory.path().join("after-epoch-1.safetensors"), "older").unwrap();
     assert_eq!(fit(&mut fresh, 3), (1, [2]));
     let mut whole = stateful(&backend, 8);
+    whole.set_metadata("classes", "zero to nine").unwrap();
     whole.fit(&data, Fit::new().epochs(3)).unwrap();
     assert!(state(&mut fresh) == state(&mut whole));
 }
