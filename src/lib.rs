@@ -83,6 +83,7 @@ pub mod operation;
 pub mod parity;
 pub mod program;
 pub mod random;
+mod sparse_row;
 pub mod table;
 pub mod training;
 

@@ -10,6 +10,7 @@ mod idx;
 mod order;
 mod samples;
 mod source;
+mod sparse;
 
 pub use batch::{Batch, Sample};
 pub use column::{Features, InputColumn, TargetColumn, Targets};
@@ -21,3 +22,4 @@ pub use order::{BatchOrder, Shuffle};
 pub use samples::{Row, Samples, SparseRows, Values};
 pub(crate) use source::SourceKind;
 pub use source::{Length, Pass, RandomAccess, Source, SourceBatches, Streaming, Visit};
+pub use sparse::SparseMatrix;

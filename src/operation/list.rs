@@ -15,6 +15,7 @@ macro_rules! for_each_operation {
         $callback! {
             Convert,
             DenseForward,
+            SparseForward,
             Activate,
             ActivateBackward,
             Dropout,
@@ -50,6 +51,7 @@ macro_rules! for_each_operation {
             Penalty,
             PenaltyGradient,
             DenseBackwardWeights,
+            SparseBackwardWeights,
             DenseBackwardInput,
             SquaredNorm,
             ClipByNorm,

@@ -25,7 +25,7 @@ impl Session {
         let targets = self.program.of_role(Role::Target);
         let classes = widths.zip(targets).map(|(width, (_, target))| match target.element {
             Element::U32 => width,
-            Element::Real | Element::U8 => 0,
+            Element::Real | Element::U8 | Element::Sparse { .. } => 0,
         });
         classes.collect()
     }

@@ -1,8 +1,10 @@
 //! Fills what an executor reads with the samples of a batch: here data and program meet.
 
-use crate::data::{Batch, Dataset, Features, Sample, Targets};
+use crate::data::{Batch, Dataset, Features, Row, Sample, Targets};
 use crate::error::{Error, Result};
-use crate::program::{Buffer, Column, Element, Feed, Pass, Program, Role};
+use crate::program::{
+    Buffer, Column, Element, Feed, Pass, Program, Role, SPARSE_ROW, too_many_values,
+};
 
 /// Fills `feed` with what `pass` of `program` reads of the samples of `batch`, whose columns are in
 /// the program's order.
@@ -28,7 +30,7 @@ pub fn fill(feed: &mut impl Feed, program: &Program, pass: Pass, batch: Batch<'_
     }
     for (number, (id, buffer)) in program.of_role(Role::Input).enumerate() {
         check_input(buffer, batch.data, number)?;
-        push(feed.column(id)?, batch, |sample| sample.input(number))?;
+        push_input(feed.column(id)?, batch, number, &buffer.name)?;
     }
     Ok(())
 }
@@ -39,6 +41,28 @@ fn push(
     part: impl for<'a> Fn(Sample<'a>) -> &'a [u8],
 ) -> Result<()> {
     batch.samples().try_for_each(|sample| column.push(part(sample?)))
+}
+
+fn push_input(mut column: impl Column, batch: Batch<'_>, number: usize, name: &str) -> Result<()> {
+    for (sample, index) in batch.samples().zip(batch.indices) {
+        match sample?.row(number) {
+            Row::Dense(bytes) => column.push(bytes)?,
+            Row::Sparse { indices, values } => column
+                .push_sparse(indices, values)
+                .map_err(|error| of_sample(error, *index as usize, name))?,
+        }
+    }
+    Ok(())
+}
+
+/// An error of a sparse row, with the sample that has it.
+fn of_sample(error: Error, sample: usize, name: &str) -> Error {
+    match error {
+        Error::Argument { argument: SPARSE_ROW, problem } => {
+            Error::data(format!("sample {sample}, {name}"), problem)
+        }
+        error => error,
+    }
 }
 
 /// Whether target `column` of `data` can fill this buffer.
@@ -78,13 +102,11 @@ pub(super) fn check_target(buffer: &Buffer, data: &Dataset, column: usize) -> Re
 /// # Errors
 /// [`Error::Shape`] if it has another width or type, or is not there.
 pub(super) fn check_input(buffer: &Buffer, data: &Dataset, column: usize) -> Result<()> {
-    let describe = |width: usize, element: Element| {
-        let element = match element {
-            Element::U8 => "bytes",
-            Element::Real => "floats",
-            Element::U32 => "integers",
-        };
-        format!("samples of {width} {element}")
+    let describe = |width: usize, element: Element| match element {
+        Element::U8 => format!("samples of {width} bytes"),
+        Element::Real => format!("samples of {width} floats"),
+        Element::U32 => format!("samples of {width} integers"),
+        Element::Sparse { width } => format!("samples of {width} sparse floats"),
     };
     let wrong = |actual: String| Error::Shape {
         what: format!("the data does not fit the model's input ({})", buffer.name),
@@ -92,12 +114,33 @@ pub(super) fn check_input(buffer: &Buffer, data: &Dataset, column: usize) -> Res
         expected: describe(buffer.columns, buffer.element),
     };
     let input = data.inputs().get(column).ok_or_else(|| wrong("no samples".into()))?;
-    let element = match input.features {
-        Features::U8(_) => Element::U8,
-        Features::F32(_) => Element::Real,
+    let width = input.width();
+    let (element, columns) = match &input.features {
+        Features::U8(_) => (Element::U8, width),
+        Features::F32(_) => (Element::Real, width),
+        Features::Sparse(_) => (Element::Sparse { width }, buffer.columns),
     };
-    match (element, input.width()) == (buffer.element, buffer.columns) {
-        true => Ok(()),
-        false => Err(wrong(describe(input.width(), element))),
+    if (element, columns) != (buffer.element, buffer.columns) {
+        return Err(wrong(describe(width, element)));
     }
+    match &input.features {
+        Features::Sparse(matrix) if matrix.longest() > buffer.columns / 2 => {
+            check_longest(buffer, data, column)
+        }
+        Features::Sparse(_) | Features::U8(_) | Features::F32(_) => Ok(()),
+    }
+}
+
+/// Whether no sample of `data`, a part of a set that has such rows, has more values than fit.
+fn check_longest(buffer: &Buffer, data: &Dataset, column: usize) -> Result<()> {
+    let most = buffer.columns / 2;
+    for index in 0..data.len() {
+        if let Row::Sparse { values, .. } = data.sample(index)?.row(column)
+            && values.len() > most
+        {
+            let (count, place) = (values.len(), format!("sample {index}, {}", buffer.name));
+            return Err(Error::data(place, too_many_values(count, most)));
+        }
+    }
+    Ok(())
 }
