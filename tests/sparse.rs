@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use minibatch::data::{Batch, SparseMatrix, SparseRows};
+use minibatch::data::{Batch, Shuffle, Source, SparseMatrix, SparseRows};
 use minibatch::model::{Compiled, Dense, Functional, Layer, lower};
 use minibatch::program::{Element, Pass, Role};
 use minibatch::random::{Random, Stream};
@@ -79,7 +79,7 @@ fn compiled(input: impl Into<Input>, activation: Activation, adam: bool) -> Comp
 }
 
 /// All parameters after some epochs of batches of 8, the last of them smaller, and the losses.
-fn trained(mut model: Model, data: &Dataset) -> Vec<f64> {
+fn trained(mut model: Model, data: impl Into<Source>) -> Vec<f64> {
     let history = model.fit(data, Fit::new().batch_size(8).epochs(4)).unwrap();
     let program = model.program();
     let names: Vec<String> =
@@ -130,6 +130,23 @@ fn a_device_trains_on_sparse_rows_as_the_cpu_does() {
     assert!(on_device.iter().all(|value| value.is_finite()));
     let off = error(&on_device);
     assert!(off <= 4.0 * own + 1e-6, "off by {off}, the CPU in f32 by {own}");
+}
+
+/// Through the loader, sparse rows are the same as from a set in memory, bit for bit.
+#[test]
+fn a_source_of_sparse_rows_is_trained_on_as_a_set_of_them() {
+    let build = || compiled(Input::sparse(WIDTH, MOST), Activation::Tanh, true);
+    let expected = trained(build().build(&Cpu::new()).unwrap(), &sparse());
+    let source = Source::from(sparse()).take(SAMPLES);
+    let actual = trained(build().build(&Cpu::new()).unwrap(), &source);
+    assert_eq!(actual, expected);
+    let mut small =
+        compiled(Input::sparse(WIDTH, 2), Activation::Tanh, true).build(&Cpu::new()).unwrap();
+    let says = "sample 1 of the pass: has 12 values that are not 0; the model has room for 2";
+    assert_refused(small.fit(&source, Fit::new().shuffle(Shuffle::Off)), says);
+    let dense = Source::from(dense()).take(SAMPLES);
+    let says = "samples of 37 floats, expected samples of 37 sparse floats";
+    assert_refused(small.fit(&dense, Fit::new()), says);
 }
 
 /// Memory for rows is used again: a row with few values must not keep those of a longer one.

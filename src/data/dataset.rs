@@ -309,6 +309,24 @@ impl Dataset {
         Ok(Dataset { range, ..self.clone() })
     }
 
+    /// The samples of these numbers, in this order, copied with their targets and weights.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if one of them is not there.
+    pub fn select(&self, indices: &[u32]) -> Result<Dataset> {
+        let places = indices.iter().map(|&index| Ok(self.sample(index as usize)?.place));
+        let places = &places.collect::<Result<Vec<usize>>>()?;
+        let own = self.target_weights.iter();
+        Ok(Dataset {
+            inputs: self.inputs.iter().map(|input| input.select(places)).collect(),
+            targets: self.targets.iter().map(|target| target.select(places)).collect(),
+            classes: self.classes,
+            range: 0..places.len(),
+            weights: self.weights.as_ref().map(|weights| weights.select(places)),
+            target_weights: own.map(|(name, own)| (name.clone(), own.select(places))).collect(),
+        })
+    }
+
     /// Cuts off the last `fraction` for validation: `(training, validation)`, cut at
     /// `floor(n * (1 - fraction))` and before any shuffling, as Keras'
     /// [`validation_split`](https://keras.io/api/models/model_training_apis/) does.
@@ -316,17 +334,7 @@ impl Dataset {
     /// # Errors
     /// [`Error::Argument`] if `fraction` is not in `(0, 1)` or leaves one side empty.
     pub fn split_last(&self, fraction: f64) -> Result<(Dataset, Dataset)> {
-        let cut = (self.len() as f64 * (1.0 - fraction)).floor() as usize;
-        if !(fraction > 0.0 && fraction < 1.0) || cut == 0 || cut == self.len() {
-            return Err(Error::argument(
-                "validation_split",
-                format!(
-                    "is {fraction}, which of {} samples leaves none for training or none for \
-                     validation; give a fraction between 0 and 1 that leaves some for both",
-                    self.len()
-                ),
-            ));
-        }
+        let cut = cut_last(self.len(), fraction)?;
         Ok((self.slice(0..cut)?, self.slice(cut..self.len())?))
     }
 
@@ -353,11 +361,20 @@ impl Dataset {
         let name = self.targets.get(column).map(|target| &target.name);
         let own = self.target_weights.iter().find(|(target, _)| Some(target) == name);
         let weights = own.map(|(_, weights)| weights).or(self.weights.as_ref());
-        let weight = weights.and_then(|weights| {
-            let index = place.checked_sub(weights.start)?;
-            weights.values.get(index).copied()
-        });
-        weight.unwrap_or(1.0)
+        weights.map_or(1.0, |weights| weights.at(place))
+    }
+}
+
+impl Weights {
+    /// That of the sample at `place` in the whole set; 1 if it has none.
+    fn at(&self, place: usize) -> f32 {
+        let index = place.checked_sub(self.start);
+        index.and_then(|index| self.values.get(index).copied()).unwrap_or(1.0)
+    }
+
+    /// Those of the samples at these places.
+    fn select(&self, places: &[usize]) -> Weights {
+        Weights { values: places.iter().map(|&place| self.at(place)).collect(), start: 0 }
     }
 }
 
@@ -417,8 +434,24 @@ fn arranged<C: Clone>(
     names.iter().map(find).collect()
 }
 
+/// Where to cut off the last `fraction` of so many samples.
+///
+/// # Errors
+/// [`Error::Argument`] if `fraction` is not in `(0, 1)` or leaves one side empty.
+pub(super) fn cut_last(samples: usize, fraction: f64) -> Result<usize> {
+    let cut = (samples as f64 * (1.0 - fraction)).floor() as usize;
+    if fraction > 0.0 && fraction < 1.0 && (1..samples).contains(&cut) {
+        return Ok(cut);
+    }
+    let problem = format!(
+        "is {fraction}, which of {samples} samples leaves none for training or none for \
+         validation; give a fraction between 0 and 1 that leaves some for both"
+    );
+    Err(Error::argument("validation_split", problem))
+}
+
 /// The class that floats stand for; `None` if it is none.
-fn class_of(row: &[f32]) -> Option<u32> {
+pub(crate) fn class_of(row: &[f32]) -> Option<u32> {
     match row {
         [single] => {
             let class = single.round_ties_even();

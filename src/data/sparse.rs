@@ -76,6 +76,20 @@ impl SparseMatrix {
         Self::new(width, rows)
     }
 
+    /// The rows at these places alone.
+    pub(super) fn select(&self, places: &[usize]) -> Self {
+        let mut rows = SparseRows::default();
+        let mut longest = 0;
+        for &place in places {
+            let (columns, values) = self.row(place);
+            // It was pushed before, so it is not refused.
+            if rows.push(columns, values).is_ok() {
+                longest = longest.max(columns.len());
+            }
+        }
+        SparseMatrix { rows: Arc::new(rows), width: self.width, longest }
+    }
+
     /// Number of rows.
     #[must_use]
     pub fn len(&self) -> usize {

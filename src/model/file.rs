@@ -2,7 +2,7 @@
 //! metadata.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 #[cfg(not(target_arch = "wasm32"))]
 use std::path::Path;
 
@@ -76,8 +76,32 @@ pub(crate) struct SavedModel {
     pub steps: u64,
     /// Epochs begun so far.
     pub epochs: u32,
+    /// Texts of the user's own, by key; they pass [`check_metadata`].
+    pub user_metadata: Metadata,
     /// Those of [`tensors`].
     pub tensors: Weights,
+}
+
+/// Texts that a user keeps with a model, by key. Sorted, so that the same texts give the same bytes.
+pub(crate) type Metadata = BTreeMap<String, String>;
+
+/// Bytes of all keys and texts together. Written as JSON inside of JSON a byte takes up to seven,
+/// and a safetensors header of more than 100 MB cannot be read.
+const MOST_METADATA: usize = 8 << 20;
+
+/// What is wrong with the texts that are to be kept with a model, if anything is.
+pub(crate) fn check_metadata(user_metadata: &Metadata) -> Result<(), String> {
+    if user_metadata.contains_key("") {
+        return Err("a key is empty; give it a name".into());
+    }
+    let bytes: usize = user_metadata.iter().map(|(key, text)| key.len() + text.len()).sum();
+    if bytes > MOST_METADATA {
+        return Err(format!(
+            "keys and texts are {bytes} bytes, more than the limit of {MOST_METADATA}; keep them in a \
+             file of their own"
+        ));
+    }
+    Ok(())
 }
 
 /// The only metadata entry. With a single one the file's bytes cannot depend on the order of a
@@ -91,12 +115,29 @@ struct Header {
     compiled: Compiled,
     steps: u64,
     epochs: u32,
+    /// Absent if there is none: also in files that were written before there were any.
+    #[serde(default, rename = "metadata", skip_serializing_if = "BTreeMap::is_empty")]
+    user_metadata: Metadata,
+    /// What a backup says of its run; no part of the model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
 }
 
 #[derive(Deserialize)]
 struct Version {
     version: u32,
 }
+
+/// What a header says beside the model.
+#[derive(Deserialize)]
+struct Beside {
+    /// Files of earlier builds have none.
+    checksum: Option<u32>,
+    note: Option<String>,
+}
+
+/// What stands between the header's other entries and its last one, the checksum.
+const CHECKSUM: &str = ",\"checksum\":";
 
 const VERSION: u32 = 3;
 
@@ -130,13 +171,14 @@ fn described(program: &Program, roles: &[Role]) -> Vec<(String, Vec<usize>)> {
 }
 
 impl SavedModel {
-    /// The bytes of a safetensors file.
-    pub(crate) fn to_bytes(&self) -> Result<Vec<u8>> {
+    /// The bytes of a safetensors file, with a note that is no part of the model.
+    pub(crate) fn to_bytes(&self, note: Option<String>) -> Result<Vec<u8>> {
         let bad = |problem: String| Error::argument("model", format!("cannot be saved: {problem}"));
-        let SavedModel { compiled, steps, epochs, tensors } = self;
+        let SavedModel { compiled, steps, epochs, user_metadata, tensors } = self;
         let (compiled, steps, epochs) = (compiled.clone(), *steps, *epochs);
-        let header = Header { version: VERSION, compiled, steps, epochs };
-        let header = serde_json::to_string(&header).map_err(|error| bad(error.to_string()))?;
+        let user_metadata = user_metadata.clone();
+        let header = Header { version: VERSION, compiled, steps, epochs, user_metadata, note };
+        let mut header = serde_json::to_string(&header).map_err(|error| bad(error.to_string()))?;
         let bytes: Vec<Vec<u8>> = tensors
             .iter()
             .map(|(_, _, values)| values.iter().flat_map(|value| value.to_le_bytes()).collect())
@@ -147,6 +189,11 @@ impl SavedModel {
                 .map_err(|error| bad(error.to_string()))?;
             views.push((name.as_str(), view));
         }
+        // The text's closing brace comes after the checksum.
+        header.pop();
+        let named = tensors.iter().zip(&bytes).map(|((name, ..), bytes)| (name.as_str(), &**bytes));
+        let checksum = checksum(&header, named.collect());
+        let header = format!("{header}{CHECKSUM}{checksum}}}");
         let metadata = HashMap::from([(METADATA.to_owned(), header)]);
         serialize(views, Some(metadata)).map_err(|error| bad(error.to_string()))
     }
@@ -159,24 +206,78 @@ impl SavedModel {
     }
 }
 
+/// What a backup in this file says of its run; `None` if it says nothing.
+///
+/// # Errors
+/// [`Error::Io`] and [`Error::ModelFile`] for a file that cannot be read, is damaged, or of another
+/// version. Whether it holds the model that is needed is not looked at.
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) fn read_note(path: &Path) -> Result<Option<String>> {
+    let source = Source::File(path);
+    let bytes = source.bytes()?;
+    let note = Whole::parse(&bytes).map(|whole| whole.note);
+    note.map_err(|problem| source.refused(problem))
+}
+
+/// A file that is whole and of this version.
+struct Whole<'a> {
+    file: SafeTensors<'a>,
+    header: String,
+    note: Option<String>,
+}
+
+impl<'a> Whole<'a> {
+    fn parse(bytes: &'a [u8]) -> Result<Self, Refusal> {
+        let damaged = |error| Refusal::because("not a whole safetensors file", error);
+        let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
+        let file = SafeTensors::deserialize(bytes).map_err(damaged)?;
+        let header = metadata
+            .metadata()
+            .as_ref()
+            .and_then(|entries| entries.get(METADATA))
+            .ok_or_else(|| format!("a safetensors file, but without {METADATA:?} metadata"))?
+            .clone();
+        // The version first: a later one may have another schema.
+        let Version { version } = serde_json::from_str(&header).map_err(damaged_metadata)?;
+        if version != VERSION {
+            return Err(other_version(version).into());
+        }
+        let Beside { checksum, note } = serde_json::from_str(&header).map_err(damaged_metadata)?;
+        if let Some(told) = checksum {
+            let tensors = file.iter().map(|(name, tensor)| (name, tensor.data())).collect();
+            let rest = header.rsplit_once(CHECKSUM).map(|(rest, _)| rest);
+            if rest.map(|rest| self::checksum(rest, tensors)) != Some(told) {
+                return Err("is damaged: its checksum is not that of what it holds"
+                    .to_owned()
+                    .into());
+            }
+        }
+        Ok(Whole { file, header, note })
+    }
+}
+
+/// The CRC-32 of the header before the checksum, and of the tensors in the order of their names.
+fn checksum(header: &str, mut tensors: Vec<(&str, &[u8])>) -> u32 {
+    tensors.sort_unstable_by_key(|(name, _)| *name);
+    let mut crc = flate2::Crc::new();
+    crc.update(header.as_bytes());
+    for (_, bytes) in tensors {
+        crc.update(bytes);
+    }
+    crc.sum()
+}
+
+fn damaged_metadata(error: serde_json::Error) -> Refusal {
+    Refusal::because(&format!("its {METADATA:?} metadata is damaged"), error)
+}
+
 /// The model in the bytes of a file, or what is wrong with them.
 fn parse(bytes: &[u8], objects: &CustomObjects) -> Result<SavedModel, Refusal> {
-    let damaged = |error| Refusal::because("not a whole safetensors file", error);
-    let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
-    let file = SafeTensors::deserialize(bytes).map_err(damaged)?;
-    let header = metadata
-        .metadata()
-        .as_ref()
-        .and_then(|entries| entries.get(METADATA))
-        .ok_or_else(|| format!("a safetensors file, but without {METADATA:?} metadata"))?;
-    let damaged = |error| Refusal::because(&format!("its {METADATA:?} metadata is damaged"), error);
-    // The version first: a later one may have another schema.
-    let Version { version } = serde_json::from_str(header).map_err(damaged)?;
-    if version != VERSION {
-        return Err(other_version(version).into());
-    }
-    let header: Header = serde_json::from_str(header).map_err(damaged)?;
-    let Header { mut compiled, steps, epochs, .. } = header;
+    let Whole { file, header, .. } = Whole::parse(bytes)?;
+    let header: Header = serde_json::from_str(&header).map_err(damaged_metadata)?;
+    let Header { mut compiled, steps, epochs, user_metadata, .. } = header;
+    check_metadata(&user_metadata)
+        .map_err(|problem| format!("its metadata are damaged: {problem}"))?;
     compiled.supply(objects);
     if steps > MOST_STEPS {
         return Err(format!("has {steps} steps behind it; this program counts up to 2^53").into());
@@ -200,7 +301,7 @@ fn parse(bytes: &[u8], objects: &CustomObjects) -> Result<SavedModel, Refusal> {
         });
         read.push((name, shape, values.collect()));
     }
-    Ok(SavedModel { compiled, steps, epochs, tensors: read })
+    Ok(SavedModel { compiled, steps, epochs, user_metadata, tensors: read })
 }
 
 fn other_version(version: u32) -> String {

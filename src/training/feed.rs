@@ -1,5 +1,6 @@
 //! Fills what an executor reads with the samples of a batch: here data and program meet.
 
+use super::executor::Fill;
 use crate::data::{Batch, Dataset, Features, Row, Sample, Targets};
 use crate::error::{Error, Result};
 use crate::program::{
@@ -24,15 +25,28 @@ pub fn fill(feed: &mut impl Feed, program: &Program, pass: Pass, batch: Batch<'_
     }
     if pass.reads(Role::Target) {
         for (number, (id, buffer)) in program.of_role(Role::Target).enumerate() {
-            check_target(buffer, batch.data, number)?;
+            check_target(buffer, target_width(batch.data, number))?;
             push(feed.column(id)?, batch, |sample| sample.target(number))?;
         }
     }
     for (number, (id, buffer)) in program.of_role(Role::Input).enumerate() {
-        check_input(buffer, batch.data, number)?;
+        check_input(buffer, input_kind(batch.data, number))?;
         push_input(feed.column(id)?, batch, number, &buffer.name)?;
     }
     Ok(())
+}
+
+/// The samples of a batch in memory, to fill a feed with.
+pub(super) struct FromDataset<'a> {
+    pub program: &'a Program,
+    pub pass: Pass,
+    pub batch: Batch<'a>,
+}
+
+impl Fill for FromDataset<'_> {
+    fn fill(&self, feed: &mut impl Feed) -> Result<()> {
+        fill(feed, self.program, self.pass, self.batch)
+    }
 }
 
 fn push(
@@ -49,34 +63,53 @@ fn push_input(mut column: impl Column, batch: Batch<'_>, number: usize, name: &s
             Row::Dense(bytes) => column.push(bytes)?,
             Row::Sparse { indices, values } => column
                 .push_sparse(indices, values)
-                .map_err(|error| of_sample(error, *index as usize, name))?,
+                .map_err(|error| of_sample(error, || format!("sample {index}, {name}")))?,
         }
     }
     Ok(())
 }
 
 /// An error of a sparse row, with the sample that has it.
-fn of_sample(error: Error, sample: usize, name: &str) -> Error {
+pub(super) fn of_sample(error: Error, place: impl FnOnce() -> String) -> Error {
     match error {
-        Error::Argument { argument: SPARSE_ROW, problem } => {
-            Error::data(format!("sample {sample}, {name}"), problem)
-        }
+        Error::Argument { argument: SPARSE_ROW, problem } => Error::data(place(), problem),
         error => error,
     }
 }
 
-/// Whether target `column` of `data` can fill this buffer.
+/// Of target `column` the floats of a sample, or `None` for class indices; nothing if it is not
+/// there.
+pub(super) fn target_width(data: &Dataset, column: usize) -> Option<Option<usize>> {
+    data.targets().get(column).map(|target| match target.targets {
+        Targets::Classes(_) => None,
+        Targets::Values { width, .. } => Some(width),
+    })
+}
+
+/// Of input `column` the element type and the values of a sample; nothing if it is not there.
+pub(super) fn input_kind(data: &Dataset, column: usize) -> Option<(Element, usize)> {
+    data.inputs().get(column).map(|input| {
+        let width = input.width();
+        let element = match input.features {
+            Features::U8(_) => Element::U8,
+            Features::F32(_) => Element::Real,
+            Features::Sparse(_) => Element::Sparse { width },
+        };
+        (element, width)
+    })
+}
+
+/// Whether a target of `width` floats, or of class indices if that is `None`, can fill this buffer.
 ///
 /// # Errors
 /// [`Error::Shape`] if it has another width or type, or is not there.
-pub(super) fn check_target(buffer: &Buffer, data: &Dataset, column: usize) -> Result<()> {
+pub(super) fn check_target(buffer: &Buffer, target: Option<Option<usize>>) -> Result<()> {
     let describe = |width: Option<usize>| match width {
         None => "class indices (a Vec<u32>)".to_owned(),
         Some(1) => "1 float a sample (Targets::values)".to_owned(),
         Some(width) => format!("{width} floats a sample (Targets::values)"),
     };
-    let target = data.targets().get(column);
-    let classes = target.is_some_and(|target| matches!(target.targets, Targets::Classes(_)));
+    let classes = target == Some(None);
     let instead = match classes && buffer.columns > 1 {
         true => ", 1 for its class and 0 for the others",
         false => "",
@@ -86,54 +119,56 @@ pub(super) fn check_target(buffer: &Buffer, data: &Dataset, column: usize) -> Re
         actual,
         expected: describe((buffer.element == Element::Real).then_some(buffer.columns)) + instead,
     };
-    let target = target.ok_or_else(|| wrong("no targets".into()))?;
-    let actual = match target.targets {
-        Targets::Classes(_) => None,
-        Targets::Values { width, .. } => Some(width),
-    };
+    let actual = target.ok_or_else(|| wrong("no targets".into()))?;
     match actual == (buffer.element == Element::Real).then_some(buffer.columns) {
         true => Ok(()),
         false => Err(wrong(describe(actual))),
     }
 }
 
-/// Whether input `column` of `data` can fill this buffer.
+/// Whether an input of this element type and so many values can fill this buffer.
 ///
 /// # Errors
 /// [`Error::Shape`] if it has another width or type, or is not there.
-pub(super) fn check_input(buffer: &Buffer, data: &Dataset, column: usize) -> Result<()> {
-    let describe = |width: usize, element: Element| match element {
+pub(super) fn check_input(buffer: &Buffer, input: Option<(Element, usize)>) -> Result<()> {
+    let describe = |(element, width): (Element, usize)| match element {
         Element::U8 => format!("samples of {width} bytes"),
         Element::Real => format!("samples of {width} floats"),
         Element::U32 => format!("samples of {width} integers"),
         Element::Sparse { width } => format!("samples of {width} sparse floats"),
     };
+    let expected = (buffer.element, buffer.columns);
     let wrong = |actual: String| Error::Shape {
         what: format!("the data does not fit the model's input ({})", buffer.name),
         actual,
-        expected: describe(buffer.columns, buffer.element),
+        expected: describe(expected),
     };
-    let input = data.inputs().get(column).ok_or_else(|| wrong("no samples".into()))?;
-    let width = input.width();
-    let (element, columns) = match &input.features {
-        Features::U8(_) => (Element::U8, width),
-        Features::F32(_) => (Element::Real, width),
-        Features::Sparse(_) => (Element::Sparse { width }, buffer.columns),
+    let actual = input.ok_or_else(|| wrong("no samples".into()))?;
+    let fits = match (actual.0, buffer.element) {
+        // The buffer's columns are the places for what a row has.
+        (Element::Sparse { width }, Element::Sparse { width: expected }) => width == expected,
+        _ => actual == expected,
     };
-    if (element, columns) != (buffer.element, buffer.columns) {
-        return Err(wrong(describe(width, element)));
-    }
-    match &input.features {
-        Features::Sparse(matrix) if matrix.longest() > buffer.columns / 2 => {
-            check_longest(buffer, data, column)
-        }
-        Features::Sparse(_) | Features::U8(_) | Features::F32(_) => Ok(()),
+    match fits {
+        true => Ok(()),
+        false => Err(wrong(describe(actual))),
     }
 }
 
-/// Whether no sample of `data`, a part of a set that has such rows, has more values than fit.
-fn check_longest(buffer: &Buffer, data: &Dataset, column: usize) -> Result<()> {
+/// Whether the sparse rows of input `column`, if it is sparse, fit this buffer.
+///
+/// # Errors
+/// [`Error::Data`] for the first sample that has more values than there are places.
+pub(super) fn check_sparse_rows(buffer: &Buffer, data: &Dataset, column: usize) -> Result<()> {
     let most = buffer.columns / 2;
+    let longest = data.inputs().get(column).map_or(0, |input| match &input.features {
+        Features::Sparse(matrix) => matrix.longest(),
+        Features::U8(_) | Features::F32(_) => 0,
+    });
+    if longest <= most {
+        return Ok(());
+    }
+    // The data may be a part of the set, without the longest row.
     for index in 0..data.len() {
         if let Row::Sparse { values, .. } = data.sample(index)?.row(column)
             && values.len() > most

@@ -2,19 +2,23 @@
 //! history.
 
 mod arguments;
+mod batch_source;
 mod batches;
 mod blocking;
 mod callback;
 pub mod callbacks;
 mod checks;
 mod control;
+mod curves;
 mod evaluate;
 mod executor;
 mod feed;
 mod fit;
 mod history;
+mod loading;
 mod model;
 mod on_batch;
+mod on_batch_arguments;
 mod predict;
 mod predictions;
 mod recording;
@@ -32,10 +36,12 @@ mod yield_now;
 pub use arguments::{Evaluate, Fit, Predict, ValidationFreq};
 pub use callback::{Callback, EpochStart, Resume, StepEnd, TrainStart};
 pub use control::{Answer, Control, Request};
+pub use curves::learning_curves;
 pub use executor::Backend;
 pub use feed::fill;
 pub use history::{EpochRecord, History};
 pub use model::Model;
+pub use on_batch_arguments::{TestOnBatch, TrainOnBatch};
 pub use predictions::Predictions;
 pub use scores::{ConfusionMatrix, Scores};
 pub use send::WasmNotSend;

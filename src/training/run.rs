@@ -34,6 +34,10 @@ impl Control for Run<'_> {
         self.stopped = true;
     }
 
+    fn stopped(&self) -> bool {
+        self.stopped
+    }
+
     fn request(&mut self, request: Request) {
         self.requests.push(request);
     }
@@ -50,6 +54,10 @@ impl<'s> Run<'s> {
         callbacks: &mut [&mut dyn Callback],
         mut hook: impl FnMut(&mut dyn Callback, &mut Self) -> Result<()>,
     ) -> Result<()> {
+        if callbacks.is_empty() {
+            return Ok(());
+        }
+        let _span = self.session.profile.span("callbacks");
         for callback in callbacks {
             hook(&mut **callback, self)?;
             self.answer(&mut **callback).await?;
@@ -85,16 +93,21 @@ fn carry_out(session: &mut Session, request: Request) -> BoxFuture<'_, Result<Op
             }
             Request::Evaluate { data, batch_size } => {
                 let arguments = Evaluate::new().batch_size(batch_size);
-                Answer::Scores(session.evaluate(&data, arguments).await?)
+                Answer::Scores(session.evaluate(data, arguments).await?)
             }
             Request::Predict { data, batch_size } => {
                 let arguments = Predict::new().batch_size(batch_size);
-                Answer::Predictions(session.predict(&data, arguments).await?)
+                Answer::Predictions(session.predict(data, arguments).await?)
             }
             Request::SaveBytes => Answer::Bytes(session.save_bytes().await?),
             #[cfg(not(target_arch = "wasm32"))]
             Request::Save(path) => {
                 session.save(&path).await?;
+                Answer::Saved(path)
+            }
+            #[cfg(not(target_arch = "wasm32"))]
+            Request::SaveWithNote { path, note } => {
+                session.save_with_note(&path, note).await?;
                 Answer::Saved(path)
             }
             Request::RestoreBytes(bytes) => {

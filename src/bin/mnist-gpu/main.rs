@@ -4,15 +4,19 @@ mod adapters;
 mod args;
 mod backend;
 mod bench;
+mod checkpoint;
 #[cfg(feature = "download")]
 mod download;
 mod evaluate;
+mod figure;
 mod history;
 mod interrupt;
 mod network;
 mod predict;
 mod print;
 mod progress;
+mod raster;
+mod show;
 mod source;
 mod train;
 mod verify;
@@ -37,6 +41,7 @@ fn main() -> ExitCode {
         Command::Train(args) => train::run(args),
         Command::Evaluate(args) => evaluate::run(args),
         Command::Predict(args) => predict::run(args),
+        Command::Show(args) => show::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Bench(args) => bench::run(args, start),
         Command::Adapters(args) => adapters::run(args),

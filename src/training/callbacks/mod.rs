@@ -32,6 +32,8 @@
 #[cfg(not(target_arch = "wasm32"))]
 mod backup_and_restore;
 #[cfg(not(target_arch = "wasm32"))]
+mod backup_note;
+#[cfg(not(target_arch = "wasm32"))]
 mod csv_logger;
 mod early_stopping;
 #[cfg(not(target_arch = "wasm32"))]
@@ -46,6 +48,8 @@ mod monitor;
 #[cfg(not(target_arch = "wasm32"))]
 mod path_pattern;
 #[cfg(not(target_arch = "wasm32"))]
+mod plot;
+#[cfg(not(target_arch = "wasm32"))]
 mod progress_bar;
 mod reduce_lr_on_plateau;
 #[cfg(not(target_arch = "wasm32"))]
@@ -53,7 +57,7 @@ mod tensorboard;
 mod terminate_on_nan;
 
 #[cfg(not(target_arch = "wasm32"))]
-pub use backup_and_restore::BackupAndRestore;
+pub use backup_and_restore::{Backup, BackupAndRestore};
 #[cfg(not(target_arch = "wasm32"))]
 pub use csv_logger::CsvLogger;
 pub use early_stopping::EarlyStopping;
@@ -64,6 +68,8 @@ pub use learning_rate_scheduler::LearningRateScheduler;
 #[cfg(not(target_arch = "wasm32"))]
 pub use model_checkpoint::ModelCheckpoint;
 pub use monitor::Mode;
+#[cfg(not(target_arch = "wasm32"))]
+pub use plot::Plot;
 #[cfg(not(target_arch = "wasm32"))]
 pub use progress_bar::ProgressBar;
 pub use reduce_lr_on_plateau::ReduceLrOnPlateau;
