@@ -142,7 +142,7 @@ fn a_source_of_sparse_rows_is_trained_on_as_a_set_of_them() {
     assert_eq!(actual, expected);
     let mut small =
         compiled(Input::sparse(WIDTH, 2), Activation::Tanh, true).build(&Cpu::new()).unwrap();
-    let says = "sample 1 of the pass: has 12 values that are not 0; the model has room for 2";
+    let says = "sample 1: has 12 values that are not 0; the model has room for 2";
     assert_refused(small.fit(&source, Fit::new().shuffle(Shuffle::Off)), says);
     let dense = Source::from(dense()).take(SAMPLES);
     let says = "samples of 37 floats, expected samples of 37 sparse floats";
