@@ -85,6 +85,7 @@ pub mod parity;
 mod profile;
 pub mod program;
 pub mod random;
+mod sparse_row;
 pub mod table;
 pub mod training;
 

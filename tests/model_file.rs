@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use minibatch::data::{Dataset, Features, Targets};
+use minibatch::data::{Dataset, Features, SparseMatrix, SparseRows, Targets};
 use minibatch::model::{
     BatchNormalization, Compiled, Dense, Dropout, Flatten, GaussianNoise, Initializer, Input,
     InputType, Layer, LayerNormalization, Normalization, Objective, Regularizer, Rescaling,
@@ -123,6 +123,11 @@ fn data(model: &Model) -> Option<Dataset> {
         let features = match input.values {
             InputType::U8 { .. } => Features::U8(vec![3; count].into()),
             InputType::F32 => Features::F32(vec![0.3; count].into()),
+            InputType::Sparse { .. } => {
+                let mut rows = SparseRows::default();
+                (0..SAMPLES).for_each(|_| rows.push(&[0], &[0.3]).unwrap());
+                Features::Sparse(SparseMatrix::new(input.width()?, rows).unwrap())
+            }
         };
         inputs.push((name, features, &input.shape));
     }

@@ -13,6 +13,7 @@ mod order;
 mod permutation;
 mod samples;
 mod source;
+mod sparse;
 pub mod text;
 
 pub use batch::{Batch, Sample};
@@ -30,6 +31,7 @@ pub use permutation::Permutation;
 pub use samples::{Row, Samples, SparseRows, Values};
 pub(crate) use source::SourceKind;
 pub use source::{Length, RandomAccess, Source, SourceBatches, StreamPass, Streaming, Visit};
+pub use sparse::SparseMatrix;
 
 /// The guide's examples are run as tests.
 #[cfg(doctest)]

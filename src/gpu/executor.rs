@@ -470,7 +470,9 @@ impl GpuExecutor {
             for (to, &value) in to.chunks_exact_mut(element_size(buffer.element)).zip(from) {
                 match buffer.element {
                     Element::Real => to.copy_from_slice(&(value as f32).to_ne_bytes()),
-                    Element::U32 => to.copy_from_slice(&(value as u32).to_ne_bytes()),
+                    Element::U32 | Element::Sparse { .. } => {
+                        to.copy_from_slice(&(value as u32).to_ne_bytes());
+                    }
                     Element::U8 => to.copy_from_slice(&[value as u8]),
                 }
             }
@@ -616,7 +618,7 @@ fn numbers(element: Element, bytes: &[u8]) -> Vec<f64> {
     let words = bytes.chunks_exact(4).map(bytemuck::pod_read_unaligned::<u32>);
     match element {
         Element::Real => words.map(|word| f64::from(f32::from_bits(word))).collect(),
-        Element::U32 => words.map(f64::from).collect(),
+        Element::U32 | Element::Sparse { .. } => words.map(f64::from).collect(),
         Element::U8 => bytes.iter().map(|&byte| f64::from(byte)).collect(),
     }
 }

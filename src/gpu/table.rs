@@ -122,6 +122,16 @@ impl Table {
         }
         let most_groups = limits.max_compute_workgroups_per_dimension;
         for dispatch in dispatches(&self.program, gpu)? {
+            let of_rows = u64::from(dispatch.terms_a_row).saturating_mul(rows as u64);
+            if of_rows.saturating_add(dispatch.terms.into()) > most_terms as u64 && of_rows > 0 {
+                let name = dispatch.kernel.name;
+                let most = (most_terms as u64).saturating_sub(dispatch.terms.into())
+                    / u64::from(dispatch.terms_a_row);
+                let problem = format!(
+                    "is {rows}; {name} takes at most {most} rows of so many values on this adapter"
+                );
+                return Err(Error::argument("batch_size", problem));
+            }
             if dispatch.terms as usize > most_terms {
                 let problem = format!(
                     "{} adds up {} terms; the kernel for this adapter adds up at most {most_terms}",
@@ -194,7 +204,7 @@ fn dispatches(program: &Program, gpu: &Gpu) -> Result<Vec<Dispatch>> {
 /// Bytes of one element.
 pub(super) fn element_size(element: Element) -> usize {
     match element {
-        Element::Real | Element::U32 => 4,
+        Element::Real | Element::U32 | Element::Sparse { .. } => 4,
         Element::U8 => 1,
     }
 }

@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::operation::Op;
 use crate::program::{
     BufferId, Element, Graph, Initial, Options, Pass, Program, Role, Rows, Value, compile,
+    not_dense,
 };
 
 /// A compiled model as a program.
@@ -91,7 +92,11 @@ fn trace(graph: &mut Graph, functional: &Functional) -> Result<Vec<Value>> {
         values.push(value);
     }
     for output in functional.outputs() {
-        graph.output(&output.name, value_at(&values, output.of, &output.name)?);
+        let value = value_at(&values, output.of, &output.name)?;
+        if let Element::Sparse { .. } = value.element() {
+            return Err(not_dense(&output.name, functional.name_of(output.of)));
+        }
+        graph.output(&output.name, value);
     }
     graph.drop_unused();
     Ok(values)
@@ -107,6 +112,13 @@ fn input(graph: &mut Graph, name: &str, input: &Input) -> Result<Value> {
     match input.values {
         InputType::F32 => graph.input(name, &input.shape),
         InputType::U8 { scale } => graph.bytes(name, &input.shape, scale),
+        InputType::Sparse { most } => match input.shape.as_slice() {
+            &[width] => graph.sparse(name, width, most),
+            shape => {
+                let problem = format!("{name:?} is sparse and of shape {shape:?}; give one number");
+                Err(Error::argument("input", problem))
+            }
+        },
     }
 }
 

@@ -221,6 +221,8 @@ pub struct Dispatch {
     /// The most terms that one invocation adds up, where that depends on parameters and not on the
     /// sizes of activations; else 0.
     pub terms: u32,
+    /// How many of them each row of the batch adds, where that is more than one; else 0.
+    pub terms_a_row: u32,
 }
 
 impl Dispatch {
@@ -241,7 +243,7 @@ impl Dispatch {
         constants.resize(constants.len().next_multiple_of(16).max(16), 0);
         let kernel =
             Kernel { name: O::NAME, bindings, text, overrides: Vec::new(), subgroups: false };
-        Dispatch { kernel, constants, buffers, grid, terms: 0 }
+        Dispatch { kernel, constants, buffers, grid, terms: 0, terms_a_row: 0 }
     }
 
     /// Sets override constants of the text.

@@ -15,6 +15,7 @@ macro_rules! for_each_operation {
         $callback! {
             Convert,
             DenseForward,
+            SparseForward,
             Activate,
             ActivateBackward,
             Dropout,
@@ -52,6 +53,7 @@ macro_rules! for_each_operation {
             Penalty,
             PenaltyGradient,
             DenseBackwardWeights,
+            SparseBackwardWeights,
             DenseBackwardInput,
             SquaredNorm,
             ClipByNorm,

@@ -24,6 +24,7 @@ mod rules;
 mod run;
 mod shapes;
 pub mod softmax;
+pub mod sparse;
 mod tape;
 
 pub use access::{Access, Buffers};
@@ -47,4 +48,5 @@ pub use rules::{Direction, direction, reverse};
 pub use run::{RowShape, Run};
 pub use shapes::Shapes;
 pub use softmax::*;
+pub use sparse::*;
 pub use tape::{Derivative, Differentiable, Rule, Tape};

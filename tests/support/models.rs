@@ -434,6 +434,17 @@ fn graphs() -> Vec<(String, Compiled)> {
     );
 
     let mut model = Functional::new();
+    let words = model.input("words", Input::sparse(7, 4));
+    let place = model.input("place", 7);
+    let left = model.dense(words, 4, Tanh);
+    let right = model.dense(words, 4, Gelu);
+    let again = model.again(left, place);
+    let sum = model.add([left, right, again]);
+    let last = model.dense(sum, 3, Linear);
+    model.output("y", last);
+    add("sparse_beside_dense", model, vec![("y", mse())]);
+
+    let mut model = Functional::new();
     let input = model.input("x", 6);
     let frozen = model.layer(input, Dense::new(6, Relu).frozen());
     let free = model.dense(input, 6, Relu);

@@ -47,6 +47,10 @@ impl Normalization {
         let Some(column) = data.inputs().first() else {
             return Err(Error::argument("data", "has no input; give at least one"));
         };
+        if let Features::Sparse(_) = column.features {
+            let problem = "is sparse; a normalization would leave none of its zeros";
+            return Err(Error::argument("data", problem));
+        }
         let width = column.width();
         let mut mean = vec![0.0; width];
         let mut variance = vec![0.0; width];
@@ -55,7 +59,7 @@ impl Normalization {
         let each = |visit: &mut dyn FnMut(usize, f64)| -> Result<()> {
             for index in 0..data.len() {
                 let bytes = data.sample(index)?.input(0);
-                match column.features {
+                match &column.features {
                     Features::U8(_) => {
                         let scaled = bytes.iter().map(|&x| f64::from(x) / 255.0);
                         scaled.enumerate().for_each(|(i, x)| visit(i, x));
@@ -66,6 +70,7 @@ impl Normalization {
                             visit(i, f64::from(bytemuck::pod_read_unaligned::<f32>(word)));
                         });
                     }
+                    Features::Sparse(_) => {}
                 }
             }
             Ok(())

@@ -8,7 +8,7 @@ use crate::data::{
 };
 use crate::error::{Error, Result};
 use crate::program::{Buffer, Column, Element, Feed, Pass, Program, Role};
-use crate::training::feed::{check_input, check_target};
+use crate::training::feed::{check_input, check_target, of_sample};
 
 /// What batches are read from, with the columns that the model reads.
 #[derive(Debug, Clone)]
@@ -149,7 +149,8 @@ impl Arrangement {
             let element = stored(samples, from);
             let mut column = feed.column(id)?;
             for place in places.clone() {
-                push(&mut column, samples.row(from, place), element)?;
+                push(&mut column, samples.row(from, place), element)
+                    .map_err(|error| of_sample(error, || place_of(place)))?;
             }
         }
         Ok(())
@@ -193,9 +194,7 @@ fn push(column: &mut impl Column, row: Row<'_>, element: Stored) -> Result<()> {
             let floats: Vec<f32> = words.map(|word| half::f16::from_bits(word).to_f32()).collect();
             column.push(bytemuck::cast_slice(&floats))
         }
-        (Row::Sparse { .. }, _) => {
-            Err(Error::argument("data", "is sparse; the model's input is not"))
-        }
+        (Row::Sparse { indices, values }, _) => column.push_sparse(indices, values),
     }
 }
 
@@ -217,12 +216,14 @@ fn check_label(row: Row<'_>, classes: usize) -> Result<(), String> {
 }
 
 fn check_field(buffer: &Buffer, field: &Field) -> Result<()> {
-    let element = match field.element {
-        Stored::U8 => Element::U8,
-        Stored::U32 => Element::U32,
-        Stored::F16 | Stored::F32 => Element::Real,
+    let width = field.width();
+    let element = match (field.sparse, field.element) {
+        (true, _) => Element::Sparse { width },
+        (false, Stored::U8) => Element::U8,
+        (false, Stored::U32) => Element::U32,
+        (false, Stored::F16 | Stored::F32) => Element::Real,
     };
-    check_input(buffer, Some((element, field.width())))
+    check_input(buffer, Some((element, width)))
 }
 
 fn check_target_field(buffer: &Buffer, field: &Field) -> Result<()> {
