@@ -8,8 +8,10 @@ use wgpu::{BufferUsages, CommandEncoder, CommandEncoderDescriptor};
 
 use super::device::Gpu;
 use super::feed::GpuFeed;
+use super::gather::{Gather, GatherFeed};
 use super::plan::plan;
 use super::readback::Readback;
+use super::resident::Resident;
 use super::table::{Table, byte_size, element_size};
 use super::upload::Upload;
 use crate::error::{Error, Result};
@@ -33,6 +35,8 @@ pub struct GpuExecutor {
     // Bound to the buffers of `table` and `upload`.
     passes: HashMap<Pass, Vec<Bound>>,
     readback: Readback,
+    // Bound to the buffers of both, too.
+    gather: Option<Gather>,
     submits: u64,
 }
 
@@ -59,6 +63,7 @@ impl GpuExecutor {
             program,
             passes: HashMap::new(),
             readback: Readback::default(),
+            gather: None,
             submits: 0,
         })
     }
@@ -78,12 +83,21 @@ impl GpuExecutor {
         if rows <= self.table.capacity() {
             return Ok(());
         }
+        self.submit_gathered().await?;
         let table = self.table.with_capacity(&self.gpu, rows).await?;
         let mut upload = Upload::new(&self.gpu, &self.program, rows).await?;
         let mut passes = HashMap::new();
         for &pass in self.passes.keys() {
             passes.insert(pass, self.bound(pass, &table, &upload).await?);
         }
+        let gather = match &self.gather {
+            Some(gather) => {
+                let columns = gather.columns().to_vec();
+                Some(Gather::new(&self.gpu, &self.program, &table, &upload, columns).await?)
+            }
+            None => None,
+        };
+        self.gather = gather;
         std::mem::swap(&mut self.upload, &mut upload);
         self.upload.replace(upload);
         (self.table, self.passes) = (table, passes);
@@ -182,6 +196,97 @@ impl GpuExecutor {
         self.upload.lend(&self.gpu, rows)
     }
 
+    /// Lets steps take rows that lie on the device: each column is for a buffer that the host fills,
+    /// an input above all, and all are of the same samples. They replace those of a call before.
+    /// Other steps go on being [fed](Self::feed) by the host.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if there is no column, one is for a buffer that the host does not fill,
+    /// or does not fit it; [`Error::Device`] if the device fails. All stays as it was then.
+    pub async fn attach(&mut self, columns: Vec<(BufferId, Resident)>) -> Result<()> {
+        self.submit_gathered().await?;
+        let Self { gpu, program, table, upload, .. } = self;
+        self.gather = Some(Gather::new(gpu, program, table, upload, columns).await?);
+        Ok(())
+    }
+
+    /// Frees the rows that [`attach`](Self::attach) was given, unless somebody else holds them.
+    ///
+    /// # Errors
+    /// [`Error::Device`] if the device fails.
+    pub async fn detach(&mut self) -> Result<()> {
+        self.submit_gathered().await?;
+        self.gather = None;
+        Ok(())
+    }
+
+    /// Memory for the numbers of `rows` of the rows that were [attached](Self::attach), to be
+    /// filled for one step. Makes room if there is less, which loses what the rows have gathered.
+    ///
+    /// # Errors
+    /// As [`feed`](Self::feed), but for [`Error::Busy`]; [`Error::Argument`] if no rows are attached.
+    pub async fn gather_feed(&mut self, rows: usize) -> Result<GatherFeed> {
+        if rows == 0 {
+            return Err(Error::argument("rows", "are 0; give at least 1"));
+        }
+        self.reserve(rows).await?;
+        self.gather.as_mut().map(|gather| gather.feed(rows)).ok_or_else(nothing_attached)
+    }
+
+    /// Runs `pass` on rows that lie on the device. It is submitted together with the steps of this
+    /// kind before and after it, a few at a time; at the latest when anything else is asked of the
+    /// executor that depends on it. Waits only if the device is behind by several submissions.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run), also of the steps before it; nothing runs of a step that is refused.
+    pub async fn run_gathered(&mut self, pass: Pass, feed: GatherFeed, step: &Step) -> Result<()> {
+        let gather = self.gather.as_ref().ok_or_else(nothing_attached)?;
+        gather.check(pass, &feed, step)?;
+        if gather.is_almost_full() {
+            gather.ready(&self.gpu).await?;
+        }
+        self.prepare(pass).await?;
+        // Nothing is awaited from here on.
+        let full = self.gather.as_mut().is_some_and(|gather| gather.push(pass, feed, step));
+        if full { self.submit_gathered_now() } else { Ok(()) }
+    }
+
+    /// Submits the steps on resident rows that wait for others.
+    async fn submit_gathered(&mut self) -> Result<()> {
+        if let Some(gather) = self.gather.as_ref().filter(|gather| gather.is_pending()) {
+            gather.ready(&self.gpu).await?;
+            self.submit_gathered_now()?;
+        }
+        Ok(())
+    }
+
+    /// The same without waiting.
+    fn submit_gathered_now(&mut self) -> Result<()> {
+        let Self { gpu, upload, passes, gather, .. } = self;
+        let Some(gather) = gather.as_mut().filter(|gather| gather.is_pending()) else {
+            return Ok(());
+        };
+        let steps = gather.take();
+        gpu.guarded(|| {
+            let mut encoder = encoder(gpu, "minibatch.steps");
+            let slot = gather.record_upload(gpu, upload, &mut encoder, &steps)?;
+            let mut compute = compute_pass(&mut encoder);
+            for (number, pending) in steps.iter().enumerate() {
+                let (rows, offset) =
+                    (size(pending.step.live_rows)?, upload.gathered_offset(number));
+                gather.dispatch(&mut compute, rows, offset);
+                let bound = dispatches(passes, pending.pass, &pending.step);
+                record_dispatches(&mut compute, bound, rows, offset);
+            }
+            drop(compute);
+            gather.submitted(&slot, gpu.queue.submit([encoder.finish()]));
+            Ok(())
+        })?;
+        gather.give_back(steps);
+        self.submits += 1;
+        self.gpu.check()
+    }
+
     /// Runs `pass` on `feed` and submits, without waiting for the result.
     ///
     /// # Errors
@@ -191,6 +296,7 @@ impl GpuExecutor {
     pub async fn run(&mut self, pass: Pass, feed: GpuFeed, step: &Step) -> Result<()> {
         self.upload.check(pass, &feed, step)?;
         self.prepare(pass).await?;
+        self.submit_gathered_now()?;
         let Self { gpu, table, upload, passes, .. } = self;
         gpu.guarded(|| {
             let mut encoder = encoder(gpu, "minibatch.step");
@@ -212,6 +318,7 @@ impl GpuExecutor {
     pub async fn run_eagerly(&mut self, pass: Pass, feed: GpuFeed, step: &Step) -> Result<()> {
         self.upload.check(pass, &feed, step)?;
         self.prepare(pass).await?;
+        self.submit_gathered_now()?;
         let Self { gpu, table, upload, .. } = self;
         let offset = gpu.guarded(|| {
             let mut encoder = encoder(gpu, "minibatch.upload");
@@ -269,6 +376,7 @@ impl GpuExecutor {
         if pass.lists(step).iter().any(|pass| !self.passes.contains_key(pass)) {
             return Err(Error::argument("pass", format!("{pass:?} is not prepared; call prepare")));
         }
+        self.submit_gathered_now()?;
         let Self { gpu, table, upload, passes, .. } = self;
         gpu.guarded(|| {
             let recorded = upload.record(table, encoder, pass, feed, step)?;
@@ -313,6 +421,7 @@ impl GpuExecutor {
             return Err(Error::argument("live_rows", problem));
         }
         self.prepare(pass).await?;
+        self.submit_gathered_now()?;
         self.gpu.guarded(|| {
             let offset = self.upload.write_step(&self.gpu, step)?;
             let mut encoder = encoder(&self.gpu, "minibatch.step");
@@ -364,6 +473,7 @@ impl GpuExecutor {
     /// # Errors
     /// As [`read`](Self::read).
     pub async fn read_raw(&mut self, id: BufferId, rows: usize) -> Result<Vec<u8>> {
+        self.submit_gathered().await?;
         let capacity = self.table.capacity();
         let bytes = byte_size(self.program.buffer(id), rows.min(capacity));
         let sources = [self.source(id, bytes)?];
@@ -412,6 +522,7 @@ impl GpuExecutor {
                 format!("{} bytes for a buffer of {room}; give a multiple of 4", bytes.len()),
             ));
         }
+        self.submit_gathered_now()?;
         let (buffer, offset) = self.table.locate(id)?;
         self.gpu.guarded(|| {
             // Its order against steps is that of the calls: each step is submitted by its own.
@@ -428,6 +539,7 @@ impl GpuExecutor {
     /// # Errors
     /// [`Error::Device`] if the device is lost.
     pub async fn read_metrics(&mut self) -> Result<Metrics> {
+        self.submit_gathered().await?;
         let program = Arc::clone(&self.program);
         let regions: Vec<_> = program
             .of_role(Role::Metric)
@@ -461,6 +573,7 @@ impl GpuExecutor {
     /// # Errors
     /// [`Error::Device`] if the device is lost.
     pub fn clear_metrics(&mut self) -> Result<()> {
+        self.submit_gathered_now()?;
         self.gpu.guarded(|| {
             let mut encoder = encoder(&self.gpu, "minibatch.clear");
             for (id, _) in self.program.of_role(Role::Metric) {
@@ -495,17 +608,33 @@ fn record_pass<'a>(
     step: u32,
 ) -> Result<()> {
     let rows = size(rows)?;
-    let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
+    record_dispatches(&mut compute_pass(encoder), bound, rows, step);
+    Ok(())
+}
+
+fn compute_pass(encoder: &mut CommandEncoder) -> wgpu::ComputePass<'_> {
+    encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
         label: Some("minibatch.step"),
         timestamp_writes: None,
-    });
+    })
+}
+
+fn record_dispatches<'a>(
+    pass: &mut wgpu::ComputePass<'_>,
+    bound: impl Iterator<Item = &'a Bound>,
+    rows: u32,
+    step: u32,
+) {
     for Bound { dispatch, pipeline, bindings } in bound {
         let [x, y, z] = dispatch.grid.workgroups(rows);
         pass.set_pipeline(pipeline);
         pass.set_bind_group(0, bindings, &[step]);
         pass.dispatch_workgroups(x, y, z);
     }
-    Ok(())
+}
+
+fn nothing_attached() -> Error {
+    Error::argument("resident", "rows are not attached to this executor; call attach")
 }
 
 /// The elements that `bytes` hold.

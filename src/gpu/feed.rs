@@ -43,7 +43,7 @@ impl Layout {
 }
 
 /// Bytes from one row to the next on the device.
-fn row_bytes(buffer: &Buffer) -> u64 {
+pub(super) fn row_bytes(buffer: &Buffer) -> u64 {
     byte_size(buffer, 1)
 }
 
