@@ -104,8 +104,8 @@ pub use number::expression::Expression;
 pub use operation::activation::Activation;
 pub use program::{Graph, Value};
 pub use training::{
-    Answer, Backend, Callback, ConfusionMatrix, Control, EpochRecord, EpochStart, Evaluate, Fit,
-    History, Model, Predict, Predictions, Request, Resume, Scores, StepEnd, TrainStart,
+    Answer, Backend, Callback, ConfusionMatrix, Control, DataOn, EpochRecord, EpochStart, Evaluate,
+    Fit, History, Model, Predict, Predictions, Request, Resume, Scores, StepEnd, TrainStart,
     ValidationFreq, Verbose, callbacks,
 };
 pub use wgpu;

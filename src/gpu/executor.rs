@@ -12,7 +12,7 @@ use super::gather::{Gather, GatherFeed};
 use super::plan::plan;
 use super::readback::Readback;
 use super::resident::Resident;
-use super::table::{Table, byte_size, element_size};
+use super::table::{Table, byte_size, element_size, most_rows};
 use super::upload::Upload;
 use crate::error::{Error, Result};
 use crate::operation::kernel::size;
@@ -71,6 +71,21 @@ impl GpuExecutor {
     /// The device it runs on.
     pub fn gpu(&self) -> &Gpu {
         &self.gpu
+    }
+
+    /// Samples for which there is room.
+    pub fn capacity(&self) -> usize {
+        self.table.capacity()
+    }
+
+    /// The most rows, up to `rows`, of a batch of `program` that fits the device: its buffers are
+    /// within the device's limits and, with the memory for uploads, within
+    /// [`Gpu::memory_budget`]. At least 1. A pure function of program, limits and budget.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if a size does not fit the kernels' 32-bit counts.
+    pub fn most_rows(gpu: &Gpu, program: &Arc<Program>, rows: usize) -> Result<usize> {
+        most_rows(gpu, program, rows)
     }
 
     /// Makes room for batches of up to `rows` samples. Where there was less, what the rows have
@@ -213,11 +228,11 @@ impl GpuExecutor {
     /// Frees the rows that [`attach`](Self::attach) was given, unless somebody else holds them.
     ///
     /// # Errors
-    /// [`Error::Device`] if the device fails.
-    pub async fn detach(&mut self) -> Result<()> {
-        self.submit_gathered().await?;
+    /// [`Error::Device`] if the device fails; they are freed all the same.
+    pub fn detach(&mut self) -> Result<()> {
+        let submitted = self.submit_gathered_now();
         self.gather = None;
-        Ok(())
+        submitted
     }
 
     /// Memory for the numbers of `rows` of the rows that were [attached](Self::attach), to be

@@ -483,7 +483,8 @@ impl Feed for GatherFeed {
                 std::mem::take(&mut rest).split_at_mut_checked(rows * row_bytes)?;
             rest = others;
             let buffer = program.buffer(column.id);
-            Some((column.id, GatherColumn { bytes, row_bytes, buffer, rows, filled }))
+            let used = buffer.row_bytes();
+            Some((column.id, GatherColumn { bytes, row_bytes, used, buffer, rows, filled }))
         })
     }
 }
@@ -494,6 +495,8 @@ pub struct GatherColumn<'a> {
     bytes: &'a mut [u8],
     /// Bytes from one row to the next.
     row_bytes: usize,
+    /// Bytes of a row without padding.
+    used: usize,
     buffer: &'a Buffer,
     rows: usize,
     filled: &'a mut usize,
@@ -502,13 +505,17 @@ pub struct GatherColumn<'a> {
 impl Column for GatherColumn<'_> {
     #[inline]
     fn push(&mut self, row: &[u8]) -> Result<()> {
-        self.buffer.check_row(row.len(), *self.filled, self.rows)?;
+        if row.len() != self.used || *self.filled >= self.rows {
+            return self.buffer.check_row(row.len(), *self.filled, self.rows);
+        }
         let start = *self.filled * self.row_bytes;
         if let Some(memory) = self.bytes.get_mut(start..start + self.row_bytes)
             && let Some((used, padding)) = memory.split_at_mut_checked(row.len())
         {
             used.copy_from_slice(row);
-            padding.fill(0);
+            if !padding.is_empty() {
+                padding.fill(0);
+            }
             *self.filled += 1;
         }
         Ok(())

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::program::Buffer;
 
 /// Bytes that are on their way to the device at a time.
-const CHUNK: u64 = 4 << 20;
+const CHUNK: u64 = 1 << 20;
 
 /// One column of a set of samples, uploaded once, in the layout of the program's buffer that it is
 /// for: bytes stay bytes, and each row is padded to a multiple of four values. Clones share it.
@@ -49,8 +49,8 @@ impl std::fmt::Debug for Resident {
 
 impl Resident {
     /// Uploads `count` rows for the program's buffer `described`, each as
-    /// [`Column::push`](crate::program::Column::push) takes it. They go to the device a few
-    /// megabytes at a time, so that no second copy of all of them is made.
+    /// [`Column::push`](crate::program::Column::push) takes it. They go to the device a
+    /// megabyte at a time, so that no second copy of all of them is made.
     ///
     /// # Errors
     /// [`Error::Argument`] if there is no row, another number of them comes, or the device cannot

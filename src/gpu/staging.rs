@@ -116,6 +116,12 @@ struct Place {
     recorded: Option<RecordedStep>,
 }
 
+/// How many slots of `size` bytes a ring has: three, so that one is filled while one is copied and one
+/// waits; two where they are large.
+pub(super) fn slots_of(size: u64) -> usize {
+    if size > 16 << 20 { 2 } else { 3 }
+}
+
 impl Place {
     #[cfg_attr(
         target_arch = "wasm32",
@@ -156,11 +162,9 @@ struct Tally {
 }
 
 impl Ring {
-    /// Slots of `size` bytes: three, so that one is filled while one is copied and one waits; two
-    /// where they are large.
+    /// Slots of `size` bytes, as many as [`slots_of`] says.
     pub(super) fn new(gpu: &Gpu, size: u64) -> Self {
-        let count = if size > 16 << 20 { 2 } else { 3 };
-        let places = (0..count).map(|_| Place::new(gpu, size)).collect();
+        let places = (0..slots_of(size)).map(|_| Place::new(gpu, size)).collect();
         Ring { places, next: 0, tally: Tally::default() }
     }
 

@@ -7,7 +7,7 @@ use wgpu::{BufferUsages, CommandEncoder};
 
 use super::device::Gpu;
 use super::feed::{GpuFeed, Layout};
-use super::staging::{RecordedStep, Ring, Rows};
+use super::staging::{RecordedStep, Ring, Rows, slots_of};
 use super::table::Table;
 use crate::error::{Error, Result};
 use crate::operation::kernel::size;
@@ -210,6 +210,17 @@ impl Upload {
         let Recorded { serial, rows, place, .. } = *step;
         self.ring.record(place, RecordedStep { serial, rows, counts: true });
     }
+}
+
+/// Bytes of a slot for `rows` rows.
+pub(super) fn slot_bytes(program: &Arc<Program>, rows: usize) -> u64 {
+    Layout::new(Arc::clone(program), rows, HEADER_BYTES).size
+}
+
+/// Bytes of all slots for `rows` rows.
+pub(super) fn bytes(program: &Arc<Program>, rows: usize) -> u64 {
+    let slot = slot_bytes(program, rows);
+    slot.saturating_mul(slots_of(slot) as u64)
 }
 
 /// The content of the step's uniform; `uploads_at` is where, in words, a step on resident rows finds

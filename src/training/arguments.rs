@@ -1,6 +1,7 @@
 //! The optional arguments of fit, evaluate and predict.
 
 use super::callback::Callback;
+use super::residence::DataOn;
 use super::settings::settings;
 use super::verbose::Verbose;
 use crate::data::{Dataset, Shuffle};
@@ -113,6 +114,7 @@ pub struct Fit<'a> {
     pub(super) validation_batch_size: Option<usize>,
     pub(super) validation_freq: Option<ValidationFreq>,
     pub(super) steps_per_epoch: Option<usize>,
+    pub(super) data_on: DataOn,
     pub(super) sample_weight: Option<Vec<f32>>,
     pub(super) target_weight: Vec<(String, Vec<f32>)>,
     pub(super) class_weight: Vec<(u32, f32)>,
@@ -135,6 +137,7 @@ impl<'a> Fit<'a> {
             validation_batch_size: None,
             validation_freq: None,
             steps_per_epoch: None,
+            data_on: DataOn::Auto,
             sample_weight: None,
             target_weight: Vec::new(),
             class_weight: Vec::new(),
@@ -183,6 +186,10 @@ impl<'a> Fit<'a> {
         /// of the other batches are not seen in that epoch. `ceil(samples / batch_size)` by
         /// default.
         steps_per_epoch(steps: usize): steps_per_epoch = Some(steps);
+
+        /// Where the inputs of the training data live: on the host, or on the device, where steps
+        /// take less of the host's time. [`DataOn::Auto`] by default.
+        data_on(data_on: DataOn): data_on = data_on;
 
         /// A weight for each sample, in the order of the data: its loss and its gradient are
         /// multiplied by it. A validation split takes the weights of its samples along. These

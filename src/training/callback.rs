@@ -21,13 +21,16 @@ pub struct TrainStart {
     /// Names of the values that an epoch of this run can have, in the order of
     /// [`EpochRecord::values`]: `loss`, `val_loss`, ...
     pub names: Vec<String>,
+    /// Rows of a batch that run at a time, if a batch does not run as a whole: see
+    /// [`Model::micro_batch_size`](super::Model::micro_batch_size).
+    pub micro_batch_size: Option<usize>,
 }
 
 impl TrainStart {
     /// For tests of a callback.
     #[must_use]
     pub fn new(initial_epoch: u32, epochs: u32, steps: usize, names: Vec<String>) -> Self {
-        TrainStart { initial_epoch, epochs, steps, names }
+        TrainStart { initial_epoch, epochs, steps, names, micro_batch_size: None }
     }
 }
 

@@ -62,6 +62,15 @@ impl Executor {
         })
     }
 
+    /// Where it runs.
+    pub(super) fn backend(&self) -> Backend {
+        match self {
+            Executor::Cpu(_) => Backend::Cpu,
+            Executor::CpuInF64(_) => Backend::CpuInF64,
+            Executor::Gpu(gpu) => Backend::Gpu(gpu.gpu().clone()),
+        }
+    }
+
     /// Makes room for batches of `rows` samples and compiles `pass`.
     pub(super) async fn prepare(&mut self, pass: Pass, rows: usize) -> Result<()> {
         on!(self, cpu => cpu.reserve(rows), gpu => {

@@ -11,6 +11,24 @@ use crate::program::{Buffer, Column, Element, Feed, Pass, Program, Role};
 /// [`Error::Shape`] if a column of the data does not fit, [`Error::Argument`] if a sample does not
 /// exist or there are not as many as the feed has rows.
 pub fn fill(feed: &mut impl Feed, program: &Program, pass: Pass, batch: Batch<'_>) -> Result<()> {
+    fill_targets(feed, program, pass, batch)?;
+    for (number, (id, buffer)) in program.of_role(Role::Input).enumerate() {
+        check_input(buffer, batch.data, number)?;
+        push(feed.column(id)?, batch, |sample| sample.input(number))?;
+    }
+    Ok(())
+}
+
+/// The same without the inputs, which lie on the device.
+///
+/// # Errors
+/// As [`fill`].
+pub(super) fn fill_targets(
+    feed: &mut impl Feed,
+    program: &Program,
+    pass: Pass,
+    batch: Batch<'_>,
+) -> Result<()> {
     // In the order in which they lie in a feed of the GPU's.
     if pass.reads(Role::SampleWeight) {
         for (number, (id, _)) in program.of_role(Role::SampleWeight).enumerate() {
@@ -25,10 +43,6 @@ pub fn fill(feed: &mut impl Feed, program: &Program, pass: Pass, batch: Batch<'_
             check_target(buffer, batch.data, number)?;
             push(feed.column(id)?, batch, |sample| sample.target(number))?;
         }
-    }
-    for (number, (id, buffer)) in program.of_role(Role::Input).enumerate() {
-        check_input(buffer, batch.data, number)?;
-        push(feed.column(id)?, batch, |sample| sample.input(number))?;
     }
     Ok(())
 }

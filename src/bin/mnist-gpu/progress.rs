@@ -5,7 +5,9 @@ use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use minibatch::training::{Callback, Control, EpochRecord, EpochStart, Scores, StepEnd};
+use minibatch::training::{
+    Callback, Control, EpochRecord, EpochStart, Scores, StepEnd, TrainStart,
+};
 
 use crate::print;
 
@@ -60,6 +62,16 @@ impl Progress {
 }
 
 impl Callback for Progress {
+    fn train_begin(&mut self, _run: &mut dyn Control, start: &TrainStart) -> minibatch::Result<()> {
+        match start.micro_batch_size {
+            Some(rows) if self.verbosity > 0 => {
+                let text = format!("micro-batches: {rows} rows of a batch at a time");
+                print::line(&text).map_err(|error| minibatch::Error::callback(error.to_string()))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
     fn epoch_begin(&mut self, _run: &mut dyn Control, epoch: EpochStart) -> minibatch::Result<()> {
         self.epoch = epoch;
         self.begun = Instant::now();

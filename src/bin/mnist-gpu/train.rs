@@ -28,14 +28,15 @@ pub(crate) fn run(args: &args::Train) -> anyhow::Result<ExitCode> {
     let network = network::build(train.sample_shape(), &args.hidden, classes)?;
     let sizes = network::sizes(&network.input, &network.layers);
     let parameters = network::parameters(&network).unwrap_or_default();
-    let mut model = network
+    let mut compiled = network
         .compile(
             Adam::new(args.learning_rate),
             Loss::SparseCategoricalCrossentropy,
             [Metric::Accuracy],
         )
-        .seed(args.data.seed)
-        .build(backend.backend.clone())?;
+        .seed(args.data.seed);
+    compiled.micro_batch_size = args.micro_batch;
+    let mut model = compiled.build(backend.backend.clone())?;
     say(&source.note)?;
     say(&backend.describe())?;
     say(&format!("network: {sizes}, {parameters} parameters"))?;
