@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use minibatch::data::{Batch, Dataset, Features, Shuffle};
+use minibatch::data::{Batch, Dataset, Features, Shuffle, read_idx_dir};
 use minibatch::model::{Compiled, Input};
 use minibatch::training::{Callback, Control, TrainStart};
 use minibatch::{
@@ -182,4 +182,38 @@ fn a_model_that_needs_whole_batches_is_refused_with_the_largest_that_fits() {
     assert_ne!(train(2621).unwrap(), before);
     // Outside training it has no statistics of a batch.
     model.evaluate(&data, Evaluate::new().batch_size(SAMPLES)).unwrap();
+}
+
+/// Full-batch gradient descent over all 60,000 images of MNIST on a device that binds 128 MiB: as bytes
+/// they fit it as a whole, as floats they run in parts. `.ci/long` runs it.
+#[test]
+#[ignore = "takes long; needs MNIST_DIR"]
+fn all_of_mnist_is_one_batch() {
+    let directory = std::env::var_os("MNIST_DIR").expect("MNIST_DIR names the directory of MNIST");
+    let bytes = read_idx_dir(directory.as_ref()).unwrap().train;
+    let Features::U8(pixels) = bytes.inputs()[0].features.clone() else { panic!("bytes") };
+    let floats: Vec<f32> = pixels.iter().map(|&pixel| f32::from(pixel) / 255.0).collect();
+    let labels = bytes.labels().to_vec();
+    let floats = Dataset::new(Features::F32(Arc::new(floats)), &[28, 28], labels).unwrap();
+    let gpu = binding(128 << 20);
+    let descend = |data: &Dataset, input: Input| {
+        let compiled = Sequential::new(input)
+            .dense(128, Activation::Relu)
+            .dense(10, Activation::Softmax)
+            .compile(Adam::new(0.01), Loss::SparseCategoricalCrossentropy, [Metric::Accuracy]);
+        let mut model = compiled.build(&gpu).unwrap();
+        let fit = Fit::new().batch_size(60_000).epochs(20).shuffle(Shuffle::Off);
+        let history = model.fit(data, fit).unwrap();
+        println!("{:?}, {:.2} s an epoch", history.epochs.last(), history.epochs[9].seconds);
+        let losses: Vec<f64> = history.epochs.iter().map(|epoch| epoch.training.loss).collect();
+        (model.micro_batch_size(), losses)
+    };
+    let (whole, expected) = descend(&bytes, Input::pixels(&[28, 28]));
+    let (parts, losses) = descend(&floats, Input::from(784));
+    assert_eq!(whole, None);
+    assert_eq!(parts, Some(30_000));
+    assert!(expected[19] < 0.5 * expected[0], "{expected:?}");
+    for (own, expected) in losses.iter().zip(&expected) {
+        assert!((own - expected).abs() <= 0.01 * expected, "{own}, not {expected}");
+    }
 }

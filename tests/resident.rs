@@ -7,7 +7,7 @@ use minibatch::gpu::{GatherFeed, GpuExecutor, Resident, ShaderEdit, block_on};
 use minibatch::model::{Compiled, Dropout, Input, Objective, lower};
 use minibatch::program::{BufferId, Column, Feed, Metrics, Pass, Program, Role, Step};
 use minibatch::training::fill;
-use minibatch::{Activation, Adam, Error, Functional, Gpu, Loss, Metric};
+use minibatch::{Activation, Adam, DataOn, Error, Fit, Functional, Gpu, Loss, Metric};
 
 /// A device that binds at most so many bytes, where it is given.
 fn device(bytes: Option<u64>) -> (wgpu::Device, wgpu::Queue) {
@@ -287,6 +287,61 @@ fn a_steady_step_on_resident_rows_allocates_nothing_on_the_device() {
     for _ in 0..5 {
         assert_eq!(steps(16), before);
     }
+}
+
+/// The same, as users say it.
+#[test]
+fn where_the_data_live_changes_no_bit_of_a_fit() {
+    let gpu = Gpu::new().unwrap_or_else(|error| panic!("{error}"));
+    let data = data(333);
+    for micro in [None, Some(7)] {
+        let fit = |data_on: DataOn| {
+            let mut compiled = compiled();
+            compiled.micro_batch_size = micro;
+            let mut model = compiled.build(&gpu).unwrap();
+            let arguments = || {
+                let fit = Fit::new().batch_size(16).validation_split(0.1).data_on(data_on);
+                fit.epochs(3)
+            };
+            let history = model.fit(&data, arguments()).unwrap();
+            let submits = model.gpu().unwrap().submits();
+            // A fit that was cancelled leaves a model that works.
+            {
+                let mut future = std::pin::pin!(model.fit_async(&data, arguments()));
+                let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+                for _ in 0..5 {
+                    assert!(future.as_mut().poll(&mut context).is_pending());
+                }
+            }
+            let made = model.steps();
+            model.fit(&data, arguments()).unwrap();
+            let scores: Vec<_> = history
+                .epochs
+                .into_iter()
+                .map(|epoch| (epoch.training, epoch.validation))
+                .collect();
+            let weights = model.weights().unwrap();
+            let bits: Vec<u32> =
+                weights.into_iter().flat_map(|(_, _, values)| values).map(f32::to_bits).collect();
+            (submits, (scores, made, bits))
+        };
+        let (by_host, expected) = fit(DataOn::Host);
+        let (by_device, own) = fit(DataOn::Device);
+        assert_eq!(own, expected, "micro-batches of {micro:?}");
+        assert!(2 * by_device < by_host, "{by_device} and {by_host} submissions");
+        let (by_itself, own) = fit(DataOn::Auto);
+        assert_eq!(own, expected, "micro-batches of {micro:?}");
+        assert_eq!(by_itself, by_device, "19 batches go to the device by themselves");
+    }
+    // What takes more than a quarter of the budget stays on the host.
+    let submits = |budget: u64| {
+        let mut model = compiled().build(&gpu.clone().with_memory_budget(budget)).unwrap();
+        model.fit(&data, Fit::new().batch_size(16)).unwrap();
+        model.gpu().unwrap().submits()
+    };
+    // 333 rows of 32 and of 20 bytes.
+    assert_eq!(submits(4 * 333 * 52), 3);
+    assert_eq!(submits(4 * 333 * 52 - 1), 21);
 }
 
 const ROWS: usize = 7;

@@ -193,18 +193,18 @@ impl Gpu {
         self
     }
 
-    /// Bytes of the device's memory that one model may take unless [told](Self::with_memory_budget):
-    /// 2 GiB. WebGPU does not say how much memory a device has.
+    /// Bytes of the device's memory that the batches of a model may take, beside its parameters, unless
+    /// [told](Self::with_memory_budget): 2 GiB. WebGPU does not say how much memory a device has.
     pub const MEMORY_BUDGET: u64 = 2 << 30;
 
-    /// The same device with another bound on the memory that each model takes there. Batches that
-    /// need more run in parts, and data stay on the host that take more than a quarter of it.
+    /// The same device with another bound on the memory that the batches of a model take there. Larger
+    /// ones run in parts, and data stay on the host that take more than a quarter of it.
     pub fn with_memory_budget(mut self, bytes: u64) -> Self {
         self.memory_budget = bytes;
         self
     }
 
-    /// Bytes that one model may take; [`MEMORY_BUDGET`](Self::MEMORY_BUDGET) unless told.
+    /// Bytes that the batches of a model may take; [`MEMORY_BUDGET`](Self::MEMORY_BUDGET) unless told.
     pub fn memory_budget(&self) -> u64 {
         self.memory_budget
     }

@@ -79,7 +79,7 @@ impl GpuExecutor {
     }
 
     /// The most rows, up to `rows`, of a batch of `program` that fits the device: its buffers are
-    /// within the device's limits and, with the memory for uploads, within
+    /// each within the device's limits and, all together with the memory for uploads, within
     /// [`Gpu::memory_budget`]. At least 1. A pure function of program, limits and budget.
     ///
     /// # Errors

@@ -118,18 +118,20 @@ impl Table {
     }
 }
 
-/// The most rows, up to `rows`, of a batch whose buffers are within the device's limits and, with the
-/// memory for uploads, within [`Gpu::memory_budget`]; at least 1. A pure function of program, limits
-/// and budget.
+/// The most rows, up to `rows`, of a batch whose buffers are each within the device's limits and, all
+/// together with the memory for uploads, within [`Gpu::memory_budget`]; at least 1. A pure function of
+/// program, limits and budget.
 ///
 /// # Errors
 /// [`Error::Argument`] if a size does not fit the kernels' 32-bit counts.
 pub(super) fn most_rows(gpu: &Gpu, program: &Arc<Program>, rows: usize) -> Result<usize> {
     let (dispatches, used) = (dispatches(program, gpu)?, used(program, gpu)?);
-    let own =
-        |(id, buffer): &(BufferId, &Buffer)| buffer.placement == Placement::Own && used[id.index()];
+    // Parameters are there whatever the batch.
+    let of_batch = |(id, buffer): &(BufferId, &Buffer)| {
+        buffer.rows == Rows::Batch && buffer.placement == Placement::Own && used[id.index()]
+    };
     let fits = |rows: usize| {
-        let buffers = program.buffers().filter(own);
+        let buffers = program.buffers().filter(of_batch);
         let bytes: u64 = buffers.map(|(_, buffer)| byte_size(buffer, rows)).sum();
         let bytes = bytes.saturating_add(upload::bytes(program, rows));
         bytes <= gpu.memory_budget() && check_sizes(gpu, program, &dispatches, rows).is_ok()
