@@ -202,9 +202,9 @@ fn all_of_mnist_is_one_batch() {
             .dense(10, Activation::Softmax)
             .compile(Adam::new(0.01), Loss::SparseCategoricalCrossentropy, [Metric::Accuracy]);
         let mut model = compiled.build(&gpu).unwrap();
-        let fit = Fit::new().batch_size(60_000).epochs(20).shuffle(Shuffle::Off);
+        let fit = Fit::new().batch_size(60_000).epochs(5).shuffle(Shuffle::Off);
         let history = model.fit(data, fit).unwrap();
-        println!("{:?}, {:.2} s an epoch", history.epochs.last(), history.epochs[9].seconds);
+        println!("{:?}, {:.2} s an epoch", history.epochs.last(), history.epochs[4].seconds);
         let losses: Vec<f64> = history.epochs.iter().map(|epoch| epoch.training.loss).collect();
         (model.micro_batch_size(), losses)
     };
@@ -212,7 +212,7 @@ fn all_of_mnist_is_one_batch() {
     let (parts, losses) = descend(&floats, Input::from(784));
     assert_eq!(whole, None);
     assert_eq!(parts, Some(30_000));
-    assert!(expected[19] < 0.5 * expected[0], "{expected:?}");
+    assert!(expected[4] < expected[0], "{expected:?}");
     for (own, expected) in losses.iter().zip(&expected) {
         assert!((own - expected).abs() <= 0.01 * expected, "{own}, not {expected}");
     }

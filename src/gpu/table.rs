@@ -91,7 +91,7 @@ impl Table {
     }
 
     async fn allocate(&mut self, gpu: &Gpu, which: impl Fn(&Buffer) -> bool) -> Result<()> {
-        let used = used(&self.program, gpu)?;
+        let used = used(&self.program, &dispatches(&self.program, gpu)?);
         let wanted = |id: BufferId, buffer: &Buffer| {
             buffer.placement == Placement::Own && used[id.index()] && which(buffer)
         };
@@ -125,7 +125,8 @@ impl Table {
 /// # Errors
 /// [`Error::Argument`] if a size does not fit the kernels' 32-bit counts.
 pub(super) fn most_rows(gpu: &Gpu, program: &Arc<Program>, rows: usize) -> Result<usize> {
-    let (dispatches, used) = (dispatches(program, gpu)?, used(program, gpu)?);
+    let dispatches = dispatches(program, gpu)?;
+    let used = used(program, &dispatches);
     // Parameters are there whatever the batch.
     let of_batch = |(id, buffer): &(BufferId, &Buffer)| {
         buffer.rows == Rows::Batch && buffer.placement == Placement::Own && used[id.index()]
@@ -162,7 +163,9 @@ fn check_sizes(
     let limits = gpu.limits();
     let most = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
     let most_terms = gpu.most_terms();
-    for (_, buffer) in program.buffers() {
+    // What no dispatch binds has no memory.
+    let used = used(program, dispatches);
+    for (_, buffer) in program.buffers().filter(|(id, _)| used[id.index()]) {
         let summed = matches!(buffer.role, Role::Activation | Role::Input);
         if summed && rows.max(buffer.columns) > most_terms {
             let argument = if rows > most_terms { "batch_size" } else { "units" };
@@ -222,13 +225,13 @@ fn check_sizes(
 }
 
 /// Which buffers some dispatch binds, or the host fills or reads; by `BufferId::index`.
-fn used(program: &Program, gpu: &Gpu) -> Result<Vec<bool>> {
+fn used(program: &Program, dispatches: &[Dispatch]) -> Vec<bool> {
     let mut used: Vec<bool> =
         program.buffers().map(|(_, buffer)| buffer.role != Role::Activation).collect();
-    for id in dispatches(program, gpu)?.into_iter().flat_map(|dispatch| dispatch.buffers) {
+    for id in dispatches.iter().flat_map(|dispatch| &dispatch.buffers) {
         used[id.index()] = true;
     }
-    Ok(used)
+    used
 }
 
 /// Those of all passes.
