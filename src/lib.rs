@@ -41,7 +41,7 @@
 //!
 //! What most programs need can be imported from the crate's root. Beyond that:
 //!
-//! - [`data`] reads IDX files and draws synthetic digits, [`callbacks`] holds the ready-made
+//! - [`data`] reads IDX files and texts, and draws synthetic digits, [`callbacks`] holds the ready-made
 //!   callbacks, and [`schedule`] the learning rate schedules;
 //! - [`gpu`] is for those who list adapters, or train inside their own wgpu application;
 //! - [`model`] is for those who look into a model's layers, [`training`] for those who write the
@@ -91,7 +91,7 @@ pub mod training;
 pub use atomic_write::atomic_write;
 pub use cpu::Cpu;
 pub use data::{Batch, BatchOrder, Dataset, Features, Shuffle, Targets, TrainTest};
-pub use error::{DeviceError, Error, IdxProblem, Result};
+pub use error::{DeviceError, Error, IdxProblem, Result, TextProblem};
 pub use gpu::Gpu;
 pub use model::loss::{Accuracy, Loss};
 pub use model::metric::{self, Metric};

@@ -9,6 +9,12 @@ pub enum Stream {
     Initializer(u32),
     /// The order of the samples; the epoch, from 0.
     Shuffle(u32),
+    /// The order of the samples within a source; the epoch, from 0.
+    SourceShuffle(u32),
+    /// What changes samples as they are read; the epoch, from 0.
+    Augmentation(u32),
+    /// Which samples of each class come; the epoch, from 0.
+    Balance(u32),
     /// The strokes of a synthetic digit; the number of the sample.
     Digit(u32),
     /// The classes of ten consecutive synthetic digits; the number of the first, divided by ten.
@@ -28,6 +34,9 @@ impl Stream {
             Stream::Parity => (4, 0),
             Stream::DigitClasses(number) => (5, number),
             Stream::Noise => (6, 0),
+            Stream::SourceShuffle(number) => (7, number),
+            Stream::Augmentation(number) => (8, number),
+            Stream::Balance(number) => (9, number),
         };
         purpose << 32 | u64::from(number)
     }
@@ -62,13 +71,20 @@ pub fn noise(step: u64, layer: u32, index: u32) -> u32 {
 }
 
 impl Random {
-    const GOLDEN_GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
+    /// 2^64 divided by the golden ratio, made odd: what SplitMix64 counts in.
+    pub(crate) const GOLDEN_GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
 
     /// The numbers of `stream` under `seed`, from index 0.
     #[must_use]
     pub fn new(seed: u64, stream: Stream) -> Self {
         let seed = mix(seed.wrapping_add(Self::GOLDEN_GAMMA));
         Random { key: mix(seed ^ mix(stream.key().wrapping_add(Self::GOLDEN_GAMMA))), index: 0 }
+    }
+
+    /// Numbers that belong to the `number`-th of many things, from index 0.
+    #[must_use]
+    pub fn of(&self, number: u64) -> Self {
+        Random { key: mix(self.key ^ mix(number.wrapping_add(Self::GOLDEN_GAMMA))), index: 0 }
     }
 
     /// The random bits of `index`.

@@ -658,10 +658,12 @@ fn a_backup_that_is_kept_leaves_nothing_to_run_and_more_epochs_go_on_from_it() {
         (history.epochs.len(), count.0)
     };
     let mut model = stateful(&backend, 8);
+    model.set_metadata("classes", "zero to nine").unwrap();
     assert_eq!(fit(&mut model, 2), (2, [0]), "epochs that ran, those that counted as done");
     let two = state(&mut model);
     let mut fresh = stateful(&backend, 8);
     assert_eq!(fit(&mut fresh, 2), (0, [2]));
+    assert_eq!(fresh.metadata("classes"), Some("zero to nine"));
     assert!(state(&mut fresh) == two);
     // One that a kill has kept from being removed.
     std::fs::write(directory.path().join("after-epoch-1.safetensors"), "older").unwrap();
@@ -762,7 +764,7 @@ struct Overdone;
 
 impl Callback for Overdone {
     fn resume(&mut self, _run: &mut dyn Control, train: &TrainStart) -> Result<Option<Resume>> {
-        Ok(Some(Resume::new(0, train.steps)))
+        Ok(Some(Resume::new(0, train.steps.unwrap())))
     }
 }
 

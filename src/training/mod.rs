@@ -2,6 +2,7 @@
 //! history.
 
 mod arguments;
+mod batch_source;
 mod batches;
 mod blocking;
 mod callback;
@@ -13,6 +14,7 @@ mod executor;
 mod feed;
 mod fit;
 mod history;
+mod loading;
 mod model;
 mod on_batch;
 mod predict;

@@ -4,11 +4,13 @@
 use std::sync::Arc;
 
 use super::executor::{Backend, Executor};
-use super::predictions::Predictions;
+use super::feed::FromDataset;
+use super::loading::{Loader, Part};
+use super::predictions::{Predictions, extend};
 use crate::data::Batch;
 use crate::error::{Error, Result};
 use crate::model::Optimizer;
-use crate::model::{Compiled, Lowered, Report, check_optimizer, lowered};
+use crate::model::{Compiled, Lowered, Metadata, Report, check_optimizer, lowered};
 use crate::program::{Metrics, Pass, Program, Role, Step};
 use crate::schedule::Schedule;
 
@@ -27,6 +29,8 @@ pub(super) struct Session {
     /// Epochs begun so far, or as many as `initial_epoch` said: the number of the next one in the
     /// order of the samples.
     pub epochs: u32,
+    /// Texts of the user's own that are saved with the model.
+    pub metadata: Metadata,
     pub recorded: Recorded,
     /// Calls that gather scores on the device and have not ended: the validation of a fit runs
     /// within it.
@@ -79,6 +83,7 @@ impl Session {
             last_rows: 0,
             steps: 0,
             epochs: 0,
+            metadata: Metadata::new(),
             recorded: Recorded::default(),
             running: 0,
             totals: Totals::default(),
@@ -108,7 +113,7 @@ impl Session {
     }
 
     /// How many of a batch's rows run at a time, at least 1.
-    fn rows_at_once(&self, pass: Pass, rows: usize) -> usize {
+    pub(super) fn rows_at_once(&self, pass: Pass, rows: usize) -> usize {
         let most = self.compiled.micro_batch_size.filter(|_| pass != Pass::Predict);
         most.unwrap_or(rows).min(rows).max(1)
     }
@@ -120,18 +125,57 @@ impl Session {
 
     /// Runs `pass` on a batch that was checked.
     pub(super) async fn run(&mut self, pass: Pass, batch: Batch<'_>) -> Result<()> {
-        let step = self.next_step(pass, batch.len());
+        let (step, batch_rows) = (self.next_step(pass, batch.len()), batch.len());
         let mut first_row = 0;
-        for indices in batch.indices.chunks(self.rows_at_once(pass, batch.len())) {
-            let part = Batch { indices, ..batch };
-            let step = step.part(first_row, part.len());
-            // Before it runs: what a step that fails has left can be read.
-            self.last_rows = part.len();
-            self.executor.run(pass, part, &step, self.compiled.run_eagerly).await?;
-            first_row += part.len();
+        for indices in batch.indices.chunks(self.rows_at_once(pass, batch_rows)) {
+            let mut feed = self.executor.lend(indices.len()).await?;
+            let batch = Batch { indices, ..batch };
+            feed.fill(&FromDataset { program: &self.program, pass, batch })?;
+            let rows = indices.len();
+            let part = Part { feed, rows, first_row, batch_rows };
+            self.run_part(pass, &step, part).await?;
+            first_row += rows;
         }
         // Nothing is awaited between the submission and this line.
         self.count_step(pass);
+        Ok(())
+    }
+
+    /// Runs `pass` on the next batch of `loader`, and returns its samples; `None` if there is none.
+    /// A prediction adds to `outputs`.
+    pub(super) async fn run_next(
+        &mut self,
+        pass: Pass,
+        loader: &mut Loader,
+        outputs: &mut Predictions,
+    ) -> Result<Option<usize>> {
+        let Some(mut part) = loader.next(&mut self.executor).await? else {
+            return Ok(None);
+        };
+        let rows = part.batch_rows;
+        let step = self.next_step(pass, rows);
+        loop {
+            let (last, part_rows) = (part.is_last(), part.rows);
+            self.run_part(pass, &step, part).await?;
+            if pass == Pass::Predict {
+                extend(outputs, self.read_outputs(part_rows).await?);
+            }
+            if last {
+                break;
+            }
+            let Some(next) = loader.next(&mut self.executor).await? else { break };
+            part = next;
+        }
+        // Nothing is awaited between the submission and this line.
+        self.count_step(pass);
+        Ok(Some(rows))
+    }
+
+    async fn run_part(&mut self, pass: Pass, step: &Step, part: Part) -> Result<()> {
+        let step = step.part(part.first_row, part.rows);
+        // Before it runs: what a step that fails has left can be read.
+        self.last_rows = part.rows;
+        self.executor.run(pass, part.feed, &step, self.compiled.run_eagerly).await?;
         self.totals.on_device |= pass != Pass::Predict;
         Ok(())
     }

@@ -60,10 +60,8 @@ fn targets_are_classes_or_floats() {
         assert_eq!(target(npy(name).unwrap()), (None, Values::F32(floats(1.0))), "{name}");
     }
     // The same numbers count as weights.
-    let arrays = StoredArrays::new(
-        [("x", npy("f4.npy").unwrap())],
-        [("y", npy("labels.npy").unwrap())],
-    );
+    let arrays =
+        StoredArrays::new([("x", npy("f4.npy").unwrap())], [("y", npy("labels.npy").unwrap())]);
     let weighted = arrays.unwrap().with_weights([("", npy("labels.npy").unwrap())]).unwrap();
     let weights = Values::F32(vec![2.0, 0.0, 1.0, 2.0, 2.0, 0.0]);
     assert_eq!(columns(&weighted.source())[2], weights);

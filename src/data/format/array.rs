@@ -8,11 +8,11 @@ use std::sync::Arc;
 use flate2::CrcReader;
 use flate2::bufread::{DeflateDecoder, GzDecoder};
 
-use super::file::{FileReader, PositionedFile};
 use super::scalar::Scalar;
 use crate::data::fields::{Element, Field, Fields};
+use crate::data::file::{FileReader, PositionedFile};
 use crate::data::samples::{Samples, Values};
-use crate::data::source::{Pass, RandomAccess, Source, Streaming, Visit};
+use crate::data::source::{RandomAccess, Source, StreamPass, Streaming, Visit};
 use crate::error::{Error, IdxProblem, Result};
 
 /// What is read from a file at once where it is read in order.
@@ -653,7 +653,7 @@ impl Streaming for ArrayStream {
         Some(self.0.len)
     }
 
-    fn start(&self, _: &Visit) -> Result<Box<dyn Pass>> {
+    fn start(&self, _: &Visit) -> Result<Box<dyn StreamPass>> {
         let readers = self.0.columns.iter().map(ArrayReader::open).collect::<Result<_>>()?;
         Ok(Box::new(ArrayPass { arrays: self.0.clone(), readers, given: 0 }))
     }
@@ -665,7 +665,7 @@ struct ArrayPass {
     given: usize,
 }
 
-impl Pass for ArrayPass {
+impl StreamPass for ArrayPass {
     fn next(&mut self, most: usize, into: &mut Samples) -> Result<()> {
         let ArrayPass { arrays, readers, given } = self;
         let samples = most.min(arrays.len - *given);

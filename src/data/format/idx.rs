@@ -14,9 +14,9 @@ use flate2::bufread::GzDecoder;
 use flate2::{Compression, GzBuilder};
 
 use super::array::{FILE_BUFFER, Storage, StoredArray, StoredArrays};
-use super::file::PositionedFile;
 use super::scalar::Scalar;
 use crate::atomic_write::atomic_write;
+use crate::data::file::PositionedFile;
 use crate::data::{Dataset, Features, Source, TrainTest};
 use crate::error::{Error, IdxProblem, Result};
 

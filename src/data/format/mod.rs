@@ -3,7 +3,6 @@
 
 mod array;
 mod csv;
-mod file;
 mod idx;
 mod npy;
 mod safetensors;

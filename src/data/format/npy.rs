@@ -8,8 +8,8 @@ use flate2::bufread::DeflateDecoder;
 use zip::{CompressionMethod, ZipArchive};
 
 use super::array::{FILE_BUFFER, Storage, StoredArray};
-use super::file::PositionedFile;
 use super::scalar::Scalar;
+use crate::data::file::PositionedFile;
 use crate::error::{Error, Result};
 
 /// Longer headers are refused; NumPy itself refuses more than 10,000 bytes.

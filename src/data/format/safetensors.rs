@@ -5,8 +5,8 @@ use std::path::Path;
 use safetensors::tensor::{Dtype, Metadata};
 
 use super::array::{Storage, StoredArray};
-use super::file::PositionedFile;
 use super::scalar::Scalar;
+use crate::data::file::PositionedFile;
 use crate::error::{Error, Result};
 
 /// Longer headers are refused, as the crate itself does.

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::batches::SourceBatches;
-use super::contract::{Pass, RandomAccess, Streaming, Visit};
+use super::contract::{RandomAccess, StreamPass, Streaming, Visit};
 use super::in_memory::{self, InMemory};
 use super::in_order::InOrder;
-use crate::data::dataset::Dataset;
+use super::slice::Slice;
+use crate::data::dataset::{Dataset, cut_last};
 use crate::data::fields::Fields;
 use crate::data::samples::Samples;
 use crate::error::{Error, Result};
@@ -207,16 +208,37 @@ impl Source {
         SourceBatches::new(self.streaming(), batch_size, visit)
     }
 
-    /// Begins a pass of finished samples: for adaptors, which read from what they adapt.
-    pub(crate) fn pass(&self, visit: &Visit) -> Result<FinishedPass> {
-        FinishedPass::new(self.streaming(), visit)
+    /// Cuts off the last `fraction` for validation: `(training, validation)`, cut at
+    /// `floor(n * (1 - fraction))`, as [`Dataset::split_last`].
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if `fraction` is not in `(0, 1)` or leaves one side empty, or if this is
+    /// a stream.
+    pub fn split_last(&self, fraction: f64) -> Result<(Source, Source)> {
+        if let SourceKind::Dataset(data) = &self.kind {
+            let (first, last) = data.split_last(fraction)?;
+            return Ok((first.into(), last.into()));
+        }
+        let access = self.need_random_access("validation_split")?;
+        let samples = access.len();
+        let cut = cut_last(samples, fraction)?;
+        let slice = |range| Source {
+            kind: SourceKind::RandomAccess(Arc::new(Slice::new(Arc::clone(&access), range))),
+            ahead: self.ahead,
+        };
+        Ok((slice(0..cut), slice(cut..samples)))
+    }
+
+    /// What was made of this source; it reads ahead as this one does.
+    pub(crate) fn with_kind_of(&self, made: Source) -> Source {
+        Source { ahead: self.ahead, ..made }
     }
 }
 
 /// A pass over a stream whose samples are finished as they are read.
 pub(crate) struct FinishedPass {
     stream: Arc<dyn Streaming>,
-    pass: Box<dyn Pass>,
+    pass: Box<dyn StreamPass>,
     visit: Visit,
     /// Samples that were read before.
     read: usize,

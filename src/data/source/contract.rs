@@ -99,38 +99,43 @@ pub trait Streaming: std::fmt::Debug + Send + Sync {
         false
     }
 
-    /// Begins a pass. What [`Pass::next`] gives is not finished: see [`finish`](Self::finish).
+    /// Begins a pass. What [`StreamPass::next`] gives is not finished: see [`finish`](Self::finish).
     ///
     /// # Errors
     /// [`Error::Io`](crate::Error::Io) if what it reads cannot be opened.
-    fn start(&self, visit: &Visit) -> Result<Box<dyn Pass>>;
+    fn start(&self, visit: &Visit) -> Result<Box<dyn StreamPass>>;
 
-    /// Does the rest of the work on samples that [`Pass::next`] gave together: work that needs no
+    /// Does the rest of the work on samples that [`StreamPass::next`] gave together: work that needs no
     /// order, such as that of `map`, so that several threads can do it at once. `first` is the
     /// number of the first of them in its pass. Nothing by default.
     ///
     /// # Errors
-    /// As [`Pass::next`].
+    /// As [`StreamPass::next`].
     fn finish(&self, samples: Samples, first: usize, visit: &Visit) -> Result<Samples> {
         let _ = (first, visit);
         Ok(samples)
     }
 
-    /// What [`Pass::next`] fills: [`fields`](Self::fields) unless [`finish`](Self::finish) changes
+    /// What [`StreamPass::next`] fills: [`fields`](Self::fields) unless [`finish`](Self::finish) changes
     /// them.
     fn raw_fields(&self) -> &Arc<Fields> {
         self.fields()
     }
 
     /// The largest number of samples in a batch, where the source itself makes the batches: then
-    /// each call of [`Pass::next`] gives one of them.
+    /// each call of [`StreamPass::next`] gives one of them.
     fn batch_size(&self) -> Option<usize> {
+        None
+    }
+
+    /// Batches of one pass, where the source itself makes them; `None` if that is not known.
+    fn batches(&self) -> Option<usize> {
         None
     }
 }
 
 /// One pass over a stream.
-pub trait Pass: Send {
+pub trait StreamPass: Send {
     /// Appends the next `most` samples to `into`, which has the stream's
     /// [raw fields](Streaming::raw_fields); fewer only at the end of the pass. Takes no more than
     /// asked for from whatever it reads. A stream that makes the batches itself appends one batch,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::any::Source;
-use super::contract::{Pass, Streaming, Visit};
+use super::contract::{StreamPass, Streaming, Visit};
 use crate::data::fields::Fields;
 use crate::data::samples::Samples;
 use crate::error::{Error, Result};
@@ -91,7 +91,7 @@ where
         self.length == Length::Endless
     }
 
-    fn start(&self, visit: &Visit) -> Result<Box<dyn Pass>> {
+    fn start(&self, visit: &Visit) -> Result<Box<dyn StreamPass>> {
         let pass = GeneratorPass { next: (self.start)(visit)?, given: 0, length: self.length };
         Ok(Box::new(pass))
     }
@@ -104,7 +104,7 @@ struct GeneratorPass<G> {
     length: Length,
 }
 
-impl<G: FnMut(&mut Samples) -> Result<bool> + Send> Pass for GeneratorPass<G> {
+impl<G: FnMut(&mut Samples) -> Result<bool> + Send> StreamPass for GeneratorPass<G> {
     fn next(&mut self, most: usize, into: &mut Samples) -> Result<()> {
         let most = match self.length {
             // Whoever asks beyond the promised end gets nothing, and the closure is not called.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::contract::{Pass, RandomAccess, Streaming, Visit};
+use super::contract::{RandomAccess, StreamPass, Streaming, Visit};
 use crate::data::fields::Fields;
 use crate::data::samples::Samples;
 use crate::error::Result;
@@ -28,7 +28,7 @@ impl Streaming for InOrder {
         Some(self.access.len())
     }
 
-    fn start(&self, visit: &Visit) -> Result<Box<dyn Pass>> {
+    fn start(&self, visit: &Visit) -> Result<Box<dyn StreamPass>> {
         let access = Arc::clone(&self.access);
         Ok(Box::new(InOrderPass { access, visit: visit.clone(), next: 0, indices: Vec::new() }))
     }
@@ -41,7 +41,7 @@ struct InOrderPass {
     indices: Vec<usize>,
 }
 
-impl Pass for InOrderPass {
+impl StreamPass for InOrderPass {
     fn next(&mut self, most: usize, into: &mut Samples) -> Result<()> {
         let end = self.next.saturating_add(most).min(self.access.len());
         self.indices.clear();

@@ -11,10 +11,10 @@ pub use columns::{CsvCategories, CsvColumn, CsvMissing, CsvType};
 use columns::{Reading, integer, number};
 use rows::{RowIndex, Rows, START};
 
-use super::file::PositionedFile;
 use crate::data::fields::{Element, Field, Fields};
+use crate::data::file::PositionedFile;
 use crate::data::samples::{Samples, Values};
-use crate::data::source::{Pass, RandomAccess, Source, Streaming, Visit};
+use crate::data::source::{RandomAccess, Source, StreamPass, Streaming, Visit};
 use crate::error::{Error, Result};
 
 /// Bytes read at once by a pass in order.
@@ -661,7 +661,7 @@ impl Streaming for CsvStream {
         Some(self.0.len())
     }
 
-    fn start(&self, _: &Visit) -> Result<Box<dyn Pass>> {
+    fn start(&self, _: &Visit) -> Result<Box<dyn StreamPass>> {
         let rows = self.0.0.rows_from(0, BUFFER)?;
         Ok(Box::new(CsvPass { file: self.0.clone(), rows, given: 0 }))
     }
@@ -673,7 +673,7 @@ struct CsvPass {
     given: usize,
 }
 
-impl Pass for CsvPass {
+impl StreamPass for CsvPass {
     fn next(&mut self, most: usize, into: &mut Samples) -> Result<()> {
         for _ in 0..most.min(self.file.len() - self.given) {
             self.file.0.append(&mut self.rows, into)?;

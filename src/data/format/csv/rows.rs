@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use csv_core::ReadRecordResult;
 
-use crate::data::format::file::{FileReader, PositionedFile};
+use crate::data::file::{FileReader, PositionedFile};
 use crate::error::{Error, Result};
 
 /// Longer rows are refused: they come from a quote that is never closed.
