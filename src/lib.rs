@@ -72,6 +72,7 @@
 )]
 
 mod atomic_write;
+pub mod chart;
 mod clock;
 pub mod cpu;
 pub mod data;
@@ -81,6 +82,7 @@ pub mod model;
 pub mod number;
 pub mod operation;
 pub mod parity;
+mod profile;
 pub mod program;
 pub mod random;
 pub mod table;
@@ -102,10 +104,11 @@ pub use model::{
 };
 pub use number::expression::Expression;
 pub use operation::activation::Activation;
+pub use profile::{Profile, Span};
 pub use program::{Graph, Value};
 pub use training::{
     Answer, Backend, Callback, ConfusionMatrix, Control, EpochRecord, EpochStart, Evaluate, Fit,
-    History, Model, Predict, Predictions, Request, Resume, Scores, StepEnd, TrainStart,
-    ValidationFreq, Verbose, callbacks,
+    History, Model, Predict, Predictions, Request, Resume, Scores, StepEnd, TestOnBatch,
+    TrainOnBatch, TrainStart, ValidationFreq, Verbose, callbacks,
 };
 pub use wgpu;
