@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use half::f16;
+
 use crate::error::{Error, Result};
 
 /// The values of all samples, one sample after the other.
@@ -10,14 +12,41 @@ use crate::error::{Error, Result};
 pub enum Features {
     /// Bytes (pixels): they stay bytes until the device makes them floats.
     U8(Arc<Vec<u8>>),
+    /// Floats of 16 bits; a batch of them becomes f32 when it is filled.
+    F16(Arc<Vec<f16>>),
+    /// Integers below 2^24, which f32 holds exactly; a batch of them becomes f32 when it is filled.
+    U32(Arc<Vec<u32>>),
     /// Floats, used as they are.
     F32(Arc<Vec<f32>>),
 }
+
+/// Owned values, and those that are shared.
+macro_rules! from_values {
+    ($($variant:ident of $value:ty),*) => {
+        $(
+            impl From<Vec<$value>> for Features {
+                fn from(values: Vec<$value>) -> Self {
+                    Features::$variant(Arc::new(values))
+                }
+            }
+
+            impl From<Arc<Vec<$value>>> for Features {
+                fn from(values: Arc<Vec<$value>>) -> Self {
+                    Features::$variant(values)
+                }
+            }
+        )*
+    };
+}
+
+from_values!(U8 of u8, F16 of f16, U32 of u32, F32 of f32);
 
 impl Features {
     pub(super) fn len(&self) -> usize {
         match self {
             Features::U8(values) => values.len(),
+            Features::F16(values) => values.len(),
+            Features::U32(values) => values.len(),
             Features::F32(values) => values.len(),
         }
     }
@@ -27,7 +56,8 @@ impl Features {
     pub fn element_size(&self) -> usize {
         match self {
             Features::U8(_) => 1,
-            Features::F32(_) => 4,
+            Features::F16(_) => 2,
+            Features::U32(_) | Features::F32(_) => 4,
         }
     }
 }
@@ -106,6 +136,8 @@ impl InputColumn {
     pub(super) fn select(&self, places: &[usize]) -> Self {
         let features = match &self.features {
             Features::U8(values) => Features::U8(rows(values, self.width(), places).into()),
+            Features::F16(values) => Features::F16(rows(values, self.width(), places).into()),
+            Features::U32(values) => Features::U32(rows(values, self.width(), places).into()),
             Features::F32(values) => Features::F32(rows(values, self.width(), places).into()),
         };
         InputColumn { features, ..self.clone() }
@@ -115,6 +147,11 @@ impl InputColumn {
     pub(super) fn bytes(&self, place: usize) -> Option<&[u8]> {
         let bytes: &[u8] = match &self.features {
             Features::U8(values) => values,
+            Features::F16(values) => {
+                use half::slice::HalfFloatSliceExt;
+                bytemuck::cast_slice(values.as_slice().reinterpret_cast())
+            }
+            Features::U32(values) => bytemuck::cast_slice(values.as_slice()),
             Features::F32(values) => bytemuck::cast_slice(values.as_slice()),
         };
         let size = self.width() * self.features.element_size();

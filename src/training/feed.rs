@@ -29,7 +29,51 @@ pub fn fill(feed: &mut impl Feed, program: &Program, pass: Pass, batch: Batch<'_
     }
     for (number, (id, buffer)) in program.of_role(Role::Input).enumerate() {
         check_input(buffer, input_kind(batch.data, number))?;
-        push(feed.column(id)?, batch, |sample| sample.input(number))?;
+        let stored = batch.data.inputs().get(number).map(|input| &input.features);
+        match stored {
+            Some(Features::F16(_) | Features::U32(_)) => {
+                let halves = matches!(stored, Some(Features::F16(_)));
+                let mut column = feed.column(id)?;
+                let mut floats = Vec::new();
+                for (sample, &index) in batch.samples().zip(batch.indices) {
+                    let bytes = sample?.input(number);
+                    match halves {
+                        true => floats_of_halves(bytes, &mut floats),
+                        false => floats_of_integers(bytes, &mut floats)
+                            .map_err(|problem| Error::data(format!("sample {index}"), problem))?,
+                    }
+                    column.push(bytemuck::cast_slice(&floats))?;
+                }
+            }
+            Some(Features::U8(_) | Features::F32(_)) | None => {
+                push(feed.column(id)?, batch, |sample| sample.input(number))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The floats that the bytes of 16-bit floats stand for.
+pub(super) fn floats_of_halves(bytes: &[u8], floats: &mut Vec<f32>) {
+    let words = bytes.chunks_exact(2).map(bytemuck::pod_read_unaligned::<u16>);
+    floats.clear();
+    floats.extend(words.map(|word| half::f16::from_bits(word).to_f32()));
+}
+
+/// The floats that the bytes of integers stand for.
+///
+/// # Errors
+/// If an f32 does not hold one exactly.
+pub(super) fn floats_of_integers(bytes: &[u8], floats: &mut Vec<f32>) -> Result<(), String> {
+    floats.clear();
+    for integer in bytes.chunks_exact(4).map(bytemuck::pod_read_unaligned::<u32>) {
+        if integer >= 1 << 24 {
+            return Err(format!(
+                "has the value {integer}; integers as inputs must be less than 2^24, which f32 \
+                 holds exactly"
+            ));
+        }
+        floats.push(integer as f32);
     }
     Ok(())
 }
@@ -69,7 +113,8 @@ pub(super) fn input_kind(data: &Dataset, column: usize) -> Option<(Element, usiz
     data.inputs().get(column).map(|input| {
         let element = match input.features {
             Features::U8(_) => Element::U8,
-            Features::F32(_) => Element::Real,
+            // They become floats when a batch is filled.
+            Features::F16(_) | Features::U32(_) | Features::F32(_) => Element::Real,
         };
         (element, input.width())
     })

@@ -2,6 +2,7 @@
 
 mod any;
 mod batches;
+mod channel;
 mod contract;
 mod generator;
 mod in_memory;
@@ -12,6 +13,7 @@ pub(super) use any::FinishedPass;
 pub use any::Source;
 pub(crate) use any::SourceKind;
 pub use batches::SourceBatches;
+pub use channel::Sender;
 pub use contract::{RandomAccess, StreamPass, Streaming, Visit};
 pub use generator::Length;
 pub(super) use slice::Slice;

@@ -8,7 +8,7 @@ use crate::data::{
 };
 use crate::error::{Error, Result};
 use crate::program::{Buffer, Column, Element, Feed, Pass, Program, Role};
-use crate::training::feed::{check_input, check_target};
+use crate::training::feed::{check_input, check_target, floats_of_halves, floats_of_integers};
 
 /// What batches are read from, with the columns that the model reads.
 #[derive(Debug, Clone)]
@@ -144,12 +144,20 @@ impl Arrangement {
                 }
             }
         }
-        for (number, (id, _)) in program.of_role(Role::Input).enumerate() {
+        for (number, (id, buffer)) in program.of_role(Role::Input).enumerate() {
             let from = self.inputs.get(number).copied().unwrap_or(usize::MAX);
             let element = stored(samples, from);
             let mut column = feed.column(id)?;
+            let mut floats = Vec::new();
             for place in places.clone() {
-                push(&mut column, samples.row(from, place), element)?;
+                match (samples.row(from, place), element, buffer.element) {
+                    (Row::Dense(bytes), Stored::U32, Element::Real) => {
+                        floats_of_integers(bytes, &mut floats)
+                            .map_err(|problem| Error::data(place_of(place), problem))?;
+                        column.push(bytemuck::cast_slice(&floats))?;
+                    }
+                    (row, ..) => push(&mut column, row, element)?,
+                }
             }
         }
         Ok(())
@@ -189,8 +197,8 @@ fn push(column: &mut impl Column, row: Row<'_>, element: Stored) -> Result<()> {
     match (row, element) {
         (Row::Dense(bytes), Stored::U8 | Stored::U32 | Stored::F32) => column.push(bytes),
         (Row::Dense(bytes), Stored::F16) => {
-            let words = bytes.chunks_exact(2).map(bytemuck::pod_read_unaligned::<u16>);
-            let floats: Vec<f32> = words.map(|word| half::f16::from_bits(word).to_f32()).collect();
+            let mut floats = Vec::new();
+            floats_of_halves(bytes, &mut floats);
             column.push(bytemuck::cast_slice(&floats))
         }
         (Row::Sparse { .. }, _) => {
@@ -219,8 +227,9 @@ fn check_label(row: Row<'_>, classes: usize) -> Result<(), String> {
 fn check_field(buffer: &Buffer, field: &Field) -> Result<()> {
     let element = match field.element {
         Stored::U8 => Element::U8,
-        Stored::U32 => Element::U32,
-        Stored::F16 | Stored::F32 => Element::Real,
+        // Integers become floats where a model computes with them.
+        Stored::U32 if buffer.element != Element::Real => Element::U32,
+        Stored::U32 | Stored::F16 | Stored::F32 => Element::Real,
     };
     check_input(buffer, Some((element, field.width())))
 }
