@@ -36,3 +36,8 @@ pub(crate) use source::SourceKind;
 pub use source::{
     Length, RandomAccess, Sender, Source, SourceBatches, StreamPass, Streaming, Visit,
 };
+
+/// The guide's examples are run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/data.md")]
+struct DataGuide;

@@ -3,6 +3,7 @@
 mod any;
 mod batches;
 mod channel;
+mod checksum;
 mod contract;
 mod generator;
 mod in_memory;
