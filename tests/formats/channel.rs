@@ -65,9 +65,9 @@ fn no_more_wait_than_the_bound() {
             counted.fetch_add(1, Ordering::SeqCst);
         }
     });
-    let mut batches = source.batches(4, &Visit::default()).unwrap();
+    let batches = source.batches(4, &Visit::default()).unwrap();
     let mut read = 0;
-    while let Some(batch) = batches.next() {
+    for batch in batches {
         read += batch.unwrap().len();
         thread::sleep(Duration::from_millis(20));
         assert!(sent.load(Ordering::SeqCst) <= read + 5);

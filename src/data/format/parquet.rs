@@ -153,7 +153,11 @@ impl ParquetFile {
             columns.push(Column { place, name: (*name).to_owned(), role });
         }
         let rows = usize::try_from(metadata.file_metadata().num_rows()).unwrap_or(0);
-        let groups: i64 = metadata.row_groups().iter().map(|group| group.num_rows()).sum();
+        let groups: i64 = metadata
+            .row_groups()
+            .iter()
+            .map(parquet::file::metadata::RowGroupMetaData::num_rows)
+            .sum();
         if rows == 0 || i64::try_from(rows) != Ok(groups) {
             let problem = format!("has {rows} rows, and {groups} in its row groups");
             return Err(Error::data(path.display().to_string(), problem));
