@@ -78,13 +78,49 @@ fn push(
 }
 
 fn push_input(mut column: impl Column, batch: Batch<'_>, number: usize, name: &str) -> Result<()> {
+    let stored = batch.data.inputs().get(number).map(|input| &input.features);
+    let mut floats = Vec::new();
     for (sample, index) in batch.samples().zip(batch.indices) {
-        match sample?.row(number) {
-            Row::Dense(bytes) => column.push(bytes)?,
-            Row::Sparse { indices, values } => column
+        match (sample?.row(number), stored) {
+            (Row::Dense(bytes), Some(Features::F16(_))) => {
+                floats_of_halves(bytes, &mut floats);
+                column.push(bytemuck::cast_slice(&floats))?;
+            }
+            (Row::Dense(bytes), Some(Features::U32(_))) => {
+                floats_of_integers(bytes, &mut floats)
+                    .map_err(|problem| Error::data(format!("sample {index}, {name}"), problem))?;
+                column.push(bytemuck::cast_slice(&floats))?;
+            }
+            (Row::Dense(bytes), _) => column.push(bytes)?,
+            (Row::Sparse { indices, values }, _) => column
                 .push_sparse(indices, values)
                 .map_err(|error| of_sample(error, || format!("sample {index}, {name}")))?,
         }
+    }
+    Ok(())
+}
+
+/// The floats that the bytes of 16-bit floats stand for.
+pub(super) fn floats_of_halves(bytes: &[u8], floats: &mut Vec<f32>) {
+    let words = bytes.chunks_exact(2).map(bytemuck::pod_read_unaligned::<u16>);
+    floats.clear();
+    floats.extend(words.map(|word| half::f16::from_bits(word).to_f32()));
+}
+
+/// The floats that the bytes of integers stand for.
+///
+/// # Errors
+/// If an f32 does not hold one exactly.
+pub(super) fn floats_of_integers(bytes: &[u8], floats: &mut Vec<f32>) -> Result<(), String> {
+    floats.clear();
+    for integer in bytes.chunks_exact(4).map(bytemuck::pod_read_unaligned::<u32>) {
+        if integer >= 1 << 24 {
+            return Err(format!(
+                "has the value {integer}; integers as inputs must be less than 2^24, which f32 \
+                 holds exactly"
+            ));
+        }
+        floats.push(integer as f32);
     }
     Ok(())
 }
@@ -112,7 +148,8 @@ pub(super) fn input_kind(data: &Dataset, column: usize) -> Option<(Element, usiz
         let width = input.width();
         let element = match input.features {
             Features::U8(_) => Element::U8,
-            Features::F32(_) => Element::Real,
+            // They become floats when a batch is filled.
+            Features::F16(_) | Features::U32(_) | Features::F32(_) => Element::Real,
             Features::Sparse(_) => Element::Sparse { width },
         };
         (element, width)
@@ -183,7 +220,7 @@ pub(super) fn check_sparse_rows(buffer: &Buffer, data: &Dataset, column: usize) 
     let most = buffer.columns / 2;
     let longest = data.inputs().get(column).map_or(0, |input| match &input.features {
         Features::Sparse(matrix) => matrix.longest(),
-        Features::U8(_) | Features::F32(_) => 0,
+        Features::U8(_) | Features::F16(_) | Features::U32(_) | Features::F32(_) => 0,
     });
     if longest <= most {
         return Ok(());

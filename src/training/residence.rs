@@ -100,7 +100,7 @@ impl Session {
 fn lie_as_they_are(data: &Dataset) -> bool {
     let as_they_are = |features: &Features| match features {
         Features::U8(_) | Features::F32(_) => true,
-        Features::Sparse(_) => false,
+        Features::F16(_) | Features::U32(_) | Features::Sparse(_) => false,
     };
     data.inputs().iter().all(|input| as_they_are(&input.features))
 }
