@@ -56,6 +56,10 @@ impl Resident {
     /// [`Error::Argument`] if there is no row, another number of them comes, or the device cannot
     /// bind a single one; [`Error::Shape`] for a row of another size; those of `rows`;
     /// [`Error::Device`] if the device fails or has no such memory.
+    #[cfg_attr(
+        target_arch = "wasm32",
+        expect(clippy::arc_with_non_send_sync, reason = "natively it goes to other threads")
+    )]
     pub async fn upload<'a>(
         gpu: &Gpu,
         described: &Buffer,
