@@ -17,6 +17,10 @@ pub enum Stream {
     Parity,
     /// The [`noise`] of each step.
     Noise,
+    /// The samples that a measurement of the gradient's noise takes; the number of the measurement.
+    GradientNoise(u32),
+    /// What is added to weights to see how the loss follows; the number of the draw.
+    Perturbation(u32),
 }
 
 impl Stream {
@@ -28,6 +32,8 @@ impl Stream {
             Stream::Parity => (4, 0),
             Stream::DigitClasses(number) => (5, number),
             Stream::Noise => (6, 0),
+            Stream::GradientNoise(number) => (16, number),
+            Stream::Perturbation(number) => (17, number),
         };
         purpose << 32 | u64::from(number)
     }

@@ -89,6 +89,12 @@ impl Table {
         byte_size(self.describe(id), self.capacity)
     }
 
+    /// Bytes that all buffers would take with room for batches of up to `rows` samples.
+    pub(super) fn bytes(&self, rows: usize) -> u64 {
+        let allocated = self.program.buffers().filter(|(id, _)| self.buffers[id.index()].is_some());
+        allocated.map(|(_, buffer)| byte_size(buffer, rows)).fold(0, u64::saturating_add)
+    }
+
     fn check_sizes(&self, gpu: &Gpu) -> Result<()> {
         let limits = gpu.limits();
         let most = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);

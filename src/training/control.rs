@@ -1,5 +1,6 @@
 //! What a callback can do to the run that calls it.
 
+use std::ops::Range;
 #[cfg(not(target_arch = "wasm32"))]
 use std::path::PathBuf;
 
@@ -71,6 +72,19 @@ pub enum Request {
         /// Samples a step, at least 1.
         batch_size: usize,
     },
+    /// The gradients of a batch, as [`Model::gradients`](super::Model::gradients) returns them, or
+    /// what a part of its samples adds to them; answered by [`Answer::Gradients`]. Training is not
+    /// changed by it.
+    #[non_exhaustive]
+    Gradients {
+        /// Where the samples are, with targets.
+        data: Dataset,
+        /// Which of them are the batch.
+        indices: Vec<u32>,
+        /// Which places of `indices` are looked at. The gradients of parts that make the whole
+        /// batch add up to its own: each divides by the samples of the whole.
+        part: Range<usize>,
+    },
     /// The whole model, as [`Model::save_bytes`](super::Model::save_bytes) returns it; answered by
     /// [`Answer::Bytes`].
     SaveBytes,
@@ -99,6 +113,12 @@ impl Request {
     pub fn predict(data: Dataset, batch_size: usize) -> Self {
         Request::Predict { data, batch_size }
     }
+
+    /// [`Request::Gradients`].
+    #[must_use]
+    pub fn gradients(data: Dataset, indices: Vec<u32>, part: Range<usize>) -> Self {
+        Request::Gradients { data, indices, part }
+    }
 }
 
 /// The result of a [`Request`].
@@ -113,6 +133,8 @@ pub enum Answer {
     Scores(Scores),
     /// The outputs for the samples of the request.
     Predictions(Predictions),
+    /// Of each trained parameter name, shape and gradient.
+    Gradients(Weights),
     /// The whole model.
     Bytes(Vec<u8>),
     /// The file is written.

@@ -92,7 +92,7 @@ impl Session {
 
     /// The scalars of the next step of `pass`.
     pub(super) fn next_step(&self, pass: Pass, live_rows: usize) -> Step {
-        if pass != Pass::Train {
+        if !matches!(pass, Pass::Train | Pass::Gradients) {
             return Step::forward(live_rows);
         }
         let Compiled { optimizer, gradient_accumulation_steps: accumulated, seed, .. } =
@@ -108,9 +108,14 @@ impl Session {
     }
 
     /// How many of a batch's rows run at a time, at least 1.
-    fn rows_at_once(&self, pass: Pass, rows: usize) -> usize {
+    pub(super) fn rows_at_once(&self, pass: Pass, rows: usize) -> usize {
         let most = self.compiled.micro_batch_size.filter(|_| pass != Pass::Predict);
         most.unwrap_or(rows).min(rows).max(1)
+    }
+
+    /// Bytes that training in batches of `rows` samples takes.
+    pub(super) fn bytes(&self, rows: usize) -> u64 {
+        self.executor.bytes(self.rows_at_once(Pass::Train, rows))
     }
 
     /// Counts a step of `pass`, once it is on its way to the device.
