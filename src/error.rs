@@ -57,6 +57,17 @@ pub enum Error {
         expected: String,
     },
 
+    /// A sample is damaged, or what reads or makes samples failed.
+    #[error("{place}: {problem}")]
+    Data {
+        /// Where it is: a file with a line or an offset, or the number of a sample.
+        place: String,
+        /// What is wrong there, and what is expected.
+        problem: String,
+        /// The error of whoever read it, if there was one.
+        source: Option<Source>,
+    },
+
     /// A label is not the index of a class.
     #[error(
         "label out of range: sample {sample} has the label {label}, expected less than {classes}, \
@@ -289,6 +300,12 @@ impl Error {
     /// An [`Error::Argument`].
     pub(crate) fn argument(argument: &'static str, problem: impl Into<String>) -> Self {
         Error::Argument { argument, problem: problem.into() }
+    }
+
+    /// Makes an [`Error::Data`]: what a source of samples, or what maps them, returns. `place` says
+    /// where the sample is (`train.csv, line 17`), `problem` what is wrong and what is expected.
+    pub fn data(place: impl Into<String>, problem: impl Into<String>) -> Self {
+        Error::Data { place: place.into(), problem: problem.into(), source: None }
     }
 
     /// An [`Error::Io`], for use in `map_err`.

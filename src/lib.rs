@@ -72,6 +72,7 @@
 )]
 
 mod atomic_write;
+pub mod chart;
 mod clock;
 pub mod cpu;
 pub mod data;

@@ -86,13 +86,19 @@ impl Calls {
 impl Callback for Calls {
     fn train_begin(&mut self, _run: &mut dyn Control, train: &TrainStart) -> Result<()> {
         let TrainStart { initial_epoch, epochs, steps, names, .. } = train;
-        self.note("train_begin", format!("{initial_epoch} {epochs} {steps} {}", names.join(",")))
+        self.note(
+            "train_begin",
+            format!("{initial_epoch} {epochs} {} {}", steps.unwrap(), names.join(",")),
+        )
     }
     fn train_end(&mut self, _run: &mut dyn Control, history: &History) -> Result<()> {
         self.note("train_end", history.epochs.len())
     }
     fn epoch_begin(&mut self, _run: &mut dyn Control, epoch: EpochStart) -> Result<()> {
-        self.note("epoch_begin", format!("{}/{} {}", epoch.epoch, epoch.epochs, epoch.steps))
+        self.note(
+            "epoch_begin",
+            format!("{}/{} {}", epoch.epoch, epoch.epochs, epoch.steps.unwrap()),
+        )
     }
     fn epoch_end(&mut self, _run: &mut dyn Control, record: &EpochRecord) -> Result<()> {
         self.note("epoch_end", record.epoch)
@@ -109,8 +115,8 @@ impl Callback for Calls {
     fn batch_end(&mut self, _run: &mut dyn Control, step: StepEnd) -> Result<()> {
         self.note("batch_end", format!("{} {}", step.step, step.samples))
     }
-    fn test_begin(&mut self, _run: &mut dyn Control, steps: usize) -> Result<()> {
-        self.note("test_begin", steps)
+    fn test_begin(&mut self, _run: &mut dyn Control, steps: Option<usize>) -> Result<()> {
+        self.note("test_begin", steps.unwrap())
     }
     fn test_end(&mut self, _run: &mut dyn Control, _scores: &Scores) -> Result<()> {
         self.note("test_end", "")
@@ -127,8 +133,8 @@ impl Callback for Calls {
     fn test_batch_end(&mut self, _run: &mut dyn Control, step: StepEnd) -> Result<()> {
         self.note("test_batch_end", format!("{} {}", step.step, step.samples))
     }
-    fn predict_begin(&mut self, _run: &mut dyn Control, steps: usize) -> Result<()> {
-        self.note("predict_begin", steps)
+    fn predict_begin(&mut self, _run: &mut dyn Control, steps: Option<usize>) -> Result<()> {
+        self.note("predict_begin", steps.unwrap())
     }
     fn predict_end(&mut self, _run: &mut dyn Control) -> Result<()> {
         self.note("predict_end", "")
@@ -294,7 +300,7 @@ fn lambda_callback_calls_each_closure() {
         Ok(())
     };
     let mut lambda = LambdaCallback::new()
-        .on_train_begin(|_, train| note(&format!("train_begin {}", train.steps)))
+        .on_train_begin(|_, train| note(&format!("train_begin {}", train.steps.unwrap())))
         .on_train_end(|_, history| note(&format!("train_end {}", history.epochs.len())))
         .on_epoch_begin(|_, epoch| note(&format!("epoch_begin {}", epoch.epoch)))
         .on_epoch_end(|_, record| note(&format!("epoch_end {}", record.epoch)))

@@ -762,7 +762,7 @@ struct Overdone;
 
 impl Callback for Overdone {
     fn resume(&mut self, _run: &mut dyn Control, train: &TrainStart) -> Result<Option<Resume>> {
-        Ok(Some(Resume::new(0, train.steps)))
+        Ok(Some(Resume::new(0, train.steps.unwrap())))
     }
 }
 

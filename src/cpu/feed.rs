@@ -24,6 +24,14 @@ pub(super) struct Rows<T> {
     pub filled: usize,
 }
 
+impl<T> CpuFeed<T> {
+    /// Takes the step to have `rows` rows, if that is fewer than before. Do so before rows are
+    /// pushed.
+    pub fn truncate(&mut self, rows: usize) {
+        self.rows = self.rows.min(rows);
+    }
+}
+
 impl<T: Real> Feed for CpuFeed<T> {
     type Column<'a>
         = CpuColumn<'a, T>

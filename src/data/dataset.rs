@@ -316,17 +316,7 @@ impl Dataset {
     /// # Errors
     /// [`Error::Argument`] if `fraction` is not in `(0, 1)` or leaves one side empty.
     pub fn split_last(&self, fraction: f64) -> Result<(Dataset, Dataset)> {
-        let cut = (self.len() as f64 * (1.0 - fraction)).floor() as usize;
-        if !(fraction > 0.0 && fraction < 1.0) || cut == 0 || cut == self.len() {
-            return Err(Error::argument(
-                "validation_split",
-                format!(
-                    "is {fraction}, which of {} samples leaves none for training or none for \
-                     validation; give a fraction between 0 and 1 that leaves some for both",
-                    self.len()
-                ),
-            ));
-        }
+        let cut = cut_last(self.len(), fraction)?;
         Ok((self.slice(0..cut)?, self.slice(cut..self.len())?))
     }
 
@@ -415,8 +405,24 @@ fn arranged<C: Clone>(
     names.iter().map(find).collect()
 }
 
+/// Where to cut off the last `fraction` of so many samples.
+///
+/// # Errors
+/// [`Error::Argument`] if `fraction` is not in `(0, 1)` or leaves one side empty.
+pub(super) fn cut_last(samples: usize, fraction: f64) -> Result<usize> {
+    let cut = (samples as f64 * (1.0 - fraction)).floor() as usize;
+    if fraction > 0.0 && fraction < 1.0 && (1..samples).contains(&cut) {
+        return Ok(cut);
+    }
+    let problem = format!(
+        "is {fraction}, which of {samples} samples leaves none for training or none for \
+         validation; give a fraction between 0 and 1 that leaves some for both"
+    );
+    Err(Error::argument("validation_split", problem))
+}
+
 /// The class that floats stand for; `None` if it is none.
-fn class_of(row: &[f32]) -> Option<u32> {
+pub(crate) fn class_of(row: &[f32]) -> Option<u32> {
     match row {
         [single] => {
             let class = single.round_ties_even();

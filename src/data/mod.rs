@@ -1,16 +1,24 @@
-//! Where batches come from: samples in memory, IDX files, synthetic digits, and the order in
-//! which an epoch visits them. Knows no model and no GPU.
+//! Where batches come from: sources of samples and their adaptors, formats, and the order in which
+//! an epoch visits the samples. Knows no model and no GPU.
 
 mod batch;
 mod column;
 mod dataset;
 mod digits;
+mod fields;
 mod idx;
 mod order;
+mod samples;
+mod source;
 
 pub use batch::{Batch, Sample};
 pub use column::{Features, InputColumn, TargetColumn, Targets};
+pub(crate) use dataset::class_of;
 pub use dataset::{Dataset, TrainTest};
 pub use digits::{synthetic_digits, synthetic_digits_split};
+pub use fields::{Element, Field, Fields, Part};
 pub use idx::{IdxArray, read_idx, read_idx_dir, read_idx_pair, write_idx};
 pub use order::{BatchOrder, Shuffle};
+pub use samples::{Row, Samples, SparseRows, Values};
+pub(crate) use source::SourceKind;
+pub use source::{Length, RandomAccess, Source, SourceBatches, StreamPass, Streaming, Visit};

@@ -17,6 +17,9 @@ use crate::operation::kernel::size;
 use crate::operation::{Dispatch, Kernel};
 use crate::program::{BufferId, Element, Metrics, Pass, Program, Role, Rows, Step};
 
+/// Upload slots unless more are asked for: one is filled while one is copied and one waits.
+const SLOTS: usize = 3;
+
 /// A dispatch with its pipeline and buffers bound.
 struct Bound {
     dispatch: Dispatch,
@@ -34,6 +37,8 @@ pub struct GpuExecutor {
     passes: HashMap<Pass, Vec<Bound>>,
     readback: Readback,
     submits: u64,
+    /// Upload slots that were asked for.
+    slots: usize,
 }
 
 impl std::fmt::Debug for GpuExecutor {
@@ -55,7 +60,8 @@ impl GpuExecutor {
         Ok(GpuExecutor {
             gpu: gpu.clone(),
             table: Table::new(gpu, Arc::clone(&program), 1).await?,
-            upload: Upload::new(gpu, &program, 1).await?,
+            upload: Upload::new(gpu, &program, 1, SLOTS).await?,
+            slots: SLOTS,
             program,
             passes: HashMap::new(),
             readback: Readback::default(),
@@ -85,15 +91,47 @@ impl GpuExecutor {
             return Ok(());
         }
         let table = self.table.with_capacity(&self.gpu, rows).await?;
-        let mut upload = Upload::new(&self.gpu, &self.program, rows).await?;
+        let upload = Upload::new(&self.gpu, &self.program, rows, self.slots).await?;
+        let passes = self.bound_passes(&table, &upload).await?;
+        self.table = table;
+        self.replace_upload(upload, passes);
+        Ok(())
+    }
+
+    /// Makes so many upload slots, if there are fewer: feeds that can be filled, or be on their way
+    /// to the device, at the same time. Fewer are made where they would take more than 256 MiB.
+    /// Feeds that are lent at this moment are of no use any more.
+    ///
+    /// # Errors
+    /// [`Error::Device`] if they cannot be made; all stays as it was then.
+    pub async fn reserve_slots(&mut self, slots: usize) -> Result<()> {
+        if slots <= self.slots {
+            return Ok(());
+        }
+        let capacity = self.table.capacity();
+        let upload = Upload::new(&self.gpu, &self.program, capacity, slots).await?;
+        let passes = self.bound_passes(&self.table, &upload).await?;
+        self.slots = slots;
+        self.replace_upload(upload, passes);
+        Ok(())
+    }
+
+    async fn bound_passes(
+        &self,
+        table: &Table,
+        upload: &Upload,
+    ) -> Result<HashMap<Pass, Vec<Bound>>> {
         let mut passes = HashMap::new();
         for &pass in self.passes.keys() {
-            passes.insert(pass, self.bound(pass, &table, &upload).await?);
+            passes.insert(pass, self.bound(pass, table, upload).await?);
         }
+        Ok(passes)
+    }
+
+    fn replace_upload(&mut self, mut upload: Upload, passes: HashMap<Pass, Vec<Bound>>) {
         std::mem::swap(&mut self.upload, &mut upload);
         self.upload.replace(upload);
-        (self.table, self.passes) = (table, passes);
-        Ok(())
+        self.passes = passes;
     }
 
     /// Compiles and binds the dispatches of `pass`, and of the lists that may run with it.
@@ -186,6 +224,12 @@ impl GpuExecutor {
             return Err(Error::argument("rows", problem));
         }
         self.upload.lend(&self.gpu, rows)
+    }
+
+    /// Whether a step can run on `feed`: not if it is of another executor, or if room was made for
+    /// larger batches since it was lent.
+    pub fn is_current(&self, feed: &GpuFeed) -> bool {
+        self.upload.is_current(feed)
     }
 
     /// Runs `pass` on `feed` and submits, without waiting for the result.

@@ -124,6 +124,12 @@ impl GpuFeed {
         Ok(())
     }
 
+    /// Takes the step to have `rows` rows, if that is fewer than before. Do so before rows are
+    /// pushed.
+    pub fn truncate(&mut self, rows: usize) {
+        self.rows = self.rows.min(rows);
+    }
+
     pub(super) fn is_of(&self, layout: &Arc<Layout>) -> bool {
         Arc::ptr_eq(&self.layout, layout)
     }

@@ -10,6 +10,9 @@ use super::completion::polled;
 use super::device::Gpu;
 use crate::error::{Error, Result};
 
+/// Bytes of all slots together, where there are more than three.
+const MOST_BYTES: u64 = 256 << 20;
+
 /// Where the rows of one column come from.
 #[derive(Debug, Clone)]
 pub(super) enum Rows {
@@ -135,14 +138,15 @@ struct Tally {
 }
 
 impl Ring {
-    /// Slots of `size` bytes: three, so that one is filled while one is copied and one waits; two
-    /// where they are large.
+    /// `slots` slots of `size` bytes, or as many as memory is for; at least two.
     #[cfg_attr(
         target_arch = "wasm32",
         expect(clippy::arc_with_non_send_sync, reason = "natively it goes to other threads")
     )]
-    pub(super) fn new(gpu: &Gpu, size: u64) -> Self {
-        let count = if size > 16 << 20 { 2 } else { 3 };
+    pub(super) fn new(gpu: &Gpu, size: u64, slots: usize) -> Self {
+        let least = if size > 16 << 20 { 2 } else { 3 };
+        let fitting = usize::try_from(MOST_BYTES / size.max(1)).unwrap_or(usize::MAX);
+        let count = slots.min(fitting).max(least);
         let place = |_| Place {
             slot: Arc::new(Slot {
                 buffer: gpu.device.create_buffer(&wgpu::BufferDescriptor {

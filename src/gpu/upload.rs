@@ -43,14 +43,19 @@ pub(super) struct Recorded {
 }
 
 impl Upload {
-    /// Slots for up to `capacity` rows.
+    /// `slots` slots for up to `capacity` rows, or fewer where they are large.
     ///
     /// # Errors
     /// [`Error::Device`] if they cannot be made.
-    pub(super) async fn new(gpu: &Gpu, program: &Arc<Program>, capacity: usize) -> Result<Self> {
+    pub(super) async fn new(
+        gpu: &Gpu,
+        program: &Arc<Program>,
+        capacity: usize,
+        slots: usize,
+    ) -> Result<Self> {
         let layout = Arc::new(Layout::new(Arc::clone(program), capacity, HEADER_BYTES));
         gpu.scoped(|| {
-            let ring = Ring::new(gpu, layout.size);
+            let ring = Ring::new(gpu, layout.size, slots);
             let steps = gpu.device.create_buffer(&wgpu::BufferDescriptor {
                 label: Some("minibatch.step"),
                 size: (ring.len() as u64 + 1) * u64::from(STEP_STRIDE),
@@ -141,13 +146,18 @@ impl Upload {
         }
     }
 
+    /// Whether `feed` is a slot of this ring.
+    pub(super) fn is_current(&self, feed: &GpuFeed) -> bool {
+        feed.is_of(&self.layout)
+    }
+
     /// Whether a step of `pass` can read `feed`.
     ///
     /// # Errors
     /// [`Error::Argument`] if rows are missing, the step has others, or the feed was lent before
     /// room was made for larger batches.
     pub(super) fn check(&self, pass: Pass, feed: &GpuFeed, step: &Step) -> Result<()> {
-        if !feed.is_of(&self.layout) {
+        if !self.is_current(feed) {
             let problem = "is of another executor, or of before room was made for larger \
                            batches; take a new one";
             return Err(Error::argument("feed", problem));

@@ -3,7 +3,7 @@
 use super::callback::Callback;
 use super::settings::settings;
 use super::verbose::Verbose;
-use crate::data::{Dataset, Shuffle};
+use crate::data::{Shuffle, Source};
 use crate::error::{Error, Result};
 
 /// After which epochs [`fit`](super::Model::fit) validates: a number means every so many epochs, a
@@ -64,8 +64,18 @@ macro_rules! arguments {
     ($name:ident) => {
         impl<'a> $name<'a> {
             settings! {
-                /// Samples in a step, at least 1; the last batch may be smaller. 32 by default.
-                batch_size(batch_size: usize): batch_size = batch_size;
+                /// Samples in a step, at least 1; the last batch may be smaller. 32 by default. It is
+                /// refused where the source itself makes the batches.
+                batch_size(batch_size: usize): batch_size = Some(batch_size);
+
+                /// Threads that read batches ahead, while the device works; 0 reads each batch when
+                /// it is needed. By default 0 for arrays in memory, and 1 for all other sources.
+                /// The batches are the same, bit for bit and in the same order, whatever the number.
+                workers(workers: usize): workers = Some(workers);
+
+                /// Batches that the workers read ahead at most, at least 1; 10 by default. On a
+                /// GPU they lie in upload memory.
+                max_queue_size(batches: usize): max_queue_size = Some(batches);
 
                 /// Shows on standard output how the steps go, and the scores, by a
                 /// [`ProgressBar`](super::callbacks::ProgressBar); nothing by default.
@@ -103,12 +113,14 @@ arguments!(Predict);
 /// Arguments of [`Model::fit`](super::Model::fit), by
 /// [Keras' names](https://keras.io/api/models/model_training_apis/#fit-method).
 pub struct Fit<'a> {
-    pub(super) batch_size: usize,
+    pub(super) batch_size: Option<usize>,
+    pub(super) workers: Option<usize>,
+    pub(super) max_queue_size: Option<usize>,
     pub(super) epochs: u32,
     pub(super) initial_epoch: u32,
-    pub(super) shuffle: Shuffle,
+    pub(super) shuffle: Option<Shuffle>,
     pub(super) validation_split: f64,
-    pub(super) validation_data: Option<&'a Dataset>,
+    pub(super) validation_data: Option<Source>,
     pub(super) validation_steps: Option<usize>,
     pub(super) validation_batch_size: Option<usize>,
     pub(super) validation_freq: Option<ValidationFreq>,
@@ -125,10 +137,12 @@ impl<'a> Fit<'a> {
     #[must_use]
     pub fn new() -> Self {
         Fit {
-            batch_size: 32,
+            batch_size: None,
+            workers: None,
+            max_queue_size: None,
             epochs: 1,
             initial_epoch: 0,
-            shuffle: Shuffle::Full,
+            shuffle: None,
             validation_split: 0.0,
             validation_data: None,
             validation_steps: None,
@@ -158,15 +172,17 @@ impl<'a> Fit<'a> {
         /// several calls of `fit`, and every epoch has an order of its own.
         initial_epoch(initial_epoch: u32): initial_epoch = initial_epoch;
 
-        /// The order of the samples; a new permutation each epoch by default.
-        shuffle(shuffle: Shuffle): shuffle = shuffle;
+        /// The order of the samples; a new permutation each epoch by default. A stream comes in its
+        /// own order, and anything but [`Shuffle::Off`] is refused for it.
+        shuffle(shuffle: Shuffle): shuffle = Some(shuffle);
 
         /// Holds out this last fraction of the samples, cut before shuffling, and evaluates on it
-        /// after each epoch; 0 by default.
+        /// after each epoch; 0 by default. It is refused for a stream.
         validation_split(fraction: f64): validation_split = fraction;
 
         /// Evaluates on these samples after each epoch; not together with `validation_split`.
-        validation_data(data: &'a Dataset): validation_data = Some(data);
+        /// A stream is read from its beginning each time.
+        validation_data(data: impl Into<Source>): validation_data = Some(data.into());
 
         /// Validates on the first so many batches only; at most as many as there are. All by
         /// default.
@@ -179,9 +195,14 @@ impl<'a> Fit<'a> {
         /// after each by default.
         validation_freq(epochs: impl Into<ValidationFreq>): validation_freq = Some(epochs.into());
 
-        /// Ends each epoch after so many steps; at most as many as there are batches. The samples
-        /// of the other batches are not seen in that epoch. `ceil(samples / batch_size)` by
-        /// default.
+        /// Ends each epoch after so many steps; at most as many as there are batches, unless the
+        /// data are a stream. `ceil(samples / batch_size)` by default. A stream that never ends needs
+        /// it.
+        ///
+        /// Where nothing is shuffled, the next epoch goes on with the batch after the last one, and
+        /// after the end of the data with the first. Shuffled, each epoch is the beginning of a new
+        /// permutation. A stream goes on where it stopped; if it ends in the middle of an epoch, that
+        /// is an error, and [`Source::repeat`] makes it go on.
         steps_per_epoch(steps: usize): steps_per_epoch = Some(steps);
 
         /// A weight for each sample, in the order of the data: its loss and its gradient are
@@ -205,7 +226,9 @@ impl<'a> Fit<'a> {
 
 /// Arguments of [`Model::evaluate`](super::Model::evaluate).
 pub struct Evaluate<'a> {
-    pub(super) batch_size: usize,
+    pub(super) batch_size: Option<usize>,
+    pub(super) workers: Option<usize>,
+    pub(super) max_queue_size: Option<usize>,
     pub(super) sample_weight: Option<Vec<f32>>,
     pub(super) steps: Option<usize>,
     pub(super) callbacks: Vec<&'a mut dyn Callback>,
@@ -217,7 +240,9 @@ impl Evaluate<'_> {
     #[must_use]
     pub fn new() -> Self {
         Evaluate {
-            batch_size: 32,
+            batch_size: None,
+            workers: None,
+            max_queue_size: None,
             sample_weight: None,
             steps: None,
             callbacks: Vec::new(),
@@ -238,7 +263,9 @@ impl Evaluate<'_> {
 
 /// Arguments of [`Model::predict`](super::Model::predict).
 pub struct Predict<'a> {
-    pub(super) batch_size: usize,
+    pub(super) batch_size: Option<usize>,
+    pub(super) workers: Option<usize>,
+    pub(super) max_queue_size: Option<usize>,
     pub(super) steps: Option<usize>,
     pub(super) callbacks: Vec<&'a mut dyn Callback>,
     pub(super) verbose: Verbose,
@@ -248,33 +275,19 @@ impl Predict<'_> {
     /// All samples, in batches of 32.
     #[must_use]
     pub fn new() -> Self {
-        Predict { batch_size: 32, steps: None, callbacks: Vec::new(), verbose: Verbose::Silent }
+        Predict {
+            batch_size: None,
+            workers: None,
+            max_queue_size: None,
+            steps: None,
+            callbacks: Vec::new(),
+            verbose: Verbose::Silent,
+        }
     }
 
     settings! {
         /// Predicts the first so many batches only; at most as many as there are. All by default.
         steps(steps: usize): steps = Some(steps);
-    }
-}
-
-/// The number of steps: the one asked for, or as many as `samples` make.
-pub(super) fn steps(
-    argument: &'static str,
-    asked: Option<usize>,
-    samples: usize,
-    batch_size: usize,
-) -> Result<usize> {
-    let batches = samples.div_ceil(batch_size.max(1));
-    match asked {
-        None => Ok(batches),
-        Some(steps) if (1..=batches).contains(&steps) => Ok(steps),
-        Some(steps) => Err(Error::argument(
-            argument,
-            format!(
-                "is {steps}; {samples} samples in batches of {batch_size} make {batches} steps, \
-                 give 1 to {batches}"
-            ),
-        )),
     }
 }
 

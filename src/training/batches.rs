@@ -1,13 +1,11 @@
 //! The loop over batches, the same for fit, evaluate and predict.
 
-use std::ops::Range;
-
 use super::callback::{Callback, StepEnd};
+use super::loading::Loader;
 use super::predictions::{Predictions, extend};
 use super::run::Run;
 use super::scores::Scores;
 use super::yield_now::yield_now;
-use crate::data::{Batch, BatchOrder, Dataset};
 use crate::error::{Error, Result};
 use crate::program::Pass;
 
@@ -24,7 +22,7 @@ pub(super) enum Purpose {
 }
 
 impl Purpose {
-    fn pass(self) -> Pass {
+    pub(super) fn pass(self) -> Pass {
         match self {
             Purpose::Train { .. } => Pass::Train,
             Purpose::Evaluate => Pass::Evaluate,
@@ -33,19 +31,10 @@ impl Purpose {
     }
 }
 
-/// Batches to run.
-pub(super) struct Batches<'a> {
-    pub purpose: Purpose,
-    /// Samples that were checked.
-    pub data: &'a Dataset,
-    pub order: &'a BatchOrder,
-    /// Which batches of the order, from 0.
-    pub steps: Range<usize>,
-}
-
 /// What batches have led to.
 pub(super) struct Ran {
     pub samples: usize,
+    pub steps: usize,
     /// The rate of the last step.
     pub learning_rate: f64,
     /// Of all samples; empty unless it was a prediction.
@@ -53,18 +42,20 @@ pub(super) struct Ran {
 }
 
 impl Run<'_> {
-    /// Runs batches one after the other, until a callback stops training. Hooks are called for
-    /// groups of `steps_per_execution` steps.
+    /// Runs the batches of `loader` one after the other, until they end or a callback stops
+    /// training. The first of them has the number `first_step`, from 0; `steps` is how many an
+    /// epoch has, if that is known. Hooks are called for groups of `steps_per_execution` steps.
     ///
     /// Other tasks can run before each step. If the future is dropped, the model has counted
     /// exactly the steps that were submitted.
     pub(super) async fn batches(
         &mut self,
-        batches: &Batches<'_>,
+        purpose: Purpose,
+        loader: &mut Loader,
+        first_step: usize,
+        steps: Option<usize>,
         callbacks: &mut [&mut dyn Callback],
     ) -> Result<Ran> {
-        let Batches { purpose, data, order, .. } = *batches;
-        let Range { start, end } = batches.steps;
         let group_size = self.session.compiled.steps_per_execution;
         let no_outputs: Predictions = match purpose {
             Purpose::Train { .. } | Purpose::Evaluate => Predictions::new(),
@@ -75,9 +66,15 @@ impl Run<'_> {
         };
         let mut group_outputs = no_outputs.clone();
         let learning_rate = self.session.learning_rate();
-        let mut ran = Ran { samples: 0, learning_rate, outputs: no_outputs.clone() };
-        for index in start..end {
-            if index == start || index.is_multiple_of(group_size) {
+        let mut ran = Ran { samples: 0, steps: 0, learning_rate, outputs: no_outputs.clone() };
+        let mut index = first_step;
+        let mut grouped = 0;
+        while steps.is_none_or(|steps| index < steps) {
+            if grouped == 0 {
+                // A hook is called for a batch that exists: it is loaded before.
+                if !loader.has_next(&mut self.session.executor).await? {
+                    break;
+                }
                 let step = index + 1;
                 self.each(callbacks, |callback, run| match purpose {
                     Purpose::Train { .. } => callback.batch_begin(run, step),
@@ -88,23 +85,27 @@ impl Run<'_> {
             }
             yield_now().await;
             ran.learning_rate = self.session.learning_rate();
-            let batch = Batch { data, indices: order.batch(index) };
-            match purpose {
-                Purpose::Train { .. } | Purpose::Evaluate => {
-                    self.session.run(purpose.pass(), batch).await?;
-                }
-                Purpose::Predict => {
-                    extend(&mut group_outputs, self.session.predict_batch(batch).await?);
+            if purpose.pass() == Pass::Predict {
+                // Room for a larger batch is made by clearing the metrics.
+                self.session.flush_totals().await?;
+            }
+            let pass = purpose.pass();
+            let rows = self.session.run_next(pass, loader, &mut group_outputs).await?;
+            if let Some(rows) = rows {
+                (ran.samples, ran.steps) = (ran.samples + rows, ran.steps + 1);
+                (index, grouped) = (index + 1, grouped + 1);
+                if steps != Some(index) && !index.is_multiple_of(group_size) {
+                    continue;
                 }
             }
-            ran.samples += batch.len();
-            if index + 1 < end && !(index + 1).is_multiple_of(group_size) {
-                continue;
+            if grouped > 0 {
+                let step = StepEnd { step: index, samples: ran.samples };
+                self.end_group(purpose, step, &group_outputs, callbacks).await?;
+                grouped = 0;
+                let outputs = std::mem::replace(&mut group_outputs, no_outputs.clone());
+                extend(&mut ran.outputs, outputs);
             }
-            let step = StepEnd { step: index + 1, samples: ran.samples };
-            self.end_group(purpose, step, &group_outputs, callbacks).await?;
-            extend(&mut ran.outputs, std::mem::replace(&mut group_outputs, no_outputs.clone()));
-            if self.stopped && purpose.pass() == Pass::Train {
+            if rows.is_none() || self.stopped && purpose.pass() == Pass::Train {
                 break;
             }
         }

@@ -16,8 +16,8 @@ pub struct TrainStart {
     pub initial_epoch: u32,
     /// Number of the last epoch that was asked for.
     pub epochs: u32,
-    /// Steps in each of them.
-    pub steps: usize,
+    /// Steps in each of them; `None` if the data are a stream of unknown length.
+    pub steps: Option<usize>,
     /// Names of the values that an epoch of this run can have, in the order of
     /// [`EpochRecord::values`]: `loss`, `val_loss`, ...
     pub names: Vec<String>,
@@ -26,8 +26,13 @@ pub struct TrainStart {
 impl TrainStart {
     /// For tests of a callback.
     #[must_use]
-    pub fn new(initial_epoch: u32, epochs: u32, steps: usize, names: Vec<String>) -> Self {
-        TrainStart { initial_epoch, epochs, steps, names }
+    pub fn new(
+        initial_epoch: u32,
+        epochs: u32,
+        steps: impl Into<Option<usize>>,
+        names: Vec<String>,
+    ) -> Self {
+        TrainStart { initial_epoch, epochs, steps: steps.into(), names }
     }
 }
 
@@ -58,15 +63,15 @@ pub struct EpochStart {
     pub epoch: u32,
     /// Number of the last epoch that was asked for.
     pub epochs: u32,
-    /// Steps in each of them.
-    pub steps: usize,
+    /// Steps in each of them; `None` if the data are a stream of unknown length.
+    pub steps: Option<usize>,
 }
 
 impl EpochStart {
     /// For tests of a callback.
     #[must_use]
-    pub fn new(epoch: u32, epochs: u32, steps: usize) -> Self {
-        EpochStart { epoch, epochs, steps }
+    pub fn new(epoch: u32, epochs: u32, steps: impl Into<Option<usize>>) -> Self {
+        EpochStart { epoch, epochs, steps: steps.into() }
     }
 }
 
@@ -192,8 +197,8 @@ pub trait Callback: WasmNotSend {
         Ok(())
     }
 
-    /// An evaluation of so many steps begins.
-    fn test_begin(&mut self, run: &mut dyn Control, steps: usize) -> Result<()> {
+    /// An evaluation of so many steps begins; `None` if the data are a stream of unknown length.
+    fn test_begin(&mut self, run: &mut dyn Control, steps: Option<usize>) -> Result<()> {
         Ok(())
     }
 
@@ -220,8 +225,8 @@ pub trait Callback: WasmNotSend {
         Ok(())
     }
 
-    /// A prediction of so many steps begins.
-    fn predict_begin(&mut self, run: &mut dyn Control, steps: usize) -> Result<()> {
+    /// A prediction of so many steps begins; `None` if the data are a stream of unknown length.
+    fn predict_begin(&mut self, run: &mut dyn Control, steps: Option<usize>) -> Result<()> {
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! Whether data fits a model.
 
-use super::feed::{check_input, check_target};
+use super::feed::{check_input, check_target, input_kind, target_width};
 use super::session::Session;
 use crate::data::{Batch, Dataset};
 use crate::error::{Error, Result};
@@ -17,7 +17,7 @@ impl Session {
     }
 
     /// Of each target the number of classes, or 0 if it has none.
-    fn classes(&self) -> Vec<usize> {
+    pub(super) fn classes(&self) -> Vec<usize> {
         let widths = self.report.outputs.iter().map(|output| {
             let width = self.compiled.architecture.width_of(&output.name);
             width.unwrap_or(0)
@@ -37,7 +37,7 @@ impl Session {
         }
         let inputs = self.program.of_role(Role::Input).enumerate();
         for ((column, (_, buffer)), (_, input)) in inputs.zip(self.compiled.architecture.inputs()) {
-            check_input(buffer, data, column)?;
+            check_input(buffer, input_kind(data, column))?;
             // Flat samples fit any shape of their width, and a flat input takes any such sample.
             let actual = data.inputs().get(column).map_or(&[][..], |input| &input.shape);
             let expected = &*input.shape;
@@ -77,7 +77,7 @@ impl Session {
         samples: impl Iterator<Item = usize> + Clone,
     ) -> Result<()> {
         for (column, (_, target)) in self.program.of_role(Role::Target).enumerate() {
-            check_target(target, data, column)?;
+            check_target(target, target_width(data, column))?;
         }
         for (column, classes) in self.classes().into_iter().enumerate() {
             let labels = data.labels_of(column).unwrap_or_default();

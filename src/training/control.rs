@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::predictions::Predictions;
 use super::scores::Scores;
-use crate::data::Dataset;
+use crate::data::Source;
 use crate::error::Result;
 use crate::model::Weights;
 
@@ -59,7 +59,7 @@ pub enum Request {
     #[non_exhaustive]
     Evaluate {
         /// The samples, with targets.
-        data: Dataset,
+        data: Source,
         /// Samples a step, at least 1.
         batch_size: usize,
     },
@@ -68,7 +68,7 @@ pub enum Request {
     #[non_exhaustive]
     Predict {
         /// The samples; targets are ignored.
-        data: Dataset,
+        data: Source,
         /// Samples a step, at least 1.
         batch_size: usize,
     },
@@ -104,14 +104,14 @@ pub enum Request {
 impl Request {
     /// [`Request::Evaluate`].
     #[must_use]
-    pub fn evaluate(data: Dataset, batch_size: usize) -> Self {
-        Request::Evaluate { data, batch_size }
+    pub fn evaluate(data: impl Into<Source>, batch_size: usize) -> Self {
+        Request::Evaluate { data: data.into(), batch_size }
     }
 
     /// [`Request::Predict`].
     #[must_use]
-    pub fn predict(data: Dataset, batch_size: usize) -> Self {
-        Request::Predict { data, batch_size }
+    pub fn predict(data: impl Into<Source>, batch_size: usize) -> Self {
+        Request::Predict { data: data.into(), batch_size }
     }
 
     /// [`Request::Gradients`].

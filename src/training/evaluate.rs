@@ -1,28 +1,31 @@
 //! Evaluation.
 
-use super::arguments::{Evaluate, check_batch_size, steps};
-use super::batches::{Batches, Purpose};
+use super::arguments::Evaluate;
+use super::batch_source::{Asked, BatchSource, EpochBatches};
+use super::batches::Purpose;
 use super::blocking::blocking;
 use super::callback::Callback;
+use super::loading::Reading;
 use super::model::Model;
 use super::run::{Run, with_progress};
 use super::scores::Scores;
 use super::session::Session;
-use crate::data::{BatchOrder, Dataset, Shuffle};
-use crate::error::Result;
+use crate::data::{Shuffle, Source, Visit};
+use crate::error::{Error, Result};
+use crate::program::Pass;
 
 impl Model {
     blocking! {
         /// Mean loss and metrics over `data`, in its order.
         ///
         /// # Errors
-        /// [`Error::Argument`](crate::Error::Argument) and [`Error::Shape`](crate::Error::Shape) if
-        /// the data does not fit or the batch size is 0, [`Error::Device`](crate::Error::Device) if
-        /// the device fails.
-        evaluate, evaluate_async(&mut self, data: &Dataset, arguments: Evaluate<'_>)
+        /// [`Error::Argument`] and [`Error::Shape`] if the data does not fit or the batch size is 0,
+        /// [`Error::Data`] and [`Error::Io`] if the source fails, [`Error::Device`] if the device
+        /// fails.
+        evaluate, evaluate_async(&mut self, data: impl Into<Source>, arguments: Evaluate<'_>)
             -> Result<Scores> {
             self.session.forget_cancelled()?;
-            self.session.evaluate(data, arguments).await
+            self.session.evaluate(data.into(), arguments).await
         }
     }
 }
@@ -30,37 +33,46 @@ impl Model {
 impl Session {
     pub(super) async fn evaluate(
         &mut self,
-        data: &Dataset,
+        data: Source,
         arguments: Evaluate<'_>,
     ) -> Result<Scores> {
-        let Evaluate { batch_size, sample_weight, steps: asked, mut callbacks, verbose } =
-            arguments;
+        let Evaluate { sample_weight, mut callbacks, verbose, .. } = arguments;
         let mut progress = None;
         let mut callbacks = with_progress(&mut callbacks, verbose, &mut progress);
-        let data = self.arranged(data, true)?;
-        self.check_data(&data)?;
-        check_batch_size("batch_size", batch_size)?;
-        let steps = steps("steps", asked, data.len(), batch_size)?;
-        let data = match sample_weight {
-            Some(weights) => data.with_sample_weights(weights)?,
-            None => data,
+        let reading = self.reading(&data, true)?;
+        let reading = match (reading, sample_weight) {
+            (reading, None) => reading,
+            (Reading::Dataset(data), Some(weights)) => {
+                Reading::Dataset(data.with_sample_weights(weights)?)
+            }
+            (Reading::RandomAccess(..) | Reading::Stream(..), Some(_)) => {
+                let problem = "is given with a source that is no Dataset; let the source have \
+                               weights (Source::weights)";
+                return Err(Error::argument("sample_weight", problem));
+            }
         };
-        Run::new(self).evaluate(&data, batch_size, steps, &mut callbacks).await
+        let asked = Asked {
+            batch_size: ("batch_size", arguments.batch_size),
+            default_batch_size: None,
+            steps: ("steps", arguments.steps),
+            workers: arguments.workers,
+            max_queue_size: arguments.max_queue_size,
+        };
+        let data = BatchSource::new(&data, reading, &asked)?;
+        Run::new(self).evaluate(&data, &mut callbacks).await
     }
 }
 
 impl Run<'_> {
-    /// Evaluates on the first `steps` batches of `data`, which was checked.
+    /// Evaluates on `data`, which was checked.
     pub(super) async fn evaluate(
         &mut self,
-        data: &Dataset,
-        batch_size: usize,
-        steps: usize,
+        data: &BatchSource,
         callbacks: &mut [&mut dyn Callback],
     ) -> Result<Scores> {
-        self.each(callbacks, |callback, run| callback.test_begin(run, steps)).await?;
+        self.each(callbacks, |callback, run| callback.test_begin(run, data.steps)).await?;
         let outer = self.session.begin_totals().await?;
-        let scores = self.evaluate_batches(data, batch_size, steps, callbacks).await;
+        let scores = self.evaluate_batches(data, callbacks).await;
         let ended = self.session.end_totals(outer);
         let scores = scores?;
         ended?;
@@ -70,14 +82,14 @@ impl Run<'_> {
 
     async fn evaluate_batches(
         &mut self,
-        data: &Dataset,
-        batch_size: usize,
-        steps: usize,
+        data: &BatchSource,
         callbacks: &mut [&mut dyn Callback],
     ) -> Result<Scores> {
-        let order = &BatchOrder::new(data.len(), batch_size, Shuffle::Off, 0, 0);
-        let batches = Batches { purpose: Purpose::Evaluate, data, order, steps: 0..steps };
-        let ran = self.batches(&batches, callbacks).await?;
+        let visit = Visit::new(self.session.compiled.seed, 0);
+        let batches = EpochBatches { epoch: 1, counted: 0, first_step: 0, shuffle: Shuffle::Off };
+        let mut loader = data.loader(self.session, Pass::Evaluate, &visit, &batches).await?;
+        let ran = self.batches(Purpose::Evaluate, &mut loader, 0, data.steps, callbacks).await?;
+        data.check_end("evaluation", ran.steps, ran.samples)?;
         self.scores(Purpose::Evaluate, ran.samples).await
     }
 }

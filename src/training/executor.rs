@@ -2,12 +2,10 @@
 
 use std::sync::Arc;
 
-use super::feed::fill;
-use crate::cpu::{Cpu, CpuExecutor};
-use crate::data::Batch;
-use crate::error::Result;
-use crate::gpu::{Gpu, GpuExecutor};
-use crate::program::{BufferId, Metrics, Pass, Program, Step};
+use crate::cpu::{Cpu, CpuExecutor, CpuFeed};
+use crate::error::{Error, Result};
+use crate::gpu::{Gpu, GpuExecutor, GpuFeed};
+use crate::program::{BufferId, Feed, Metrics, Pass, Program, Step};
 
 /// Where a model runs.
 #[derive(Debug, Clone)]
@@ -42,6 +40,43 @@ pub(super) enum Executor {
     Gpu(Box<GpuExecutor>),
 }
 
+/// Memory for the rows of one step, lent by an [`Executor`]. It can be filled by another thread.
+pub(super) enum Lent {
+    Cpu(CpuFeed<f32>),
+    CpuInF64(CpuFeed<f64>),
+    Gpu(GpuFeed),
+}
+
+impl Lent {
+    /// Takes the step to have `rows` rows, no more than before.
+    pub(super) fn truncate(&mut self, rows: usize) {
+        match self {
+            Lent::Cpu(feed) => feed.truncate(rows),
+            Lent::CpuInF64(feed) => feed.truncate(rows),
+            Lent::Gpu(feed) => feed.truncate(rows),
+        }
+    }
+
+    /// Fills it.
+    ///
+    /// # Errors
+    /// Those of `fill`.
+    pub(super) fn fill(&mut self, fill: &impl Fill) -> Result<()> {
+        match self {
+            Lent::Cpu(feed) => fill.fill(feed),
+            Lent::CpuInF64(feed) => fill.fill(feed),
+            Lent::Gpu(feed) => fill.fill(feed),
+        }
+    }
+}
+
+/// Something that fills a feed of any executor.
+pub(super) trait Fill {
+    /// # Errors
+    /// Those of the data.
+    fn fill(&self, feed: &mut impl Feed) -> Result<()>;
+}
+
 /// The same on either CPU executor, and what a GPU's does.
 macro_rules! on {
     ($executor:expr, $cpu:pat => $on_cpu:expr, $gpu:pat => $on_gpu:expr) => {
@@ -71,26 +106,69 @@ impl Executor {
         Ok(())
     }
 
-    /// Runs `pass` on a batch; `eagerly` is one operation at a time, each checked.
+    /// Makes room for so many feeds at a time, as far as memory goes.
+    pub(super) async fn reserve_slots(&mut self, slots: usize) -> Result<()> {
+        if let Executor::Gpu(gpu) = self {
+            gpu.reserve_slots(slots).await?;
+        }
+        Ok(())
+    }
+
+    /// Memory for the rows of one step. Waits if none is free.
+    pub(super) async fn lend(&mut self, rows: usize) -> Result<Lent> {
+        Ok(match self {
+            Executor::Cpu(cpu) => Lent::Cpu(cpu.feed(rows)?),
+            Executor::CpuInF64(cpu) => Lent::CpuInF64(cpu.feed(rows)?),
+            Executor::Gpu(gpu) => Lent::Gpu(gpu.feed(rows).await?),
+        })
+    }
+
+    /// [`lend`](Self::lend) without waiting and without making room; `None` if none is free.
+    pub(super) fn try_lend(&mut self, rows: usize) -> Result<Option<Lent>> {
+        let lent = match self {
+            Executor::Cpu(cpu) => Lent::Cpu(cpu.feed(rows)?),
+            Executor::CpuInF64(cpu) => Lent::CpuInF64(cpu.feed(rows)?),
+            Executor::Gpu(gpu) => match gpu.try_feed(rows) {
+                Ok(feed) => Lent::Gpu(feed),
+                Err(Error::Busy { .. }) => return Ok(None),
+                Err(error) => return Err(error),
+            },
+        };
+        Ok(Some(lent))
+    }
+
+    /// Whether a step can still run on `feed`: not if room was made for larger batches since it was
+    /// lent.
+    pub(super) fn is_current(&self, feed: &Lent) -> bool {
+        match (self, feed) {
+            (Executor::Gpu(gpu), Lent::Gpu(feed)) => gpu.is_current(feed),
+            _ => true,
+        }
+    }
+
+    /// Runs `pass` on `feed`; `eagerly` is one operation at a time, each checked.
     pub(super) async fn run(
         &mut self,
         pass: Pass,
-        batch: Batch<'_>,
+        feed: Lent,
         step: &Step,
         eagerly: bool,
     ) -> Result<()> {
-        on!(self, cpu => {
-            let mut feed = cpu.feed(batch.len())?;
-            fill(&mut feed, cpu.program(), pass, batch)?;
-            if eagerly { cpu.run_eagerly(pass, feed, step) } else { cpu.run(pass, feed, step) }
-        }, gpu => {
-            let mut feed = gpu.feed(batch.len()).await?;
-            fill(&mut feed, gpu.program(), pass, batch)?;
-            match eagerly {
+        match (self, feed) {
+            (Executor::Cpu(cpu), Lent::Cpu(feed)) => match eagerly {
+                true => cpu.run_eagerly(pass, feed, step),
+                false => cpu.run(pass, feed, step),
+            },
+            (Executor::CpuInF64(cpu), Lent::CpuInF64(feed)) => match eagerly {
+                true => cpu.run_eagerly(pass, feed, step),
+                false => cpu.run(pass, feed, step),
+            },
+            (Executor::Gpu(gpu), Lent::Gpu(feed)) => match eagerly {
                 true => gpu.run_eagerly(pass, feed, step).await,
                 false => gpu.run(pass, feed, step).await,
-            }
-        })
+            },
+            _ => Err(Error::argument("feed", "is of another executor; take one from this")),
+        }
     }
 
     /// Bytes that its buffers take with room for batches of `rows` samples.

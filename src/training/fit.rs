@@ -1,29 +1,33 @@
 //! Training.
 
-use super::arguments::{Fit, ValidationFreq, check_batch_size, steps};
-use super::batches::{Batches, Purpose};
+use super::arguments::{Fit, ValidationFreq};
+use super::batch_source::{Asked, BatchSource, EpochBatches};
+use super::batches::Purpose;
 use super::blocking::blocking;
 use super::callback::{Callback, EpochStart, Resume, TrainStart};
 use super::history::{EpochRecord, History};
+use super::loading::Reading;
 use super::model::Model;
 use super::run::{Run, with_progress};
 use super::session::{Session, Totals};
 use crate::clock::Instant;
-use crate::data::{BatchOrder, Dataset, Shuffle};
+use crate::data::{Shuffle, Source, SourceKind, Visit};
 use crate::error::{Error, Result};
 use crate::program::{Metrics, Pass};
 
 impl Model {
     blocking! {
-        /// Trains on `data`.
+        /// Trains on `data`: a [`Dataset`](crate::Dataset) or any other
+        /// [`Source`](crate::data::Source).
         ///
         /// # Errors
         /// [`Error::Argument`] and [`Error::Shape`] for arguments or data that do not fit, before
-        /// anything is changed; [`Error::NonFinite`] if the loss stopped being a number;
+        /// anything is changed; [`Error::Data`] and [`Error::Io`] if the source fails, or ends in
+        /// the middle of an epoch, after the steps before that; [`Error::NonFinite`] if the loss stopped being a number;
         /// [`Error::Device`] if the device fails; what a callback returns.
-        fit, fit_async(&mut self, data: &Dataset, arguments: Fit<'_>) -> Result<History> {
+        fit, fit_async(&mut self, data: impl Into<Source>, arguments: Fit<'_>) -> Result<History> {
             let session = &mut self.session;
-            let (train, validation) = session.check(data, &arguments)?;
+            let (train, validation) = session.check(data.into(), &arguments)?;
             session.forget_cancelled()?;
             let outer = session.begin_totals().await?;
             let history = Run::new(session).fit(&train, validation.as_ref(), arguments).await;
@@ -36,38 +40,42 @@ impl Model {
 
 /// The epochs of a fit.
 struct Epochs<'a> {
-    train: &'a Dataset,
+    train: &'a BatchSource,
     validation: Option<&'a Validation>,
-    batch_size: usize,
     shuffle: Shuffle,
+    visit: Visit,
     /// Number of the last one.
     last: u32,
-    /// Steps in each.
-    steps: usize,
 }
 
 impl Run<'_> {
     async fn fit(
         &mut self,
-        train: &Dataset,
+        train: &BatchSource,
         validation: Option<&Validation>,
         arguments: Fit<'_>,
     ) -> Result<History> {
-        let Fit { batch_size, epochs, initial_epoch, shuffle, steps_per_epoch, .. } = arguments;
+        let Fit { epochs, initial_epoch, shuffle, .. } = arguments;
         let (mut callbacks, mut progress) = (arguments.callbacks, None);
         let callbacks = &mut with_progress(&mut callbacks, arguments.verbose, &mut progress);
-        let steps = steps("steps_per_epoch", steps_per_epoch, train.len(), batch_size)?;
         let names = self.session.value_names(validation.is_some());
-        let mut start = TrainStart::new(initial_epoch, epochs, steps, names);
+        let mut start = TrainStart::new(initial_epoch, epochs, train.steps, names);
         let resume = self.resume(&start, callbacks).await?;
         let done = resume.unwrap_or(Resume::new(initial_epoch, 0));
         start.initial_epoch = done.epochs;
         self.each(callbacks, |callback, run| callback.train_begin(run, &start)).await?;
-        self.session.prepare(Pass::Train, batch_size.min(train.len())).await?;
+        self.session.prepare(Pass::Train, train.largest_batch()).await?;
         if initial_epoch > 0 && resume.is_none() {
             self.session.epochs = initial_epoch;
         }
-        let epochs = Epochs { train, validation, batch_size, shuffle, last: epochs, steps };
+        let visit = Visit::new(self.session.compiled.seed, 0);
+        let shuffle = shuffle.unwrap_or_default();
+        let epochs = Epochs { train, validation, shuffle, visit, last: epochs };
+        if done.epochs < epochs.last {
+            let (epoch, counted) = (done.epochs + 1, self.session.epochs);
+            let first = EpochBatches { epoch, counted, first_step: 0, shuffle };
+            train.skip_to(&epochs.visit, &first)?;
+        }
         let mut history = History::default();
         let mut first_step = done.steps;
         for epoch in done.epochs.saturating_add(1)..=epochs.last {
@@ -99,8 +107,7 @@ impl Run<'_> {
         let Some(Resume { steps, .. }) = resume else {
             return Ok(None);
         };
-        if steps >= start.steps {
-            let all = start.steps;
+        if let Some(all) = start.steps.filter(|&all| steps >= all) {
             let problem = format!("says that {steps} steps of an epoch are done, which has {all}");
             return Err(Error::argument("resume", problem));
         }
@@ -120,25 +127,29 @@ impl Run<'_> {
         callbacks: &mut [&mut dyn Callback],
     ) -> Result<EpochRecord> {
         let begun = Instant::now();
-        let Epochs { train: data, batch_size, shuffle, last, steps, .. } = *epochs;
-        let session = &mut *self.session;
-        let seed = session.compiled.seed;
-        let order = &BatchOrder::new(data.len(), batch_size, shuffle, seed, session.epochs);
-        session.epochs = session.epochs.wrapping_add(1);
-        let start = EpochStart::new(epoch, last, steps);
+        let Epochs { train, shuffle, last, ref visit, .. } = *epochs;
+        let counted = self.session.epochs;
+        let batches = EpochBatches { epoch, counted, first_step, shuffle };
+        let mut loader = train.loader(self.session, Pass::Train, visit, &batches).await?;
+        self.session.epochs = counted.wrapping_add(1);
+        let start = EpochStart::new(epoch, last, train.steps);
         self.each(callbacks, |callback, run| callback.epoch_begin(run, start)).await?;
         let steps_before = self.session.steps().saturating_sub(first_step as u64);
         let purpose = Purpose::Train { epoch, steps_before };
-        let batches = Batches { purpose, data, order, steps: first_step..steps };
-        let ran = self.batches(&batches, callbacks).await?;
+        let ran = self.batches(purpose, &mut loader, first_step, train.steps, callbacks).await?;
+        if !self.stopped {
+            let place = format!("epoch {epoch}");
+            train.check_end(&place, first_step + ran.steps, ran.samples)?;
+        }
+        drop(loader);
         let mut record = EpochRecord::new(epoch, self.scores(purpose, ran.samples).await?);
         record.learning_rate = ran.learning_rate;
         self.session.totals = Totals::default();
         self.session.executor.clear_metrics()?;
-        if let Some(Validation { data, batch_size, steps, freq }) = epochs.validation
+        if let Some(Validation { data, freq }) = epochs.validation
             && freq.includes(epoch)
         {
-            record.validation = Some(self.evaluate(data, *batch_size, *steps, callbacks).await?);
+            record.validation = Some(self.evaluate(data, callbacks).await?);
         }
         record.seconds = begun.elapsed().as_secs_f64();
         Ok(record)
@@ -155,8 +166,7 @@ impl Session {
     }
 
     /// Refuses what makes no sense, and cuts the data in training and validation.
-    fn check(&self, data: &Dataset, fit: &Fit<'_>) -> Result<(Dataset, Option<Validation>)> {
-        check_batch_size("batch_size", fit.batch_size)?;
+    fn check(&self, data: Source, fit: &Fit<'_>) -> Result<(BatchSource, Option<Validation>)> {
         if fit.epochs == 0 {
             return Err(Error::argument("epochs", "is 0; give at least 1"));
         }
@@ -166,31 +176,22 @@ impl Session {
                 format!("is {initial}, and epochs {epochs}: none would run; give less than epochs");
             return Err(Error::argument("initial_epoch", problem));
         }
-        let data = self.arranged(data, true)?;
-        let data = match &fit.sample_weight {
-            Some(weights) => data.with_sample_weights(weights.clone())?,
-            None => data,
-        };
-        let data = fit.target_weight.iter().try_fold(data, |data, (target, weights)| {
-            data.with_target_weights(target, weights.clone())
-        })?;
+        if data.is_stream() {
+            refuse_for_stream(fit)?;
+        }
+        let data = self.weighted(data, fit)?;
         // Before it is cut, so that samples have the numbers that the caller knows.
-        self.check_data(&data)?;
-        let (train, validation) = match (fit.validation_split, fit.validation_data) {
-            (0.0, None) => (data, None),
-            (0.0, Some(validation)) => {
-                let validation = self.arranged(validation, true).and_then(|validation| {
-                    self.check_data(&validation)?;
-                    Ok(validation)
-                });
-                let refused = |error: Error| {
-                    Error::argument("validation_data", format!("does not fit: {error}"))
-                };
-                (data, Some(validation.map_err(refused)?))
-            }
+        let reading = self.reading(&data, true)?;
+        let (train, reading, validation) = match (fit.validation_split, &fit.validation_data) {
+            (0.0, validation) => (data, reading, validation.clone()),
             (fraction, None) => {
-                let (train, validation) = data.split_last(fraction)?;
-                (train, Some(validation))
+                let (train, validation) = match reading {
+                    // Arranged, so that the names do not matter any more.
+                    Reading::Dataset(data) => Source::from(data).split_last(fraction)?,
+                    Reading::RandomAccess(..) | Reading::Stream(..) => data.split_last(fraction)?,
+                };
+                let reading = self.reading(&train, true)?;
+                (train, reading, Some(validation))
             }
             (_, Some(_)) => {
                 return Err(Error::argument(
@@ -199,13 +200,30 @@ impl Session {
                 ));
             }
         };
-        let train = match fit.class_weight.as_slice() {
-            [] => train,
-            weights => train.with_class_weights(weights)?,
+        let reading = match (reading, fit.class_weight.as_slice()) {
+            (reading, []) => reading,
+            (Reading::Dataset(data), weights) => {
+                Reading::Dataset(data.with_class_weights(weights)?)
+            }
+            (Reading::RandomAccess(access, _), weights) => {
+                let arrangement = self.arrangement(&train, true)?.with_class_weight(weights)?;
+                Reading::RandomAccess(access, arrangement.into())
+            }
+            (Reading::Stream(stream, _), weights) => {
+                let arrangement = self.arrangement(&train, true)?.with_class_weight(weights)?;
+                Reading::Stream(stream, arrangement.into())
+            }
         };
-        steps("steps_per_epoch", fit.steps_per_epoch, train.len(), fit.batch_size)?;
+        let asked = Asked {
+            batch_size: ("batch_size", fit.batch_size),
+            default_batch_size: None,
+            steps: ("steps_per_epoch", fit.steps_per_epoch),
+            workers: fit.workers,
+            max_queue_size: fit.max_queue_size,
+        };
+        let train = BatchSource::new(&train, reading, &asked)?;
         let validation = match validation {
-            Some(data) => Some(Validation::new(data, fit)?),
+            Some(data) => Some(self.validation(&data, fit, train.batch_size)?),
             None => {
                 refuse_without_validation(fit)?;
                 None
@@ -213,24 +231,70 @@ impl Session {
         };
         Ok((train, validation))
     }
+
+    /// The data with the weights that are among the arguments.
+    fn weighted(&self, data: Source, fit: &Fit<'_>) -> Result<Source> {
+        if fit.sample_weight.is_none() && fit.target_weight.is_empty() {
+            return Ok(data);
+        }
+        let SourceKind::Dataset(data) = data.kind() else {
+            let problem = "is given with a source that is no Dataset; let the source have weights \
+                           (Source::weights)";
+            return Err(Error::argument("sample_weight", problem));
+        };
+        let data = self.arranged(data, true)?;
+        let data = match &fit.sample_weight {
+            Some(weights) => data.with_sample_weights(weights.clone())?,
+            None => data,
+        };
+        let mut targets = fit.target_weight.iter();
+        let data = targets.try_fold(data, |data, (target, weights)| {
+            data.with_target_weights(target, weights.clone())
+        })?;
+        Ok(data.into())
+    }
+
+    fn validation(&self, data: &Source, fit: &Fit<'_>, batch_size: usize) -> Result<Validation> {
+        let refused =
+            |error: Error| Error::argument("validation_data", format!("does not fit: {error}"));
+        let reading = self.reading(data, true).map_err(refused)?;
+        let asked = Asked {
+            batch_size: ("validation_batch_size", fit.validation_batch_size),
+            default_batch_size: Some(batch_size),
+            steps: ("validation_steps", fit.validation_steps),
+            workers: fit.workers,
+            max_queue_size: fit.max_queue_size,
+        };
+        let data = BatchSource::new(data, reading, &asked)?;
+        let freq = fit.validation_freq.clone().unwrap_or(ValidationFreq::Every(1));
+        freq.check()?;
+        Ok(Validation { data, freq })
+    }
 }
 
 /// What the model is evaluated on after an epoch, and after which epochs.
 struct Validation {
-    data: Dataset,
-    batch_size: usize,
-    steps: usize,
+    data: BatchSource,
     freq: ValidationFreq,
 }
 
-impl Validation {
-    fn new(data: Dataset, fit: &Fit<'_>) -> Result<Self> {
-        let batch_size = fit.validation_batch_size.unwrap_or(fit.batch_size);
-        check_batch_size("validation_batch_size", batch_size)?;
-        let steps = steps("validation_steps", fit.validation_steps, data.len(), batch_size)?;
-        let freq = fit.validation_freq.clone().unwrap_or(ValidationFreq::Every(1));
-        freq.check()?;
-        Ok(Validation { data, batch_size, steps, freq })
+/// Refuses what needs the number of samples, or any order of them.
+fn refuse_for_stream(fit: &Fit<'_>) -> Result<()> {
+    let refused = |argument, problem| Err(Error::argument(argument, problem));
+    if fit.validation_split != 0.0 {
+        return refused(
+            "validation_split",
+            "needs samples that can be read in any order, and the data are a stream; give \
+             validation_data, or cut the stream by take and skip",
+        );
+    }
+    match fit.shuffle {
+        None | Some(Shuffle::Off) => Ok(()),
+        Some(Shuffle::Full | Shuffle::Batch) => refused(
+            "shuffle",
+            "needs samples that can be read in any order, and the data are a stream; give the \
+             source a shuffle_buffer, and leave this out",
+        ),
     }
 }
 

@@ -2,18 +2,21 @@
 //! history.
 
 mod arguments;
+mod batch_source;
 mod batches;
 mod blocking;
 mod callback;
 pub mod callbacks;
 mod checks;
 mod control;
+mod curves;
 mod evaluate;
 mod executor;
 mod feed;
 mod fit;
 mod gradients;
 mod history;
+mod loading;
 mod model;
 mod noise_scale;
 mod on_batch;
@@ -34,6 +37,7 @@ mod yield_now;
 pub use arguments::{Evaluate, Fit, Predict, ValidationFreq};
 pub use callback::{Callback, EpochStart, Resume, StepEnd, TrainStart};
 pub use control::{Answer, Control, Request};
+pub use curves::learning_curves;
 pub use executor::Backend;
 pub use feed::fill;
 pub use history::{EpochRecord, History};

@@ -1,14 +1,16 @@
 //! Prediction.
 
-use super::arguments::{Predict, check_batch_size, steps};
-use super::batches::{Batches, Purpose};
+use super::arguments::Predict;
+use super::batch_source::{Asked, BatchSource, EpochBatches};
+use super::batches::Purpose;
 use super::blocking::blocking;
 use super::model::Model;
 use super::predictions::Predictions;
 use super::run::{Run, with_progress};
 use super::session::Session;
-use crate::data::{BatchOrder, Dataset, Shuffle};
+use crate::data::{Shuffle, Source, Visit};
 use crate::error::Result;
+use crate::program::Pass;
 
 impl Model {
     blocking! {
@@ -19,7 +21,7 @@ impl Model {
         /// As [`evaluate`](Self::evaluate); [`Error::Argument`](crate::Error::Argument) if the
         /// model has several outputs, for which there is
         /// [`predict_outputs`](Self::predict_outputs).
-        predict, predict_async(&mut self, data: &Dataset, arguments: Predict<'_>)
+        predict, predict_async(&mut self, data: impl Into<Source>, arguments: Predict<'_>)
             -> Result<Vec<f32>> {
             self.session.check_only_output()?;
             let outputs = self.predict_outputs_async(data, arguments).await?;
@@ -30,10 +32,10 @@ impl Model {
         ///
         /// # Errors
         /// As [`evaluate`](Self::evaluate).
-        predict_outputs, predict_outputs_async(&mut self, data: &Dataset, arguments: Predict<'_>)
+        predict_outputs, predict_outputs_async(&mut self, data: impl Into<Source>, arguments: Predict<'_>)
             -> Result<Predictions> {
             self.session.forget_cancelled()?;
-            self.session.predict(data, arguments).await
+            self.session.predict(data.into(), arguments).await
         }
     }
 }
@@ -41,21 +43,28 @@ impl Model {
 impl Session {
     pub(super) async fn predict(
         &mut self,
-        data: &Dataset,
+        data: Source,
         arguments: Predict<'_>,
     ) -> Result<Predictions> {
-        let Predict { batch_size, steps: asked, mut callbacks, verbose } = arguments;
+        let Predict { mut callbacks, verbose, .. } = arguments;
         let mut progress = None;
         let mut callbacks = with_progress(&mut callbacks, verbose, &mut progress);
-        let data = &self.arranged(data, false)?;
-        self.check_samples(data)?;
-        check_batch_size("batch_size", batch_size)?;
-        let steps = steps("steps", asked, data.len(), batch_size)?;
+        let asked = Asked {
+            batch_size: ("batch_size", arguments.batch_size),
+            default_batch_size: None,
+            steps: ("steps", arguments.steps),
+            workers: arguments.workers,
+            max_queue_size: arguments.max_queue_size,
+        };
+        let data = BatchSource::new(&data, self.reading(&data, false)?, &asked)?;
         let mut run = Run::new(self);
-        run.each(&mut callbacks, |callback, run| callback.predict_begin(run, steps)).await?;
-        let order = &BatchOrder::new(data.len(), batch_size, Shuffle::Off, 0, 0);
-        let batches = Batches { purpose: Purpose::Predict, data, order, steps: 0..steps };
-        let ran = run.batches(&batches, &mut callbacks).await?;
+        run.each(&mut callbacks, |callback, run| callback.predict_begin(run, data.steps)).await?;
+        let visit = Visit::new(run.session.compiled.seed, 0);
+        let batches = EpochBatches { epoch: 1, counted: 0, first_step: 0, shuffle: Shuffle::Off };
+        let mut loader = data.loader(run.session, Pass::Predict, &visit, &batches).await?;
+        let purpose = Purpose::Predict;
+        let ran = run.batches(purpose, &mut loader, 0, data.steps, &mut callbacks).await?;
+        data.check_end("prediction", ran.steps, ran.samples)?;
         run.each(&mut callbacks, |callback, run| callback.predict_end(run)).await?;
         Ok(ran.outputs)
     }

@@ -86,11 +86,11 @@ fn carry_out(session: &mut Session, request: Request) -> BoxFuture<'_, Result<Op
             }
             Request::Evaluate { data, batch_size } => {
                 let arguments = Evaluate::new().batch_size(batch_size);
-                Answer::Scores(session.evaluate(&data, arguments).await?)
+                Answer::Scores(session.evaluate(data, arguments).await?)
             }
             Request::Predict { data, batch_size } => {
                 let arguments = Predict::new().batch_size(batch_size);
-                Answer::Predictions(session.predict(&data, arguments).await?)
+                Answer::Predictions(session.predict(data, arguments).await?)
             }
             Request::Gradients { data, indices, part } => {
                 let batch = Batch { data: &data, indices: &indices };

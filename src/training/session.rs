@@ -4,7 +4,9 @@
 use std::sync::Arc;
 
 use super::executor::{Backend, Executor};
-use super::predictions::Predictions;
+use super::feed::FromDataset;
+use super::loading::{Loader, Part};
+use super::predictions::{Predictions, extend};
 use crate::data::Batch;
 use crate::error::{Error, Result};
 use crate::model::Optimizer;
@@ -125,18 +127,57 @@ impl Session {
 
     /// Runs `pass` on a batch that was checked.
     pub(super) async fn run(&mut self, pass: Pass, batch: Batch<'_>) -> Result<()> {
-        let step = self.next_step(pass, batch.len());
+        let (step, batch_rows) = (self.next_step(pass, batch.len()), batch.len());
         let mut first_row = 0;
-        for indices in batch.indices.chunks(self.rows_at_once(pass, batch.len())) {
-            let part = Batch { indices, ..batch };
-            let step = step.part(first_row, part.len());
-            // Before it runs: what a step that fails has left can be read.
-            self.last_rows = part.len();
-            self.executor.run(pass, part, &step, self.compiled.run_eagerly).await?;
-            first_row += part.len();
+        for indices in batch.indices.chunks(self.rows_at_once(pass, batch_rows)) {
+            let mut feed = self.executor.lend(indices.len()).await?;
+            let batch = Batch { indices, ..batch };
+            feed.fill(&FromDataset { program: &self.program, pass, batch })?;
+            let rows = indices.len();
+            let part = Part { feed, rows, first_row, batch_rows };
+            self.run_part(pass, &step, part).await?;
+            first_row += rows;
         }
         // Nothing is awaited between the submission and this line.
         self.count_step(pass);
+        Ok(())
+    }
+
+    /// Runs `pass` on the next batch of `loader`, and returns its samples; `None` if there is none.
+    /// A prediction adds to `outputs`.
+    pub(super) async fn run_next(
+        &mut self,
+        pass: Pass,
+        loader: &mut Loader,
+        outputs: &mut Predictions,
+    ) -> Result<Option<usize>> {
+        let Some(mut part) = loader.next(&mut self.executor).await? else {
+            return Ok(None);
+        };
+        let rows = part.batch_rows;
+        let step = self.next_step(pass, rows);
+        loop {
+            let (last, part_rows) = (part.is_last(), part.rows);
+            self.run_part(pass, &step, part).await?;
+            if pass == Pass::Predict {
+                extend(outputs, self.read_outputs(part_rows).await?);
+            }
+            if last {
+                break;
+            }
+            let Some(next) = loader.next(&mut self.executor).await? else { break };
+            part = next;
+        }
+        // Nothing is awaited between the submission and this line.
+        self.count_step(pass);
+        Ok(Some(rows))
+    }
+
+    async fn run_part(&mut self, pass: Pass, step: &Step, part: Part) -> Result<()> {
+        let step = step.part(part.first_row, part.rows);
+        // Before it runs: what a step that fails has left can be read.
+        self.last_rows = part.rows;
+        self.executor.run(pass, part.feed, &step, self.compiled.run_eagerly).await?;
         self.totals.on_device |= pass != Pass::Predict;
         Ok(())
     }

@@ -33,6 +33,8 @@ pub(crate) enum Command {
     Evaluate(Evaluate),
     /// What digits a saved model sees in PNG images
     Predict(Predict),
+    /// Compare runs by the files of their --history
+    Show(Show),
     /// Check every operation on an adapter against the CPU in double precision
     Verify(Verify),
     /// Measure training steps per second
@@ -162,6 +164,20 @@ pub(crate) struct Predict {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// Compare runs by the files of their --history.
+///
+/// Prints each value's best and last epoch; with --figure, draws loss and metrics of all runs over
+/// their epochs.
+#[derive(Debug, Args)]
+pub(crate) struct Show {
+    /// Files that `train --history` wrote, .json or .csv
+    #[arg(value_name = "HISTORY", required = true)]
+    pub histories: Vec<PathBuf>,
+    /// Draw the curves here
+    #[arg(long, value_name = "FILE.svg|FILE.png")]
+    pub figure: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

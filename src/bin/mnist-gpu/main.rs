@@ -7,12 +7,15 @@ mod bench;
 #[cfg(feature = "download")]
 mod download;
 mod evaluate;
+mod figure;
 mod history;
 mod interrupt;
 mod network;
 mod predict;
 mod print;
 mod progress;
+mod raster;
+mod show;
 mod source;
 mod train;
 mod verify;
@@ -37,6 +40,7 @@ fn main() -> ExitCode {
         Command::Train(args) => train::run(args),
         Command::Evaluate(args) => evaluate::run(args),
         Command::Predict(args) => predict::run(args),
+        Command::Show(args) => show::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Bench(args) => bench::run(args, start),
         Command::Adapters(args) => adapters::run(args),

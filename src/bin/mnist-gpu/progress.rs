@@ -32,11 +32,6 @@ impl Progress {
     pub(crate) fn new(verbosity: u8) -> Self {
         let now = Instant::now();
         let bar = if verbosity == 1 { ProgressBar::new(0) } else { ProgressBar::hidden() };
-        // In one line they would not fit 80 columns.
-        let template = "{prefix} [{wide_bar}] {pos}/{len}\n    {msg}";
-        if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style.progress_chars("=> "));
-        }
         Progress {
             verbosity,
             epoch: EpochStart::new(0, 0, 0),
@@ -53,9 +48,9 @@ impl Progress {
         self.bar.clone()
     }
 
-    /// Steps in each epoch, once one has begun.
+    /// Steps in each epoch, once one has begun; of data of unknown length, those of the last one.
     pub(crate) fn steps_per_epoch(&self) -> usize {
-        self.epoch.steps
+        self.epoch.steps.unwrap_or(self.step)
     }
 }
 
@@ -65,7 +60,15 @@ impl Callback for Progress {
         self.begun = Instant::now();
         self.scores.clear();
         self.bar.reset();
-        self.bar.set_length(epoch.steps as u64);
+        // In one line they would not fit 80 columns.
+        let template = match epoch.steps {
+            Some(_) => "{prefix} [{wide_bar}] {pos}/{len}\n    {msg}",
+            None => "{prefix} {pos}/Unknown\n    {msg}",
+        };
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            self.bar.set_style(style.progress_chars("=> "));
+        }
+        self.bar.set_length(epoch.steps.unwrap_or_default() as u64);
         self.bar.set_message("");
         self.bar.set_prefix(format!("Epoch {}/{}", epoch.epoch, epoch.epochs));
         Ok(())
@@ -79,13 +82,13 @@ impl Callback for Progress {
         self.refreshed = Instant::now();
         self.scores = in_words("", scores);
         let seconds = self.begun.elapsed().as_secs_f64().max(1e-9);
-        let left = seconds / step.step as f64 * self.epoch.steps.saturating_sub(step.step) as f64;
-        self.bar.set_message(format!(
-            "{} - {:.0} samples/s - {} left",
-            self.scores,
-            step.samples as f64 / seconds,
-            duration(left)
-        ));
+        let speed = step.samples as f64 / seconds;
+        let mut message = format!("{} - {speed:.0} samples/s", self.scores);
+        if let Some(steps) = self.epoch.steps {
+            let left = seconds / step.step as f64 * steps.saturating_sub(step.step) as f64;
+            message = format!("{message} - {} left", duration(left));
+        }
+        self.bar.set_message(message);
     }
 
     fn batch_end(&mut self, _run: &mut dyn Control, step: StepEnd) -> minibatch::Result<()> {
@@ -107,8 +110,8 @@ impl Callback for Progress {
             if let Some(validation) = &record.validation {
                 line = format!("{line} - {}", in_words("val_", validation));
             }
-            if self.step < self.epoch.steps {
-                line = format!("{line} (stopped at step {}/{})", self.step, self.epoch.steps);
+            if let Some(steps) = self.epoch.steps.filter(|&steps| self.step < steps) {
+                line = format!("{line} (stopped at step {}/{steps})", self.step);
             }
             // A reader that is gone is no reason to stop learning; the end of the program tells.
             let _ = print::line(&line);

@@ -99,7 +99,7 @@ pub(crate) fn run(args: &args::Train) -> anyhow::Result<ExitCode> {
 /// Finds out before training what would make its results unsavable after it.
 fn check_targets(args: &args::Train) -> anyhow::Result<()> {
     if let Some(path) = &args.history {
-        Format::of(path)?;
+        Format::of(path).with_context(|| format!("--history {}", path.display()))?;
         let same = args.save.as_deref().is_some_and(|save| location(save) == location(path));
         ensure!(!same, "--save and --history name the same file, {}", path.display());
     }
@@ -125,7 +125,11 @@ fn directory_of(path: &Path) -> &Path {
     }
 }
 
-fn check_target(path: &Path) -> anyhow::Result<()> {
+/// Finds out whether a file could be written there.
+///
+/// # Errors
+/// If not: what stands in the way.
+pub(crate) fn check_target(path: &Path) -> anyhow::Result<()> {
     if path.is_dir() || path.file_name().is_none() {
         bail!("is a directory; give a file name");
     }

@@ -54,7 +54,7 @@ pub struct BackupAndRestore {
     backup_dir: PathBuf,
     save_freq: Frequency,
     delete_checkpoint: bool,
-    /// Epochs that are done, and steps in each.
+    /// Epochs that are done, and steps in each; 0 if that is not known.
     epochs: u32,
     steps_per_epoch: usize,
     /// Steps of this `fit`.
@@ -113,12 +113,12 @@ impl Callback for BackupAndRestore {
             return Ok(None);
         };
         let Position { epochs, steps, steps_per_epoch } = position;
-        if steps > 0 && steps_per_epoch != train.steps {
+        if steps > 0 && steps_per_epoch != train.steps.unwrap_or(0) {
             let problem = format!(
                 "was made in an epoch of {steps_per_epoch} steps, and those of this call have {}; \
                  give it the batch size and steps_per_epoch of the run that broke, or remove the \
                  file",
-                train.steps
+                train.steps.unwrap_or(0)
             );
             return Err(Error::ModelFile { path, problem, source: None });
         }
@@ -135,7 +135,7 @@ impl Callback for BackupAndRestore {
 
     fn epoch_begin(&mut self, _run: &mut dyn Control, epoch: EpochStart) -> Result<()> {
         self.epochs = epoch.epoch.saturating_sub(1);
-        self.steps_per_epoch = epoch.steps;
+        self.steps_per_epoch = epoch.steps.unwrap_or(0);
         Ok(())
     }
 
@@ -144,7 +144,7 @@ impl Callback for BackupAndRestore {
         if self.save_freq.includes(self.steps) {
             let (epochs, steps, steps_per_epoch) = (self.epochs, step.step, self.steps_per_epoch);
             // An epoch is done only after its validation and what callbacks make of it.
-            self.due = steps >= steps_per_epoch;
+            self.due = steps_per_epoch > 0 && steps >= steps_per_epoch;
             if !self.due {
                 self.save(run, Position { epochs, steps, steps_per_epoch });
             }
@@ -185,7 +185,7 @@ struct Position {
     epochs: u32,
     /// Steps of the next one that are done.
     steps: usize,
-    /// Steps that it has.
+    /// Steps that it has; 0 if that is not known.
     steps_per_epoch: usize,
 }
 

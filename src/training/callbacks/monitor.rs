@@ -19,6 +19,21 @@ pub enum Mode {
 const UPWARD: [&str; 5] = ["acc", "auc", "precision", "recall", "f1"];
 const DOWNWARD: [&str; 6] = ["loss", "mse", "mae", "error", "entropy", "huber"];
 
+impl Mode {
+    /// The direction that a value's name tells, [`Min`](Mode::Min) or [`Max`](Mode::Max); `None` if
+    /// it tells none. The last part that tells counts: what comes before may be the name of an
+    /// output.
+    #[must_use]
+    pub fn of(name: &str) -> Option<Mode> {
+        let last = |parts: &[&str]| parts.iter().filter_map(|part| name.rfind(part)).max();
+        match (last(&UPWARD), last(&DOWNWARD)) {
+            (None, None) => None,
+            (upward, downward) if upward > downward => Some(Mode::Max),
+            _ => Some(Mode::Min),
+        }
+    }
+}
+
 /// The name of a value, and which way it gets better.
 #[derive(Debug, Clone)]
 pub(super) struct Monitor {
@@ -52,16 +67,10 @@ impl Monitor {
         })
     }
 
-    /// Min or Max; `None` if the name does not tell. The last part that tells counts: what comes
-    /// before may be the name of an output.
+    /// Min or Max; `None` if the name does not tell.
     fn resolved(&self) -> Option<Mode> {
-        let last = |parts: &[&str]| parts.iter().filter_map(|part| self.name.rfind(part)).max();
         match self.mode {
-            Mode::Auto => match (last(&UPWARD), last(&DOWNWARD)) {
-                (None, None) => None,
-                (upward, downward) if upward > downward => Some(Mode::Max),
-                _ => Some(Mode::Min),
-            },
+            Mode::Auto => Mode::of(&self.name),
             mode => Some(mode),
         }
     }

@@ -43,7 +43,8 @@ pub struct ProgressBar<W: Write = Stdout> {
     /// `None` once writing has failed.
     output: Option<W>,
     training: bool,
-    steps: usize,
+    /// `None` if it is not known.
+    steps: Option<usize>,
     step: usize,
     started: Instant,
     /// The first step's number, and when it was done.
@@ -74,7 +75,7 @@ impl<W: Write> ProgressBar<W> {
             verbose: if verbose == Verbose::Auto { Verbose::Line } else { verbose },
             output: Some(output),
             training: false,
-            steps: 0,
+            steps: None,
             step: 0,
             started: now,
             first: None,
@@ -83,7 +84,7 @@ impl<W: Write> ProgressBar<W> {
         }
     }
 
-    fn begin(&mut self, steps: usize) {
+    fn begin(&mut self, steps: Option<usize>) {
         (self.steps, self.step) = (steps, 0);
         (self.started, self.first) = (Instant::now(), None);
     }
@@ -104,12 +105,16 @@ impl<W: Write> ProgressBar<W> {
     /// Draws the line of the current step over the one drawn before.
     fn draw(&mut self, step: usize, values: &[(String, f64)]) {
         let each = self.seconds_per_step(step);
-        let left = each * self.steps.saturating_sub(step) as f64;
+        // Of what has no known end, the time so far is shown.
+        let time = self.steps.map_or_else(
+            || self.started.elapsed().as_secs_f64(),
+            |steps| each * steps.saturating_sub(step) as f64,
+        );
         let line = format!(
             "{} {} {} {}{}",
             count(step, self.steps),
             bar(step, self.steps),
-            clock(left),
+            clock(time),
             time_per_step(each),
             named_values(values)
         );
@@ -194,7 +199,7 @@ impl<W: Write + WasmNotSend> Callback for ProgressBar<W> {
         Ok(())
     }
 
-    fn test_begin(&mut self, _run: &mut dyn Control, steps: usize) -> Result<()> {
+    fn test_begin(&mut self, _run: &mut dyn Control, steps: Option<usize>) -> Result<()> {
         if !self.training {
             self.begin(steps);
         }
@@ -225,7 +230,7 @@ impl<W: Write + WasmNotSend> Callback for ProgressBar<W> {
         Ok(())
     }
 
-    fn predict_begin(&mut self, _run: &mut dyn Control, steps: usize) -> Result<()> {
+    fn predict_begin(&mut self, _run: &mut dyn Control, steps: Option<usize>) -> Result<()> {
         self.begin(steps);
         Ok(())
     }
@@ -259,13 +264,16 @@ impl<W: Write> Drop for ProgressBar<W> {
 }
 
 /// `  12/1875`.
-fn count(step: usize, steps: usize) -> String {
-    let steps = steps.to_string();
-    format!("{step:>0$}/{steps}", steps.len())
+fn count(step: usize, steps: Option<usize>) -> String {
+    match steps.map(|steps| steps.to_string()) {
+        Some(steps) => format!("{step:>0$}/{steps}", steps.len()),
+        None => format!("{step}/Unknown"),
+    }
 }
 
 /// `[====>...............]`.
-fn bar(step: usize, steps: usize) -> String {
+fn bar(step: usize, steps: Option<usize>) -> String {
+    let Some(steps) = steps else { return format!("[{}]", "?".repeat(WIDTH)) };
     let done = (WIDTH * step / steps.max(1)).min(WIDTH);
     let mut bar = "=".repeat(done);
     if done < WIDTH && step > 0 {
@@ -327,7 +335,7 @@ mod tests {
 
     #[test]
     fn the_bar_is_full_only_at_the_end() {
-        let shown = [0, 1, 99, 100, 1000, 1999, 2000].map(|step| bar(step, 2000));
+        let shown = [0, 1, 99, 100, 1000, 1999, 2000].map(|step| bar(step, Some(2000)));
         let expected = [
             "[....................]",
             "[>...................]",
@@ -338,7 +346,8 @@ mod tests {
             "[====================]",
         ];
         assert_eq!(shown, expected);
-        assert_eq!([7, 1875].map(|step| count(step, 1875)), ["   7/1875", "1875/1875"]);
+        assert_eq!([7, 1875].map(|step| count(step, Some(1875))), ["   7/1875", "1875/1875"]);
+        assert_eq!(count(12, None), "12/Unknown");
     }
 
     #[test]

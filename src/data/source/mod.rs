@@ -1,0 +1,15 @@
+//! Sources of samples: what each must be able to do, and what adaptors make of them.
+
+mod any;
+mod batches;
+mod contract;
+mod generator;
+mod in_memory;
+mod in_order;
+mod slice;
+
+pub use any::Source;
+pub(crate) use any::SourceKind;
+pub use batches::SourceBatches;
+pub use contract::{RandomAccess, StreamPass, Streaming, Visit};
+pub use generator::Length;

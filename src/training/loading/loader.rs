@@ -1,0 +1,275 @@
+//! The batches of one epoch, evaluation or prediction, one part after the other.
+
+use std::future::poll_fn;
+use std::ops::Range;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use super::arrangement::Reading;
+use super::queue::Queue;
+use super::reader::{Content, Job, Loaded, Reader, Rows, Scratch};
+use super::stream::SharedStream;
+use crate::clock::Instant;
+use crate::data::{BatchOrder, Visit};
+use crate::error::Result;
+use crate::program::{Pass, Program};
+use crate::training::executor::{Executor, Lent};
+
+/// Which batches to load, and how.
+pub(in crate::training) struct Plan {
+    pub reading: Reading,
+    /// The order of the samples; `None` for a stream.
+    pub order: Option<BatchOrder>,
+    /// The stream; `None` if any sample can be read.
+    pub stream: Option<SharedStream>,
+    pub visit: Visit,
+    pub pass: Pass,
+    /// Which batches, from 0; without an end if a stream's length is not known. Beyond the last
+    /// batch of an order, its first one follows.
+    pub batches: Range<usize>,
+    /// Samples in a batch at most.
+    pub batch_size: usize,
+    /// Rows that run at a time.
+    pub rows_at_once: usize,
+    /// Threads that read ahead.
+    pub workers: usize,
+    /// Batches that are read ahead at most.
+    pub ahead: usize,
+}
+
+/// A batch, or a part of one that runs by itself, ready for the executor.
+pub(in crate::training) struct Part {
+    pub feed: Lent,
+    pub rows: usize,
+    /// Rows of the batch that come before it.
+    pub first_row: usize,
+    /// Rows of the whole batch.
+    pub batch_rows: usize,
+}
+
+impl Part {
+    /// Whether the batch ends with it.
+    pub(in crate::training) fn is_last(&self) -> bool {
+        self.first_row + self.rows >= self.batch_rows
+    }
+}
+
+/// Loads batches: by itself when they are needed, or ahead of the device with threads.
+pub(in crate::training) struct Loader {
+    reader: Arc<Reader>,
+    queue: Option<Queue>,
+    scratch: Scratch,
+    ahead: usize,
+    rows_at_once: usize,
+    /// Batches that were not asked for yet.
+    batches: Range<usize>,
+    /// Rows of the next batch that were asked for.
+    rows: usize,
+    /// Jobs that were given, and how many of them were taken back.
+    given: u64,
+    taken: u64,
+    /// What was read without a thread.
+    inline: Option<Loaded>,
+    /// What was taken and not used yet.
+    ready: Option<Loaded>,
+    /// A batch whose parts are filled one after the other, and how many of its rows were.
+    held: Option<(Content, usize)>,
+    /// How long the device's side has waited for data.
+    pub waited: Duration,
+}
+
+impl Loader {
+    /// # Errors
+    /// [`Error::Argument`](crate::Error::Argument) if the system gives no thread.
+    pub(in crate::training) fn new(plan: Plan, program: &Arc<Program>) -> Result<Self> {
+        let Plan { reading, order, stream, visit, pass, batches, batch_size, .. } = plan;
+        let program = Arc::clone(program);
+        let reader = Arc::new(Reader { reading, order, stream, program, pass, visit, batch_size });
+        let queue = match plan.workers {
+            0 => None,
+            workers => Some(Queue::new(&reader, workers)?),
+        };
+        Ok(Loader {
+            reader,
+            queue,
+            scratch: Scratch::default(),
+            ahead: plan.ahead.max(1),
+            rows_at_once: plan.rows_at_once.max(1),
+            batches,
+            rows: 0,
+            given: 0,
+            taken: 0,
+            inline: None,
+            ready: None,
+            held: None,
+            waited: Duration::ZERO,
+        })
+    }
+
+    /// Whether there is another part.
+    ///
+    /// # Errors
+    /// As [`next`](Self::next).
+    pub(in crate::training) async fn has_next(&mut self, executor: &mut Executor) -> Result<bool> {
+        if self.held.is_none() && self.ready.is_none() {
+            // What an order or a promise says needs no reading.
+            if self.reader.order.is_some() {
+                return Ok(self.given > self.taken || !self.batches.is_empty());
+            }
+            self.ask(executor).await?;
+            self.ready = self.take().await?;
+        }
+        let ends = |loaded: &Loaded| matches!(loaded.content, Content::End);
+        Ok(self.held.is_some() || self.ready.as_ref().is_some_and(|ready| !ends(ready)))
+    }
+
+    /// The next part; `None` after the last one.
+    ///
+    /// # Errors
+    /// Those of the source, and of the executor that lends the memory.
+    pub(in crate::training) async fn next(
+        &mut self,
+        executor: &mut Executor,
+    ) -> Result<Option<Part>> {
+        if let Some((content, filled)) = self.held.take() {
+            return self.part_of_held(executor, content, filled).await;
+        }
+        let loaded = match self.ready.take() {
+            Some(loaded) => Some(loaded),
+            None => {
+                self.ask(executor).await?;
+                self.take().await?
+            }
+        };
+        let Some(Loaded { feed, content }) = loaded else {
+            return Ok(None);
+        };
+        let (rows, first_row, batch_rows) = match &content {
+            Content::End => return Ok(None),
+            &Content::OfBatch { batch, first, rows } => (rows, first, self.rows_of(batch)),
+            Content::Samples(samples, _) => (samples.len(), 0, samples.len()),
+        };
+        let feed = match feed {
+            // Room may have been made for a larger batch since it was lent.
+            Some(feed) if executor.is_current(&feed) => feed,
+            Some(_) => {
+                let mut feed = executor.lend(rows).await?;
+                self.reader.fill(&mut feed, &content, 0..rows, &mut self.scratch)?;
+                feed
+            }
+            None => return self.part_of_held(executor, content, 0).await,
+        };
+        Ok(Some(Part { feed, rows, first_row, batch_rows }))
+    }
+
+    /// The next rows of a batch that was read as a whole.
+    async fn part_of_held(
+        &mut self,
+        executor: &mut Executor,
+        content: Content,
+        filled: usize,
+    ) -> Result<Option<Part>> {
+        let batch_rows = match &content {
+            Content::Samples(samples, _) => samples.len(),
+            Content::OfBatch { rows, .. } => *rows,
+            Content::End => return Ok(None),
+        };
+        let rows = self.rows_at_once.min(batch_rows - filled.min(batch_rows));
+        let mut feed = executor.lend(rows).await?;
+        self.reader.fill(&mut feed, &content, filled..filled + rows, &mut self.scratch)?;
+        if filled + rows < batch_rows {
+            self.held = Some((content, filled + rows));
+        }
+        Ok(Some(Part { feed, rows, first_row: filled, batch_rows }))
+    }
+
+    /// Rows of a batch of the order.
+    fn rows_of(&self, batch: usize) -> usize {
+        self.reader.order.as_ref().map_or(0, |order| order.batch(batch).len())
+    }
+
+    /// What to read next; `None` if all was asked for.
+    fn next_rows(&mut self) -> Option<Rows> {
+        let number = self.batches.start;
+        if number >= self.batches.end {
+            return None;
+        }
+        let Some(order) = &self.reader.order else {
+            self.batches.start += 1;
+            return Some(Rows::Next);
+        };
+        let batch = number % order.len().max(1);
+        let all = order.batch(batch).len();
+        let first = self.rows;
+        let rows = self.rows_at_once.min(all - first.min(all));
+        if first + rows < all {
+            self.rows = first + rows;
+        } else {
+            self.rows = 0;
+            self.batches.start += 1;
+        }
+        Some(Rows::OfBatch { batch, first, rows })
+    }
+
+    /// Asks for as much as may be read ahead, of what the executor has memory for.
+    async fn ask(&mut self, executor: &mut Executor) -> Result<()> {
+        let ahead = if self.queue.is_some() { self.ahead as u64 } else { 1 };
+        while self.given - self.taken < ahead && !self.batches.is_empty() {
+            let size = match &self.reader.order {
+                None if self.reader.batch_size > self.rows_at_once => None,
+                None => Some(self.reader.batch_size),
+                Some(_) => Some(self.rows_at_once),
+            };
+            let feed = match size {
+                None => None,
+                Some(size) if self.given == self.taken => Some(executor.lend(size).await?),
+                Some(size) => match executor.try_lend(size)? {
+                    Some(feed) => Some(feed),
+                    None => break,
+                },
+            };
+            let Some(rows) = self.next_rows() else { break };
+            let mut job = Job { rows, feed };
+            if let (Rows::OfBatch { rows, .. }, Some(feed)) = (rows, &mut job.feed) {
+                feed.truncate(rows);
+            }
+            match &self.queue {
+                Some(queue) => queue.give(self.given, job),
+                None => {
+                    let stream = self.reader.stream();
+                    let loaded = self.reader.load(job, stream, &mut self.scratch)?;
+                    self.inline = Some(loaded);
+                }
+            }
+            self.given += 1;
+        }
+        Ok(())
+    }
+
+    /// The oldest that was asked for; `None` if nothing was.
+    async fn take(&mut self) -> Result<Option<Loaded>> {
+        if self.given == self.taken {
+            return Ok(None);
+        }
+        let number = self.taken;
+        self.taken += 1;
+        let Some(queue) = &self.queue else {
+            return Ok(self.inline.take());
+        };
+        let begun = Instant::now();
+        let mut waited = false;
+        let loaded = poll_fn(|context| match queue.poll(number, context) {
+            Poll::Ready(loaded) => Poll::Ready(loaded),
+            Poll::Pending => {
+                waited = true;
+                Poll::Pending
+            }
+        })
+        .await?;
+        if waited {
+            self.waited += begun.elapsed();
+        }
+        Ok(Some(loaded))
+    }
+}

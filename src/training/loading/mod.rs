@@ -1,0 +1,11 @@
+//! How batches get from a source into the memory that an executor lends for a step.
+
+mod arrangement;
+mod loader;
+mod queue;
+mod reader;
+mod stream;
+
+pub(super) use arrangement::{Arrangement, Reading, Wanted};
+pub(super) use loader::{Loader, Part, Plan};
+pub(super) use stream::SharedStream;

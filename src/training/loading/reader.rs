@@ -1,0 +1,193 @@
+//! Reads batches, and fills with them what an executor lends.
+
+use std::ops::Range;
+use std::sync::{Arc, MutexGuard};
+
+use super::arrangement::{Arrangement, Reading};
+use super::stream::{Pulled, SharedStream, StreamState};
+use crate::data::{Batch, BatchOrder, Samples, Visit};
+use crate::error::Result;
+use crate::program::{Feed, Pass, Program};
+use crate::training::executor::{Fill, Lent};
+use crate::training::feed::FromDataset;
+
+/// What threads need to know in order to read the batches of an epoch.
+pub(super) struct Reader {
+    pub reading: Reading,
+    /// `None` for a stream.
+    pub order: Option<BatchOrder>,
+    /// `None` unless it is a stream.
+    pub stream: Option<SharedStream>,
+    pub program: Arc<Program>,
+    pub pass: Pass,
+    pub visit: Visit,
+    /// Samples in a batch of a stream.
+    pub batch_size: usize,
+}
+
+/// Something to read.
+pub(super) struct Job {
+    pub rows: Rows,
+    /// What to fill with it; `None` if only the samples are wanted.
+    pub feed: Option<Lent>,
+}
+
+/// Which samples.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rows {
+    /// Some of those of a batch of the order.
+    OfBatch { batch: usize, first: usize, rows: usize },
+    /// The next batch of the stream.
+    Next,
+}
+
+/// What was read.
+pub(super) struct Loaded {
+    /// It is filled.
+    pub feed: Option<Lent>,
+    pub content: Content,
+}
+
+/// The samples that a feed was filled with, or is to be.
+pub(super) enum Content {
+    /// Those of the order.
+    OfBatch { batch: usize, first: usize, rows: usize },
+    /// Samples, and the number of the first of them in the stream's pass.
+    Samples(Samples, usize),
+    /// None: the pass is over.
+    End,
+}
+
+/// Memory that a thread uses again and again.
+#[derive(Default)]
+pub(super) struct Scratch {
+    indices: Vec<u32>,
+    wide: Vec<usize>,
+    samples: Option<Samples>,
+}
+
+impl Reader {
+    /// Asks the source to stop waiting.
+    pub(super) fn cancel(&self) {
+        self.visit.cancel();
+    }
+
+    /// The right to read the stream's next batch; `None` unless it is a stream.
+    pub(super) fn stream(&self) -> Option<MutexGuard<'_, StreamState>> {
+        self.stream.as_ref().map(SharedStream::lock)
+    }
+
+    /// Reads what a job asks for.
+    ///
+    /// # Errors
+    /// Those of the source.
+    pub(super) fn load(
+        &self,
+        job: Job,
+        stream: Option<MutexGuard<'_, StreamState>>,
+        scratch: &mut Scratch,
+    ) -> Result<Loaded> {
+        let Job { rows, mut feed } = job;
+        let content = match rows {
+            Rows::OfBatch { batch, first, rows } => {
+                let content = Content::OfBatch { batch, first, rows };
+                if let Some(feed) = &mut feed {
+                    self.fill(feed, &content, 0..rows, scratch)?;
+                }
+                return Ok(Loaded { feed, content });
+            }
+            Rows::Next => match stream {
+                Some(mut state) => {
+                    let pulled = state.pull(self.batch_size)?;
+                    drop(state);
+                    self.finish(pulled)?
+                }
+                None => Content::End,
+            },
+        };
+        if let (Content::Samples(samples, _), Some(feed)) = (&content, &mut feed) {
+            feed.truncate(samples.len());
+            self.fill(feed, &content, 0..samples.len(), scratch)?;
+        }
+        Ok(Loaded { feed, content })
+    }
+
+    fn finish(&self, pulled: Option<Pulled>) -> Result<Content> {
+        let (Some(pulled), Reading::Stream(stream, _)) = (pulled, &self.reading) else {
+            return Ok(Content::End);
+        };
+        let samples = stream.finish(pulled.samples, pulled.first, &pulled.visit)?;
+        Ok(Content::Samples(samples, pulled.first))
+    }
+
+    /// Fills `feed` with the samples `part` of `content`.
+    ///
+    /// # Errors
+    /// Those of the source; [`Error::Data`](crate::Error::Data) for a sample that does not fit the
+    /// model.
+    pub(super) fn fill(
+        &self,
+        feed: &mut Lent,
+        content: &Content,
+        part: Range<usize>,
+        scratch: &mut Scratch,
+    ) -> Result<()> {
+        let (program, pass) = (&*self.program, self.pass);
+        match (content, &self.reading) {
+            (&Content::OfBatch { batch, first, .. }, Reading::Dataset(data)) => {
+                self.indices(batch, first + part.start, part.len(), &mut scratch.indices);
+                let batch = Batch { data, indices: &scratch.indices };
+                feed.fill(&FromDataset { program, pass, batch })
+            }
+            (
+                &Content::OfBatch { batch, first, .. },
+                Reading::RandomAccess(access, arrangement),
+            ) => {
+                self.indices(batch, first + part.start, part.len(), &mut scratch.indices);
+                scratch.wide.clear();
+                scratch.wide.extend(scratch.indices.iter().map(|&index| index as usize));
+                let samples = scratch
+                    .samples
+                    .get_or_insert_with(|| Samples::new(Arc::clone(access.fields())));
+                samples.clear();
+                access.read_all(&scratch.wide, &self.visit, samples)?;
+                let indices = &scratch.wide;
+                let place =
+                    |place: usize| access.place(indices.get(place).copied().unwrap_or_default());
+                let places = 0..samples.len();
+                let place_of = &place;
+                feed.fill(&FromSamples { arrangement, program, pass, samples, places, place_of })
+            }
+            (Content::Samples(samples, first), Reading::Stream(_, arrangement)) => {
+                let place = |place: usize| format!("sample {} of the pass", first + place);
+                let (places, place_of) = (part, &place);
+                feed.fill(&FromSamples { arrangement, program, pass, samples, places, place_of })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The numbers of some samples of a batch.
+    fn indices(&self, batch: usize, first: usize, rows: usize, into: &mut Vec<u32>) {
+        into.clear();
+        if let Some(order) = &self.order {
+            into.extend(order.batch(batch).iter().skip(first).take(rows));
+        }
+    }
+}
+
+struct FromSamples<'a> {
+    arrangement: &'a Arrangement,
+    program: &'a Program,
+    pass: Pass,
+    samples: &'a Samples,
+    places: Range<usize>,
+    place_of: &'a dyn Fn(usize) -> String,
+}
+
+impl Fill for FromSamples<'_> {
+    fn fill(&self, feed: &mut impl Feed) -> Result<()> {
+        let Self { program, pass, samples, .. } = *self;
+        self.arrangement.fill(feed, program, pass, samples, self.places.clone(), self.place_of)
+    }
+}
