@@ -53,7 +53,7 @@ impl Host {
             let order = BatchOrder::new(data.len(), batch_size, Shuffle::Full, 0, epoch);
             for index in 0..data.len() / batch_size {
                 let mut encoder = self.device.create_command_encoder(&Default::default());
-                let batch = Batch { data, indices: order.batch(index) };
+                let batch = Batch { data, indices: &order.batch(index) };
                 self.model.record_step(&mut encoder, batch).expect("a slot is free");
                 self.queue.submit([encoder.finish()]);
             }

@@ -41,7 +41,7 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
             let epoch = (frame / steps_per_epoch) as u32;
             order = BatchOrder::new(data.len(), BATCH_SIZE, Shuffle::Full, 0, epoch);
         }
-        let batch = Batch { data: &data, indices: order.batch(frame % steps_per_epoch) };
+        let batch = Batch { data: &data, indices: &order.batch(frame % steps_per_epoch) };
         match model.record_step(&mut encoder, batch) {
             Ok(()) => {}
             // All upload slots are in flight: this frame trains nothing.

@@ -56,7 +56,8 @@ fn run() -> Result<(), Box<dyn Error>> {
 
     // Files are often sorted: shuffled, the last fifth is like the rest.
     let order = BatchOrder::new(table.rows.len(), table.rows.len(), Shuffle::Full, 0, 0);
-    let shuffled = order.batch(0).iter().filter_map(|&index| table.rows.get(index as usize));
+    let places = 0..order.samples();
+    let shuffled = places.filter_map(|place| table.rows.get(order.sample(place)));
     let (mut features, mut prices) = (Vec::new(), Vec::new());
     for (price, inputs) in shuffled.filter_map(|row| row.split_last()) {
         features.extend(inputs);

@@ -68,7 +68,8 @@ pub fn noise(step: u64, layer: u32, index: u32) -> u32 {
 }
 
 impl Random {
-    const GOLDEN_GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
+    /// 2^64 divided by the golden ratio, made odd: what SplitMix64 counts in.
+    pub(crate) const GOLDEN_GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
 
     /// The numbers of `stream` under `seed`, from index 0.
     #[must_use]

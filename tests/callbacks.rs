@@ -578,7 +578,7 @@ fn a_loop_of_train_on_batch_is_fit() {
             let order = BatchOrder::new(data.len(), 5, Shuffle::Batch, 0, epoch);
             let mut loss = 0.0;
             for index in 0..order.len() {
-                let batch = Batch { data: &data, indices: order.batch(index) };
+                let batch = Batch { data: &data, indices: &order.batch(index) };
                 let before = looped.test_on_batch(batch).unwrap();
                 let scores = looped.train_on_batch(batch).unwrap();
                 // Of this batch alone, and before the update.

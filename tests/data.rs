@@ -5,7 +5,7 @@ use minibatch::random::{Random, Stream};
 use minibatch::{BatchOrder, Dataset, Error, Features, Shuffle};
 
 fn visited(order: &BatchOrder) -> Vec<u32> {
-    (0..order.len()).flat_map(|i| order.batch(i).to_vec()).collect()
+    (0..order.len()).flat_map(|i| order.batch(i)).collect()
 }
 
 #[test]
@@ -19,6 +19,8 @@ fn every_sample_comes_once_and_the_last_batch_may_be_smaller() {
         let tail = order.batch(order.len() - 1).len();
         assert_eq!(tail, samples - (order.len() - 1) * size);
         assert!(order.batch(order.len()).is_empty());
+        assert_eq!((order.samples(), order.batch_len(order.len())), (samples, 0));
+        assert_eq!(order.batch_len(usize::MAX), 0);
     }
 }
 
@@ -38,7 +40,7 @@ fn batches_are_permuted_whole_and_the_smaller_one_stays_last() {
     let mut orders = std::collections::HashSet::new();
     for epoch in 0..20 {
         let order = order(epoch);
-        let batches: Vec<&[u32]> = (0..order.len()).map(|i| order.batch(i)).collect();
+        let batches: Vec<Vec<u32>> = (0..order.len()).map(|i| order.batch(i)).collect();
         let mut sorted = batches.clone();
         sorted.sort_unstable();
         let whole: [&[u32]; 6] =

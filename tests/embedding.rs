@@ -71,7 +71,7 @@ fn steps_in_the_hosts_encoder_are_those_of_fit() {
             let order = BatchOrder::new(data.len(), BATCH_SIZE, Shuffle::Full, 0, epoch);
             for index in 0..order.len() {
                 let mut encoder = device.create_command_encoder(&Default::default());
-                let batch = Batch { data: &data, indices: order.batch(index) };
+                let batch = Batch { data: &data, indices: &order.batch(index) };
                 guest.record_step(&mut encoder, batch).unwrap();
                 queue.submit([encoder.finish()]);
                 device.poll(wgpu::PollType::wait_indefinitely()).unwrap();
@@ -97,11 +97,11 @@ fn several_steps_may_go_into_one_encoder() {
     let order = BatchOrder::new(data.len(), BATCH_SIZE, Shuffle::Off, 0, 0);
     let mut encoder = device.create_command_encoder(&Default::default());
     for index in 0..order.len() {
-        let batch = Batch { data: &data, indices: order.batch(index) };
+        let batch = Batch { data: &data, indices: &order.batch(index) };
         together.record_step(&mut encoder, batch).unwrap();
     }
     // Each step holds an upload slot until it has run; a fourth must not wait, and says so.
-    let batch = Batch { data: &data, indices: order.batch(0) };
+    let batch = Batch { data: &data, indices: &order.batch(0) };
     let full = together.record_step(&mut encoder, batch);
     assert!(matches!(full, Err(Error::Busy { .. })), "{full:?}");
     assert_eq!(together.steps(), 3, "a step that was not recorded was counted");
@@ -455,7 +455,7 @@ fn dropped_anywhere(start: impl AsyncFn(&mut Model, &Dataset) -> Result<(), Erro
         let scores = straight.evaluate(&data, Evaluate::new().batch_size(7)).unwrap();
         let predictions = straight.predict(&data, Predict::new().batch_size(7)).unwrap();
         expected.push((weights(&mut straight), scores, predictions));
-        let indices = order.batch(step % order.len());
+        let indices = &order.batch(step % order.len());
         straight.train_on_batch(Batch { data: &data, indices }).unwrap();
     }
     let mut pending = 0;
@@ -467,7 +467,7 @@ fn dropped_anywhere(start: impl AsyncFn(&mut Model, &Dataset) -> Result<(), Erro
         assert_eq!(&weights(&mut model), weights_after, "dropped after {polls} polls");
         assert_eq!(&model.evaluate(&data, Evaluate::new().batch_size(7)).unwrap(), scores);
         assert_eq!(&model.predict(&data, Predict::new().batch_size(7)).unwrap(), predictions);
-        let batch = Batch { data: &data, indices: order.batch(steps % order.len()) };
+        let batch = Batch { data: &data, indices: &order.batch(steps % order.len()) };
         model.train_on_batch(batch).unwrap();
         assert_eq!(weights(&mut model), expected[steps + 1].0, "dropped after {polls} polls");
         if let Some(result) = ended {
@@ -565,11 +565,11 @@ fn a_dropped_encoder_adds_no_sample_and_no_step() {
         block_on(model.prepare_steps(BATCH_SIZE)).unwrap();
         let mut steps = Vec::new();
         for index in 0..order.len() {
-            let batch = Batch { data: &data, indices: order.batch(index) };
+            let batch = Batch { data: &data, indices: &order.batch(index) };
             // None, one, two and three encoders that come to nothing before each that is submitted.
             for _ in 0..if drops { index } else { 0 } {
                 let mut encoder = device.create_command_encoder(&Default::default());
-                let other = order.batch((index + 1) % order.len());
+                let other = &order.batch((index + 1) % order.len());
                 model.record_step(&mut encoder, Batch { indices: other, ..batch }).unwrap();
                 assert_eq!(model.steps(), index as u64 + 1, "it may still run");
                 drop(encoder.finish());
@@ -584,7 +584,7 @@ fn a_dropped_encoder_adds_no_sample_and_no_step() {
         let scores = block_on(model.take_scores()).unwrap();
         // Nothing was submitted since.
         let mut encoder = device.create_command_encoder(&Default::default());
-        let batch = Batch { data: &data, indices: order.batch(0) };
+        let batch = Batch { data: &data, indices: &order.batch(0) };
         model.record_step(&mut encoder, batch).unwrap();
         assert_eq!(block_on(model.take_scores()).unwrap(), None);
         drop(encoder);
@@ -606,7 +606,7 @@ fn steps_that_are_submitted_late_count_when_they_have_run() {
     block_on(model.prepare_steps(BATCH_SIZE)).unwrap();
     for index in 0..2 {
         let mut encoder = device.create_command_encoder(&Default::default());
-        let batch = Batch { data: &data, indices: order.batch(index) };
+        let batch = Batch { data: &data, indices: &order.batch(index) };
         model.record_step(&mut encoder, batch).unwrap();
         encoders.push(encoder);
     }

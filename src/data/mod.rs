@@ -8,6 +8,7 @@ mod digits;
 mod fields;
 mod idx;
 mod order;
+mod permutation;
 mod samples;
 mod source;
 
@@ -19,6 +20,7 @@ pub use digits::{synthetic_digits, synthetic_digits_split};
 pub use fields::{Element, Field, Fields, Part};
 pub use idx::{IdxArray, read_idx, read_idx_dir, read_idx_pair, write_idx};
 pub use order::{BatchOrder, Shuffle};
+pub use permutation::Permutation;
 pub use samples::{Row, Samples, SparseRows, Values};
 pub(crate) use source::SourceKind;
 pub use source::{Length, RandomAccess, Source, SourceBatches, StreamPass, Streaming, Visit};

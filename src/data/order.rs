@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::permutation::Permutation;
 use crate::random::{Random, Stream};
 
 /// How the samples are ordered, as Keras' `shuffle`.
@@ -19,10 +20,15 @@ pub enum Shuffle {
 }
 
 /// The batches of one epoch: a pure function of (samples, batch size, shuffle, seed, epoch).
+///
+/// It is computed place by place, so it takes the same memory for any number of samples.
 #[derive(Debug, Clone)]
 pub struct BatchOrder {
-    order: Vec<u32>,
+    samples: usize,
     batch_size: usize,
+    shuffle: Shuffle,
+    /// Of the samples, or of the whole batches.
+    permutation: Permutation,
 }
 
 impl BatchOrder {
@@ -31,46 +37,80 @@ impl BatchOrder {
     #[must_use]
     pub fn new(samples: usize, batch_size: usize, shuffle: Shuffle, seed: u64, epoch: u32) -> Self {
         let batch_size = batch_size.max(1);
-        let mut order: Vec<u32> = (0..samples as u32).collect();
-        let random = Random::new(seed, Stream::Shuffle(epoch));
-        match shuffle {
-            Shuffle::Off => {}
-            Shuffle::Full => permute(&mut order, random),
-            Shuffle::Batch => {
-                let whole = order.chunks_exact(batch_size);
-                let last = whole.remainder();
-                let mut batches: Vec<&[u32]> = whole.collect();
-                permute(&mut batches, random);
-                order = [batches.concat().as_slice(), last].concat();
-            }
-        }
-        BatchOrder { order, batch_size }
+        let permuted = match shuffle {
+            Shuffle::Off => 0,
+            Shuffle::Full => samples,
+            Shuffle::Batch => samples / batch_size,
+        };
+        let permutation = Permutation::new(permuted, Random::new(seed, Stream::Shuffle(epoch)));
+        BatchOrder { samples, batch_size, shuffle, permutation }
     }
 
     /// Number of batches: `ceil(samples / batch_size)`.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.order.len().div_ceil(self.batch_size)
+        self.samples.div_ceil(self.batch_size)
     }
 
     /// True if there is no batch.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.order.is_empty()
+        self.samples == 0
     }
 
-    /// The samples of batch `index`; none beyond the last.
+    /// Number of samples of all batches.
     #[must_use]
-    pub fn batch(&self, index: usize) -> &[u32] {
-        let Range { start, end } = index.saturating_mul(self.batch_size)
-            ..index.saturating_add(1).saturating_mul(self.batch_size).min(self.order.len());
-        self.order.get(start..end).unwrap_or_default()
+    pub fn samples(&self) -> usize {
+        self.samples
     }
-}
 
-/// Fisher-Yates, from the end.
-fn permute<T>(items: &mut [T], mut random: Random) {
-    for i in (1..items.len()).rev() {
-        items.swap(i, random.below(i as u64 + 1) as usize);
+    /// Number of samples of batch `index`; 0 beyond the last.
+    #[must_use]
+    pub fn batch_len(&self, index: usize) -> usize {
+        self.places(index).len()
+    }
+
+    /// The sample that is the `place`-th of the epoch, from 0; `place` itself beyond the last.
+    #[must_use]
+    pub fn sample(&self, place: usize) -> usize {
+        match self.shuffle {
+            Shuffle::Off => place,
+            Shuffle::Full => self.permutation.at(place),
+            Shuffle::Batch => {
+                // A last, smaller batch is not permuted, and stands where it stood.
+                let batch = self.permutation.at(place / self.batch_size);
+                batch * self.batch_size + place % self.batch_size
+            }
+        }
+    }
+
+    /// The samples of batch `index`, as [`Batch::indices`](super::Batch::indices) has them, in a
+    /// vector of its own; none beyond the last.
+    #[must_use]
+    pub fn batch(&self, index: usize) -> Vec<u32> {
+        let mut samples = Vec::new();
+        self.batch_into(index, &mut samples);
+        samples
+    }
+
+    /// Replaces what `samples` holds by the samples of batch `index`: once it has room for a whole
+    /// batch, nothing is allocated.
+    pub fn batch_into(&self, index: usize, samples: &mut Vec<u32>) {
+        samples.clear();
+        samples.extend(self.places(index).map(|place| self.sample(place) as u32));
+    }
+
+    /// Some of the samples of batch `index`: those at the places `rows` in it.
+    pub fn rows(&self, index: usize, rows: Range<usize>) -> impl Iterator<Item = usize> + '_ {
+        let places = self.places(index);
+        let start = places.start.saturating_add(rows.start).min(places.end);
+        let end = places.start.saturating_add(rows.end).clamp(start, places.end);
+        (start..end).map(|place| self.sample(place))
+    }
+
+    /// Which places of the epoch the batch takes.
+    fn places(&self, index: usize) -> Range<usize> {
+        let first = index.saturating_mul(self.batch_size).min(self.samples);
+        first..first.saturating_add(self.batch_size).min(self.samples)
     }
 }

@@ -82,7 +82,7 @@ pub(super) async fn trajectory(gpu: &Gpu, training: Training) -> Result<Worst> {
         let order = BatchOrder::new(SAMPLES, BATCH_SIZE, Shuffle::Full, 0, epoch);
         for index in 0..order.len() {
             number += 1;
-            let batch = Batch { data: &data, indices: order.batch(index) };
+            let batch = Batch { data: &data, indices: &order.batch(index) };
             let optimizer = &compiled.optimizer;
             let step = optimizer.accumulating_step(
                 batch.len(),

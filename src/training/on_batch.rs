@@ -29,7 +29,7 @@ impl Model {
         /// let (seed, epoch) = (0, 0);
         /// let order = BatchOrder::new(data.len(), 32, Shuffle::Full, seed, epoch);
         /// for index in 0..order.len() {
-        ///     let scores = model.train_on_batch(Batch { data: &data, indices: order.batch(index) })?;
+        ///     let scores = model.train_on_batch(Batch { data: &data, indices: &order.batch(index) })?;
         ///     println!("step {}: loss {}", model.steps(), scores.loss);
         /// }
         /// # Ok(())

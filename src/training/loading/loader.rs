@@ -186,7 +186,7 @@ impl Loader {
 
     /// Rows of a batch of the order.
     fn rows_of(&self, batch: usize) -> usize {
-        self.reader.order.as_ref().map_or(0, |order| order.batch(batch).len())
+        self.reader.order.as_ref().map_or(0, |order| order.batch_len(batch))
     }
 
     /// What to read next; `None` if all was asked for.
@@ -200,7 +200,7 @@ impl Loader {
             return Some(Rows::Next);
         };
         let batch = number % order.len().max(1);
-        let all = order.batch(batch).len();
+        let all = order.batch_len(batch);
         let first = self.rows;
         let rows = self.rows_at_once.min(all - first.min(all));
         if first + rows < all {

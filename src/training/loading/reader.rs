@@ -135,7 +135,9 @@ impl Reader {
         let (program, pass) = (&*self.program, self.pass);
         match (content, &self.reading) {
             (&Content::OfBatch { batch, first, .. }, Reading::Dataset(data)) => {
-                self.indices(batch, first + part.start, part.len(), &mut scratch.indices);
+                let rows = first + part.start..first + part.end;
+                scratch.indices.clear();
+                scratch.indices.extend(self.indices(batch, rows).map(|index| index as u32));
                 let batch = Batch { data, indices: &scratch.indices };
                 feed.fill(&FromDataset { program, pass, batch })
             }
@@ -143,9 +145,9 @@ impl Reader {
                 &Content::OfBatch { batch, first, .. },
                 Reading::RandomAccess(access, arrangement),
             ) => {
-                self.indices(batch, first + part.start, part.len(), &mut scratch.indices);
                 scratch.wide.clear();
-                scratch.wide.extend(scratch.indices.iter().map(|&index| index as usize));
+                let rows = first + part.start..first + part.end;
+                scratch.wide.extend(self.indices(batch, rows));
                 let samples = scratch
                     .samples
                     .get_or_insert_with(|| Samples::new(Arc::clone(access.fields())));
@@ -168,11 +170,9 @@ impl Reader {
     }
 
     /// The numbers of some samples of a batch.
-    fn indices(&self, batch: usize, first: usize, rows: usize, into: &mut Vec<u32>) {
-        into.clear();
-        if let Some(order) = &self.order {
-            into.extend(order.batch(batch).iter().skip(first).take(rows));
-        }
+    fn indices(&self, batch: usize, rows: Range<usize>) -> impl Iterator<Item = usize> + '_ {
+        let order = self.order.as_ref();
+        order.into_iter().flat_map(move |order| order.rows(batch, rows.clone()))
     }
 }
 

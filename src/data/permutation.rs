@@ -1,0 +1,107 @@
+//! A permutation that is computed and not stored.
+
+use crate::random::Random;
+
+/// A permutation of `0..len` that takes the same memory for any `len`: a keyed Feistel network
+/// over a rectangle of at least `len` places, walked until it lands below `len` (Black and Rogaway,
+/// "Ciphers with arbitrary finite domains", 2002).
+///
+/// Any place can be asked for by itself, in any order and from any thread:
+///
+/// ```
+/// use minibatch::data::Permutation;
+/// use minibatch::random::{Random, Stream};
+///
+/// let (seed, epoch) = (0, 3);
+/// let order = Permutation::new(1 << 40, Random::new(seed, Stream::Shuffle(epoch)));
+/// assert!(order.at(999_999_999_999) < 1 << 40);
+/// ```
+#[derive(Debug, Clone)]
+pub struct Permutation {
+    len: u64,
+    /// A number is a row and a column of a rectangle that is about square, with a power of two of
+    /// columns. They take turns in being moved by a function of the other.
+    rows: u64,
+    column_bits: u32,
+    /// For each pair of rounds, multiplier and addend of either round.
+    keys: [[u64; 4]; MOST_PAIRS],
+    pairs: usize,
+}
+
+/// Two numbers of the same row are moved alike, and of the same column too. That rounds which read
+/// so many bits in all never told the two apart has a probability of about `2^-48`.
+const BITS_READ: u32 = 48;
+/// Of two rounds each, for columns that one bit numbers.
+const MOST_PAIRS: usize = BITS_READ as usize / 2;
+/// As many as 60,000 samples take. Fewer leave patterns in longer permutations.
+const LEAST_PAIRS: usize = 3;
+
+impl Permutation {
+    /// The permutation of `0..len` that `random` draws: another one for each seed and stream.
+    #[must_use]
+    pub fn new(len: usize, mut random: Random) -> Self {
+        let len = len as u64;
+        let bits = u64::BITS - len.saturating_sub(1).leading_zeros();
+        let column_bits = (bits / 2).max(1);
+        let rows = len.div_ceil(1 << column_bits);
+        let pairs = (BITS_READ.div_ceil(2 * column_bits) as usize).max(LEAST_PAIRS);
+        let mut keys = [[0; 4]; MOST_PAIRS];
+        for pair in keys.iter_mut().take(pairs) {
+            *pair = std::array::from_fn(|_| random.next_u64());
+            // Odd multipliers lose nothing of what they multiply.
+            pair[0] |= 1;
+            pair[2] |= 1;
+        }
+        Permutation { len, rows, column_bits, keys, pairs }
+    }
+
+    /// How many numbers are permuted.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len as usize
+    }
+
+    /// True if there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The number at `index`, from `0..len`; `index` itself if that is `len` or more.
+    #[must_use]
+    pub fn at(&self, index: usize) -> usize {
+        if index >= self.len() {
+            return index;
+        }
+        // The last row may be partly beyond `len`: a number there is walked on from. As a walk is
+        // part of a cycle that holds `index`, it ends.
+        let mut number = self.network(index as u64);
+        while number >= self.len {
+            number = self.network(number);
+        }
+        number as usize
+    }
+
+    /// The permutation of all places of the rectangle.
+    fn network(&self, number: u64) -> u64 {
+        let (mut row, mut column) =
+            (number >> self.column_bits, number & ((1 << self.column_bits) - 1));
+        for [multiplier, addend, other_multiplier, other_addend] in
+            self.keys.iter().take(self.pairs).copied()
+        {
+            // There are at most 2^32 rows: the upper half of the bits, as a fraction, of them.
+            row += ((mixed(column, multiplier, addend) >> 32) * self.rows) >> 32;
+            if row >= self.rows {
+                row -= self.rows;
+            }
+            column ^= mixed(row, other_multiplier, other_addend) >> (u64::BITS - self.column_bits);
+        }
+        row << self.column_bits | column
+    }
+}
+
+/// Random bits as a function of `place`, the upper ones the best.
+fn mixed(place: u64, multiplier: u64, addend: u64) -> u64 {
+    let product = place.wrapping_mul(multiplier).wrapping_add(addend);
+    (product ^ (product >> 32)).wrapping_mul(Random::GOLDEN_GAMMA)
+}
