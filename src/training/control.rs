@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::predictions::Predictions;
 use super::scores::Scores;
-use crate::data::Source;
+use crate::data::{Dataset, Source};
 use crate::error::Result;
 use crate::model::Weights;
 

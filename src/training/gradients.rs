@@ -3,6 +3,8 @@
 use std::ops::Range;
 
 use super::blocking::blocking;
+use super::feed::FromDataset;
+use super::loading::Part;
 use super::model::Model;
 use super::session::Session;
 use crate::data::Batch;
@@ -82,11 +84,13 @@ impl Session {
         let samples = batch.indices.get(part.clone()).unwrap_or_default();
         let mut first_row = part.start;
         for indices in samples.chunks(self.rows_at_once(Pass::Gradients, part.len())) {
-            let rows = Batch { indices, ..batch };
-            let step = step.part(first_row, rows.len());
-            self.last_rows = rows.len();
-            self.executor.run(Pass::Gradients, rows, &step, self.compiled.run_eagerly).await?;
-            first_row += rows.len();
+            let (pass, rows) = (Pass::Gradients, indices.len());
+            let mut feed = self.executor.lend(rows).await?;
+            let part = Batch { indices, ..batch };
+            feed.fill(&FromDataset { program: &self.program, pass, batch: part })?;
+            let part = Part { feed, rows, first_row, batch_rows: batch.len() };
+            self.run_part(pass, &step, part).await?;
+            first_row += rows;
             for (place, (id, ..)) in trained.iter().enumerate() {
                 let values = self.executor.read(*id, 0).await?;
                 match sums.get_mut(place) {

@@ -173,7 +173,7 @@ impl Session {
         Ok(Some(rows))
     }
 
-    async fn run_part(&mut self, pass: Pass, step: &Step, part: Part) -> Result<()> {
+    pub(super) async fn run_part(&mut self, pass: Pass, step: &Step, part: Part) -> Result<()> {
         let step = step.part(part.first_row, part.rows);
         // Before it runs: what a step that fails has left can be read.
         self.last_rows = part.rows;
