@@ -17,8 +17,8 @@ pub enum Stream {
     Parity,
     /// The [`noise`] of each step.
     Noise,
-    /// The samples that a measurement of the gradient's noise takes; the number of the measurement.
-    GradientNoise(u32),
+    /// The samples that measurements of the gradient's noise take.
+    GradientNoise,
     /// What is added to weights to see how the loss follows; the number of the draw.
     Perturbation(u32),
 }
@@ -32,7 +32,7 @@ impl Stream {
             Stream::Parity => (4, 0),
             Stream::DigitClasses(number) => (5, number),
             Stream::Noise => (6, 0),
-            Stream::GradientNoise(number) => (16, number),
+            Stream::GradientNoise => (16, 0),
             Stream::Perturbation(number) => (17, number),
         };
         purpose << 32 | u64::from(number)

@@ -42,7 +42,7 @@ pub use executor::Backend;
 pub use feed::fill;
 pub use history::{EpochRecord, History};
 pub use model::Model;
-pub use noise_scale::GradientNoise;
+pub use noise_scale::{GradientNoise, PartGradients};
 pub use predictions::Predictions;
 pub use scores::{ConfusionMatrix, Scores};
 pub use send::WasmNotSend;

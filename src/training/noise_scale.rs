@@ -9,9 +9,10 @@
 
 use serde::Serialize;
 
-/// The gradients of equal parts of one batch, added up until their noise is asked for.
+/// The gradients of equal parts of one batch, added up until their noise is asked for. It holds as
+/// many values as one gradient.
 #[derive(Debug, Clone)]
-pub(super) struct PartGradients {
+pub struct PartGradients {
     /// Samples in each part.
     rows: usize,
     parts: usize,
@@ -21,19 +22,21 @@ pub(super) struct PartGradients {
 }
 
 impl PartGradients {
-    /// Of parts of `rows` samples each.
-    pub(super) fn new(rows: usize) -> Self {
+    /// Of parts of `rows` samples each; none yet.
+    #[must_use]
+    pub fn new(rows: usize) -> Self {
         PartGradients { rows, parts: 0, sum: Vec::new(), squares: 0.0 }
     }
 
     /// How many were added.
-    pub(super) fn parts(&self) -> usize {
+    #[must_use]
+    pub fn parts(&self) -> usize {
         self.parts
     }
 
     /// Adds the mean gradient of a part's samples: the values of all parameters, in the same order
     /// for each part.
-    pub(super) fn add(&mut self, gradient: impl IntoIterator<Item = f64>) {
+    pub fn add(&mut self, gradient: impl IntoIterator<Item = f64>) {
         for (place, value) in gradient.into_iter().enumerate() {
             match self.sum.get_mut(place) {
                 Some(sum) => *sum += value,
@@ -44,13 +47,20 @@ impl PartGradients {
         self.parts += 1;
     }
 
+    /// The mean of all gradients that were added: that of the whole batch.
+    pub fn mean(&self) -> impl Iterator<Item = f64> + '_ {
+        let parts = self.parts.max(1) as f64;
+        self.sum.iter().map(move |sum| sum / parts)
+    }
+
     /// What they say of gradient and noise, both without bias; `None` of fewer than two parts.
-    pub(super) fn noise(&self) -> Option<GradientNoise> {
+    #[must_use]
+    pub fn noise(&self) -> Option<GradientNoise> {
         if self.parts < 2 {
             return None;
         }
         let (parts, rows) = (self.parts as f64, self.rows as f64);
-        let of_batch = self.sum.iter().map(|sum| (sum / parts).powi(2)).sum::<f64>();
+        let of_batch = self.mean().map(|value| value * value).sum::<f64>();
         let of_part = self.squares / parts;
         // Between parts that are alike, rounding may leave less than 0.
         let variance = ((of_part - of_batch) * rows * parts / (parts - 1.0)).max(0.0);

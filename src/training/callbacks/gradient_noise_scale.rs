@@ -1,10 +1,8 @@
 //! Measures the gradient noise scale while a model is trained.
 
-use std::collections::HashMap;
-
 use serde::Serialize;
 
-use crate::data::Dataset;
+use crate::data::{BatchOrder, Dataset, Shuffle};
 use crate::error::{Error, Result};
 use crate::random::{Random, Stream};
 use crate::training::callback::{Callback, StepEnd, TrainStart};
@@ -30,8 +28,8 @@ pub struct NoiseMeasurement {
 ///
 /// After each epoch, or [every](Self::every) so many steps, it takes samples at random, computes
 /// the gradients of equal parts of them, and tells the gradient from the noise in it by how much
-/// the parts differ. Training is not changed by it, to the last bit; it takes the time of the
-/// gradients of so many samples, and one readback for each part.
+/// the parts differ. What is learned is the same without it, to the last bit; it takes the time of
+/// the gradients of so many samples, and one readback for each part.
 ///
 /// At a batch size of `B`, twice the batch saves a quarter of the steps; far below it saves half of
 /// them, far above hardly any. The scale grows while a model learns. [`mean`](Self::mean) averages the measurements of one `fit`, numerators
@@ -126,9 +124,11 @@ impl GradientNoiseScale {
         let (parts, rows) = self.cut();
         self.last = run.steps();
         self.asked = Some(PartGradients::new(rows));
-        let number = u32::try_from(self.measured.len()).unwrap_or(u32::MAX);
-        let random = Random::new(self.seed, Stream::GradientNoise(number));
-        let indices = drawn(self.data.len(), parts * rows, random);
+        // Not an order that training may have just gone through.
+        let number = self.measured.len() as u64;
+        let seed = Random::new(self.seed, Stream::GradientNoise).at(number);
+        let order = BatchOrder::new(self.data.len(), parts * rows, Shuffle::Full, seed, 0);
+        let indices = order.batch(0);
         for part in 0..parts {
             let part = part * rows..(part + 1) * rows;
             run.request(Request::gradients(self.data.clone(), indices.clone(), part));
@@ -190,41 +190,5 @@ impl Callback for GradientNoiseScale {
             self.measured.push(NoiseMeasurement { step: run.steps(), noise });
         }
         Ok(())
-    }
-}
-
-/// `count` different numbers below `samples`, at most all of them, in random order: the beginning
-/// of a shuffled list of which only the moved places are kept (Fisher and Yates).
-fn drawn(samples: usize, count: usize, mut random: Random) -> Vec<u32> {
-    let mut moved: HashMap<u64, u64> = HashMap::new();
-    let samples = samples as u64;
-    let draw = |place: u64| {
-        let other = place + random.below(samples - place);
-        let at = |moved: &HashMap<u64, u64>, place| moved.get(&place).copied().unwrap_or(place);
-        let (number, own) = (at(&moved, other), at(&moved, place));
-        moved.insert(other, own);
-        number as u32
-    };
-    (0..samples.min(count as u64)).map(draw).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn samples_are_drawn_once_each_and_all_alike() {
-        let random = |seed| Random::new(seed, Stream::GradientNoise(0));
-        let mut all = drawn(50, 50, random(1));
-        assert_ne!(all, (0..50).collect::<Vec<u32>>());
-        all.sort_unstable();
-        assert_eq!(all, (0..50).collect::<Vec<u32>>());
-        assert_eq!(drawn(5, 9, random(1)).len(), 5);
-        // Each of 10 numbers is among 3 drawn in 3 of 10 draws: 3000 of 10,000, give or take 46.
-        let mut counts = [0u32; 10];
-        for seed in 0..10_000 {
-            drawn(10, 3, random(seed)).into_iter().for_each(|number| counts[number as usize] += 1);
-        }
-        assert!(counts.iter().all(|&count| count.abs_diff(3000) < 5 * 46), "{counts:?}");
     }
 }
