@@ -160,7 +160,8 @@ fn expected(inputs: &[[f32; INPUTS]], targets: &[f32], weights: &[f32]) -> [f64;
     let samples = gradients.len() as f64;
     let mean: [f64; INPUTS] =
         std::array::from_fn(|i| gradients.iter().map(|g| g[i]).sum::<f64>() / samples);
-    let apart = gradients.iter().flat_map(|g| g.iter().zip(mean).map(|(g, mean)| (g - mean).powi(2)));
+    let apart =
+        gradients.iter().flat_map(|g| g.iter().zip(mean).map(|(g, mean)| (g - mean).powi(2)));
     let variance = apart.sum::<f64>() / (samples - 1.0);
     let squared_norm = mean.iter().map(|mean| mean * mean).sum::<f64>() - variance / samples;
     [squared_norm, variance]

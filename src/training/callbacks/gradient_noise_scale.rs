@@ -154,11 +154,7 @@ impl Callback for GradientNoiseScale {
         Ok(())
     }
 
-    fn batch_end(
-        &mut self,
-        run: &mut dyn Control,
-        _step: StepEnd,
-    ) -> Result<()> {
+    fn batch_end(&mut self, run: &mut dyn Control, _step: StepEnd) -> Result<()> {
         if self.every.is_some_and(|every| run.steps().saturating_sub(self.last) >= every) {
             self.measure(run);
         }

@@ -94,7 +94,7 @@ fn noise(report: &Report) -> Panel {
         .series(Series::scatter("measured", measured))
         .series(Series::reference("1/sqrt(batch size)", line));
     if let Some(scale) = report.gradient_noise_scale {
-        panel = panel.series(Series::vertical("noise scale of the runs", scale));
+        panel = panel.series(Series::vertical("noise scale, mean of the runs", scale));
     }
     panel
 }

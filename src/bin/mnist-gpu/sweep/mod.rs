@@ -84,10 +84,9 @@ pub(crate) fn run(args: &args::Sweep) -> anyhow::Result<ExitCode> {
         }
     }
     let noise = GradientNoise::mean(rows.iter().flat_map(|row| row.noise.iter().copied()));
-    let suggestion = suggestion::suggest(noise, trainer.data.train.len(), |size| trainer.fits(size))?;
-    for line in suggestion.lines() {
-        say(&line)?;
-    }
+    let suggestion =
+        suggestion::suggest(noise, trainer.data.train.len(), |size| trainer.fits(size))?;
+    say(&suggestion.line())?;
     let report = Report {
         runs: rows,
         gradient_noise_scale: noise.scale(),

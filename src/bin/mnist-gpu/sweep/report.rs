@@ -48,8 +48,18 @@ impl Ended {
 /// The names above the columns of [`Row::line`].
 pub(super) fn heading() -> String {
     columns([
-        "batch", "steps/epoch", "ms/step", "s/epoch", "samples/s", "MiB", "loss", "accuracy",
-        "test", "gap", "sharpness", "noise",
+        "batch",
+        "steps/epoch",
+        "ms/step",
+        "s/epoch",
+        "samples/s",
+        "MiB",
+        "loss",
+        "accuracy",
+        "test",
+        "gap",
+        "sharpness",
+        "noise",
     ])
 }
 

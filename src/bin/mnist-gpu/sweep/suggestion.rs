@@ -9,18 +9,15 @@ pub(super) struct Suggestion {
     pub batch_size: Option<usize>,
     /// One sentence.
     pub reason: String,
-    scale: Option<f64>,
 }
 
 impl Suggestion {
     /// For the terminal.
-    pub(super) fn lines(&self) -> Vec<String> {
-        let scale = self.scale.map(|scale| format!("gradient noise scale: {}", samples(scale)));
-        let size = match self.batch_size {
+    pub(super) fn line(&self) -> String {
+        match self.batch_size {
             Some(size) => format!("suggested batch size: {size}. {}", self.reason),
             None => format!("no batch size is suggested. {}", self.reason),
-        };
-        scale.into_iter().chain([size]).collect()
+        }
     }
 }
 
@@ -37,7 +34,7 @@ pub(super) fn suggest(
     let Some(scale) = noise.scale() else {
         let reason = "The noise hides the gradient, so its scale cannot be told; train on more \
                       samples or with fewer epochs.";
-        return Ok(Suggestion { batch_size: None, reason: reason.into(), scale: None });
+        return Ok(Suggestion { batch_size: None, reason: reason.into() });
     };
     // Beyond 2^40 no data follows; the number itself may be larger than any integer.
     let nearest = 1usize << scale.max(1.0).log2().round().min(40.0) as u32;
@@ -49,21 +46,22 @@ pub(super) fn suggest(
     let told = samples(scale);
     let reason = if size < nearest.min(in_data) {
         format!(
-            "The gradient noise scale is {told}; no larger power of two below it has room on this \
-             device."
+            "The gradient noise scale is {told}, but this device has no room for batches of {}.",
+            2 * size
         )
     } else if size < nearest {
         format!(
-            "The gradient noise scale is {told}, and this is the largest power of two among {most} \
-             training samples: a larger batch would still save steps."
+            "The gradient noise scale is {told}, and {size} is the largest power of two within the \
+             {most} training samples: a larger batch would still save steps."
         )
     } else {
         format!(
-            "It is the power of two nearest to the gradient noise scale, {told}: in much smaller \
-             batches twice the samples save half of the steps, in much larger ones hardly any."
+            "The gradient noise scale is {told}, and {size} is the power of two nearest to it: in \
+             much smaller batches twice the samples save half of the steps, in much larger ones \
+             hardly any."
         )
     };
-    Ok(Suggestion { batch_size: Some(size), reason, scale: Some(scale) })
+    Ok(Suggestion { batch_size: Some(size), reason })
 }
 
 /// `812 samples`, `3.5 samples`.
@@ -83,17 +81,24 @@ mod tests {
 
     #[test]
     fn it_is_the_nearest_power_of_two_that_data_and_device_have_room_for() {
-        for (scale, size) in [(0.3, 1), (1.0, 1), (2.9, 4), (90.0, 64), (91.0, 128), (800.0, 1024)] {
+        for (scale, size) in [(0.3, 1), (1.0, 1), (2.9, 4), (90.0, 64), (91.0, 128), (800.0, 1024)]
+        {
             let (suggested, reason) = suggested(scale, 60_000, usize::MAX);
             assert_eq!(suggested, Some(size), "{scale}");
-            assert!(reason.contains("nearest to the gradient noise scale"), "{reason}");
+            assert!(
+                reason.contains(&format!("{size} is the power of two nearest to it")),
+                "{reason}"
+            );
         }
         let (size, reason) = suggested(1e30, 1500, usize::MAX);
-        assert!(size == Some(1024) && reason.contains("among 1500 training samples"), "{reason}");
+        assert!(
+            size == Some(1024) && reason.contains("within the 1500 training samples"),
+            "{reason}"
+        );
         let (size, reason) = suggested(1000.0, 60_000, 300);
-        assert!(size == Some(256) && reason.contains("has room on this device"), "{reason}");
+        assert!(size == Some(256) && reason.contains("no room for batches of 512"), "{reason}");
         let hidden = suggest(GradientNoise::new(-0.1, 3.0), 60_000, |_| Ok(true)).unwrap();
         assert_eq!(hidden.batch_size, None);
-        assert!(hidden.lines()[0].starts_with("no batch size is suggested. The noise hides"));
+        assert!(hidden.line().starts_with("no batch size is suggested. The noise hides"));
     }
 }
