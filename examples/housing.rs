@@ -7,11 +7,11 @@
 //! `learning_curve.svg` unless another file ending in `.svg` is named.
 
 use std::error::Error;
-use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use minibatch::callbacks::{EarlyStopping, LambdaCallback};
+use minibatch::chart::{Axis, Figure, Panel, Series};
 use minibatch::data::{BatchOrder, Dataset, Features, Shuffle, Targets};
 use minibatch::model::Normalization;
 use minibatch::random::{Random, Stream};
@@ -222,85 +222,17 @@ fn synthetic_houses(count: usize, seed: u64) -> Table {
     Table { names: names.map(String::from).to_vec(), rows }
 }
 
-/// Draws loss and validation loss of each epoch, the losses in a logarithmic scale: those below a
-/// millionth of the highest are drawn at the lower edge.
+/// Draws loss and validation loss of each epoch, the losses in a logarithmic scale.
 fn draw(path: &Path, epochs: &[EpochRecord], best: u32) -> Result<(), Box<dyn Error>> {
     let losses = |name: &str| -> Vec<(f64, f64)> {
-        let points = epochs.iter().filter_map(|r| Some((f64::from(r.epoch), r.value(name)?)));
-        points.filter(|(_, loss)| loss.is_finite()).collect()
+        epochs.iter().filter_map(|r| Some((f64::from(r.epoch), r.value(name)?))).collect()
     };
-    let curves = [
-        ("training".to_owned(), losses("loss"), "blue"),
-        ("validation".to_owned(), losses("val_loss"), "red"),
-    ];
-    let losses = || curves.iter().flat_map(|(_, points, _)| points).map(|&(_, loss)| loss);
-    let highest = losses().fold(0.0, f64::max);
-    let highest = if highest > 0.0 { highest } else { 1.0 };
-    let lowest = losses().fold(highest, f64::min).max(highest * 1e-6);
-    let (low, high) = (lowest * 0.8, highest * 1.25);
-    let last = epochs.len().max(2) as f64;
-
-    // The frame, from its left upper to its right lower corner.
-    let (left, top, right, bottom) = (80.0, 56.0, 884.0, 480.0);
-    let x = |epoch: f64| left + (epoch - 1.0) / (last - 1.0) * (right - left);
-    let y = |loss: f64| bottom - (loss / low).ln() / (high / low).ln() * (bottom - top);
-
-    let mut svg = String::from(
-        r#"<svg xmlns="http://www.w3.org/2000/svg" width="900" height="540" font-family="sans-serif" font-size="14">"#,
-    );
-    svg += r#"<rect width="900" height="540" fill="white"/>"#;
-    svg += r#"<text x="450" y="36" font-size="24" text-anchor="middle">Learning curve</text>"#;
-    svg += r#"<text x="482" y="528" font-size="16" text-anchor="middle">epoch</text>"#;
-    svg += r#"<text transform="translate(20 268) rotate(-90)" font-size="16" text-anchor="middle">mean squared error</text>"#;
-    for loss in ticks(low, high) {
-        let (at, label) = (
-            y(loss),
-            match -loss.log10() {
-                digits if digits > 3.5 => format!("{loss:.0e}"),
-                digits => format!("{loss:.*}", (digits - 1e-9).ceil().max(0.0) as usize),
-            },
-        );
-        write!(svg, r##"<path d="M{left} {at:.1}H{right}" stroke="#ddd"/>"##)?;
-        write!(svg, r#"<text x="74" y="{:.1}" text-anchor="end">{label}</text>"#, at + 5.0)?;
-    }
-    // At most ten round numbers of epochs.
-    let steps = (0..).flat_map(|power| [1, 2, 5].map(|digit| digit * 10usize.pow(power)));
-    let step = steps.into_iter().find(|step| last <= 10.0 * *step as f64).unwrap_or(1);
-    for epoch in (1..=epochs.len()).filter(|epoch| epoch % step == 0) {
-        let at = x(epoch as f64);
-        write!(svg, r##"<path d="M{at:.1} {top}V{bottom}" stroke="#ddd"/>"##)?;
-        write!(svg, r#"<text x="{at:.1}" y="500" text-anchor="middle">{epoch}</text>"#)?;
-    }
-    write!(svg, r#"<path d="M{left} {top}V{bottom}H{right}" stroke="black" fill="none"/>"#)?;
-
-    svg += r#"<rect x="672" y="70" width="200" height="72" fill="white" stroke="black"/>"#;
-    let kept = vec![(f64::from(best), high), (f64::from(best), low)];
-    let kept = (format!("weights kept (epoch {best})"), kept, "black");
-    for (row, (name, points, colour)) in curves.into_iter().chain([kept]).enumerate() {
-        let points = points.iter().map(|&(epoch, loss)| (x(epoch), y(loss.max(low))));
-        let points: Vec<_> = points.map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
-        let (at, points) = (84 + 22 * row, points.join(" "));
-        write!(
-            svg,
-            r#"<polyline points="{points}" stroke="{colour}" stroke-width="2" fill="none"/>"#
-        )?;
-        write!(svg, r#"<path d="M680 {at}h24" stroke="{colour}" stroke-width="2"/>"#)?;
-        write!(svg, r#"<text x="712" y="{}">{name}</text>"#, at + 5)?;
-    }
-    svg += "</svg>\n";
-    std::fs::write(path, svg)
+    let panel = Panel::new("", Axis::linear("epoch").integers(), Axis::log("mean squared error"))
+        .series(Series::line("training", losses("loss")))
+        .series(Series::line("validation", losses("val_loss")).dashed())
+        .series(Series::vertical(format!("weights kept (epoch {best})"), best.into()));
+    let figure = Figure::new("Learning curve").panel_size(900, 500).panel(panel);
+    std::fs::write(path, figure.to_svg())
         .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
     Ok(())
-}
-
-/// Round numbers from `low` to `high`; powers of ten alone would leave a narrow range without any.
-fn ticks(low: f64, high: f64) -> Vec<f64> {
-    let (first, last) = (low.log10().floor() as i32, high.log10().ceil() as i32);
-    let digits: &[f64] = match last - first {
-        0..=2 => &[1.0, 2.0, 3.0, 5.0, 7.0],
-        3..=4 => &[1.0, 2.0, 5.0],
-        _ => &[1.0],
-    };
-    let all = (first..last).flat_map(|power| digits.iter().map(move |x| x * 10f64.powi(power)));
-    all.filter(|tick| (low..=high).contains(tick)).collect()
 }

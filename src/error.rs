@@ -46,6 +46,19 @@ pub enum Error {
         source: Option<std::io::Error>,
     },
 
+    /// A CSV file of classes and texts is damaged, or is not one.
+    #[error("{}, row {row}{}: {problem}", path.display(), on_line(*line))]
+    Text {
+        /// The file.
+        path: PathBuf,
+        /// The number of the row, from 1. A row can go over several lines.
+        row: u64,
+        /// The line on which the row begins, from 1, or the first empty one before it, if it is known.
+        line: Option<u64>,
+        /// What is wrong with the row.
+        problem: TextProblem,
+    },
+
     /// A directory lacks a file that is needed.
     #[error("{}: has no {missing}; {expected}", directory.display())]
     MissingFile {
@@ -167,6 +180,42 @@ impl std::fmt::Debug for Error {
 
 fn of_epoch(batch: Option<(u32, u64)>) -> String {
     batch.map_or_else(String::new, |(epoch, batch)| format!(" (epoch {epoch}, batch {batch})"))
+}
+
+fn on_line(line: Option<u64>) -> String {
+    line.map_or_else(String::new, |line| format!(" (line {line})"))
+}
+
+/// What can be wrong with a CSV file of classes and texts.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TextProblem {
+    /// The file has no row at all.
+    #[error("the file has no rows; expected a class from 1 and a text in each")]
+    Empty,
+    /// The first column is not the number of a class.
+    #[error(
+        "its first column is {found:?}, expected a class, a whole number from 1 to {most}; a header \
+         line must be taken away"
+    )]
+    Class {
+        /// How the column begins.
+        found: String,
+        /// The largest class.
+        most: u32,
+    },
+    /// There is no column after the first.
+    #[error("has a class and no text; expected at least two columns")]
+    NoText,
+    /// The row is too long to be one.
+    #[error("is longer than {limit} bytes; is a quotation mark before it opened and not closed?")]
+    Long {
+        /// The most bytes of a row.
+        limit: usize,
+    },
+    /// The file ends within quotation marks.
+    #[error("the file ends within the quotation marks of this row: it is cut off")]
+    OpenQuote,
 }
 
 /// What can go wrong on a GPU.

@@ -41,7 +41,7 @@
 //!
 //! What most programs need can be imported from the crate's root. Beyond that:
 //!
-//! - [`data`] reads IDX files and draws synthetic digits, [`callbacks`] holds the ready-made
+//! - [`data`] reads IDX files and texts, and draws synthetic digits, [`callbacks`] holds the ready-made
 //!   callbacks, and [`schedule`] the learning rate schedules;
 //! - [`gpu`] is for those who list adapters, or train inside their own wgpu application;
 //! - [`model`] is for those who look into a model's layers, [`training`] for those who write the
@@ -82,6 +82,7 @@ pub mod model;
 pub mod number;
 pub mod operation;
 pub mod parity;
+mod profile;
 pub mod program;
 pub mod random;
 pub mod table;
@@ -92,7 +93,7 @@ pub mod training;
 pub use atomic_write::atomic_write;
 pub use cpu::Cpu;
 pub use data::{Batch, BatchOrder, Dataset, Features, Shuffle, Targets, TrainTest};
-pub use error::{DeviceError, Error, IdxProblem, Result};
+pub use error::{DeviceError, Error, IdxProblem, Result, TextProblem};
 pub use gpu::Gpu;
 pub use model::loss::{Accuracy, Loss};
 pub use model::metric::{self, Metric};
@@ -103,10 +104,11 @@ pub use model::{
 };
 pub use number::expression::Expression;
 pub use operation::activation::Activation;
+pub use profile::{Profile, Span};
 pub use program::{Graph, Value};
 pub use training::{
     Answer, Backend, Callback, ConfusionMatrix, Control, EpochRecord, EpochStart, Evaluate, Fit,
-    History, Model, Predict, Predictions, Request, Resume, Scores, StepEnd, TrainStart,
-    ValidationFreq, Verbose, callbacks,
+    History, Model, Predict, Predictions, Request, Resume, Scores, StepEnd, TestOnBatch,
+    TrainOnBatch, TrainStart, ValidationFreq, Verbose, callbacks,
 };
 pub use wgpu;

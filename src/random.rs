@@ -9,6 +9,12 @@ pub enum Stream {
     Initializer(u32),
     /// The order of the samples; the epoch, from 0.
     Shuffle(u32),
+    /// The order of the samples within a source; the epoch, from 0.
+    SourceShuffle(u32),
+    /// What changes samples as they are read; the epoch, from 0.
+    Augmentation(u32),
+    /// Which samples of each class come; the epoch, from 0.
+    Balance(u32),
     /// The strokes of a synthetic digit; the number of the sample.
     Digit(u32),
     /// The classes of ten consecutive synthetic digits; the number of the first, divided by ten.
@@ -32,6 +38,9 @@ impl Stream {
             Stream::Parity => (4, 0),
             Stream::DigitClasses(number) => (5, number),
             Stream::Noise => (6, 0),
+            Stream::SourceShuffle(number) => (7, number),
+            Stream::Augmentation(number) => (8, number),
+            Stream::Balance(number) => (9, number),
             Stream::GradientNoise => (16, 0),
             Stream::Perturbation(number) => (17, number),
         };
@@ -76,6 +85,12 @@ impl Random {
     pub fn new(seed: u64, stream: Stream) -> Self {
         let seed = mix(seed.wrapping_add(Self::GOLDEN_GAMMA));
         Random { key: mix(seed ^ mix(stream.key().wrapping_add(Self::GOLDEN_GAMMA))), index: 0 }
+    }
+
+    /// Numbers that belong to the `number`-th of many things, from index 0.
+    #[must_use]
+    pub fn of(&self, number: u64) -> Self {
+        Random { key: mix(self.key ^ mix(number.wrapping_add(Self::GOLDEN_GAMMA))), index: 0 }
     }
 
     /// The random bits of `index`.

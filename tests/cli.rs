@@ -315,6 +315,80 @@ fn the_model_is_a_safetensors_file_with_weights_from_inputs_to_units() {
 }
 
 #[test]
+fn a_run_is_drawn_and_profiled_and_runs_are_compared() {
+    let place = Place::new();
+    let train = "--data sample --hidden 8 --epochs 3 --validation-split 0.2 --backend cpu";
+    let out =
+        place.succeed(&format!("{train} --history a.json --plot run.html --profile trace.json"));
+    assert!(out.ends_with("plot saved to run.html\nprofile saved to trace.json\n"), "{out}");
+    let page = String::from_utf8(place.bytes("run.html")).unwrap();
+    assert!(page.contains(">accuracy</text>") && !page.contains("refresh"), "{page}");
+    let trace = place.json("trace.json");
+    let events = trace["traceEvents"].as_array().unwrap();
+    let count = |name: &str| events.iter().filter(|event| event["name"] == name).count();
+    assert_eq!((count("epoch"), count("wait for scores")), (3, 7));
+    let out = place.succeed(&format!("{train} --seed 2 --history b.csv"));
+    assert!(!out.contains("saved to run"), "{out}");
+
+    let out = place.succeed("show a.json b.csv --figure runs.png");
+    let history = place.json("a.json");
+    let losses = history["epochs"].as_array().unwrap().iter().map(|e| number(&e["loss"]));
+    let losses: Vec<f64> = losses.collect();
+    let least = losses.iter().copied().fold(f64::INFINITY, f64::min);
+    let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    let lines: Vec<Vec<String>> = out.lines().map(words).collect();
+    let at = losses.iter().position(|&loss| loss == least).unwrap() + 1;
+    let expected = format!("a 3 loss {least:.4} {at} {:.4}", losses[2]);
+    assert_eq!(lines[1], words(&expected), "{out}");
+    let names = |from: usize| [from, from + 1, from + 2].map(|i| lines[i].get(0).cloned().unwrap());
+    assert_eq!(names(2), ["accuracy", "val_loss", "val_accuracy"], "{out}");
+    assert_eq!(lines[5][..3], ["b", "3", "loss"].map(str::to_owned), "{out}");
+    assert_eq!(lines.len(), 10, "{out}");
+    let image = png::Decoder::new(BufReader::new(fs::File::open(place.path("runs.png")).unwrap()));
+    let mut image = image.read_info().unwrap();
+    let mut pixels = vec![0; image.output_buffer_size().unwrap()];
+    let info = image.next_frame(&mut pixels).unwrap();
+    // Two panels of 680 x 320, twice as large, with a line in the first colour of all.
+    assert_eq!((info.width, info.height), (1360, 1280));
+    let blue = |pixel: &&[u8]| pixel[..3] == [0, 114, 178];
+    assert!(pixels.chunks(info.color_type.samples()).filter(blue).count() > 500);
+    place.succeed("show a.json --figure run.svg");
+    assert!(place.bytes("run.svg").starts_with(b"<svg"));
+}
+
+#[test]
+fn damaged_histories_are_refused() {
+    let place = Place::new();
+    let files = [
+        ("a.json", "{", "is no history"),
+        ("a.json", r#"{"epochs": []}"#, "has no epochs"),
+        (
+            "a.json",
+            r#"{"epochs": [{"epoch": 1, "loss": 2}, {"epoch": 2}]}"#,
+            "entry 2 of its epochs",
+        ),
+        ("a.json", r#"{"epochs": [{"epoch": 1, "loss": "low"}]}"#, "loss is \"low\""),
+        ("a.json", r#"{"epochs": [{"epoch": 1.5, "loss": 1}]}"#, "its epoch is 1.5"),
+        ("a.csv", "", "is empty"),
+        ("a.csv", "epoch,loss\n", "has no epochs"),
+        ("a.csv", "epoch,loss\n1,2,3\n", "line 2"),
+        ("a.csv", "epoch,loss\n1,2\n2,two\n", "line 3"),
+        ("a.csv", "epoch,accuracy\n1,2\n", "has no loss"),
+    ];
+    for (file, text, culprit) in files {
+        fs::write(place.path(file), text).unwrap();
+        let (code, out, err) = place.run(&format!("show {file}"));
+        assert_eq!((code, out.as_str()), (Some(2), ""), "{text}");
+        assert!(err.contains(file) && err.contains(culprit), "{text}: {err}");
+    }
+    // What was not finite, or not measured, is no error.
+    let text = "epoch,loss,val_loss,seconds\n1,NaN,,0.5\n2,3,inf,0.5\n";
+    fs::write(place.path("a.csv"), text).unwrap();
+    let out = place.succeed("show a.csv --figure a.svg");
+    assert!(out.contains("loss      3.0000         2  3.0000"), "{out}");
+}
+
+#[test]
 fn verbosity_is_as_in_keras() {
     let place = Place::new();
     let train = "--data sample --epochs 3 --hidden 8 --save m.safetensors --history h.csv";
@@ -435,6 +509,15 @@ fn bad_input_ends_with_one_line_and_code_2_and_changes_no_file() {
         ("--data sample --history keep.txt", "keep.txt"),
         ("--data sample --history json", "ends in .json or .csv"),
         ("--data sample --save keep.json --history ./keep.json", "same file"),
+        ("--data sample --plot run.png", "ends in .svg or .html"),
+        ("--data sample --plot no/run.svg", "no does not exist"),
+        ("--data sample --profile no/trace.json", "no does not exist"),
+        ("--data sample --plot ./keep.svg --profile keep.svg", "same file"),
+        ("show", "HISTORY"),
+        ("show nowhere.json", "nowhere.json"),
+        ("show mnist.safetensors", "ends in .json or .csv"),
+        ("show keep.json --figure run.html", "ends in .svg or .png"),
+        ("show keep.json --figure no/run.svg", "no does not exist"),
         ("frobnicate", "frobnicate"),
         ("evaluate --data sample", "--model"),
         ("evaluate --data sample --model nowhere", "nowhere"),

@@ -12,7 +12,7 @@ use minibatch::program::{Element, Role};
 use minibatch::schedule::CosineDecay;
 use minibatch::{
     Activation, Adam, Clip, Cpu, Error, Evaluate, Fit, Functional, Loss, Metric, Model, Predict,
-    Sgd, atomic_write,
+    Sequential, Sgd, atomic_write,
 };
 use serde_json::{Value, json};
 
@@ -230,4 +230,75 @@ fn a_link_stays_and_what_is_no_file_is_refused() {
     let _listener = UnixListener::bind(&socket).unwrap();
     let error = atomic_write(&socket, b"three").unwrap_err().to_string();
     assert!(error.contains("socket: it is no ordinary file"), "{error}");
+}
+
+/// A model of one layer.
+fn small(units: usize) -> Model {
+    Sequential::new(2)
+        .dense(units, Activation::Linear)
+        .compile(Sgd::default(), Loss::MeanSquaredError, [])
+        .build(&Cpu::new())
+        .unwrap()
+}
+
+#[test]
+fn a_text_kept_with_a_model_is_in_its_file() {
+    let text = "any text: \"quotes\", \\ lines\r\n, \0 and \u{e9}\u{1f600}";
+    let mut model = small(1);
+    let bare = model.save_bytes().unwrap();
+    assert_eq!(model.metadata("text"), None);
+    model.set_metadata("text", "the first").unwrap();
+    model.set_metadata("text", text).unwrap();
+    model.set_metadata("another", "").unwrap();
+    assert_eq!(model.metadata("text"), Some(text));
+    let bytes = model.save_bytes().unwrap();
+
+    let mut loaded = Model::load_bytes(&bytes, &Cpu::new()).unwrap();
+    assert_eq!((loaded.metadata("text"), loaded.metadata("another")), (Some(text), Some("")));
+    assert_eq!(loaded.save_bytes().unwrap(), bytes);
+    // Restored texts take the place of those that were there.
+    let mut restored = small(1);
+    restored.set_metadata("of its own", "gone").unwrap();
+    restored.restore_bytes(&bytes).unwrap();
+    assert_eq!((restored.metadata("text"), restored.metadata("of its own")), (Some(text), None));
+    // A file that is refused changes nothing.
+    let mut other = small(2);
+    other.set_metadata("of its own", "stays").unwrap();
+    assert!(other.restore_bytes(&bytes).is_err());
+    assert_eq!((other.metadata("text"), other.metadata("of its own")), (None, Some("stays")));
+
+    // Without texts a file is what it was before there were any, and such a file is read.
+    assert_eq!(loaded.remove_metadata("text").as_deref(), Some(text));
+    assert_eq!(loaded.remove_metadata("text"), None);
+    loaded.remove_metadata("another").unwrap();
+    assert_eq!(loaded.save_bytes().unwrap(), bare);
+    assert!(!String::from_utf8_lossy(&bare).contains("metadata\\\""));
+    assert_eq!(Model::load_bytes(&bare, &Cpu::new()).unwrap().metadata("text"), None);
+}
+
+#[test]
+fn texts_kept_with_a_model_have_a_limit_that_its_file_can_hold() {
+    let mut model = small(1);
+    // A control character takes the most bytes when it is written.
+    let most = "\u{1}".repeat((8 << 20) - 2);
+    model.set_metadata("ab", most.as_str()).unwrap();
+    let loaded = Model::load_bytes(&model.save_bytes().unwrap(), &Cpu::new()).unwrap();
+    assert!(loaded.metadata("ab") == Some(most.as_str()));
+    for (key, text) in [("c", ""), ("ab", &*(most + "\u{1}")), ("", "text")] {
+        let error = model.set_metadata(key, text).unwrap_err();
+        assert!(matches!(error, Error::Argument { argument: "metadata", .. }), "{error}");
+    }
+    assert!(model.metadata("ab") == loaded.metadata("ab") && model.metadata("c").is_none());
+
+    // A file that holds more was not written by us.
+    let file = small(1).save_bytes().unwrap();
+    let (mut header, tensors) = parts(&file);
+    let mut metadata: Value =
+        serde_json::from_str(header["__metadata__"]["minibatch"].as_str().unwrap()).unwrap();
+    metadata["metadata"] = json!({ "a": "b".repeat(8 << 20) });
+    header["__metadata__"]["minibatch"] = json!(metadata.to_string());
+    let text = header.to_string();
+    let changed = [&(text.len() as u64).to_le_bytes(), text.as_bytes(), tensors].concat();
+    let error = Model::load_bytes(&changed, &Cpu::new()).unwrap_err().to_string();
+    assert!(error.contains("8388608"), "{error}");
 }

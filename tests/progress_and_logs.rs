@@ -658,15 +658,18 @@ fn a_backup_that_is_kept_leaves_nothing_to_run_and_more_epochs_go_on_from_it() {
         (history.epochs.len(), count.0)
     };
     let mut model = stateful(&backend, 8);
+    model.set_metadata("classes", "zero to nine").unwrap();
     assert_eq!(fit(&mut model, 2), (2, [0]), "epochs that ran, those that counted as done");
     let two = state(&mut model);
     let mut fresh = stateful(&backend, 8);
     assert_eq!(fit(&mut fresh, 2), (0, [2]));
+    assert_eq!(fresh.metadata("classes"), Some("zero to nine"));
     assert!(state(&mut fresh) == two);
     // One that a kill has kept from being removed.
     std::fs::write(directory.path().join("after-epoch-1.safetensors"), "older").unwrap();
     assert_eq!(fit(&mut fresh, 3), (1, [2]));
     let mut whole = stateful(&backend, 8);
+    whole.set_metadata("classes", "zero to nine").unwrap();
     whole.fit(&data, Fit::new().epochs(3)).unwrap();
     assert!(state(&mut fresh) == state(&mut whole));
 }

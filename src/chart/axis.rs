@@ -156,9 +156,10 @@ fn log_ticks(low: f64, high: f64, most: usize) -> Vec<f64> {
     if let Some(ticks) = dense.map(of_each).into_iter().find(|ticks| ticks.len() <= most) {
         return ticks;
     }
-    let every = (last - first) / most as i32 + 1;
-    let powers = (first..=last).filter(|power| power.rem_euclid(every) == 0);
-    powers.map(|power| scaled(1.0, power)).filter(inside).collect()
+    let powers = |every: i32| (first..=last).filter(move |power| power.rem_euclid(every) == 0);
+    let ticks = |every| powers(every).map(|power| scaled(1.0, power)).filter(inside);
+    let every = (2..=last - first).find(|&every| ticks(every).count() <= most);
+    ticks(every.unwrap_or(1)).collect()
 }
 
 /// `value * 10^power`, rounded once as long as the power is exact.

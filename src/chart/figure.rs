@@ -60,7 +60,7 @@ impl Figure {
     pub fn size(&self) -> [f64; 2] {
         let [width, height] = self.panel_size;
         let columns = self.columns.min(self.panels.len()).max(1);
-        let rows = self.panels.len().div_ceil(columns);
+        let rows = self.panels.len().div_ceil(columns).max(1);
         [width * columns as f64, self.top() + height * rows as f64]
     }
 

@@ -6,6 +6,7 @@ use super::feed::{CpuFeed, Rows as FedRows};
 use crate::error::{Error, Result};
 use crate::number::Real;
 use crate::operation::{Op, Run};
+use crate::profile::Profile;
 use crate::program::{BufferId, Element, Metrics, Pass, Program, Role, Rows, Step};
 use crate::table::{Memory, Storage};
 
@@ -16,6 +17,7 @@ pub struct CpuExecutor<T> {
     memory: Memory<T>,
     /// Feeds to be lent again.
     spare: Vec<CpuFeed<T>>,
+    profile: Profile,
 }
 
 impl<T> std::fmt::Debug for CpuExecutor<T> {
@@ -30,7 +32,13 @@ impl<T: Real> CpuExecutor<T> {
     /// Allocates what does not depend on the batch; all zeros.
     pub fn new(program: Arc<Program>) -> Self {
         let memory = Memory::new(program.table(), 0);
-        CpuExecutor { memory, batch_capacity: 0, spare: Vec::new(), program }
+        let profile = Profile::default();
+        CpuExecutor { memory, batch_capacity: 0, spare: Vec::new(), profile, program }
+    }
+
+    /// Records into `profile` each operation that [`run`](Self::run) runs from now on.
+    pub fn set_profile(&mut self, profile: &Profile) {
+        self.profile = profile.clone();
     }
 
     /// Makes room for batches of up to `rows` samples.
@@ -100,6 +108,7 @@ impl<T: Real> CpuExecutor<T> {
         self.load(pass, feed, step)?;
         let program = Arc::clone(&self.program);
         for op in pass.lists(step).iter().flat_map(|&pass| program.ops(pass)) {
+            let _span = self.profile.span(op.name());
             self.execute(op, step);
         }
         Ok(())

@@ -102,6 +102,15 @@ impl InputColumn {
         self.shape.iter().product()
     }
 
+    /// The samples at these places alone.
+    pub(super) fn select(&self, places: &[usize]) -> Self {
+        let features = match &self.features {
+            Features::U8(values) => Features::U8(rows(values, self.width(), places).into()),
+            Features::F32(values) => Features::F32(rows(values, self.width(), places).into()),
+        };
+        InputColumn { features, ..self.clone() }
+    }
+
     /// The bytes of the sample at `place`.
     pub(super) fn bytes(&self, place: usize) -> Option<&[u8]> {
         let bytes: &[u8] = match &self.features {
@@ -124,6 +133,17 @@ pub struct TargetColumn {
 }
 
 impl TargetColumn {
+    /// The targets of the samples at these places alone.
+    pub(super) fn select(&self, places: &[usize]) -> Self {
+        let targets = match &self.targets {
+            Targets::Classes(labels) => rows(labels, 1, places).into(),
+            Targets::Values { values, width } => {
+                Targets::values(rows(values, *width, places), *width)
+            }
+        };
+        TargetColumn { name: self.name.clone(), targets }
+    }
+
     /// The bytes of the sample at `place`.
     pub(super) fn bytes(&self, place: usize) -> Option<&[u8]> {
         let (bytes, width): (&[u8], usize) = match &self.targets {
@@ -132,4 +152,10 @@ impl TargetColumn {
         };
         bytes.get(4 * place * width..4 * (place + 1) * width)
     }
+}
+
+/// The rows at these places of an array of rows of `width` values, copied.
+fn rows<T: Copy>(values: &[T], width: usize, places: &[usize]) -> Vec<T> {
+    let rows = places.iter().filter_map(|&place| values.get(place * width..(place + 1) * width));
+    rows.flatten().copied().collect()
 }

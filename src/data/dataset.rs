@@ -309,6 +309,24 @@ impl Dataset {
         Ok(Dataset { range, ..self.clone() })
     }
 
+    /// The samples of these numbers, in this order, copied with their targets and weights.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if one of them is not there.
+    pub fn select(&self, indices: &[u32]) -> Result<Dataset> {
+        let places = indices.iter().map(|&index| Ok(self.sample(index as usize)?.place));
+        let places = &places.collect::<Result<Vec<usize>>>()?;
+        let own = self.target_weights.iter();
+        Ok(Dataset {
+            inputs: self.inputs.iter().map(|input| input.select(places)).collect(),
+            targets: self.targets.iter().map(|target| target.select(places)).collect(),
+            classes: self.classes,
+            range: 0..places.len(),
+            weights: self.weights.as_ref().map(|weights| weights.select(places)),
+            target_weights: own.map(|(name, own)| (name.clone(), own.select(places))).collect(),
+        })
+    }
+
     /// Cuts off the last `fraction` for validation: `(training, validation)`, cut at
     /// `floor(n * (1 - fraction))` and before any shuffling, as Keras'
     /// [`validation_split`](https://keras.io/api/models/model_training_apis/) does.
@@ -343,11 +361,20 @@ impl Dataset {
         let name = self.targets.get(column).map(|target| &target.name);
         let own = self.target_weights.iter().find(|(target, _)| Some(target) == name);
         let weights = own.map(|(_, weights)| weights).or(self.weights.as_ref());
-        let weight = weights.and_then(|weights| {
-            let index = place.checked_sub(weights.start)?;
-            weights.values.get(index).copied()
-        });
-        weight.unwrap_or(1.0)
+        weights.map_or(1.0, |weights| weights.at(place))
+    }
+}
+
+impl Weights {
+    /// That of the sample at `place` in the whole set; 1 if it has none.
+    fn at(&self, place: usize) -> f32 {
+        let index = place.checked_sub(self.start);
+        index.and_then(|index| self.values.get(index).copied()).unwrap_or(1.0)
+    }
+
+    /// Those of the samples at these places.
+    fn select(&self, places: &[usize]) -> Weights {
+        Weights { values: places.iter().map(|&place| self.at(place)).collect(), start: 0 }
     }
 }
 

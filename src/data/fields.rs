@@ -209,3 +209,21 @@ impl Fields {
         self.columns().position(|(other, field)| other == part && field.name == name)
     }
 }
+
+impl std::fmt::Display for Fields {
+    /// `input "x" [28, 28] U8, target "y" [1] U32`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (number, (part, field)) in self.columns().enumerate() {
+            let part = match part {
+                Part::Input => "input",
+                Part::Target => "target",
+                Part::Weight => "weight",
+            };
+            let separator = if number > 0 { ", " } else { "" };
+            let sparse = if field.sparse { "sparse " } else { "" };
+            let Field { name, shape, element, .. } = field;
+            write!(f, "{separator}{part} {name:?} {shape:?} {sparse}{element:?}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,16 +1,19 @@
 //! Where batches come from: sources of samples and their adaptors, formats, and the order in which
 //! an epoch visits the samples. Knows no model and no GPU.
 
+mod adaptor;
 mod batch;
 mod column;
 mod dataset;
 mod digits;
 mod fields;
-mod idx;
+mod file;
+mod format;
 mod order;
 mod permutation;
 mod samples;
 mod source;
+pub mod text;
 
 pub use batch::{Batch, Sample};
 pub use column::{Features, InputColumn, TargetColumn, Targets};
@@ -18,7 +21,10 @@ pub(crate) use dataset::class_of;
 pub use dataset::{Dataset, TrainTest};
 pub use digits::{synthetic_digits, synthetic_digits_split};
 pub use fields::{Element, Field, Fields, Part};
-pub use idx::{IdxArray, read_idx, read_idx_dir, read_idx_pair, write_idx};
+pub use format::{
+    Csv, CsvCategories, CsvColumn, CsvFile, CsvMissing, CsvType, IdxArray, StoredArray,
+    StoredArrays, read_idx, read_idx_dir, read_idx_pair, write_idx,
+};
 pub use order::{BatchOrder, Shuffle};
 pub use permutation::Permutation;
 pub use samples::{Row, Samples, SparseRows, Values};

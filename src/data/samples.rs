@@ -147,6 +147,20 @@ impl Values {
         Ok(())
     }
 
+    /// Adds a row of another column of the same type.
+    ///
+    /// # Errors
+    /// As [`extend_from_bytes`](Self::extend_from_bytes), and if only one of the two is sparse.
+    pub fn push_row(&mut self, row: Row<'_>) -> Result<()> {
+        match (self, row) {
+            (Values::Sparse(rows), Row::Sparse { indices, values }) => rows.push(indices, values),
+            (values, Row::Dense(bytes)) => values.extend_from_bytes(bytes),
+            (_, Row::Sparse { .. }) => {
+                Err(Error::argument("samples", "have a sparse row for a column that is not sparse"))
+            }
+        }
+    }
+
     /// Samples of `width` values; `None` if they are not a whole number of them.
     fn samples(&self, width: usize) -> Option<usize> {
         let values = match self {

@@ -87,17 +87,41 @@ impl Gpu {
         block_on(Self::new_async(Some(name)))
     }
 
+    /// [`new`](Self::new) or, with a name, [`with_adapter`](Self::with_adapter), on a device with
+    /// timestamp queries if the adapter has them: a [`Profile`](crate::Profile) then has each
+    /// kernel's time.
+    ///
+    /// # Errors
+    /// As these.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn with_timestamps(name: Option<&str>) -> Result<Self> {
+        block_on(Self::with_timestamps_async(name))
+    }
+
     /// [`new`](Self::new) or, with a name, [`with_adapter`](Self::with_adapter).
     ///
     /// # Errors
     /// As these.
     pub async fn new_async(name: Option<&str>) -> Result<Self> {
+        // Only software adapters use it, and each feature has a path without it.
+        Self::open(name, wgpu::Features::SUBGROUP).await
+    }
+
+    /// [`with_timestamps`](Self::with_timestamps), awaited.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub async fn with_timestamps_async(name: Option<&str>) -> Result<Self> {
+        Self::open(name, wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY).await
+    }
+
+    /// A device of ours, with those of `features` that the adapter has.
+    async fn open(name: Option<&str>, features: wgpu::Features) -> Result<Self> {
         let adapter = adapter::choose(name).await?;
         let (device, queue) = adapter
             .request_device(&wgpu::DeviceDescriptor {
                 label: Some("minibatch"),
-                // Only software adapters use it, and each feature has a path without it.
-                required_features: adapter.features() & wgpu::Features::SUBGROUP,
+                required_features: adapter.features() & features,
                 required_limits: adapter.limits(),
                 memory_hints: wgpu::MemoryHints::MemoryUsage,
                 ..Default::default()
@@ -199,6 +223,12 @@ impl Gpu {
     /// True if it computes on the CPU, such as Mesa's lavapipe.
     pub fn is_software(&self) -> bool {
         adapter::is_software(&self.info)
+    }
+
+    /// Whether the device was made with timestamp queries, as
+    /// [`with_timestamps`](Self::with_timestamps) makes it where the adapter has them.
+    pub fn has_timestamps(&self) -> bool {
+        self.device.features().contains(wgpu::Features::TIMESTAMP_QUERY)
     }
 
     /// Which matrix kernels it runs.

@@ -11,10 +11,12 @@ use super::feed::GpuFeed;
 use super::plan::plan;
 use super::readback::Readback;
 use super::table::{Table, byte_size, element_size};
+use super::timestamps::Timestamps;
 use super::upload::Upload;
 use crate::error::{Error, Result};
 use crate::operation::kernel::size;
 use crate::operation::{Dispatch, Kernel};
+use crate::profile::Profile;
 use crate::program::{BufferId, Element, Metrics, Pass, Program, Role, Rows, Step};
 
 /// Upload slots unless more are asked for: one is filled while one is copied and one waits.
@@ -37,6 +39,8 @@ pub struct GpuExecutor {
     passes: HashMap<Pass, Vec<Bound>>,
     readback: Readback,
     submits: u64,
+    profile: Profile,
+    timestamps: Option<Timestamps>,
     /// Upload slots that were asked for.
     slots: usize,
 }
@@ -66,6 +70,8 @@ impl GpuExecutor {
             passes: HashMap::new(),
             readback: Readback::default(),
             submits: 0,
+            profile: Profile::default(),
+            timestamps: None,
         })
     }
 
@@ -195,6 +201,20 @@ impl GpuExecutor {
         }))
     }
 
+    /// Records into `profile` what [`run`](Self::run) does from now on: what the calling thread
+    /// does, and when each kernel begins and ends, if the device was made with
+    /// [`TIMESTAMP_QUERY`](wgpu::Features::TIMESTAMP_QUERY), as by
+    /// [`Gpu::with_timestamps`]. Each kernel has a compute pass of its own then, and its times are
+    /// read back after each step, without waiting for them.
+    ///
+    /// # Errors
+    /// [`Error::Device`] if the device refuses the queries.
+    pub fn set_profile(&mut self, profile: &Profile) -> Result<()> {
+        self.timestamps = Timestamps::new(&self.gpu, profile)?;
+        self.profile = profile.clone();
+        Ok(())
+    }
+
     /// Its buffers and operations.
     pub fn program(&self) -> &Arc<Program> {
         &self.program
@@ -208,7 +228,9 @@ impl GpuExecutor {
     /// slot is lent or in an encoder of the host's.
     pub async fn feed(&mut self, rows: usize) -> Result<GpuFeed> {
         self.reserve(rows).await?;
+        let waiting = self.profile.span("wait for upload memory");
         self.upload.ready(&self.gpu).await?;
+        drop(waiting);
         self.try_feed(rows)
     }
 
@@ -241,14 +263,26 @@ impl GpuExecutor {
     pub async fn run(&mut self, pass: Pass, feed: GpuFeed, step: &Step) -> Result<()> {
         self.upload.check(pass, &feed, step)?;
         self.prepare(pass).await?;
-        let Self { gpu, table, upload, passes, .. } = self;
+        let Self { gpu, table, upload, passes, profile, timestamps, .. } = self;
         gpu.guarded(|| {
+            let encoding = profile.span("encode");
             let mut encoder = encoder(gpu, "minibatch.step");
             let recorded = upload.record(table, &mut encoder, pass, feed, step)?;
             let bound = dispatches(passes, pass, step);
-            record_pass(&mut encoder, bound, step.live_rows, recorded.offset)?;
-            upload.ring().submitted(recorded.place, gpu.queue.submit([encoder.finish()]));
-            Ok(())
+            let names = match timestamps {
+                None => {
+                    record_pass(&mut encoder, bound, step.live_rows, recorded.offset)?;
+                    Vec::new()
+                }
+                Some(times) => {
+                    record_timed(&mut encoder, bound, step.live_rows, recorded.offset, times)?
+                }
+            };
+            let commands = encoder.finish();
+            drop(encoding);
+            let _submitting = profile.span("submit");
+            upload.ring().submitted(recorded.place, gpu.queue.submit([commands]));
+            timestamps.as_ref().map_or(Ok(()), |times| times.read(gpu, names))
         })?;
         self.submits += 1;
         self.gpu.check()
@@ -556,6 +590,31 @@ fn record_pass<'a>(
         pass.dispatch_workgroups(x, y, z);
     }
     Ok(())
+}
+
+/// [`record_pass`] with a pass for each kernel, between two timestamps; the kernels' names.
+fn record_timed<'a>(
+    encoder: &mut CommandEncoder,
+    bound: impl Iterator<Item = &'a Bound>,
+    rows: usize,
+    step: u32,
+    times: &Timestamps,
+) -> Result<Vec<&'static str>> {
+    let rows = size(rows)?;
+    let mut names = Vec::new();
+    for Bound { dispatch, pipeline, bindings } in bound {
+        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
+            label: Some(dispatch.kernel.name),
+            timestamp_writes: times.writes(names.len()),
+        });
+        let [x, y, z] = dispatch.grid.workgroups(rows);
+        pass.set_pipeline(pipeline);
+        pass.set_bind_group(0, bindings, &[step]);
+        pass.dispatch_workgroups(x, y, z);
+        names.push(dispatch.kernel.name);
+    }
+    times.resolve(encoder, names.len());
+    Ok(names)
 }
 
 /// The elements that `bytes` hold.

@@ -16,6 +16,7 @@ mod polling;
 mod readback;
 mod staging;
 mod table;
+mod timestamps;
 mod upload;
 
 pub use crate::operation::{Access, Kernel, KernelClass};

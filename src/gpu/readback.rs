@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use wgpu::{Buffer, BufferUsages, MapMode};
+use wgpu::{Buffer, BufferUsages, MapMode, SubmissionIndex};
 
 use super::completion::Completion;
 use super::device::Gpu;
@@ -25,29 +25,43 @@ impl Readback {
         gpu: &Gpu,
         sources: &[(Buffer, u64, u64)],
     ) -> Result<Completion<Vec<u8>>> {
-        let total: u64 = sources.iter().map(|(_, _, bytes)| bytes).sum();
         Completion::start(gpu, |completer| {
-            gpu.guarded(|| {
-                let buffer = self.take(gpu, total);
-                let descriptor = wgpu::CommandEncoderDescriptor { label: Some("minibatch.read") };
-                let mut encoder = gpu.device.create_command_encoder(&descriptor);
-                let mut end = 0;
-                for (source, offset, bytes) in sources {
-                    encoder.copy_buffer_to_buffer(source, *offset, &buffer, end, *bytes);
-                    end += bytes;
+            self.read_then(gpu, sources, |bytes| completer.complete(bytes))
+        })
+    }
+
+    /// The same for who does not await it: `done` is called with the bytes when the device has
+    /// copied them, by whoever polls it then.
+    ///
+    /// # Errors
+    /// [`Error::Device`](crate::Error::Device) if the device fails.
+    pub(super) fn read_then(
+        &self,
+        gpu: &Gpu,
+        sources: &[(Buffer, u64, u64)],
+        done: impl FnOnce(Result<Vec<u8>>) + Send + 'static,
+    ) -> Result<SubmissionIndex> {
+        let total: u64 = sources.iter().map(|(_, _, bytes)| bytes).sum();
+        gpu.guarded(|| {
+            let buffer = self.take(gpu, total);
+            let descriptor = wgpu::CommandEncoderDescriptor { label: Some("minibatch.read") };
+            let mut encoder = gpu.device.create_command_encoder(&descriptor);
+            let mut end = 0;
+            for (source, offset, bytes) in sources {
+                encoder.copy_buffer_to_buffer(source, *offset, &buffer, end, *bytes);
+                end += bytes;
+            }
+            let submission = gpu.queue.submit([encoder.finish()]);
+            let (readback, gpu, mapped) = (self.clone(), gpu.clone(), buffer.clone());
+            buffer.map_async(MapMode::Read, ..total, move |result| {
+                let result = result.map_err(|error| gpu.failed(error));
+                let bytes = result.and_then(|()| gpu.guarded(|| unmap(&gpu, &mapped, total)));
+                if bytes.is_ok() {
+                    readback.idle().push(mapped);
                 }
-                let submission = gpu.queue.submit([encoder.finish()]);
-                let (readback, gpu, mapped) = (self.clone(), gpu.clone(), buffer.clone());
-                buffer.map_async(MapMode::Read, ..total, move |result| {
-                    let result = result.map_err(|error| gpu.failed(error));
-                    let bytes = result.and_then(|()| gpu.guarded(|| unmap(&gpu, &mapped, total)));
-                    if bytes.is_ok() {
-                        readback.idle().push(mapped);
-                    }
-                    completer.complete(bytes);
-                });
-                Ok(submission)
-            })
+                done(bytes);
+            });
+            Ok(submission)
         })
     }
 

@@ -2,7 +2,7 @@
 //! metadata.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 #[cfg(not(target_arch = "wasm32"))]
 use std::path::Path;
 
@@ -76,8 +76,32 @@ pub(crate) struct SavedModel {
     pub steps: u64,
     /// Epochs begun so far.
     pub epochs: u32,
+    /// Texts of the user's own, by key; they pass [`check_metadata`].
+    pub user_metadata: Metadata,
     /// Those of [`tensors`].
     pub tensors: Weights,
+}
+
+/// Texts that a user keeps with a model, by key. Sorted, so that the same texts give the same bytes.
+pub(crate) type Metadata = BTreeMap<String, String>;
+
+/// Bytes of all keys and texts together. Written as JSON inside of JSON a byte takes up to seven,
+/// and a safetensors header of more than 100 MB cannot be read.
+const MOST_METADATA: usize = 8 << 20;
+
+/// What is wrong with the texts that are to be kept with a model, if anything is.
+pub(crate) fn check_metadata(user_metadata: &Metadata) -> Result<(), String> {
+    if user_metadata.contains_key("") {
+        return Err("a key is empty; give it a name".into());
+    }
+    let bytes: usize = user_metadata.iter().map(|(key, text)| key.len() + text.len()).sum();
+    if bytes > MOST_METADATA {
+        return Err(format!(
+            "keys and texts are {bytes} bytes, more than the limit of {MOST_METADATA}; keep them in a \
+             file of their own"
+        ));
+    }
+    Ok(())
 }
 
 /// The only metadata entry. With a single one the file's bytes cannot depend on the order of a
@@ -91,6 +115,9 @@ struct Header {
     compiled: Compiled,
     steps: u64,
     epochs: u32,
+    /// Absent if there is none: also in files that were written before there were any.
+    #[serde(default, rename = "metadata", skip_serializing_if = "BTreeMap::is_empty")]
+    user_metadata: Metadata,
 }
 
 #[derive(Deserialize)]
@@ -133,9 +160,10 @@ impl SavedModel {
     /// The bytes of a safetensors file.
     pub(crate) fn to_bytes(&self) -> Result<Vec<u8>> {
         let bad = |problem: String| Error::argument("model", format!("cannot be saved: {problem}"));
-        let SavedModel { compiled, steps, epochs, tensors } = self;
+        let SavedModel { compiled, steps, epochs, user_metadata, tensors } = self;
         let (compiled, steps, epochs) = (compiled.clone(), *steps, *epochs);
-        let header = Header { version: VERSION, compiled, steps, epochs };
+        let user_metadata = user_metadata.clone();
+        let header = Header { version: VERSION, compiled, steps, epochs, user_metadata };
         let header = serde_json::to_string(&header).map_err(|error| bad(error.to_string()))?;
         let bytes: Vec<Vec<u8>> = tensors
             .iter()
@@ -176,7 +204,9 @@ fn parse(bytes: &[u8], objects: &CustomObjects) -> Result<SavedModel, Refusal> {
         return Err(other_version(version).into());
     }
     let header: Header = serde_json::from_str(header).map_err(damaged)?;
-    let Header { mut compiled, steps, epochs, .. } = header;
+    let Header { mut compiled, steps, epochs, user_metadata, .. } = header;
+    check_metadata(&user_metadata)
+        .map_err(|problem| format!("its metadata are damaged: {problem}"))?;
     compiled.supply(objects);
     if steps > MOST_STEPS {
         return Err(format!("has {steps} steps behind it; this program counts up to 2^53").into());
@@ -200,7 +230,7 @@ fn parse(bytes: &[u8], objects: &CustomObjects) -> Result<SavedModel, Refusal> {
         });
         read.push((name, shape, values.collect()));
     }
-    Ok(SavedModel { compiled, steps, epochs, tensors: read })
+    Ok(SavedModel { compiled, steps, epochs, user_metadata, tensors: read })
 }
 
 fn other_version(version: u32) -> String {

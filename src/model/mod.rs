@@ -26,7 +26,7 @@ pub use crate::program::Initializer;
 pub use compiled::{Compiled, Objective};
 pub use custom_function::CustomFunction;
 pub use custom_objects::CustomObjects;
-pub(crate) use file::{SavedModel, Source, parameters};
+pub(crate) use file::{Metadata, SavedModel, Source, check_metadata, parameters};
 pub use file::{Weights, tensors};
 pub use functional::{Functional, Node, NodeKind, Output, Tensor};
 pub use input::{Input, InputType};

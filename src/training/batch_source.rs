@@ -225,6 +225,7 @@ impl BatchSource {
             rows_at_once: session.rows_at_once(pass, self.largest_batch()),
             workers: self.workers,
             ahead: self.ahead,
+            profile: session.profile.clone(),
         };
         Loader::new(plan, &session.program)
     }

@@ -70,6 +70,7 @@ impl Run<'_> {
         let mut index = first_step;
         let mut grouped = 0;
         while steps.is_none_or(|steps| index < steps) {
+            let step_span = self.session.profile.span("step").with("step", index as u64 + 1);
             if grouped == 0 {
                 // A hook is called for a batch that exists: it is loaded before.
                 if !loader.has_next(&mut self.session.executor).await? {
@@ -91,6 +92,7 @@ impl Run<'_> {
             }
             let pass = purpose.pass();
             let rows = self.session.run_next(pass, loader, &mut group_outputs).await?;
+            drop(step_span);
             if let Some(rows) = rows {
                 (ran.samples, ran.steps) = (ran.samples + rows, ran.steps + 1);
                 (index, grouped) = (index + 1, grouped + 1);
@@ -121,6 +123,10 @@ impl Run<'_> {
         outputs: &Predictions,
         callbacks: &mut [&mut dyn Callback],
     ) -> Result<()> {
+        if callbacks.is_empty() {
+            return Ok(());
+        }
+        let _span = self.session.profile.span("callbacks");
         let mut scores = None;
         for callback in callbacks {
             let wanted = match purpose {

@@ -11,13 +11,15 @@ pub(super) fn block_on<T>(future: impl Future<Output = T>) -> T {
 macro_rules! blocking {
     ($(
         $(#[$doc:meta])*
-        $name:ident, $name_async:ident(&mut $self:ident $(, $argument:ident: $type:ty)*)
+        $name:ident, $name_async:ident $(<$lifetime:lifetime>)? (
+            &mut $self:ident $(, $argument:ident: $type:ty)*
+        )
             -> $result:ty $body:block
     )*) => {
         $(
             $(#[$doc])*
             #[cfg(not(target_arch = "wasm32"))]
-            pub fn $name(&mut $self $(, $argument: $type)*) -> $result {
+            pub fn $name $(<$lifetime>)? (&mut $self $(, $argument: $type)*) -> $result {
                 $crate::training::blocking::block_on($self.$name_async($($argument),*))
             }
 
@@ -29,7 +31,9 @@ macro_rules! blocking {
                     "# Errors\nAs `", stringify!($name), "`."
                 )
             )]
-            pub async fn $name_async(&mut $self $(, $argument: $type)*) -> $result $body
+            pub async fn $name_async $(<$lifetime>)? (
+                &mut $self $(, $argument: $type)*
+            ) -> $result $body
         )*
     };
     // The same for functions that make a model.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::cpu::{Cpu, CpuExecutor, CpuFeed};
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, GpuExecutor, GpuFeed};
+use crate::profile::Profile;
 use crate::program::{BufferId, Feed, Metrics, Pass, Program, Step};
 
 /// Where a model runs.
@@ -95,6 +96,12 @@ impl Executor {
             Backend::CpuInF64 => Executor::CpuInF64(CpuExecutor::new(program)),
             Backend::Gpu(gpu) => Executor::Gpu(Box::new(GpuExecutor::new(&gpu, program).await?)),
         })
+    }
+
+    /// Records what the steps do from now on.
+    pub(super) fn set_profile(&mut self, profile: &Profile) -> Result<()> {
+        on!(self, cpu => cpu.set_profile(profile), gpu => gpu.set_profile(profile)?);
+        Ok(())
     }
 
     /// Makes room for batches of `rows` samples and compiles `pass`.

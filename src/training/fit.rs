@@ -127,6 +127,7 @@ impl Run<'_> {
         callbacks: &mut [&mut dyn Callback],
     ) -> Result<EpochRecord> {
         let begun = Instant::now();
+        let _span = self.session.profile.span("epoch").with("epoch", epoch.into());
         let Epochs { train, shuffle, last, ref visit, .. } = *epochs;
         let counted = self.session.epochs;
         let batches = EpochBatches { epoch, counted, first_step, shuffle };

@@ -7,6 +7,7 @@ use super::session::Session;
 use crate::error::Result;
 use crate::gpu::GpuExecutor;
 use crate::model::{Compiled, Functional};
+use crate::profile::Profile;
 use crate::program::Program;
 
 /// A model on a backend: fit, evaluate, predict.
@@ -86,6 +87,23 @@ impl Model {
     #[must_use]
     pub fn device_bytes(&self, batch_size: usize) -> u64 {
         self.session.bytes(batch_size)
+    }
+
+    /// Records into `profile` what the calls of this model do from now on: epochs, steps, the
+    /// loading of batches on each thread, what is waited for, and callbacks; on the CPU each
+    /// operation; on a GPU the recording and submission of each step, and each kernel's time if the
+    /// device was made with [`TIMESTAMP_QUERY`](wgpu::Features::TIMESTAMP_QUERY), as
+    /// [`Gpu::with_timestamps`](crate::Gpu::with_timestamps) makes it. The results are the same.
+    /// `&Profile::default()` ends it.
+    ///
+    /// Steps that are recorded into an encoder of the host's are not among it.
+    ///
+    /// # Errors
+    /// [`Error::Device`](crate::Error::Device) if the device refuses the queries.
+    pub fn set_profile(&mut self, profile: &Profile) -> Result<()> {
+        self.session.executor.set_profile(profile)?;
+        self.session.profile = profile.clone();
+        Ok(())
     }
 
     /// The GPU executor, to embed it: dispatch counts, the device, buffers read by name. `None`

@@ -51,6 +51,10 @@ impl<'s> Run<'s> {
         callbacks: &mut [&mut dyn Callback],
         mut hook: impl FnMut(&mut dyn Callback, &mut Self) -> Result<()>,
     ) -> Result<()> {
+        if callbacks.is_empty() {
+            return Ok(());
+        }
+        let _span = self.session.profile.span("callbacks");
         for callback in callbacks {
             hook(&mut **callback, self)?;
             self.answer(&mut **callback).await?;

@@ -10,8 +10,10 @@ use super::executor::Backend;
 use super::executor::Executor;
 use super::model::Model;
 use super::session::Session;
-use crate::error::Result;
-use crate::model::{Compiled, CustomObjects, Objective, SavedModel, Source, tensors};
+use crate::error::{Error, Result};
+use crate::model::{
+    Compiled, CustomObjects, Objective, SavedModel, Source, check_metadata, tensors,
+};
 
 /// More differences than these are counted, not named.
 const NAMED: usize = 4;
@@ -28,8 +30,9 @@ impl Session {
 
     async fn saved(&mut self) -> Result<SavedModel> {
         let tensors = self.read_tensors(tensors(&self.program)).await?;
-        let compiled = self.compiled.clone();
-        Ok(SavedModel { compiled, steps: self.steps(), epochs: self.epochs, tensors })
+        let (compiled, user_metadata) = (self.compiled.clone(), self.metadata.clone());
+        let (steps, epochs) = (self.steps(), self.epochs);
+        Ok(SavedModel { compiled, steps, epochs, user_metadata, tensors })
     }
 
     /// Sets this model to what is saved in `source`, if it is of the same kind.
@@ -60,22 +63,54 @@ impl Session {
         }
         self.settle_recorded();
         (self.steps, self.epochs) = (saved.steps, saved.epochs);
+        self.metadata = saved.user_metadata;
         Ok(())
     }
 
     async fn load(source: Source<'_>, backend: Backend, objects: &CustomObjects) -> Result<Self> {
-        let SavedModel { compiled, steps, epochs, tensors } = SavedModel::read(source, objects)?;
+        let saved = SavedModel::read(source, objects)?;
+        let SavedModel { compiled, steps, epochs, user_metadata, tensors } = saved;
         let mut session = Session::new(compiled, backend).await?;
         session.write_tensors(&tensors).await?;
         (session.steps, session.epochs) = (steps, epochs);
+        session.metadata = user_metadata;
         Ok(session)
     }
 }
 
 impl Model {
+    /// Keeps a text with the model under `key`: it is saved and restored with it, and means nothing
+    /// to it. What predictions need besides the weights fits here: names of classes, or a
+    /// [`TextVectorizer`](crate::data::text::TextVectorizer) as JSON. What `key` had before is
+    /// replaced.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if `key` is empty, or if all keys and texts together exceed 8 MiB in
+    /// UTF-8. Nothing is changed then.
+    pub fn set_metadata(&mut self, key: impl Into<String>, text: impl Into<String>) -> Result<()> {
+        let mut metadata = self.session.metadata.clone();
+        metadata.insert(key.into(), text.into());
+        check_metadata(&metadata).map_err(|problem| Error::argument("metadata", problem))?;
+        self.session.metadata = metadata;
+        Ok(())
+    }
+
+    /// The text that [`set_metadata`](Self::set_metadata) gave the model, or the one whose file it
+    /// was loaded from. `None` if there is none of that key.
+    #[must_use]
+    pub fn metadata(&self, key: &str) -> Option<&str> {
+        self.session.metadata.get(key).map(String::as_str)
+    }
+
+    /// Takes a text away, and returns it; `None` if there was none.
+    pub fn remove_metadata(&mut self, key: &str) -> Option<String> {
+        self.session.metadata.remove(key)
+    }
+
     blocking! {
         /// The whole model as the bytes of one safetensors file: layers, weights, how it is
-        /// trained, the optimizer's state, and how far training has come.
+        /// trained, the optimizer's state, how far training has come, and the
+        /// [metadata](Self::set_metadata).
         ///
         /// # Errors
         /// [`Error::Device`](crate::Error::Device) if reading the weights fails.
@@ -85,8 +120,9 @@ impl Model {
 
         /// Brings this model to the state that a model with the same layers, losses and optimizer
         /// saved as `bytes` with [`save_bytes`](Self::save_bytes): weights, optimizer state,
-        /// learning rate, steps, epochs and seed. On the same device, training goes on with the
-        /// same bits. The metrics of this model stay, and may differ from the saved ones.
+        /// learning rate, steps, epochs, seed and [metadata](Self::set_metadata). On the same
+        /// device, training goes on with the same bits. The metrics of this model stay, and may
+        /// differ from the saved ones.
         /// [`load_bytes`](Self::load_bytes) makes a new model instead.
         ///
         /// # Errors

@@ -10,7 +10,8 @@ use super::predictions::{Predictions, extend};
 use crate::data::Batch;
 use crate::error::{Error, Result};
 use crate::model::Optimizer;
-use crate::model::{Compiled, Lowered, Report, check_optimizer, lowered};
+use crate::model::{Compiled, Lowered, Metadata, Report, check_optimizer, lowered};
+use crate::profile::Profile;
 use crate::program::{Metrics, Pass, Program, Role, Step};
 use crate::schedule::Schedule;
 
@@ -29,11 +30,16 @@ pub(super) struct Session {
     /// Epochs begun so far, or as many as `initial_epoch` said: the number of the next one in the
     /// order of the samples.
     pub epochs: u32,
+    /// Texts of the user's own that are saved with the model.
+    pub metadata: Metadata,
     pub recorded: Recorded,
+    pub on_batch: OnBatch,
     /// Calls that gather scores on the device and have not ended: the validation of a fit runs
     /// within it.
     pub running: u32,
     pub totals: Totals,
+    /// Where what the calls do is recorded.
+    pub profile: Profile,
 }
 
 /// What the steps of one epoch or evaluation add up to.
@@ -54,6 +60,13 @@ pub(super) struct Recorded {
     pub read: Metrics,
     /// How many steps whose encoder was dropped are no longer among the steps of the session.
     pub dropped: u64,
+}
+
+/// What single batches have added up to since their metrics began anew.
+#[derive(Debug, Default)]
+pub(super) struct OnBatch {
+    pub metrics: Metrics,
+    pub samples: usize,
 }
 
 impl Session {
@@ -81,9 +94,12 @@ impl Session {
             last_rows: 0,
             steps: 0,
             epochs: 0,
+            metadata: Metadata::new(),
             recorded: Recorded::default(),
+            on_batch: OnBatch::default(),
             running: 0,
             totals: Totals::default(),
+            profile: Profile::default(),
         })
     }
 
@@ -132,7 +148,9 @@ impl Session {
         for indices in batch.indices.chunks(self.rows_at_once(pass, batch_rows)) {
             let mut feed = self.executor.lend(indices.len()).await?;
             let batch = Batch { indices, ..batch };
+            let filling = self.profile.span("fill upload memory");
             feed.fill(&FromDataset { program: &self.program, pass, batch })?;
+            drop(filling);
             let rows = indices.len();
             let part = Part { feed, rows, first_row, batch_rows };
             self.run_part(pass, &step, part).await?;

@@ -17,6 +17,7 @@ impl Session {
 
     /// The totals since `begin_totals`.
     pub(super) async fn read_totals(&mut self) -> Result<Metrics> {
+        let _span = self.profile.span("wait for scores");
         Ok(match self.totals.on_device {
             true => self.totals.read.plus(&self.executor.read_metrics().await?),
             false => self.totals.read.clone(),

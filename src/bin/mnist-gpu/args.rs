@@ -92,6 +92,12 @@ pub(crate) struct Train {
     /// Write each epoch's loss and accuracy here; .json also holds the test's
     #[arg(long, value_name = "FILE.json|FILE.csv")]
     pub history: Option<PathBuf>,
+    /// Draw loss and accuracy here after each epoch; a page loads itself again
+    #[arg(long, value_name = "FILE.svg|FILE.html")]
+    pub plot: Option<PathBuf>,
+    /// Write here what the run does when, as a trace for ui.perfetto.dev
+    #[arg(long, value_name = "FILE.json")]
+    pub profile: Option<PathBuf>,
 }
 
 /// Train with one batch size after the other, and compare.

@@ -55,20 +55,36 @@ pub(crate) fn quieten_mesa() {
 /// # Errors
 /// If what is named does not exist or gives no device.
 pub(crate) fn choose(args: &args::Backend) -> anyhow::Result<Chosen> {
+    choose_by(args, |name| name.map_or_else(Gpu::new, Gpu::with_adapter))
+}
+
+/// The same, where a GPU tells each kernel's time if it can.
+///
+/// # Errors
+/// As [`choose`].
+pub(crate) fn choose_for_profile(args: &args::Backend) -> anyhow::Result<Chosen> {
+    choose_by(args, Gpu::with_timestamps)
+}
+
+fn choose_by(
+    args: &args::Backend,
+    open: impl Fn(Option<&str>) -> Result<Gpu, Error>,
+) -> anyhow::Result<Chosen> {
     let (backend, why) = match (args.kind, args.adapter.as_deref()) {
         (BackendKind::Cpu, Some(name)) => {
             bail!("--adapter {name} names a GPU adapter, but --backend is cpu; give one of them")
         }
         (BackendKind::Cpu, None) => (training::Backend::Cpu, None),
-        (_, Some(name)) => (training::Backend::Gpu(Gpu::with_adapter(name)?), None),
-        (BackendKind::Gpu, None) => (training::Backend::Gpu(Gpu::new()?), None),
-        (BackendKind::Auto, None) => automatic()?,
+        (_, Some(name)) => (training::Backend::Gpu(open(Some(name))?), None),
+        (BackendKind::Gpu, None) => (training::Backend::Gpu(open(None)?), None),
+        (BackendKind::Auto, None) => automatic(open(None))?,
     };
     Ok(Chosen { backend, why })
 }
 
-fn automatic() -> anyhow::Result<(training::Backend, Option<String>)> {
-    Ok(match Gpu::new() {
+/// What to do with the best adapter, or without any.
+fn automatic(best: Result<Gpu, Error>) -> anyhow::Result<(training::Backend, Option<String>)> {
+    Ok(match best {
         // It would compute on the CPU as well, only slower.
         Ok(gpu) if gpu.is_software() => {
             let name = &gpu.info().name;

@@ -1,12 +1,14 @@
 //! Trains, tests, saves.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Context, bail, ensure};
+use minibatch::callbacks::Plot;
 use minibatch::data::Shuffle;
-use minibatch::{Adam, Evaluate, Fit, Loss, Metric};
+use minibatch::{Adam, Evaluate, Fit, Loss, Metric, Profile};
 
 use crate::history::{Format, Run};
 use crate::interrupt::{self, Interrupt};
@@ -21,7 +23,11 @@ pub(crate) fn run(args: &args::Train) -> anyhow::Result<ExitCode> {
     let verbosity = args.verbose.unwrap_or_else(progress::default_verbosity);
     let say = |text: &str| if verbosity > 0 { print::line(text) } else { Ok(()) };
     check_targets(args)?;
-    let backend = backend::choose(&args.backend)?;
+    let profile = args.profile.as_ref().map(|_| Profile::new());
+    let backend = match profile {
+        Some(_) => backend::choose_for_profile(&args.backend)?,
+        None => backend::choose(&args.backend)?,
+    };
     let source = source::choose(&args.data, verbosity > 0)?;
     let (train, test) = (source.data.train, source.data.test);
     let classes = train.classes().max(test.classes());
@@ -40,6 +46,11 @@ pub(crate) fn run(args: &args::Train) -> anyhow::Result<ExitCode> {
     say(&backend.describe())?;
     say(&format!("network: {sizes}, {parameters} parameters"))?;
 
+    if let Some(profile) = &profile {
+        model.set_profile(profile)?;
+    }
+
+    let mut plot = args.plot.as_ref().map(Plot::new);
     let mut progress = Progress::new(verbosity);
     let mut interrupt = Interrupt::watch(verbosity > 0, progress.bar())?;
     let shuffle = if args.no_shuffle { Shuffle::Off } else { Shuffle::Full };
@@ -52,6 +63,9 @@ pub(crate) fn run(args: &args::Train) -> anyhow::Result<ExitCode> {
         .callback(&mut interrupt);
     if let Some(steps) = args.steps_per_epoch {
         fit = fit.steps_per_epoch(steps);
+    }
+    if let Some(plot) = &mut plot {
+        fit = fit.callback(plot);
     }
     let history = model.fit(&train, fit)?;
 
@@ -81,14 +95,25 @@ pub(crate) fn run(args: &args::Train) -> anyhow::Result<ExitCode> {
         steps_per_epoch: progress.steps_per_epoch(),
     };
     let recorded = args.history.as_deref().map_or(Ok(()), |path| run.write(path));
+    let profiled = match (&profile, &args.profile) {
+        (Some(profile), Some(path)) => profile.write(path),
+        _ => Ok(()),
+    };
     saved?;
     recorded?;
+    profiled?;
     let time = duration(start.elapsed().as_secs_f64());
     match tested? {
         Some(scores) => say(&format!("test: {} - {time} in all", in_words("", &scores)))?,
         None => say(&format!("stopped by Ctrl-C after {time}; not tested"))?,
     }
-    for (what, path) in [("model", &args.save), ("history", &args.history)] {
+    let written = [
+        ("model", &args.save),
+        ("history", &args.history),
+        ("plot", &args.plot),
+        ("profile", &args.profile),
+    ];
+    for (what, path) in written {
         if let Some(path) = path {
             say(&format!("{what} saved to {}", path.display()))?;
         }
@@ -100,15 +125,36 @@ pub(crate) fn run(args: &args::Train) -> anyhow::Result<ExitCode> {
 fn check_targets(args: &args::Train) -> anyhow::Result<()> {
     if let Some(path) = &args.history {
         Format::of(path).with_context(|| format!("--history {}", path.display()))?;
-        let same = args.save.as_deref().is_some_and(|save| location(save) == location(path));
-        ensure!(!same, "--save and --history name the same file, {}", path.display());
     }
-    for (flag, path) in [("--save", &args.save), ("--history", &args.history)] {
-        if let Some(path) = path {
-            check_target(path).with_context(|| format!("{flag} {}", path.display()))?;
+    if let Some(path) = &args.plot {
+        check_plot(path).with_context(|| format!("--plot {}", path.display()))?;
+    }
+    let targets = [
+        ("--save", &args.save),
+        ("--history", &args.history),
+        ("--plot", &args.plot),
+        ("--profile", &args.profile),
+    ];
+    let given = targets.into_iter().filter_map(|(flag, path)| Some((flag, path.as_deref()?)));
+    let mut seen: Vec<(&str, PathBuf)> = Vec::new();
+    for (flag, path) in given {
+        check_target(path).with_context(|| format!("{flag} {}", path.display()))?;
+        let location = location(path);
+        if let Some((other, _)) = seen.iter().find(|(_, seen)| *seen == location) {
+            bail!("{other} and {flag} name the same file, {}", path.display());
         }
+        seen.push((flag, location));
     }
     Ok(())
+}
+
+/// What [`Plot`] can draw to.
+fn check_plot(path: &Path) -> anyhow::Result<()> {
+    let extension = path.extension().map(OsStr::to_ascii_lowercase);
+    match extension.as_ref().and_then(|extension| extension.to_str()) {
+        Some("svg" | "html") => Ok(()),
+        _ => bail!("give a file name that ends in .svg or .html"),
+    }
 }
 
 /// The same for each spelling of a path, whether or not there is a file.

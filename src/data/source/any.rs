@@ -229,9 +229,9 @@ impl Source {
         Ok((slice(0..cut), slice(cut..samples)))
     }
 
-    /// Begins a pass of finished samples: for adaptors, which read from what they adapt.
-    pub(crate) fn pass(&self, visit: &Visit) -> Result<FinishedPass> {
-        FinishedPass::new(self.streaming(), visit)
+    /// What was made of this source; it reads ahead as this one does.
+    pub(crate) fn with_kind_of(&self, made: Source) -> Source {
+        Source { ahead: self.ahead, ..made }
     }
 }
 

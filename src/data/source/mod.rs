@@ -8,8 +8,10 @@ mod in_memory;
 mod in_order;
 mod slice;
 
+pub(super) use any::FinishedPass;
 pub use any::Source;
 pub(crate) use any::SourceKind;
 pub use batches::SourceBatches;
 pub use contract::{RandomAccess, StreamPass, Streaming, Visit};
 pub use generator::Length;
+pub(super) use slice::Slice;

@@ -47,6 +47,8 @@ mod monitor;
 #[cfg(not(target_arch = "wasm32"))]
 mod path_pattern;
 #[cfg(not(target_arch = "wasm32"))]
+mod plot;
+#[cfg(not(target_arch = "wasm32"))]
 mod progress_bar;
 mod reduce_lr_on_plateau;
 #[cfg(not(target_arch = "wasm32"))]
@@ -66,6 +68,8 @@ pub use learning_rate_scheduler::LearningRateScheduler;
 #[cfg(not(target_arch = "wasm32"))]
 pub use model_checkpoint::ModelCheckpoint;
 pub use monitor::Mode;
+#[cfg(not(target_arch = "wasm32"))]
+pub use plot::Plot;
 #[cfg(not(target_arch = "wasm32"))]
 pub use progress_bar::ProgressBar;
 pub use reduce_lr_on_plateau::ReduceLrOnPlateau;

@@ -13,6 +13,7 @@ use super::stream::SharedStream;
 use crate::clock::Instant;
 use crate::data::{BatchOrder, Visit};
 use crate::error::Result;
+use crate::profile::Profile;
 use crate::program::{Pass, Program};
 use crate::training::executor::{Executor, Lent};
 
@@ -36,6 +37,7 @@ pub(in crate::training) struct Plan {
     pub workers: usize,
     /// Batches that are read ahead at most.
     pub ahead: usize,
+    pub profile: Profile,
 }
 
 /// A batch, or a part of one that runs by itself, ready for the executor.
@@ -83,9 +85,10 @@ impl Loader {
     /// # Errors
     /// [`Error::Argument`](crate::Error::Argument) if the system gives no thread.
     pub(in crate::training) fn new(plan: Plan, program: &Arc<Program>) -> Result<Self> {
-        let Plan { reading, order, stream, visit, pass, batches, batch_size, .. } = plan;
+        let Plan { reading, order, stream, visit, pass, batches, batch_size, profile, .. } = plan;
         let program = Arc::clone(program);
-        let reader = Arc::new(Reader { reading, order, stream, program, pass, visit, batch_size });
+        let reader = Reader { reading, order, stream, program, pass, visit, batch_size, profile };
+        let reader = Arc::new(reader);
         let queue = match plan.workers {
             0 => None,
             workers => Some(Queue::new(&reader, workers)?),
@@ -257,6 +260,7 @@ impl Loader {
         let Some(queue) = &self.queue else {
             return Ok(self.inline.take());
         };
+        let _span = self.reader.profile.span("wait for data");
         let begun = Instant::now();
         let mut waited = false;
         let loaded = poll_fn(|context| match queue.poll(number, context) {

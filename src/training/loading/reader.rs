@@ -7,6 +7,7 @@ use super::arrangement::{Arrangement, Reading};
 use super::stream::{Pulled, SharedStream, StreamState};
 use crate::data::{Batch, BatchOrder, Samples, Visit};
 use crate::error::Result;
+use crate::profile::Profile;
 use crate::program::{Feed, Pass, Program};
 use crate::training::executor::{Fill, Lent};
 use crate::training::feed::FromDataset;
@@ -23,6 +24,7 @@ pub(super) struct Reader {
     pub visit: Visit,
     /// Samples in a batch of a stream.
     pub batch_size: usize,
+    pub profile: Profile,
 }
 
 /// Something to read.
@@ -87,6 +89,7 @@ impl Reader {
         stream: Option<MutexGuard<'_, StreamState>>,
         scratch: &mut Scratch,
     ) -> Result<Loaded> {
+        let _span = self.profile.span("load batch");
         let Job { rows, mut feed } = job;
         let content = match rows {
             Rows::OfBatch { batch, first, rows } => {
@@ -132,6 +135,7 @@ impl Reader {
         part: Range<usize>,
         scratch: &mut Scratch,
     ) -> Result<()> {
+        let _span = self.profile.span("fill upload memory");
         let (program, pass) = (&*self.program, self.pass);
         match (content, &self.reading) {
             (&Content::OfBatch { batch, first, .. }, Reading::Dataset(data)) => {

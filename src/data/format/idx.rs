@@ -1,9 +1,9 @@
 //! IDX files of unsigned bytes, the format of MNIST and its kin, plain or gzip-compressed.
 //!
 //! A file is `[0, 0, 8, d]`, then `d` dimensions as big-endian u32, then the bytes, the last
-//! dimension running fastest. Nothing in a file is believed before it has been read: memory grows
-//! with the bytes that really arrive, and no more than one byte beyond the header's claim is ever
-//! decompressed.
+//! dimension running fastest. No more than one byte beyond the header's claim is ever decompressed.
+//!
+//! They are read whole into memory, or opened as sources of samples, of any size.
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
@@ -13,8 +13,11 @@ use std::sync::Arc;
 use flate2::bufread::GzDecoder;
 use flate2::{Compression, GzBuilder};
 
-use super::{Dataset, Features, TrainTest};
+use super::array::{FILE_BUFFER, Storage, StoredArray, StoredArrays};
+use super::scalar::Scalar;
 use crate::atomic_write::atomic_write;
+use crate::data::file::PositionedFile;
+use crate::data::{Dataset, Features, Source, TrainTest};
 use crate::error::{Error, IdxProblem, Result};
 
 /// More data than this in one file is refused: 2 GiB, 45 times MNIST.
@@ -37,6 +40,30 @@ enum Failure {
     Content(IdxProblem),
     Gzip(String, io::Error),
     System(io::Error),
+}
+
+impl Failure {
+    fn in_file(self, path: &Path) -> Error {
+        match self {
+            Failure::Content(problem) => idx_error(path, problem),
+            Failure::Gzip(problem, error) => {
+                let problem = IdxProblem::Gzip(problem);
+                Error::Idx { path: path.into(), problem, source: Some(error) }
+            }
+            Failure::System(source) => Error::Io { action: "read", path: path.into(), source },
+        }
+    }
+
+    /// What an error of the decompressor means.
+    fn of_gzip(error: io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::UnexpectedEof => Failure::Gzip("it ends too early".into(), error),
+            ErrorKind::InvalidData | ErrorKind::InvalidInput => {
+                Failure::Gzip(error.to_string(), error)
+            }
+            _ => Failure::System(error),
+        }
+    }
 }
 
 impl From<IdxProblem> for Failure {
@@ -62,16 +89,8 @@ pub fn read_idx(path: &Path) -> Result<IdxArray> {
 /// [`read_idx`] with a check of the shape that runs before the data are read.
 fn read_idx_with(path: &Path, check: fn(&[usize]) -> Result<(), IdxProblem>) -> Result<IdxArray> {
     let file = File::open(path).map_err(Error::io("open", path))?;
-    read_stream(BufReader::with_capacity(128 << 10, file), MAX_BYTES, check).map_err(|failure| {
-        match failure {
-            Failure::Content(problem) => idx_error(path, problem),
-            Failure::Gzip(problem, error) => {
-                let problem = IdxProblem::Gzip(problem);
-                Error::Idx { path: path.into(), problem, source: Some(error) }
-            }
-            Failure::System(source) => Error::Io { action: "read", path: path.into(), source },
-        }
-    })
+    read_stream(BufReader::with_capacity(128 << 10, file), MAX_BYTES, check)
+        .map_err(|failure| failure.in_file(path))
 }
 
 /// Reads an array whose data are at most `limit` bytes, to the very end of `input`.
@@ -87,11 +106,7 @@ fn read_stream(
         return read_array(&mut input, limit, check, Failure::System);
     }
     let mut decoder = GzDecoder::new(input);
-    let array = read_array(&mut decoder, limit, check, |error| match error.kind() {
-        ErrorKind::UnexpectedEof => Failure::Gzip("it ends too early".into(), error),
-        ErrorKind::InvalidData | ErrorKind::InvalidInput => Failure::Gzip(error.to_string(), error),
-        _ => Failure::System(error),
-    })?;
+    let array = read_array(&mut decoder, limit, check, Failure::of_gzip)?;
     // Reading on after the last byte has also checked the stream's checksum. What still follows
     // belongs to no array: padding, a second member, an appended file.
     if decoder.into_inner().fill_buf().map_err(Failure::System)?.is_empty() {
@@ -99,6 +114,12 @@ fn read_stream(
     } else {
         Err(IdxProblem::Trailing { expected: file_bytes(&array.shape, array.data.len()) }.into())
     }
+}
+
+/// The bytes before the data of an array of 1 to 255 dimensions that each fit a u32.
+fn header_of(shape: &[usize]) -> Vec<u8> {
+    let start = [0, 0, 8, shape.len() as u8];
+    start.into_iter().chain(shape.iter().flat_map(|&size| (size as u32).to_be_bytes())).collect()
 }
 
 /// Bytes of a whole uncompressed file.
@@ -112,6 +133,18 @@ fn read_array(
     check: fn(&[usize]) -> Result<(), IdxProblem>,
     failed: impl Fn(io::Error) -> Failure,
 ) -> Result<IdxArray, Failure> {
+    let shape = read_header(input, &failed)?;
+    check(&shape)?;
+    let claimed = claimed_bytes(&shape, limit)?;
+    let data = read_data(input, claimed, &shape, &failed)?;
+    Ok(IdxArray { shape, data })
+}
+
+/// Reads what stands before the data; no dimension is 0.
+fn read_header(
+    input: &mut impl Read,
+    failed: impl Fn(io::Error) -> Failure,
+) -> Result<Vec<usize>, Failure> {
     let mut start = Vec::new();
     input.by_ref().take(4).read_to_end(&mut start).map_err(&failed)?;
     let &[zero, also_zero, kind, dimensions] = start.as_slice() else {
@@ -142,19 +175,20 @@ fn read_array(
     if shape.contains(&0) {
         return Err(IdxProblem::Empty(shape).into());
     }
-    check(&shape)?;
+    Ok(shape)
+}
 
+/// The product of the dimensions, at most `limit`.
+fn claimed_bytes(shape: &[usize], limit: u64) -> Result<usize, IdxProblem> {
     let product = shape.iter().try_fold(1u64, |product, &size| product.checked_mul(size as u64));
     let claimed = match product {
         Some(claimed) if claimed <= limit => usize::try_from(claimed).ok(),
         _ => None,
     };
-    let Some(claimed) = claimed else {
+    claimed.ok_or_else(|| {
         let claimed = product.map_or("2^64 or more".into(), |product| product.to_string());
-        return Err(IdxProblem::TooLarge { claimed, limit }.into());
-    };
-    let data = read_data(input, claimed, &shape, &failed)?;
-    Ok(IdxArray { shape, data })
+        IdxProblem::TooLarge { claimed, limit }
+    })
 }
 
 /// Reads `claimed` bytes and finds that the input ends there.
@@ -232,14 +266,8 @@ pub fn write_idx(path: &Path, array: &IdxArray, gzip: bool) -> Result<()> {
 /// [`IdxProblem::Counts`] if there are not as many labels as images.
 pub fn read_idx_pair(images: &Path, labels: &Path) -> Result<Dataset> {
     // The labels first: they are small, and what is wrong with them is known sooner.
-    let label_array = read_idx_with(labels, |shape| match shape.len() {
-        1 => Ok(()),
-        actual => Err(IdxProblem::Dimensions { actual, expected: "1 for labels".into() }),
-    })?;
-    let image_array = read_idx_with(images, |shape| match shape.len() {
-        2.. => Ok(()),
-        actual => Err(IdxProblem::Dimensions { actual, expected: "2 or more for images".into() }),
-    })?;
+    let label_array = read_idx_with(labels, of_labels)?;
+    let image_array = read_idx_with(images, of_images)?;
     let (samples, sample_shape) = image_array.shape.split_first().unwrap_or((&0, &[]));
     if label_array.data.len() != *samples {
         return Err(idx_error(
@@ -258,6 +286,22 @@ pub fn read_idx_pair(images: &Path, labels: &Path) -> Result<Dataset> {
     )
 }
 
+/// Whether it is the shape of labels.
+fn of_labels(shape: &[usize]) -> Result<(), IdxProblem> {
+    match shape.len() {
+        1 => Ok(()),
+        actual => Err(IdxProblem::Dimensions { actual, expected: "1 for labels".into() }),
+    }
+}
+
+/// Whether it is the shape of images.
+fn of_images(shape: &[usize]) -> Result<(), IdxProblem> {
+    match shape.len() {
+        2.. => Ok(()),
+        actual => Err(IdxProblem::Dimensions { actual, expected: "2 or more for images".into() }),
+    }
+}
+
 /// Reads a training and a test set from the four files that MNIST and its kin come in:
 /// `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`, `t10k-images-idx3-ubyte` and
 /// `t10k-labels-idx1-ubyte`, each also with a dot before `idx`, each with or without `.gz`. The
@@ -268,12 +312,7 @@ pub fn read_idx_pair(images: &Path, labels: &Path) -> Result<Dataset> {
 /// sample shape or labels do not fit the training set; [`Error::Io`] if the directory or a file
 /// cannot be read.
 pub fn read_idx_dir(directory: &Path) -> Result<TrainTest> {
-    fs::read_dir(directory).map_err(Error::io("read", directory))?;
-    let train_images = find(directory, "train-images", "idx3")?;
-    let train_labels = find(directory, "train-labels", "idx1")?;
-    let test_images = find(directory, "t10k-images", "idx3")?;
-    let test_labels = find(directory, "t10k-labels", "idx1")?;
-
+    let [train_images, train_labels, test_images, test_labels] = find_all(directory)?;
     let (train, test) = std::thread::scope(|scope| {
         let test = scope.spawn(|| read_idx_pair(&test_images, &test_labels));
         let train = read_idx_pair(&train_images, &train_labels);
@@ -292,6 +331,131 @@ pub fn read_idx_dir(directory: &Path) -> Result<TrainTest> {
         other => other,
     })?;
     Ok(TrainTest { train, test })
+}
+
+impl StoredArray {
+    /// Opens an IDX file of unsigned bytes, of any size. Whether it is gzip is told from its first
+    /// bytes, not from its name. Only its header is read.
+    ///
+    /// # Errors
+    /// [`Error::Idx`] if the header is damaged, or the file's length is not what it says;
+    /// [`Error::Io`] if the file cannot be read.
+    pub fn idx(path: &Path) -> Result<Self> {
+        open(path, |_| Ok(()))
+    }
+}
+
+/// [`StoredArray::idx`] with a check of the shape.
+fn open(path: &Path, check: fn(&[usize]) -> Result<(), IdxProblem>) -> Result<StoredArray> {
+    let file = PositionedFile::open(path)?;
+    let open = || {
+        let mut input = BufReader::with_capacity(FILE_BUFFER, file.reader(0, u64::MAX));
+        let gzip = input.fill_buf().map_err(Failure::System)?.first() == Some(&0x1f);
+        let shape = match gzip {
+            true => read_header(&mut GzDecoder::new(input), Failure::of_gzip),
+            false => read_header(&mut input, Failure::System),
+        }?;
+        check(&shape)?;
+        let data = claimed_bytes(&shape, u64::MAX >> 1)?;
+        let header = header_of(&shape);
+        let expected = file_bytes(&shape, data);
+        if gzip {
+            return Ok((shape, Storage::Gzip { header }));
+        }
+        match file.len() {
+            actual if actual < expected => Err(IdxProblem::Truncated { expected, actual }.into()),
+            actual if actual > expected => Err(IdxProblem::Trailing { expected }.into()),
+            _ => Ok((shape, Storage::Plain { offset: header.len() as u64 })),
+        }
+    };
+    let (shape, storage) = open().map_err(|failure: Failure| failure.in_file(path))?;
+    Ok(StoredArray {
+        file,
+        member: None,
+        storage,
+        scalar: Scalar::U8,
+        big_endian: false,
+        shape,
+        idx: true,
+    })
+}
+
+impl StoredArrays {
+    /// Opens images `[samples, rows, columns]` (or any other shape of a sample with at least one
+    /// dimension) as the input `input`, and their labels `[samples]` as the target `output`. Each
+    /// file is plain or gzip, and of any size.
+    ///
+    /// # Errors
+    /// As [`StoredArray::idx`]; also [`IdxProblem::Dimensions`] if a file has too few or too many,
+    /// and [`IdxProblem::Counts`] if there are not as many labels as images. What is wrong with the
+    /// labels is found here, damaged images are found when they are read.
+    pub fn idx_pair(images: &Path, labels: &Path) -> Result<Self> {
+        let labels = open(labels, of_labels)?;
+        StoredArrays::new([("input", open(images, of_images)?)], [("output", labels)])
+    }
+
+    /// Opens a training and a test set from the four files that [`read_idx_dir`] names. The test
+    /// set has as many classes as the training set.
+    ///
+    /// # Errors
+    /// [`Error::MissingFile`] if one is missing; as [`idx_pair`](Self::idx_pair); [`Error::Idx`] if
+    /// the test set's sample shape or labels do not fit the training set.
+    pub fn idx_dir(directory: &Path) -> Result<(Self, Self)> {
+        let [train_images, train_labels, test_images, test_labels] = find_all(directory)?;
+        let train = StoredArrays::idx_pair(&train_images, &train_labels)?;
+        let test = StoredArrays::idx_pair(&test_images, &test_labels)?;
+        let shape = |set: &StoredArrays| set.fields().inputs().first().map(|f| f.shape.clone());
+        let (actual, expected) = (shape(&test), shape(&train));
+        if actual != expected {
+            let (actual, expected) = (actual.unwrap_or_default(), expected.unwrap_or_default());
+            return Err(idx_error(&test_images, IdxProblem::SampleShape { actual, expected }));
+        }
+        let test = test.with_classes(train.classes().unwrap_or(0))?;
+        Ok((train, test))
+    }
+}
+
+impl Source {
+    /// Images and labels in two IDX files, as [`StoredArrays::idx_pair`]: of random access if both
+    /// are plain, else a stream, which decompresses them in each pass anew.
+    ///
+    /// ```no_run
+    /// use std::path::Path;
+    ///
+    /// use minibatch::data::Source;
+    ///
+    /// # fn main() -> minibatch::Result<()> {
+    /// let images = Path::new("train-images-idx3-ubyte");
+    /// let train = Source::idx_pair(images, Path::new("train-labels-idx1-ubyte"))?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`StoredArrays::idx_pair`].
+    pub fn idx_pair(images: &Path, labels: &Path) -> Result<Source> {
+        Ok(StoredArrays::idx_pair(images, labels)?.source())
+    }
+
+    /// The training and the test set in a directory of IDX files, as [`StoredArrays::idx_dir`].
+    ///
+    /// # Errors
+    /// As [`StoredArrays::idx_dir`].
+    pub fn idx_dir(directory: &Path) -> Result<(Source, Source)> {
+        let (train, test) = StoredArrays::idx_dir(directory)?;
+        Ok((train.source(), test.source()))
+    }
+}
+
+/// Training images and labels, test images and labels.
+fn find_all(directory: &Path) -> Result<[PathBuf; 4]> {
+    fs::read_dir(directory).map_err(Error::io("read", directory))?;
+    Ok([
+        find(directory, "train-images", "idx3")?,
+        find(directory, "train-labels", "idx1")?,
+        find(directory, "t10k-images", "idx3")?,
+        find(directory, "t10k-labels", "idx1")?,
+    ])
 }
 
 /// The file `<part>-<kind>-ubyte` in one of its spellings.

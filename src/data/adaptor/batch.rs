@@ -1,0 +1,78 @@
+//! A source that makes its batches itself.
+
+use std::sync::Arc;
+
+use super::concat::refuse_batches;
+use crate::data::fields::Fields;
+use crate::data::samples::Samples;
+use crate::data::source::{Source, StreamPass, Streaming, Visit};
+use crate::error::{Error, Result};
+
+impl Source {
+    /// A stream of batches of `samples` samples, the last one maybe smaller: for
+    /// [`map_batch`](Self::map_batch). `fit` makes batches by itself, and refuses `batch_size` for
+    /// such a source.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if `samples` is 0, or if the source makes batches already.
+    pub fn batch(&self, samples: usize) -> Result<Source> {
+        refuse_batches("batch", [self])?;
+        if samples == 0 {
+            return Err(Error::argument("batch", "is of 0 samples; give at least 1"));
+        }
+        let batches = Batches { inner: self.streaming(), samples };
+        Ok(self.with_kind_of(Source::stream(batches)))
+    }
+}
+
+#[derive(Debug)]
+struct Batches {
+    inner: Arc<dyn Streaming>,
+    samples: usize,
+}
+
+impl Streaming for Batches {
+    fn fields(&self) -> &Arc<Fields> {
+        self.inner.fields()
+    }
+
+    fn len(&self) -> Option<usize> {
+        self.inner.len()
+    }
+
+    fn is_endless(&self) -> bool {
+        self.inner.is_endless()
+    }
+
+    fn start(&self, visit: &Visit) -> Result<Box<dyn StreamPass>> {
+        let pass = self.inner.start(visit)?;
+        Ok(Box::new(BatchesPass { pass, samples: self.samples }))
+    }
+
+    fn finish(&self, samples: Samples, first: usize, visit: &Visit) -> Result<Samples> {
+        self.inner.finish(samples, first, visit)
+    }
+
+    fn raw_fields(&self) -> &Arc<Fields> {
+        self.inner.raw_fields()
+    }
+
+    fn batch_size(&self) -> Option<usize> {
+        Some(self.samples)
+    }
+
+    fn batches(&self) -> Option<usize> {
+        self.inner.len().map(|len| len.div_ceil(self.samples))
+    }
+}
+
+struct BatchesPass {
+    pass: Box<dyn StreamPass>,
+    samples: usize,
+}
+
+impl StreamPass for BatchesPass {
+    fn next(&mut self, _: usize, into: &mut Samples) -> Result<()> {
+        self.pass.next(self.samples, into)
+    }
+}

@@ -1,0 +1,17 @@
+//! What is made of sources: other sources, which read what they need when they need it.
+
+mod balance;
+mod batch;
+mod cache;
+mod concat;
+mod filter;
+mod interleave;
+mod map;
+mod repeat;
+mod select;
+mod shuffle;
+mod shuffle_buffer;
+mod split;
+mod take;
+mod weights;
+mod zip;

@@ -1,0 +1,249 @@
+//! The rows of a CSV file, each with the line where it begins.
+
+use std::io::{BufRead, BufReader, Read};
+use std::sync::Arc;
+
+use csv_core::ReadRecordResult;
+
+use crate::data::file::{FileReader, PositionedFile};
+use crate::error::{Error, Result};
+
+/// Longer rows are refused: they come from a quote that is never closed.
+const MAX_ROW: u64 = 16 << 20;
+
+/// Where a row begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Position {
+    /// Bytes before it.
+    pub(super) byte: u64,
+    /// Its line, from 1.
+    pub(super) line: u64,
+}
+
+/// Where a file begins.
+pub(super) const START: Position = Position { byte: 0, line: 1 };
+
+/// Reads rows in order.
+pub(super) struct Rows {
+    file: Arc<PositionedFile>,
+    input: BufReader<FileReader>,
+    parser: csv_core::Reader,
+    /// Where what has not been read begins.
+    next: Position,
+    /// Where the row that was read last begins.
+    at: Position,
+    line: Vec<u8>,
+    /// The fields of the row, one after the other.
+    text: Vec<u8>,
+    /// Where each of them ends.
+    ends: Vec<usize>,
+    fields: usize,
+}
+
+impl Rows {
+    /// From the row that begins at `start`, with so many bytes read at once.
+    pub(super) fn new(
+        file: &Arc<PositionedFile>,
+        delimiter: u8,
+        start: Position,
+        buffer: usize,
+    ) -> Self {
+        Rows {
+            file: Arc::clone(file),
+            input: BufReader::with_capacity(buffer, file.reader(start.byte, u64::MAX)),
+            parser: csv_core::ReaderBuilder::new().delimiter(delimiter).build(),
+            next: start,
+            at: start,
+            line: Vec::new(),
+            text: vec![0; 256],
+            ends: vec![0; 32],
+            fields: 0,
+        }
+    }
+
+    /// Where the row that was read last begins.
+    pub(super) fn position(&self) -> Position {
+        self.at
+    }
+
+    /// Number of fields of the row that was read last.
+    pub(super) fn len(&self) -> usize {
+        self.fields
+    }
+
+    /// The fields of the row that was read last, without the white space around them.
+    pub(super) fn fields(&self) -> impl Iterator<Item = &[u8]> {
+        let mut start = 0;
+        self.ends.iter().take(self.fields).map(move |&end| {
+            let field = self.text.get(start..end).unwrap_or_default();
+            start = end;
+            field.trim_ascii()
+        })
+    }
+
+    /// Reads the next row; false at the end of the file.
+    pub(super) fn read(&mut self) -> Result<bool> {
+        if !self.read_line()? {
+            return Ok(false);
+        }
+        self.at = self.line_start();
+        self.parse()
+    }
+
+    /// Goes on to the row after the next one; false at the end of the file.
+    pub(super) fn skip(&mut self) -> Result<bool> {
+        if !self.read_line()? {
+            return Ok(false);
+        }
+        self.at = self.line_start();
+        // Without quotes, a line is a row.
+        if self.line.contains(&b'"') { self.parse() } else { Ok(true) }
+    }
+
+    /// Where the line that was read last begins.
+    fn line_start(&self) -> Position {
+        Position { byte: self.next.byte - self.line.len() as u64, line: self.next.line - 1 }
+    }
+
+    /// Reads the next line that is not empty.
+    fn read_line(&mut self) -> Result<bool> {
+        loop {
+            self.line.clear();
+            if !self.append_line()? {
+                return Ok(false);
+            }
+            if self.line.iter().any(|byte| !byte.is_ascii_whitespace()) {
+                return Ok(true);
+            }
+        }
+    }
+
+    fn append_line(&mut self) -> Result<bool> {
+        let before = self.line.len();
+        let path = self.file.path();
+        let mut input = self.input.by_ref().take(MAX_ROW + 1 - before as u64);
+        input.read_until(b'\n', &mut self.line).map_err(Error::io("read", path))?;
+        if self.line.len() as u64 > MAX_ROW {
+            let place = format!("{}, line {}", path.display(), self.next.line);
+            let problem = "a row is longer than 16 MiB; is a quote not closed?";
+            return Err(Error::data(place, problem));
+        }
+        self.next.byte += (self.line.len() - before) as u64;
+        self.next.line += 1;
+        // What some programs write before the first column's name.
+        if self.next.line == 2 && self.line.starts_with(b"\xef\xbb\xbf") {
+            self.line.drain(..3);
+        }
+        Ok(self.line.len() > before)
+    }
+
+    /// Splits the line into fields, and reads on if a quoted field goes on in the next line.
+    fn parse(&mut self) -> Result<bool> {
+        self.parser.reset();
+        let (mut read, mut text, mut fields) = (0, 0, 0);
+        loop {
+            let (result, taken, written, ended) = self.parser.read_record(
+                self.line.get(read..).unwrap_or_default(),
+                self.text.get_mut(text..).unwrap_or_default(),
+                self.ends.get_mut(fields..).unwrap_or_default(),
+            );
+            read += taken;
+            text += written;
+            fields += ended;
+            match result {
+                // No input at all tells the parser that the file ends, which ends the row.
+                ReadRecordResult::InputEmpty => {
+                    self.append_line()?;
+                }
+                ReadRecordResult::OutputFull => self.text.resize(2 * self.text.len(), 0),
+                ReadRecordResult::OutputEndsFull => self.ends.resize(2 * self.ends.len(), 0),
+                ReadRecordResult::Record => {
+                    self.fields = fields;
+                    let rest = self.line.get(read..).unwrap_or_default().trim_ascii();
+                    if rest.is_empty() {
+                        return Ok(true);
+                    }
+                    let place = format!("{}, line {}", self.file.path().display(), self.at.line);
+                    let problem = "a carriage return stands within the line; end lines with a line \
+                                   feed";
+                    return Err(Error::data(place, problem));
+                }
+                ReadRecordResult::End => return Ok(false),
+            }
+        }
+    }
+}
+
+/// Where rows begin: of all of them, or of every second, fourth and so on, so that the memory does
+/// not grow with the file.
+#[derive(Debug)]
+pub(super) struct RowIndex {
+    /// Of rows 0, stride, 2 stride and so on.
+    positions: Vec<Position>,
+    stride: usize,
+    rows: usize,
+}
+
+/// So many positions are kept at most: 2 MiB of them.
+const MOST_POSITIONS: usize = 1 << 17;
+
+impl RowIndex {
+    pub(super) fn new() -> Self {
+        RowIndex { positions: Vec::new(), stride: 1, rows: 0 }
+    }
+
+    /// Adds the next row.
+    pub(super) fn push(&mut self, position: Position) {
+        if self.rows.is_multiple_of(self.stride) {
+            if self.positions.len() == MOST_POSITIONS {
+                let mut number = 0;
+                self.positions.retain(|_| {
+                    number += 1;
+                    number % 2 == 1
+                });
+                self.stride *= 2;
+            }
+            if self.rows.is_multiple_of(self.stride) {
+                self.positions.push(position);
+            }
+        }
+        self.rows += 1;
+    }
+
+    /// Number of rows.
+    pub(super) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Where the last indexed row at or before `row` begins, and how many to skip from there.
+    pub(super) fn find(&self, row: usize) -> Option<(Position, usize)> {
+        if row >= self.rows {
+            return None;
+        }
+        let position = self.positions.get(row / self.stride)?;
+        Some((*position, row % self.stride))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_index_stays_small_and_finds_each_row() {
+        let mut index = RowIndex::new();
+        let rows = 5 * MOST_POSITIONS + 3;
+        for row in 0..rows as u64 {
+            index.push(Position { byte: 10 * row, line: row + 1 });
+        }
+        assert!(index.positions.len() <= MOST_POSITIONS);
+        assert_eq!(index.stride, 8);
+        for row in (0..rows).step_by(997).chain([rows - 1]) {
+            let (position, skip) = index.find(row).unwrap();
+            assert_eq!(position.byte, 10 * (row - skip) as u64);
+            assert_eq!(position.line, (row - skip) as u64 + 1);
+            assert!(skip < 8);
+        }
+        assert!(index.find(rows).is_none());
+    }
+}

@@ -1,0 +1,13 @@
+//! Formats of files as sources of samples. Nothing in a file is believed before it has been read:
+//! memory grows with the bytes that arrive, and what is damaged is an error with file and place.
+
+mod array;
+mod csv;
+mod idx;
+mod npy;
+mod safetensors;
+mod scalar;
+
+pub use array::{StoredArray, StoredArrays};
+pub use csv::{Csv, CsvCategories, CsvColumn, CsvFile, CsvMissing, CsvType};
+pub use idx::{IdxArray, read_idx, read_idx_dir, read_idx_pair, write_idx};

@@ -1,0 +1,5 @@
+//! Sources, their adaptors, and training from them.
+
+mod adaptors;
+mod loading;
+mod numbers;
