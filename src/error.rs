@@ -135,7 +135,8 @@ pub enum Error {
         slots: usize,
     },
 
-    /// The loss of a batch became NaN or infinite: training cannot go on from there.
+    /// The loss of a batch, or a parameter that was to be backed up, became NaN or infinite:
+    /// training cannot go on from there.
     #[error(
         "the loss became non-finite at step {step}{}; lower the learning rate, or look for \
          non-finite inputs in that batch", of_epoch(*batch)

@@ -241,6 +241,55 @@ fn the_same_seed_saves_the_same_bytes_and_both_backends_agree() {
 }
 
 #[test]
+fn optimizers_have_keras_names_and_rates() {
+    let place = Place::new();
+    // Of each: Keras' default rate, and what it keeps of a weight.
+    for (name, rate, state) in [
+        ("adam", 0.001, "moment_1 moment_2"),
+        ("adamw", 0.001, "moment_1 moment_2"),
+        ("sgd", 0.01, "velocity"),
+        ("rmsprop", 0.001, "mean_gradient mean_square velocity"),
+        ("adagrad", 0.001, "accumulator"),
+    ] {
+        let train = format!(
+            "--data sample --hidden 8 --epochs 1 --steps-per-epoch 2 --backend cpu --save {name} \
+             --optimizer {name} --history h.json"
+        );
+        place.succeed(&format!("{train} --learning-rate 0.5"));
+        assert_eq!(place.json("h.json")["epochs"][0]["learning_rate"], 0.5);
+        place.succeed(&train);
+        assert_eq!(place.json("h.json")["epochs"][0]["learning_rate"], rate, "{name}");
+        let bytes = place.bytes(name);
+        let tensors = SafeTensors::deserialize(&bytes).unwrap();
+        let mut kept: Vec<&str> = tensors
+            .names()
+            .into_iter()
+            .filter_map(|tensor| tensor.strip_prefix("dense_1.weight."))
+            .collect();
+        kept.sort_unstable();
+        assert_eq!(kept.join(" "), state, "{name}");
+    }
+    assert!(place.bytes("adam") != place.bytes("adamw"));
+}
+
+#[test]
+fn dropout_stands_after_each_hidden_layer() {
+    let place = Place::new();
+    let train = "--data sample --hidden 8,6 --epochs 1 --backend cpu --save";
+    let out = place.succeed(&format!("{train} m --dropout 0.25"));
+    assert!(out.contains("\nnetwork: 784-8-6-10, 6404 parameters, dropout 0.25\n"), "{out}");
+    let model = minibatch::Model::load(&place.path("m"), &minibatch::Cpu::new()).unwrap();
+    let kinds: Vec<String> =
+        model.architecture().layers().map(|layer| format!("{layer:?}")).collect();
+    let kinds: Vec<&str> = kinds.iter().map(|kind| kind.split('(').next().unwrap()).collect();
+    assert_eq!(kinds, ["Dense", "Dropout", "Dense", "Dropout", "Dense"]);
+    place.succeed(&format!("{train} plain --dropout 0"));
+    place.succeed(&format!("{train} none"));
+    assert!(place.bytes("plain") == place.bytes("none"));
+    assert!(place.bytes("plain") != place.bytes("m"));
+}
+
+#[test]
 fn train_is_what_happens_without_a_command() {
     let place = Place::new();
     place.succeed("--data sample --epochs 1 --backend cpu --save bare.safetensors");
@@ -471,6 +520,7 @@ fn bad_input_ends_with_one_line_and_code_2_and_changes_no_file() {
     let train = "train --save keep.safetensors --history keep.json";
     let flags = "--batch-size 0; --epochs 0; --hidden 0; --hidden 8,,8; --learning-rate 0; \
                  --learning-rate -1; --learning-rate nan; --validation-split 1.0; --verbose 3; \
+                 --dropout 1; --dropout -0.1; --optimizer adadelta; \
                  --backend tpu; --synthetic; --frobnicate";
     let (_, _, err) = place.run("--batch-size 0");
     let told = "error: invalid value '0' for '--batch-size <N>': give a whole number of at least 1";

@@ -159,7 +159,9 @@ fn whatever_the_metadata_says_is_an_error_or_a_model() {
         let good = std::fs::read(&path).unwrap();
         let (mut header, tensors) = parts(&good);
         let metadata = header["__metadata__"]["minibatch"].as_str().unwrap();
-        let metadata: Value = serde_json::from_str(metadata).unwrap();
+        let mut metadata: Value = serde_json::from_str(metadata).unwrap();
+        // It would tell of each change; files of earlier builds have none.
+        assert!(metadata.as_object_mut().unwrap().remove("checksum").is_some());
         for place in places(&metadata, "") {
             for other in others(metadata.pointer(&place).unwrap()) {
                 let mut changed = metadata.clone();
@@ -177,6 +179,25 @@ fn whatever_the_metadata_says_is_an_error_or_a_model() {
         }
     }
     assert!(worked > 100 && refused > 1000, "{worked} worked, {refused} were refused");
+}
+
+#[test]
+fn a_bit_that_changes_anywhere_in_a_file_is_noticed() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("model.safetensors");
+    let [compiled, _] = models();
+    compiled.build(&Cpu::new()).unwrap().save(&path).unwrap();
+    let good = std::fs::read(&path).unwrap();
+    for place in 0..good.len() {
+        let mut bytes = good.clone();
+        bytes[place] ^= 1 << (place % 8);
+        // A checksum that is not called so any more is not looked at: the model is whole.
+        if let Ok(mut model) = Model::load_bytes(&bytes, &Cpu::new()) {
+            let same = model.save_bytes().unwrap() == good;
+            assert!(same, "bit {} of byte {place}", place % 8);
+        }
+    }
+    assert!(Model::load_bytes(&good, &Cpu::new()).unwrap().save_bytes().unwrap() == good);
 }
 
 #[test]

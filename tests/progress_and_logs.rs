@@ -735,6 +735,182 @@ fn a_backup_that_is_damaged_or_of_another_run_is_refused_before_anything_changes
     assert!(error.contains("not a whole safetensors file") && has_source, "{error}");
 }
 
+/// Spoils one bit of the weights in a file.
+fn damage(path: &Path) {
+    let mut bytes = std::fs::read(path).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    std::fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn of_several_backups_the_last_one_that_is_whole_counts() {
+    let (data, backend) = (digits(150), Backend::from(&Cpu::new()));
+    let mut whole = stateful(&backend, 8);
+    whole.fit(&data, four_epochs(&mut halving())).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("backups");
+    let two = || BackupAndRestore::new(&path).save_freq(Frequency::Batches(3)).keep(2);
+    assert!(two().latest().unwrap().is_none());
+    let (mut first, mut halve, mut breaks) = (two(), halving(), breaks_at(14));
+    let fit = four_epochs(&mut halve).callback(&mut breaks).callback(&mut first);
+    stateful(&backend, 8).fit(&data, fit).unwrap_err();
+    let both = ["after-epoch-1-step-4-of-5.safetensors", "after-epoch-2-step-2-of-5.safetensors"];
+    assert_eq!(names(&path), both);
+
+    let found = |names: &[&str]| {
+        let found = two().latest().unwrap().unwrap();
+        let damaged: Vec<String> = found.damaged.iter().map(ToString::to_string).collect();
+        assert_eq!(damaged.len(), names.len());
+        for (error, name) in damaged.iter().zip(names) {
+            assert!(error.contains(name) && error.contains("checksum is not that"), "{error}");
+        }
+        (found.epochs, found.steps, found.steps_per_epoch, found.history.len())
+    };
+    assert_eq!(found(&[]), (2, 2, 5, 2));
+    damage(&path.join(both[1]));
+    assert_eq!(found(&[both[1]]), (1, 4, 5, 1));
+
+    // The damaged one makes place: it does not count among the two that stay.
+    let (mut second, mut halve, mut breaks) = (two(), halving(), breaks_at(13));
+    let fit = four_epochs(&mut halve).callback(&mut breaks).callback(&mut second);
+    stateful(&backend, 8).fit(&data, fit).unwrap_err();
+    assert_eq!(names(&path), [both[0], "after-epoch-2-step-2-of-5.safetensors"]);
+    assert_eq!(found(&[]), (2, 2, 5, 2));
+
+    damage(&path.join(both[0]));
+    damage(&path.join(both[1]));
+    let (mut third, mut model) = (two(), stateful(&backend, 8));
+    let before = state(&mut model);
+    let error = model.fit(&data, four_epochs(&mut halving()).callback(&mut third)).unwrap_err();
+    let Error::ModelFile { path: named, problem, .. } = &error else { panic!("{error}") };
+    assert_eq!(*named, path.join(both[1]));
+    assert!(problem.contains(both[0]) && problem.contains("no backup is whole"), "{problem}");
+    assert!(state(&mut model) == before, "it changed the model: {error}");
+
+    for name in both {
+        std::fs::remove_file(path.join(name)).unwrap();
+    }
+    let (mut last, mut halve) = (two(), halving());
+    model.fit(&data, four_epochs(&mut halve).callback(&mut last)).unwrap();
+    assert!(state(&mut model) == state(&mut whole), "keeping two backups changed the training");
+    assert!(!path.exists());
+}
+
+#[test]
+fn a_backup_holds_notes_and_the_scores_of_the_epochs_that_are_done() {
+    let (data, backend) = (digits(150), Backend::from(&Cpu::new()));
+    let directory = tempfile::tempdir().unwrap();
+    let notes: std::collections::BTreeMap<_, _> =
+        [("data", "150 digits"), ("why", "\"so\"")].map(|(a, b)| (a.into(), b.into())).into();
+    let backup = || {
+        let backup = BackupAndRestore::new(directory.path()).notes(notes.clone());
+        backup.save_freq(Frequency::Batches(2)).delete_checkpoint(false)
+    };
+    let (mut first, mut breaks) = (backup(), breaks_at(9));
+    fn fit<'a>() -> Fit<'a> {
+        Fit::new().epochs(3).validation_split(0.2)
+    }
+    let broken = fit().callback(&mut breaks).callback(&mut first);
+    stateful(&backend, 8).fit(&data, broken).unwrap_err();
+    // Epochs of four steps: the backup after step 4 waits for the validation.
+    let found = first.latest().unwrap().unwrap();
+    assert_eq!((found.epochs, found.steps, &found.notes), (2, 0, &notes));
+    let mut model = stateful(&backend, 8);
+    let history = model.fit(&data, fit().callback(&mut backup())).unwrap();
+    let whole = stateful(&backend, 8).fit(&data, fit()).unwrap();
+    let done = backup().latest().unwrap().unwrap().history;
+    for (index, (record, whole)) in done.iter().zip(&whole.epochs).enumerate() {
+        let mut record = record.clone();
+        record.seconds = whole.seconds;
+        assert_eq!(record, *whole, "epoch {}", index + 1);
+    }
+    assert_eq!((done.len(), history.epochs.len()), (3, 1));
+    // Neither is part of the model.
+    let mut plain = stateful(&backend, 8);
+    plain.fit(&data, fit()).unwrap();
+    assert!(state(&mut model) == state(&mut plain));
+    assert!(
+        state(&mut Model::load(&only_file(directory.path()), &Cpu::new()).unwrap())
+            == state(&mut plain)
+    );
+    backup().remove().unwrap();
+    assert!(!directory.path().exists());
+}
+
+#[test]
+fn backups_by_time_are_of_whole_steps_and_change_nothing() {
+    let (data, backend) = (digits(150), Backend::from(&Cpu::new()));
+    let directory = tempfile::tempdir().unwrap();
+    let mut whole = stateful(&backend, 8);
+    whole.fit(&data, four_epochs(&mut halving())).unwrap();
+    let backup = |time| BackupAndRestore::new(directory.path()).save_freq(Frequency::Time(time));
+    // Each step lasts longer than the least time; none lasts an hour.
+    let broken = |time| {
+        let (mut backup, mut halve, mut breaks) = (backup(time), halving(), breaks_at(9));
+        let fit = four_epochs(&mut halve).callback(&mut breaks).callback(&mut backup);
+        stateful(&backend, 8).fit(&data, fit).unwrap_err();
+        names(directory.path())
+    };
+    assert_eq!(broken(Duration::from_secs(3600)), [""; 0]);
+    assert_eq!(broken(Duration::from_nanos(1)), ["after-epoch-1-step-3-of-5.safetensors"]);
+    let mut model = stateful(&backend, 8);
+    let (mut backup_each, mut halve) = (backup(Duration::from_nanos(1)), halving());
+    let history = model.fit(&data, four_epochs(&mut halve).callback(&mut backup_each)).unwrap();
+    assert_eq!((history.epochs.len(), history.epochs[0].resumed_after), (3, 3));
+    assert!(state(&mut model) == state(&mut whole));
+    let error = model.fit(&data, Fit::new().callback(&mut backup(Duration::ZERO))).unwrap_err();
+    assert_eq!(error.to_string(), "save_freq: is no time; give more than 0 seconds");
+    let mut none = BackupAndRestore::new(directory.path()).keep(0);
+    let error = model.fit(&data, Fit::new().callback(&mut none)).unwrap_err();
+    assert_eq!(error.to_string(), "keep: is 0; give at least 1");
+}
+
+#[test]
+fn a_run_that_a_callback_stopped_inside_an_epoch_goes_on_there() {
+    let (data, backend) = (digits(150), Backend::from(&Cpu::new()));
+    let mut whole = stateful(&backend, 8);
+    whole.fit(&data, Fit::new().epochs(4)).unwrap();
+    for frequency in [Frequency::Epoch, Frequency::Batches(4), Frequency::Batches(100)] {
+        let directory = tempfile::tempdir().unwrap();
+        let backup = || {
+            BackupAndRestore::new(directory.path()).save_freq(frequency).delete_checkpoint(false)
+        };
+        let mut stop = LambdaCallback::new().on_batch_end(|run, _| {
+            if run.steps() == 12 {
+                run.stop();
+            }
+            Ok(())
+        });
+        let mut first = backup();
+        let fit = Fit::new().epochs(4).callback(&mut stop).callback(&mut first);
+        stateful(&backend, 8).fit(&data, fit).unwrap();
+        assert_eq!(names(directory.path()), ["after-epoch-2-step-2-of-5.safetensors"]);
+        assert_eq!(first.latest().unwrap().unwrap().history.len(), 2, "a broken epoch counts");
+        let mut model = stateful(&backend, 8);
+        model.fit(&data, Fit::new().epochs(4).callback(&mut backup())).unwrap();
+        assert!(state(&mut model) == state(&mut whole), "{frequency:?}");
+        assert_eq!(names(directory.path()), ["after-epoch-4.safetensors"]);
+    }
+}
+
+#[test]
+fn what_is_no_number_is_not_backed_up() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut backup = BackupAndRestore::new(directory.path()).save_freq(Frequency::Batches(1));
+    let mut model = stateful(&Backend::from(&Cpu::new()), 8);
+    // Set after the third step, so that no loss has told of it yet.
+    let mut spoil = LambdaCallback::new().on_batch_end(|run, _| {
+        if run.steps() == 3 {
+            run.set_learning_rate(f64::MAX)?;
+        }
+        Ok(())
+    });
+    let fit = Fit::new().callback(&mut spoil).callback(&mut backup);
+    let error = model.fit(&digits(320), fit).unwrap_err();
+    assert!(matches!(error, Error::NonFinite { step: 4, .. }), "{error}");
+    assert_eq!(names(directory.path()), ["after-epoch-0-step-3-of-10.safetensors"]);
+}
+
 #[test]
 fn a_model_restores_what_one_of_its_kind_has_saved() {
     let directory = tempfile::tempdir().unwrap();

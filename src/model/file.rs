@@ -118,12 +118,26 @@ struct Header {
     /// Absent if there is none: also in files that were written before there were any.
     #[serde(default, rename = "metadata", skip_serializing_if = "BTreeMap::is_empty")]
     user_metadata: Metadata,
+    /// What a backup says of its run; no part of the model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
 }
 
 #[derive(Deserialize)]
 struct Version {
     version: u32,
 }
+
+/// What a header says beside the model.
+#[derive(Deserialize)]
+struct Beside {
+    /// Files of earlier builds have none.
+    checksum: Option<u32>,
+    note: Option<String>,
+}
+
+/// What stands between the header's other entries and its last one, the checksum.
+const CHECKSUM: &str = ",\"checksum\":";
 
 const VERSION: u32 = 3;
 
@@ -157,14 +171,14 @@ fn described(program: &Program, roles: &[Role]) -> Vec<(String, Vec<usize>)> {
 }
 
 impl SavedModel {
-    /// The bytes of a safetensors file.
-    pub(crate) fn to_bytes(&self) -> Result<Vec<u8>> {
+    /// The bytes of a safetensors file, with a note that is no part of the model.
+    pub(crate) fn to_bytes(&self, note: Option<String>) -> Result<Vec<u8>> {
         let bad = |problem: String| Error::argument("model", format!("cannot be saved: {problem}"));
         let SavedModel { compiled, steps, epochs, user_metadata, tensors } = self;
         let (compiled, steps, epochs) = (compiled.clone(), *steps, *epochs);
         let user_metadata = user_metadata.clone();
-        let header = Header { version: VERSION, compiled, steps, epochs, user_metadata };
-        let header = serde_json::to_string(&header).map_err(|error| bad(error.to_string()))?;
+        let header = Header { version: VERSION, compiled, steps, epochs, user_metadata, note };
+        let mut header = serde_json::to_string(&header).map_err(|error| bad(error.to_string()))?;
         let bytes: Vec<Vec<u8>> = tensors
             .iter()
             .map(|(_, _, values)| values.iter().flat_map(|value| value.to_le_bytes()).collect())
@@ -175,6 +189,11 @@ impl SavedModel {
                 .map_err(|error| bad(error.to_string()))?;
             views.push((name.as_str(), view));
         }
+        // The text's closing brace comes after the checksum.
+        header.pop();
+        let named = tensors.iter().zip(&bytes).map(|((name, ..), bytes)| (name.as_str(), &**bytes));
+        let checksum = checksum(&header, named.collect());
+        let header = format!("{header}{CHECKSUM}{checksum}}}");
         let metadata = HashMap::from([(METADATA.to_owned(), header)]);
         serialize(views, Some(metadata)).map_err(|error| bad(error.to_string()))
     }
@@ -187,23 +206,75 @@ impl SavedModel {
     }
 }
 
+/// What a backup in this file says of its run; `None` if it says nothing.
+///
+/// # Errors
+/// [`Error::Io`] and [`Error::ModelFile`] for a file that cannot be read, is damaged, or of another
+/// version. Whether it holds the model that is needed is not looked at.
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) fn read_note(path: &Path) -> Result<Option<String>> {
+    let source = Source::File(path);
+    let bytes = source.bytes()?;
+    let note = Whole::parse(&bytes).map(|whole| whole.note);
+    note.map_err(|problem| source.refused(problem))
+}
+
+/// A file that is whole and of this version.
+struct Whole<'a> {
+    file: SafeTensors<'a>,
+    header: String,
+    note: Option<String>,
+}
+
+impl<'a> Whole<'a> {
+    fn parse(bytes: &'a [u8]) -> Result<Self, Refusal> {
+        let damaged = |error| Refusal::because("not a whole safetensors file", error);
+        let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
+        let file = SafeTensors::deserialize(bytes).map_err(damaged)?;
+        let header = metadata
+            .metadata()
+            .as_ref()
+            .and_then(|entries| entries.get(METADATA))
+            .ok_or_else(|| format!("a safetensors file, but without {METADATA:?} metadata"))?
+            .clone();
+        // The version first: a later one may have another schema.
+        let Version { version } = serde_json::from_str(&header).map_err(damaged_metadata)?;
+        if version != VERSION {
+            return Err(other_version(version).into());
+        }
+        let Beside { checksum, note } = serde_json::from_str(&header).map_err(damaged_metadata)?;
+        if let Some(told) = checksum {
+            let tensors = file.iter().map(|(name, tensor)| (name, tensor.data())).collect();
+            let rest = header.rsplit_once(CHECKSUM).map(|(rest, _)| rest);
+            if rest.map(|rest| self::checksum(rest, tensors)) != Some(told) {
+                return Err("is damaged: its checksum is not that of what it holds"
+                    .to_owned()
+                    .into());
+            }
+        }
+        Ok(Whole { file, header, note })
+    }
+}
+
+/// The CRC-32 of the header before the checksum, and of the tensors in the order of their names.
+fn checksum(header: &str, mut tensors: Vec<(&str, &[u8])>) -> u32 {
+    tensors.sort_unstable_by_key(|(name, _)| *name);
+    let mut crc = flate2::Crc::new();
+    crc.update(header.as_bytes());
+    for (_, bytes) in tensors {
+        crc.update(bytes);
+    }
+    crc.sum()
+}
+
+fn damaged_metadata(error: serde_json::Error) -> Refusal {
+    Refusal::because(&format!("its {METADATA:?} metadata is damaged"), error)
+}
+
 /// The model in the bytes of a file, or what is wrong with them.
 fn parse(bytes: &[u8], objects: &CustomObjects) -> Result<SavedModel, Refusal> {
-    let damaged = |error| Refusal::because("not a whole safetensors file", error);
-    let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
-    let file = SafeTensors::deserialize(bytes).map_err(damaged)?;
-    let header = metadata
-        .metadata()
-        .as_ref()
-        .and_then(|entries| entries.get(METADATA))
-        .ok_or_else(|| format!("a safetensors file, but without {METADATA:?} metadata"))?;
-    let damaged = |error| Refusal::because(&format!("its {METADATA:?} metadata is damaged"), error);
-    // The version first: a later one may have another schema.
-    let Version { version } = serde_json::from_str(header).map_err(damaged)?;
-    if version != VERSION {
-        return Err(other_version(version).into());
-    }
-    let header: Header = serde_json::from_str(header).map_err(damaged)?;
+    let Whole { file, header, .. } = Whole::parse(bytes)?;
+    let header: Header = serde_json::from_str(&header).map_err(damaged_metadata)?;
     let Header { mut compiled, steps, epochs, user_metadata, .. } = header;
     check_metadata(&user_metadata)
         .map_err(|problem| format!("its metadata are damaged: {problem}"))?;

@@ -26,6 +26,8 @@ pub use crate::program::Initializer;
 pub use compiled::{Compiled, Objective};
 pub use custom_function::CustomFunction;
 pub use custom_objects::CustomObjects;
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) use file::read_note;
 pub(crate) use file::{Metadata, SavedModel, Source, check_metadata, parameters};
 pub use file::{Weights, tensors};
 pub use functional::{Functional, Node, NodeKind, Output, Tensor};

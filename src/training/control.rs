@@ -34,6 +34,11 @@ pub trait Control {
     /// prediction goes on to its end.
     fn stop(&mut self);
 
+    /// Whether a callback has called [`stop`](Self::stop) in this call.
+    fn stopped(&self) -> bool {
+        false
+    }
+
     /// Asks for something that needs the device. It is carried out as soon as the hook has
     /// returned, before the next callback's hook is called; several requests are carried out in
     /// order. The result comes to [`Callback::answer`](super::Callback::answer). An error ends the
@@ -92,6 +97,17 @@ pub enum Request {
     /// by [`Answer::Saved`].
     #[cfg(not(target_arch = "wasm32"))]
     Save(PathBuf),
+    /// [`Request::Save`] with a note, which is no part of the model: loading and restoring ignore
+    /// it, and [`BackupAndRestore::latest`](super::callbacks::BackupAndRestore::latest) reads it.
+    /// Parameters that are not finite are [`Error::NonFinite`](crate::Error::NonFinite), and
+    /// nothing is written. Answered by [`Answer::Saved`].
+    #[cfg(not(target_arch = "wasm32"))]
+    SaveWithNote {
+        /// The file.
+        path: PathBuf,
+        /// Any text.
+        note: String,
+    },
     /// Sets the model to what [`Request::SaveBytes`] returned, as
     /// [`Model::restore_bytes`](super::Model::restore_bytes) does; not answered.
     RestoreBytes(Vec<u8>),

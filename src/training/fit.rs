@@ -144,7 +144,7 @@ impl Run<'_> {
         }
         drop(loader);
         let mut record = EpochRecord::new(epoch, self.scores(purpose, ran.samples).await?);
-        record.learning_rate = ran.learning_rate;
+        (record.learning_rate, record.resumed_after) = (ran.learning_rate, first_step);
         self.session.totals = Totals::default();
         self.session.executor.clear_metrics()?;
         if let Some(Validation { data, freq }) = epochs.validation

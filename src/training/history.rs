@@ -20,14 +20,27 @@ pub struct EpochRecord {
     pub learning_rate: f64,
     /// Duration of the epoch, validation included.
     pub seconds: f64,
+    /// Steps of this epoch that an earlier call of fit had made before it broke off: scores and
+    /// seconds are of the steps after them. 0 unless a [`Resume`](super::Resume) said otherwise.
+    pub resumed_after: usize,
 }
 
+/// What [`EpochRecord::resumed_after`] is called where it is written, if it is not 0.
+const RESUMED_AFTER: &str = "resumed_after_step";
+
 impl EpochRecord {
-    /// An epoch with this number and these scores, without validation; learning rate and seconds
-    /// are 0.
+    /// An epoch with this number and these scores, without validation; learning rate, seconds and
+    /// `resumed_after` are 0.
     #[must_use]
     pub fn new(epoch: u32, training: Scores) -> Self {
-        EpochRecord { epoch, training, validation: None, learning_rate: 0.0, seconds: 0.0 }
+        EpochRecord {
+            epoch,
+            training,
+            validation: None,
+            learning_rate: 0.0,
+            seconds: 0.0,
+            resumed_after: 0,
+        }
     }
 
     /// Each value under Keras' name for it: those of the training, those of the validation with
@@ -50,8 +63,11 @@ impl EpochRecord {
     /// The epoch's number and the values called `names`, as one line of CSV; a value that is not
     /// there is left empty.
     pub(super) fn csv_line(&self, names: &[String], separator: char) -> String {
-        let text = |name| self.value(name).map_or_else(String::new, |value| value.to_string());
-        csv(self.epoch.to_string(), names.iter().map(|name| text(name)), separator)
+        let text = |name: &String| match name.as_str() {
+            RESUMED_AFTER if self.resumed_after > 0 => self.resumed_after.to_string(),
+            name => self.value(name).map_or_else(String::new, |value| value.to_string()),
+        };
+        csv(self.epoch.to_string(), names.iter().map(text), separator)
     }
 }
 
@@ -70,6 +86,9 @@ impl Serialize for EpochRecord {
         map.serialize_entry("epoch", &self.epoch)?;
         for (name, value) in self.values() {
             map.serialize_entry(&name, &value)?;
+        }
+        if self.resumed_after > 0 {
+            map.serialize_entry(RESUMED_AFTER, &self.resumed_after)?;
         }
         map.end()
     }
@@ -94,19 +113,23 @@ impl History {
     }
 
     /// `{"epochs": [{"epoch": 1, "loss": ...}, ...]}`: of each epoch its number and its
-    /// [`values`](EpochRecord::values). A value that is not a finite number is `null`.
+    /// [`values`](EpochRecord::values), and `resumed_after_step` if it is not 0. A value that is not
+    /// a finite number is `null`.
     #[must_use]
     pub fn to_json(&self) -> String {
         format!("{:#}\n", serde_json::json!({ "epochs": self.epochs }))
     }
 
     /// A line of names, `epoch,loss,...`, and a line for each epoch; what was not measured in an
-    /// epoch is left empty there.
+    /// epoch is left empty there. The last is `resumed_after_step`, if an epoch has one.
     pub fn to_csv(&self) -> String {
         // Epochs differ only in whether they were validated: the longest has every name.
         let longest = self.epochs.iter().map(EpochRecord::values).max_by_key(Vec::len);
-        let names: Vec<String> =
+        let mut names: Vec<String> =
             longest.unwrap_or_default().into_iter().map(|(name, _)| name).collect();
+        if self.epochs.iter().any(|record| record.resumed_after > 0) {
+            names.push(RESUMED_AFTER.to_owned());
+        }
         let lines = self.epochs.iter().map(|record| record.csv_line(&names, ','));
         [csv_header(&names, ',')].into_iter().chain(lines).collect()
     }

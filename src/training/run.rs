@@ -35,6 +35,10 @@ impl Control for Run<'_> {
         self.stopped = true;
     }
 
+    fn stopped(&self) -> bool {
+        self.stopped
+    }
+
     fn request(&mut self, request: Request) {
         self.requests.push(request);
     }
@@ -104,6 +108,11 @@ fn carry_out(session: &mut Session, request: Request) -> BoxFuture<'_, Result<Op
             #[cfg(not(target_arch = "wasm32"))]
             Request::Save(path) => {
                 session.save(&path).await?;
+                Answer::Saved(path)
+            }
+            #[cfg(not(target_arch = "wasm32"))]
+            Request::SaveWithNote { path, note } => {
+                session.save_with_note(&path, note).await?;
                 Answer::Saved(path)
             }
             Request::RestoreBytes(bytes) => {

@@ -20,12 +20,24 @@ const NAMED: usize = 4;
 
 impl Session {
     pub(super) async fn save_bytes(&mut self) -> Result<Vec<u8>> {
-        self.saved().await?.to_bytes()
+        self.saved().await?.to_bytes(None)
     }
 
     #[cfg(not(target_arch = "wasm32"))]
     pub(super) async fn save(&mut self, path: &Path) -> Result<()> {
         crate::atomic_write::atomic_write(path, &self.save_bytes().await?)
+    }
+
+    /// A file with a note beside the model. Numbers that are not finite are an error: a run cannot
+    /// go on from them.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(super) async fn save_with_note(&mut self, path: &Path, note: String) -> Result<()> {
+        let saved = self.saved().await?;
+        let mut values = saved.tensors.iter().flat_map(|(_, _, values)| values);
+        if !values.all(|value| value.is_finite()) {
+            return Err(Error::NonFinite { step: self.steps(), batch: None });
+        }
+        crate::atomic_write::atomic_write(path, &saved.to_bytes(Some(note))?)
     }
 
     async fn saved(&mut self) -> Result<SavedModel> {

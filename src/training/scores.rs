@@ -23,6 +23,12 @@ impl Scores {
         Scores { loss, metrics, confusion_matrices: Vec::new() }
     }
 
+    /// The same with these matrices, each under its name.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(super) fn with_confusion_matrices(self, matrices: Vec<(String, ConfusionMatrix)>) -> Self {
+        Scores { confusion_matrices: matrices, ..self }
+    }
+
     /// Each value under Keras' name for it, the loss first. With several outputs, the loss of each
     /// comes next, `size_loss`, then their metrics, `size_mae` and so on.
     #[must_use]

@@ -2,10 +2,12 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use minibatch::callbacks::Frequency;
 
 use crate::{FAILED, print};
 
@@ -64,12 +66,20 @@ pub(crate) struct Train {
         value_parser = at_least_one
     )]
     pub hidden: Vec<usize>,
-    /// Step size of Adam
+    /// Share of each hidden layer's outputs that is dropped in training
     #[arg(
-        long, value_name = "RATE", default_value_t = 0.001, value_parser = learning_rate,
+        long, value_name = "P", default_value_t = 0.0, value_parser = fraction,
         allow_negative_numbers = true
     )]
-    pub learning_rate: f64,
+    pub dropout: f64,
+    /// How gradients change the weights, by Keras' names and with its settings
+    #[arg(long, value_name = "NAME", value_enum, default_value_t = Optimizer::Adam)]
+    pub optimizer: Optimizer,
+    /// Step size of the optimizer [default: Keras': 0.01 for sgd, 0.001 for the others]
+    #[arg(
+        long, value_name = "RATE", value_parser = learning_rate, allow_negative_numbers = true
+    )]
+    pub learning_rate: Option<f64>,
     /// Last fraction of the training data to hold out and evaluate on after each epoch
     #[arg(
         long, value_name = "FRACTION", default_value_t = 0.0, value_parser = fraction,
@@ -98,6 +108,28 @@ pub(crate) struct Train {
     /// Write here what the run does when, as a trace for ui.perfetto.dev
     #[arg(long, value_name = "FILE.json")]
     pub profile: Option<PathBuf>,
+    /// Keep the state of training in DIR, so that a run that broke can go on; removed once --save is
+    /// written
+    #[arg(long, value_name = "DIR")]
+    pub checkpoint: Option<PathBuf>,
+    /// Write it after so many steps (500) or so much time (30s) [default: each epoch]
+    #[arg(
+        long, value_name = "STEPS|TIME", value_parser = checkpoint_every, requires = "checkpoint"
+    )]
+    pub checkpoint_every: Option<Frequency>,
+    /// Go on from what --checkpoint holds, with the same bits as if the run had never broken; from
+    /// the beginning if it holds nothing
+    #[arg(long, requires = "checkpoint")]
+    pub resume: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Optimizer {
+    Adam,
+    Adamw,
+    Sgd,
+    Rmsprop,
+    Adagrad,
 }
 
 /// Train with one batch size after the other, and compare.
@@ -110,11 +142,7 @@ pub(crate) struct Train {
 /// and others, 2018) it suggests a batch size. It takes the options of `train` that say what is
 /// trained, on what, and for how long.
 #[derive(Debug, Args)]
-#[command(
-    mut_arg("batch_size", |arg| arg.hide(true)),
-    mut_arg("save", |arg| arg.hide(true)),
-    mut_arg("history", |arg| arg.hide(true))
-)]
+#[command(mut_args(hidden_from_sweep))]
 pub(crate) struct Sweep {
     /// Samples a step, for one run each; full is all training samples
     #[arg(
@@ -143,11 +171,21 @@ pub(crate) struct Sweep {
 }
 
 /// Options of `train` that `sweep` has no use for, and what to do instead.
-const NOT_FOR_SWEEP: [(&str, &str); 3] = [
+const NOT_FOR_SWEEP: [(&str, &str); 8] = [
     ("batch_size", "--batch-size is of train; give --batch-sizes 32,64"),
     ("save", "--save is of train: sweep keeps no model"),
     ("history", "--history is of train; give --json"),
+    ("plot", "--plot is of train; give --figure"),
+    ("profile", "--profile is of train: it slows down what sweep measures"),
+    ("checkpoint", "--checkpoint is of train: a sweep begins anew"),
+    ("checkpoint_every", "--checkpoint-every is of train: a sweep begins anew"),
+    ("resume", "--resume is of train: a sweep begins anew"),
 ];
+
+fn hidden_from_sweep(option: Arg) -> Arg {
+    let hidden = NOT_FOR_SWEEP.iter().any(|(name, _)| option.get_id() == name);
+    if hidden { option.hide(true) } else { option }
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BatchSize {
@@ -357,6 +395,19 @@ fn learning_rate(text: &str) -> Result<f64, String> {
     let number = text.trim().parse().ok();
     let positive = number.filter(|&rate: &f64| rate > 0.0 && rate.is_finite());
     positive.ok_or_else(|| "give a number above 0".into())
+}
+
+/// `500` steps, or `30s`.
+fn checkpoint_every(text: &str) -> Result<Frequency, String> {
+    let text = text.trim();
+    let frequency = match text.strip_suffix('s') {
+        Some(seconds) => {
+            let time = seconds.parse().ok().and_then(|time| Duration::try_from_secs_f64(time).ok());
+            time.filter(|time| !time.is_zero()).map(Frequency::Time)
+        }
+        None => text.parse().ok().filter(|&steps| steps > 0).map(Frequency::Batches),
+    };
+    frequency.ok_or_else(|| "give a number of steps, as 500, or of seconds, as 30s".into())
 }
 
 fn fraction(text: &str) -> Result<f64, String> {

@@ -66,7 +66,7 @@ pub(crate) fn run(args: &args::Bench, start: Instant) -> anyhow::Result<ExitCode
         data.len()
     );
     let epochs = u32::try_from(total.div_ceil(steps_per_epoch as u64)).context("too many steps")?;
-    let mut model = network::build(data.sample_shape(), hidden, *classes)?
+    let mut model = network::build(data.sample_shape(), hidden, 0.0, *classes)?
         .compile(Adam::default(), Loss::SparseCategoricalCrossentropy, [Metric::Accuracy])
         .build(backend.backend.clone())?;
     let (warmup, steps) = (args.warmup.into(), args.steps.into());

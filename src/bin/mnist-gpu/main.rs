@@ -4,6 +4,7 @@ mod adapters;
 mod args;
 mod backend;
 mod bench;
+mod checkpoint;
 #[cfg(feature = "download")]
 mod download;
 mod evaluate;

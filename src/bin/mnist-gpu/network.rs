@@ -8,18 +8,23 @@ use minibatch::{Activation, Sequential};
 /// a program without a message.
 const MOST_PARAMETERS: usize = 1 << 28;
 
-/// Dense layers on pixels: ReLU in `hidden`, softmax over `classes`.
+/// Dense layers on pixels: ReLU in `hidden`, each followed by dropout if `dropout` is not 0, softmax
+/// over `classes`.
 ///
 /// # Errors
 /// If it has too many parameters.
 pub(crate) fn build(
     sample_shape: &[usize],
     hidden: &[usize],
+    dropout: f64,
     classes: usize,
 ) -> anyhow::Result<Sequential> {
     let mut network = Sequential::new(Input::pixels(sample_shape));
     for &units in hidden {
         network = network.dense(units, Activation::Relu);
+        if dropout > 0.0 {
+            network = network.dropout(dropout);
+        }
     }
     network = network.dense(classes, Activation::Softmax);
     ensure!(

@@ -5,7 +5,9 @@ use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use minibatch::training::{Callback, Control, EpochRecord, EpochStart, Scores, StepEnd};
+use minibatch::training::{
+    Callback, Control, EpochRecord, EpochStart, Scores, StepEnd, TrainStart,
+};
 
 use crate::print;
 
@@ -26,6 +28,9 @@ pub(crate) struct Progress {
     refreshed: Instant,
     scores: String,
     step: usize,
+    /// Steps of this epoch that an earlier run has made.
+    steps_before: usize,
+    begins: bool,
 }
 
 impl Progress {
@@ -40,6 +45,8 @@ impl Progress {
             refreshed: now,
             scores: String::new(),
             step: 0,
+            steps_before: 0,
+            begins: false,
         }
     }
 
@@ -48,15 +55,20 @@ impl Progress {
         self.bar.clone()
     }
 
-    /// Steps in each epoch, once one has begun; of data of unknown length, those of the last one.
+    /// Steps in each epoch, once training has begun; of data of unknown length, those of the last one.
     pub(crate) fn steps_per_epoch(&self) -> usize {
         self.epoch.steps.unwrap_or(self.step)
     }
 }
 
 impl Callback for Progress {
+    fn train_begin(&mut self, _run: &mut dyn Control, train: &TrainStart) -> minibatch::Result<()> {
+        self.epoch = EpochStart::new(train.initial_epoch, train.epochs, train.steps);
+        Ok(())
+    }
+
     fn epoch_begin(&mut self, _run: &mut dyn Control, epoch: EpochStart) -> minibatch::Result<()> {
-        self.epoch = epoch;
+        (self.epoch, self.begins, self.steps_before) = (epoch, true, 0);
         self.begun = Instant::now();
         self.scores.clear();
         self.bar.reset();
@@ -74,6 +86,13 @@ impl Callback for Progress {
         Ok(())
     }
 
+    fn batch_begin(&mut self, _run: &mut dyn Control, step: usize) -> minibatch::Result<()> {
+        if std::mem::take(&mut self.begins) {
+            self.steps_before = step.saturating_sub(1);
+        }
+        Ok(())
+    }
+
     fn wants_scores(&mut self, step: StepEnd) -> bool {
         !self.bar.is_hidden() && (step.step == 1 || self.refreshed.elapsed() >= REFRESH)
     }
@@ -85,7 +104,8 @@ impl Callback for Progress {
         let speed = step.samples as f64 / seconds;
         let mut message = format!("{} - {speed:.0} samples/s", self.scores);
         if let Some(steps) = self.epoch.steps {
-            let left = seconds / step.step as f64 * steps.saturating_sub(step.step) as f64;
+            let made = step.step.saturating_sub(self.steps_before).max(1);
+            let left = seconds / made as f64 * steps.saturating_sub(step.step) as f64;
             message = format!("{message} - {} left", duration(left));
         }
         self.bar.set_message(message);
@@ -109,6 +129,10 @@ impl Callback for Progress {
             );
             if let Some(validation) = &record.validation {
                 line = format!("{line} - {}", in_words("val_", validation));
+            }
+            if record.resumed_after > 0 {
+                let all = self.epoch.steps.map_or_else(String::new, |steps| format!("/{steps}"));
+                line = format!("{line} (from step {}{all} on)", record.resumed_after + 1);
             }
             if let Some(steps) = self.epoch.steps.filter(|&steps| self.step < steps) {
                 line = format!("{line} (stopped at step {}/{steps})", self.step);

@@ -8,8 +8,9 @@ use std::time::Instant;
 use anyhow::{Context, bail, ensure};
 use minibatch::callbacks::Plot;
 use minibatch::data::Shuffle;
-use minibatch::{Adam, Evaluate, Fit, Loss, Metric, Profile};
+use minibatch::{Adagrad, Adam, Evaluate, Fit, Loss, Metric, Optimizer, Profile, RmsProp, Sgd};
 
+use crate::checkpoint::{self, Checkpoint};
 use crate::history::{Format, Run};
 use crate::interrupt::{self, Interrupt};
 use crate::progress::{self, Progress, duration, in_words};
@@ -28,23 +29,33 @@ pub(crate) fn run(args: &args::Train) -> anyhow::Result<ExitCode> {
         Some(_) => backend::choose_for_profile(&args.backend)?,
         None => backend::choose(&args.backend)?,
     };
+    let checkpoint = args.checkpoint.as_deref();
+    let mut checkpoint = checkpoint
+        .map(|directory| Checkpoint::open(directory, args.checkpoint_every, args.resume))
+        .transpose()?;
     let source = source::choose(&args.data, verbosity > 0)?;
     let (train, test) = (source.data.train, source.data.test);
     let classes = train.classes().max(test.classes());
-    let network = network::build(train.sample_shape(), &args.hidden, classes)?;
+    let network = network::build(train.sample_shape(), &args.hidden, args.dropout, classes)?;
     let sizes = network::sizes(&network.input, &network.layers);
     let parameters = network::parameters(&network).unwrap_or_default();
+    let optimizer = optimizer(args.optimizer, args.learning_rate);
     let mut model = network
-        .compile(
-            Adam::new(args.learning_rate),
-            Loss::SparseCategoricalCrossentropy,
-            [Metric::Accuracy],
-        )
+        .compile(optimizer, Loss::SparseCategoricalCrossentropy, [Metric::Accuracy])
         .seed(args.data.seed)
         .build(backend.backend.clone())?;
     say(&source.note)?;
     say(&backend.describe())?;
-    say(&format!("network: {sizes}, {parameters} parameters"))?;
+    let dropout = match args.dropout {
+        0.0 => String::new(),
+        rate => format!(", dropout {rate}"),
+    };
+    say(&format!("network: {sizes}, {parameters} parameters{dropout}"))?;
+    if let Some(checkpoint) = &mut checkpoint {
+        let settings =
+            checkpoint::settings(args, &(&train).into(), &sizes, optimizer.learning_rate())?;
+        checkpoint.check(&settings, &backend.adapter(), args.epochs, say)?;
+    }
 
     if let Some(profile) = &profile {
         model.set_profile(profile)?;
@@ -67,7 +78,14 @@ pub(crate) fn run(args: &args::Train) -> anyhow::Result<ExitCode> {
     if let Some(plot) = &mut plot {
         fit = fit.callback(plot);
     }
-    let history = model.fit(&train, fit)?;
+    if let Some(checkpoint) = &mut checkpoint {
+        // The last one, so that it keeps what the others did.
+        fit = fit.callback(checkpoint.callback());
+    }
+    let mut history = model.fit(&train, fit)?;
+    if let Some(checkpoint) = &checkpoint {
+        history.epochs.splice(0..0, checkpoint.history().iter().cloned());
+    }
 
     let stopped = history.stopped;
     let tested = if stopped {
@@ -102,6 +120,11 @@ pub(crate) fn run(args: &args::Train) -> anyhow::Result<ExitCode> {
     saved?;
     recorded?;
     profiled?;
+    // What Ctrl-C broke off can still go on.
+    let removed = match checkpoint {
+        Some(checkpoint) if args.save.is_some() && !stopped => checkpoint.remove(),
+        _ => Ok(()),
+    };
     let time = duration(start.elapsed().as_secs_f64());
     match tested? {
         Some(scores) => say(&format!("test: {} - {time} in all", in_words("", &scores)))?,
@@ -118,7 +141,26 @@ pub(crate) fn run(args: &args::Train) -> anyhow::Result<ExitCode> {
             say(&format!("{what} saved to {}", path.display()))?;
         }
     }
+    removed?;
+    if let Some(path) = args.checkpoint.as_deref().filter(|_| stopped || args.save.is_none()) {
+        say(&format!("checkpoint kept in {}; --resume goes on from it", path.display()))?;
+    }
     Ok(if stopped { ExitCode::from(interrupt::EXIT_CODE) } else { ExitCode::SUCCESS })
+}
+
+/// By Keras' names and with its settings; the rate is Keras' too if none is given.
+pub(crate) fn optimizer(name: args::Optimizer, learning_rate: Option<f64>) -> Optimizer {
+    let mut optimizer: Optimizer = match name {
+        args::Optimizer::Adam => Adam::default().into(),
+        args::Optimizer::Adamw => Adam::adamw().into(),
+        args::Optimizer::Sgd => Sgd::default().into(),
+        args::Optimizer::Rmsprop => RmsProp::default().into(),
+        args::Optimizer::Adagrad => Adagrad::default().into(),
+    };
+    if let Some(learning_rate) = learning_rate {
+        optimizer.set_learning_rate(learning_rate);
+    }
+    optimizer
 }
 
 /// Finds out before training what would make its results unsavable after it.
@@ -138,6 +180,10 @@ fn check_targets(args: &args::Train) -> anyhow::Result<()> {
     let given = targets.into_iter().filter_map(|(flag, path)| Some((flag, path.as_deref()?)));
     let mut seen: Vec<(&str, PathBuf)> = Vec::new();
     for (flag, path) in given {
+        if let Some(directory) = &args.checkpoint {
+            checkpoint::check_not_ours(directory, path)
+                .with_context(|| format!("{flag} {}", path.display()))?;
+        }
         check_target(path).with_context(|| format!("{flag} {}", path.display()))?;
         let location = location(path);
         if let Some((other, _)) = seen.iter().find(|(_, seen)| *seen == location) {

@@ -2,6 +2,7 @@
 
 mod any;
 mod batches;
+mod checksum;
 mod contract;
 mod generator;
 mod in_memory;

@@ -32,6 +32,8 @@
 #[cfg(not(target_arch = "wasm32"))]
 mod backup_and_restore;
 #[cfg(not(target_arch = "wasm32"))]
+mod backup_note;
+#[cfg(not(target_arch = "wasm32"))]
 mod csv_logger;
 mod early_stopping;
 #[cfg(not(target_arch = "wasm32"))]
@@ -56,7 +58,7 @@ mod tensorboard;
 mod terminate_on_nan;
 
 #[cfg(not(target_arch = "wasm32"))]
-pub use backup_and_restore::BackupAndRestore;
+pub use backup_and_restore::{Backup, BackupAndRestore};
 #[cfg(not(target_arch = "wasm32"))]
 pub use csv_logger::CsvLogger;
 pub use early_stopping::EarlyStopping;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::event_file::EventFile;
 use super::frequency::Frequency;
+use crate::clock::Instant;
 use crate::error::Result;
 use crate::training::callback::{Callback, StepEnd, TrainStart};
 use crate::training::control::Control;
@@ -35,6 +36,8 @@ pub struct TensorBoard {
     update_freq: Frequency,
     training: bool,
     steps: u64,
+    /// When the scores of a step were written last.
+    since: Instant,
     train: Option<EventFile>,
     validation: Option<EventFile>,
     /// The result of writing the scores of a step, until the next hook returns it.
@@ -49,15 +52,16 @@ impl TensorBoard {
             update_freq: Frequency::Epoch,
             training: false,
             steps: 0,
+            since: Instant::now(),
             train: None,
             validation: None,
             written: Ok(()),
         }
     }
 
-    /// With [`Frequency::Batches`], also writes the running scores of the epoch after so many
-    /// steps, which are read from the device for it and make training wait. After each epoch only
-    /// by default.
+    /// With [`Frequency::Batches`] or [`Frequency::Time`], also writes the running scores of the
+    /// epoch after so many steps or so much time, which are read from the device for it and make
+    /// training wait. After each epoch only by default.
     #[must_use]
     pub fn update_freq(mut self, frequency: Frequency) -> Self {
         self.update_freq = frequency;
@@ -98,7 +102,7 @@ impl Callback for TensorBoard {
     fn train_begin(&mut self, _run: &mut dyn Control, _train: &TrainStart) -> Result<()> {
         self.update_freq.check("update_freq")?;
         (self.training, self.steps, self.written) = (true, 0, Ok(()));
-        self.validation = None;
+        (self.validation, self.since) = (None, Instant::now());
         // A directory that cannot be written to is an error before the first epoch, not after it.
         self.train = Some(EventFile::create(&self.log_dir.join("train"))?);
         Ok(())
@@ -110,10 +114,11 @@ impl Callback for TensorBoard {
     }
 
     fn wants_scores(&mut self, _step: StepEnd) -> bool {
-        self.update_freq.includes(self.steps)
+        self.update_freq.includes(self.steps, self.since)
     }
 
     fn scores(&mut self, _step: StepEnd, scores: &Scores) {
+        self.since = Instant::now();
         self.written = self.write(Run::Train, self.steps, ["batch_", ""], &scores.values());
     }
 

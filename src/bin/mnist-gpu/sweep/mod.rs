@@ -15,10 +15,10 @@ use indicatif::ProgressBar;
 use minibatch::callbacks::GradientNoiseScale;
 use minibatch::data::{Dataset, Shuffle};
 use minibatch::training::GradientNoise;
-use minibatch::{Adam, Error, Evaluate, Fit, History, Loss, Metric, Model, Scores, atomic_write};
+use minibatch::{Error, Evaluate, Fit, History, Loss, Metric, Model, Scores, atomic_write};
 
 use crate::interrupt::{self, Interrupt};
-use crate::train::check_target;
+use crate::train::{check_target, optimizer};
 use crate::{args, backend, network, print, progress, source};
 use plan::{Plan, RunPlan};
 use probe::Probe;
@@ -132,26 +132,34 @@ impl Trainer<'_> {
     fn network(&self) -> anyhow::Result<minibatch::Sequential> {
         let Data { train, test, .. } = &self.data;
         let classes = train.classes().max(test.classes());
-        network::build(train.sample_shape(), &self.args.train.hidden, classes)
+        let args::Train { hidden, dropout, .. } = &self.args.train;
+        network::build(train.sample_shape(), hidden, *dropout, classes)
     }
 
     fn describe(&self) -> anyhow::Result<String> {
         let network = self.network()?;
         let sizes = network::sizes(&network.input, &network.layers);
         let parameters = network::parameters(&network).unwrap_or_default();
-        Ok(format!("network: {sizes}, {parameters} parameters"))
+        let dropout = match self.args.train.dropout {
+            0.0 => String::new(),
+            rate => format!(", dropout {rate}"),
+        };
+        Ok(format!("network: {sizes}, {parameters} parameters{dropout}"))
     }
 
-    fn model(&self, learning_rate: f64) -> anyhow::Result<Model> {
+    /// With the rate that was asked for, unless another one is given.
+    fn model(&self, learning_rate: Option<f64>) -> anyhow::Result<Model> {
         let (loss, metrics) = (Loss::SparseCategoricalCrossentropy, [Metric::Accuracy]);
-        let compiled = self.network()?.compile(Adam::new(learning_rate), loss, metrics);
-        Ok(compiled.seed(self.args.train.data.seed).build(self.backend.clone())?)
+        let args = &self.args.train;
+        let optimizer = optimizer(args.optimizer, learning_rate.or(args.learning_rate));
+        let compiled = self.network()?.compile(optimizer, loss, metrics);
+        Ok(compiled.seed(args.data.seed).build(self.backend.clone())?)
     }
 
     /// Finds out before training whether the largest batch has room.
     fn check_room(&self, plan: &Plan) -> anyhow::Result<()> {
         let largest = plan.runs.iter().map(|run| run.batch_size).max().unwrap_or(1);
-        let mut model = self.model(self.args.train.learning_rate)?;
+        let mut model = self.model(None)?;
         match prepared(&mut model, largest) {
             Err(error @ Error::Argument { .. }) => {
                 Err(error).with_context(|| format!("--batch-sizes: {largest}"))
@@ -162,7 +170,7 @@ impl Trainer<'_> {
 
     /// Whether the device has room for batches of so many samples.
     fn fits(&self, batch_size: usize) -> anyhow::Result<bool> {
-        let mut model = self.model(self.args.train.learning_rate)?;
+        let mut model = self.model(None)?;
         match prepared(&mut model, batch_size) {
             Err(Error::Argument { .. }) => Ok(false),
             result => Ok(result.map(|()| true)?),
@@ -171,7 +179,7 @@ impl Trainer<'_> {
 
     /// One run; `None` if Ctrl-C ended it.
     fn train(&mut self, run: &RunPlan) -> anyhow::Result<Option<Row>> {
-        let mut model = self.model(run.learning_rate)?;
+        let mut model = self.model(Some(run.learning_rate))?;
         let device_bytes = model.device_bytes(run.batch_size);
         let every = (run.steps / NOISE_MEASUREMENTS).max(1);
         let mut watch = Watch::new(run, every);

@@ -3,6 +3,7 @@
 use anyhow::{Context, ensure};
 
 use crate::args::{self, BatchSize, Equal};
+use crate::train;
 
 /// The batch size that the learning rate is given for, where it follows the batch size.
 const BASE: f64 = 32.0;
@@ -25,7 +26,7 @@ pub(super) struct RunPlan {
 pub(super) struct Plan {
     pub runs: Vec<RunPlan>,
     equal: Equal,
-    /// The learning rate that was given.
+    /// The learning rate that was given, or the optimizer's own.
     learning_rate: f64,
     linear_scaling: bool,
     samples: usize,
@@ -68,7 +69,8 @@ impl Plan {
                 Some(u64::from(epochs).saturating_mul(in_epoch as u64))
             }
         };
-        let learning_rate = args.train.learning_rate;
+        let args::Train { optimizer, learning_rate, .. } = args.train;
+        let learning_rate = train::optimizer(optimizer, learning_rate).learning_rate();
         let run = |batch_size: usize| {
             let steps_per_epoch = samples.div_ceil(batch_size);
             let steps =
