@@ -115,9 +115,11 @@ fn one_by_one_in_batches_and_all_at_once_are_compared() {
         // By the root of the batch size.
         let ratio = number(&one["expected"]) / number(&fifty["expected"]);
         assert_relative_eq!(ratio, 50f64.sqrt(), max_relative = 1e-9);
-        // 30 batches of an epoch, whose deviations have hundreds of directions.
-        let off = number(&fifty["measured"]) / number(&fifty["expected"]);
-        assert!((off - 1.0).abs() < 0.25, "{off}");
+        // 81 batches of 50, whose deviations have many directions; 1500 samples one by one, each
+        // once, which have all of the variance.
+        let off = |noise: &Value| number(&noise["measured"]) / number(&noise["expected"]) - 1.0;
+        assert!(off(fifty).abs() < 0.25, "{fifty}");
+        assert!(off(one).abs() < 0.2, "{one}");
 
         let scale = number(&report["gradient_noise_scale"]);
         let nearest = scale.log2().round().clamp(0.0, 10.0).exp2();
@@ -204,7 +206,7 @@ fn a_careless_call_is_refused_before_anything_is_trained() {
         ("--history h.json", "give --json"),
         ("--steps-per-epoch 3", "give --equal steps with it"),
         ("--equal epochs", "possible values: samples, steps"),
-        ("--epochs 0", "at least 1"),
+        ("--epochs 0", "give a whole number from 1"),
         ("--figure f.txt", "--figure f.txt: give a file name that ends in .svg or .png"),
         ("--figure nowhere/f.svg", "the directory nowhere does not exist"),
         ("--json nowhere/s.json", "--json nowhere/s.json: the directory nowhere does not exist"),

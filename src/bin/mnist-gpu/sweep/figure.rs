@@ -19,10 +19,10 @@ pub(super) fn figure(report: &Report) -> Figure {
     Figure::new(title)
         .columns(2)
         .panel_size(620, 380)
-        .panel(curves(report, "loss", Along::Epochs, loss))
-        .panel(curves(report, "loss", Along::Seconds, loss))
-        .panel(curves(report, "accuracy", Along::Epochs, Scores::accuracy))
-        .panel(curves(report, "accuracy", Along::Seconds, Scores::accuracy))
+        .panel(curves(report, "loss", Axis::log(""), Along::Epochs, loss))
+        .panel(curves(report, "loss", Axis::log(""), Along::Seconds, loss))
+        .panel(curves(report, "accuracy", Axis::linear(""), Along::Epochs, Scores::accuracy))
+        .panel(curves(report, "accuracy", Axis::linear(""), Along::Seconds, Scores::accuracy))
         .panel(noise(report))
         .panel(speed(report))
 }
@@ -56,15 +56,17 @@ impl Along {
 fn curves(
     report: &Report,
     name: &str,
+    y: Axis,
     along: Along,
     value: impl Fn(&Scores) -> Option<f64>,
 ) -> Panel {
     let (label, x) = match along {
         Along::Epochs => ("epochs", Axis::linear("epochs")),
-        Along::Seconds => ("seconds of training", Axis::linear("seconds")),
+        // Batches of one sample may take a hundred times as long as others.
+        Along::Seconds => ("seconds of training", Axis::log("seconds")),
     };
     let title = format!("{name} against {label} (test dashed)");
-    let mut panel = Panel::new(title, x, Axis::linear(""));
+    let mut panel = Panel::new(title, x, y);
     let styles = Colour::SERIES.into_iter().cycle().zip(MARKS.into_iter().cycle());
     for (row, (colour, mark)) in report.runs.iter().zip(styles) {
         let places = along.places(row);
@@ -94,7 +96,7 @@ fn noise(report: &Report) -> Panel {
         .series(Series::scatter("measured", measured))
         .series(Series::reference("1/sqrt(batch size)", line));
     if let Some(scale) = report.gradient_noise_scale {
-        panel = panel.series(Series::vertical("noise scale, mean of the runs", scale));
+        panel = panel.series(Series::vertical("noise scale", scale));
     }
     panel
 }

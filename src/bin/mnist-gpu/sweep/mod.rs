@@ -14,7 +14,6 @@ use anyhow::{Context, ensure};
 use indicatif::ProgressBar;
 use minibatch::callbacks::GradientNoiseScale;
 use minibatch::data::{Dataset, Shuffle};
-use minibatch::training::GradientNoise;
 use minibatch::{Error, Evaluate, Fit, History, Loss, Metric, Model, Scores, atomic_write};
 
 use crate::interrupt::{self, Interrupt};
@@ -83,13 +82,13 @@ pub(crate) fn run(args: &args::Sweep) -> anyhow::Result<ExitCode> {
             }
         }
     }
-    let noise = GradientNoise::mean(rows.iter().flat_map(|row| row.noise.iter().copied()));
+    let scale = suggestion::typical(rows.iter().filter_map(|row| row.noise.scale()));
     let suggestion =
-        suggestion::suggest(noise, trainer.data.train.len(), |size| trainer.fits(size))?;
+        suggestion::suggest(scale, trainer.data.train.len(), |size| trainer.fits(size))?;
     say(&suggestion.line())?;
     let report = Report {
         runs: rows,
-        gradient_noise_scale: noise.scale(),
+        gradient_noise_scale: scale,
         suggested_batch_size: suggestion.batch_size,
         reason: suggestion.reason,
         equal: plan.equal(),
@@ -221,7 +220,7 @@ impl Trainer<'_> {
             device_bytes,
             ended,
             gradient,
-            noise: noise.measurements().iter().map(|measured| measured.noise).collect(),
+            noise: noise.mean(),
             epochs: watch.epochs_seen(),
             history: History::new(watch.into_records()),
         }))

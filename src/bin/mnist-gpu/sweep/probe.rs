@@ -5,11 +5,12 @@ use minibatch::training::PartGradients;
 use minibatch::{Model, Result};
 use serde::Serialize;
 
-/// Batches that are drawn of each size.
-const MOST_DRAWS: usize = 32;
-const FEWEST_DRAWS: usize = 4;
+/// Batches that are drawn of each size. Few samples have most of the gradient, so that it takes many
+/// small batches to meet them.
+const MOST_DRAWS: usize = 2048;
+const FEWEST_DRAWS: usize = 8;
 /// In between, as many as have so many samples together.
-const SAMPLES: usize = 8192;
+const SAMPLES: usize = 4096;
 
 /// Samples in each part of the gradient over all of them, at most.
 const PART: usize = 1000;

@@ -22,8 +22,8 @@ pub(super) struct Row {
     pub ended: Option<Ended>,
     /// `None` if no run has ended well yet.
     pub gradient: Option<Uncertainty>,
-    /// What was measured of the gradient's noise during the run.
-    pub noise: Vec<GradientNoise>,
+    /// The gradient's noise, averaged over the run.
+    pub noise: GradientNoise,
     /// Epochs done at each record of the history.
     pub epochs: Vec<f64>,
     pub history: History,
@@ -125,8 +125,7 @@ impl Serialize for Row {
         map.serialize_entry("generalization_gap", &ended.map(Ended::gap))?;
         map.serialize_entry("sharpness", &ended.map(|ended| ended.sharpness))?;
         map.serialize_entry("gradient_uncertainty", &self.gradient)?;
-        let scale = GradientNoise::mean(self.noise.iter().copied()).scale();
-        map.serialize_entry("gradient_noise_scale", &scale)?;
+        map.serialize_entry("gradient_noise_scale", &self.noise.scale())?;
         map.serialize_entry("epochs", &self.epochs)?;
         map.serialize_entry("history", &self.history)?;
         map.end()

@@ -1,7 +1,5 @@
 //! Which batch size the gradient noise scale suggests.
 
-use minibatch::training::GradientNoise;
-
 /// A batch size and why.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Suggestion {
@@ -21,17 +19,28 @@ impl Suggestion {
     }
 }
 
+/// The median of the runs' noise scales; of an even number, the geometric mean of the two in the
+/// middle. A run that is far off, by a learning rate that is too large or as its steps are few, does
+/// not move it.
+pub(super) fn typical(scales: impl IntoIterator<Item = f64>) -> Option<f64> {
+    let mut scales: Vec<f64> = scales.into_iter().collect();
+    scales.sort_by(f64::total_cmp);
+    let above = scales.get(scales.len() / 2)?;
+    let below = scales.get((scales.len() - 1) / 2)?;
+    Some((above * below).sqrt())
+}
+
 /// The power of two that is nearest to the noise scale, if the data has as many samples and the
 /// device, asked by `fits`, has room.
 ///
 /// # Errors
 /// Those of `fits`.
 pub(super) fn suggest(
-    noise: GradientNoise,
+    scale: Option<f64>,
     most: usize,
     fits: impl Fn(usize) -> anyhow::Result<bool>,
 ) -> anyhow::Result<Suggestion> {
-    let Some(scale) = noise.scale() else {
+    let Some(scale) = scale else {
         let reason = "The noise hides the gradient, so its scale cannot be told; train on more \
                       samples or with fewer epochs.";
         return Ok(Suggestion { batch_size: None, reason: reason.into() });
@@ -74,9 +83,16 @@ mod tests {
     use super::*;
 
     fn suggested(scale: f64, most: usize, room: usize) -> (Option<usize>, String) {
-        let noise = GradientNoise::new(2.0, 2.0 * scale);
-        let suggestion = suggest(noise, most, |size| Ok(size <= room)).unwrap();
+        let suggestion = suggest(Some(scale), most, |size| Ok(size <= room)).unwrap();
         (suggestion.batch_size, suggestion.reason)
+    }
+
+    #[test]
+    fn one_run_that_is_far_off_does_not_count() {
+        assert_eq!(typical([]), None);
+        assert_eq!(typical([700.0]), Some(700.0));
+        assert_eq!(typical([500.0, 23.0, 600.0]), Some(500.0));
+        assert_eq!(typical([23.0, 400.0, 900.0, 1e9]), Some(600.0));
     }
 
     #[test]
@@ -97,7 +113,7 @@ mod tests {
         );
         let (size, reason) = suggested(1000.0, 60_000, 300);
         assert!(size == Some(256) && reason.contains("no room for batches of 512"), "{reason}");
-        let hidden = suggest(GradientNoise::new(-0.1, 3.0), 60_000, |_| Ok(true)).unwrap();
+        let hidden = suggest(None, 60_000, |_| Ok(true)).unwrap();
         assert_eq!(hidden.batch_size, None);
         assert!(hidden.line().starts_with("no batch size is suggested. The noise hides"));
     }
