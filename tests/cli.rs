@@ -389,7 +389,7 @@ fn a_run_is_drawn_and_profiled_and_runs_are_compared() {
     let at = losses.iter().position(|&loss| loss == least).unwrap() + 1;
     let expected = format!("a 3 loss {least:.4} {at} {:.4}", losses[2]);
     assert_eq!(lines[1], words(&expected), "{out}");
-    let names = |from: usize| [from, from + 1, from + 2].map(|i| lines[i].get(0).cloned().unwrap());
+    let names = |from: usize| [from, from + 1, from + 2].map(|i| lines[i][0].clone());
     assert_eq!(names(2), ["accuracy", "val_loss", "val_accuracy"], "{out}");
     assert_eq!(lines[5][..3], ["b", "3", "loss"].map(str::to_owned), "{out}");
     assert_eq!(lines.len(), 10, "{out}");

@@ -30,3 +30,8 @@ pub use permutation::Permutation;
 pub use samples::{Row, Samples, SparseRows, Values};
 pub(crate) use source::SourceKind;
 pub use source::{Length, RandomAccess, Source, SourceBatches, StreamPass, Streaming, Visit};
+
+/// The guide's examples are run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/data.md")]
+struct DataGuide;

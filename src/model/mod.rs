@@ -3,6 +3,7 @@
 
 mod check;
 mod compiled;
+mod crossentropy;
 mod custom_function;
 mod custom_objects;
 mod file;

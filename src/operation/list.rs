@@ -47,6 +47,8 @@ macro_rules! for_each_operation {
             BinaryHistogram,
             ConfusionMatrix,
             SampleMetric,
+            SoftmaxCrossentropyMetric,
+            CategoricalCrossentropyMetric,
             Penalty,
             PenaltyGradient,
             DenseBackwardWeights,

@@ -137,7 +137,9 @@ impl Run<'_> {
         self.each(callbacks, |callback, run| callback.epoch_begin(run, start)).await?;
         let steps_before = self.session.steps().saturating_sub(first_step as u64);
         let purpose = Purpose::Train { epoch, steps_before };
+        let steps_begun = Instant::now();
         let ran = self.batches(purpose, &mut loader, first_step, train.steps, callbacks).await?;
+        let waits = loader.waits(steps_begun.elapsed());
         if !self.stopped {
             let place = format!("epoch {epoch}");
             train.check_end(&place, first_step + ran.steps, ran.samples)?;
@@ -145,6 +147,7 @@ impl Run<'_> {
         drop(loader);
         let mut record = EpochRecord::new(epoch, self.scores(purpose, ran.samples).await?);
         (record.learning_rate, record.resumed_after) = (ran.learning_rate, first_step);
+        record.waits = waits;
         self.session.totals = Totals::default();
         self.session.executor.clear_metrics()?;
         if let Some(Validation { data, freq }) = epochs.validation

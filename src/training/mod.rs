@@ -41,7 +41,7 @@ pub use control::{Answer, Control, Request};
 pub use curves::learning_curves;
 pub use executor::Backend;
 pub use feed::fill;
-pub use history::{EpochRecord, History};
+pub use history::{EpochRecord, History, Waits};
 pub use model::Model;
 pub use noise_scale::{GradientNoise, PartGradients};
 pub use on_batch_arguments::{TestOnBatch, TrainOnBatch};

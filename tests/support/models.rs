@@ -207,8 +207,12 @@ fn judged() -> Vec<(String, Compiled)> {
             }
         }
     }
-    let of_classes =
-        [Metric::Accuracy, Metric::TopKCategoricalAccuracy { k: 2 }, Metric::ConfusionMatrix];
+    let of_classes = [
+        Metric::Accuracy,
+        Metric::TopKCategoricalAccuracy { k: 2 },
+        Metric::ConfusionMatrix,
+        Metric::Crossentropy,
+    ];
     let of_values = [
         Metric::MeanSquaredError,
         Metric::MeanAbsoluteError,
@@ -216,6 +220,7 @@ fn judged() -> Vec<(String, Compiled)> {
         Metric::PRECISION,
         Metric::RECALL,
         Metric::AUC,
+        Metric::BINARY_CROSSENTROPY,
     ];
     for metric in of_classes.clone() {
         let network = || stack().dense(3, Activation::Softmax);

@@ -51,7 +51,7 @@ impl Operation for BinaryHistogram {
         };
         let constants = MetricConstants::new(target.columns(self.predictions)?, self.weighted)
             .count(size(self.thresholds.buckets())?)
-            .threshold(threshold);
+            .parameter(threshold);
         Ok(Dispatch::new(self, text, constants, Grid::rows(32))
             .overrides([("EVEN", f64::from(u8::from(even)))]))
     }

@@ -46,7 +46,7 @@ impl Operation for PointwiseMetric {
         let text = wgsl!["shared/metric", "shared/rows", "metric/pointwise_metric"];
         let units = target.columns(self.predictions)?;
         let constants =
-            MetricConstants::new(units, self.weighted).threshold(self.function.constant());
+            MetricConstants::new(units, self.weighted).parameter(self.function.constant());
         Ok(Dispatch::new(self, text, constants, Grid::rows(32)).with_text([self.function.text()]))
     }
 }

@@ -16,6 +16,7 @@ use crate::error::Result;
 use crate::profile::Profile;
 use crate::program::{Pass, Program};
 use crate::training::executor::{Executor, Lent};
+use crate::training::history::Waits;
 
 /// Which batches to load, and how.
 pub(in crate::training) struct Plan {
@@ -78,7 +79,7 @@ pub(in crate::training) struct Loader {
     /// A batch whose parts are filled one after the other, and how many of its rows were.
     held: Option<(Content, usize)>,
     /// How long the device's side has waited for data.
-    pub waited: Duration,
+    waited: Duration,
 }
 
 impl Loader {
@@ -108,6 +109,18 @@ impl Loader {
             held: None,
             waited: Duration::ZERO,
         })
+    }
+
+    /// The shares of `time` that the two sides have waited for each other.
+    pub(in crate::training) fn waits(&self, time: Duration) -> Waits {
+        let share = |waited: Duration, threads: usize| {
+            let all = time.as_secs_f64() * threads as f64;
+            if all > 0.0 { (waited.as_secs_f64() / all).min(1.0) } else { 0.0 }
+        };
+        let idle = self.queue.as_ref().map_or(0.0, |queue| share(queue.idle(), queue.workers()));
+        let mut waits = Waits::default();
+        (waits.for_data, waits.for_device) = (share(self.waited, 1), idle);
+        waits
     }
 
     /// Whether there is another part.
@@ -240,8 +253,10 @@ impl Loader {
             match &self.queue {
                 Some(queue) => queue.give(self.given, job),
                 None => {
+                    let begun = Instant::now();
                     let stream = self.reader.stream();
                     let loaded = self.reader.load(job, stream, &mut self.scratch)?;
+                    self.waited += begun.elapsed();
                     self.inline = Some(loaded);
                 }
             }

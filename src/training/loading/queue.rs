@@ -5,8 +5,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use super::reader::{Job, Loaded, Reader, Scratch};
+use crate::clock::Instant;
 use crate::error::{Error, Result};
 
 /// Jobs for the threads and what they have loaded. Dropped, it waits until every thread has ended.
@@ -28,6 +30,8 @@ struct State {
     jobs: VecDeque<Numbered>,
     /// By the number of the job.
     done: BTreeMap<u64, Result<Loaded>>,
+    /// How long threads have waited for a job, added up.
+    idle: Duration,
     given: u64,
     finished: u64,
     closed: bool,
@@ -55,7 +59,9 @@ impl Shared {
             if let Some(job) = state.jobs.pop_front() {
                 return Some(job);
             }
+            let begun = Instant::now();
             state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.idle += begun.elapsed();
         }
     }
 
@@ -90,6 +96,16 @@ impl Queue {
             queue.threads.push(thread);
         }
         Ok(queue)
+    }
+
+    /// How long the threads have waited for a job, added up.
+    pub(super) fn idle(&self) -> Duration {
+        self.shared.lock().idle
+    }
+
+    /// Number of threads.
+    pub(super) fn workers(&self) -> usize {
+        self.threads.len()
     }
 
     /// Hands a job to the threads; jobs are begun in the order of their numbers.
