@@ -73,7 +73,7 @@ fn an_epoch_has_as_many_steps_as_the_guide_says() {
             fit = fit.batch_size(number(batch_size));
         }
         // A rate of 0: these numbers are large, and only steps are counted.
-        model(0.0).fit(&numbers(number(samples)), fit).unwrap();
+        model(0.0).fit(numbers(number(samples)), fit).unwrap();
         let steps = number(steps);
         assert_eq!(counted.sizes.len(), 2 * steps, "{row:?}");
         let ends = [counted.sizes[steps - 1], counted.sizes[2 * steps - 1]];
