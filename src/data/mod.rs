@@ -22,7 +22,7 @@ pub use dataset::{Dataset, TrainTest};
 pub use digits::{synthetic_digits, synthetic_digits_split};
 pub use fields::{Element, Field, Fields, Part};
 pub use format::{
-    Csv, CsvCategories, CsvColumn, CsvFile, CsvMissing, CsvType, IdxArray, StoredArray,
+    Csv, CsvCategories, CsvColumn, CsvFile, CsvMissing, CsvSchema, CsvType, IdxArray, StoredArray,
     StoredArrays, read_idx, read_idx_dir, read_idx_pair, write_idx,
 };
 pub use order::{BatchOrder, Shuffle};

@@ -18,6 +18,7 @@ mod progress;
 mod raster;
 mod show;
 mod source;
+mod table;
 mod train;
 mod verify;
 

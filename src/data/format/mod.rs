@@ -9,5 +9,5 @@ mod safetensors;
 mod scalar;
 
 pub use array::{StoredArray, StoredArrays};
-pub use csv::{Csv, CsvCategories, CsvColumn, CsvFile, CsvMissing, CsvType};
+pub use csv::{Csv, CsvCategories, CsvColumn, CsvFile, CsvMissing, CsvSchema, CsvType};
 pub use idx::{IdxArray, read_idx, read_idx_dir, read_idx_pair, write_idx};
