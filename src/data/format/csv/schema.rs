@@ -104,7 +104,7 @@ impl CsvSchema {
     pub fn open(&self, path: impl Into<PathBuf>) -> Result<CsvFile> {
         let columns = self.columns.iter().map(|column| self.reading(column, column.is_target));
         let header = self.header.as_ref().map(|row| row.iter().map(Text::bytes).collect());
-        self.csv(path.into()).open_as(columns.collect(), header, "the header that was learned from")
+        self.csv(path.into()).open_as(columns.collect(), header, "the table that was learned from")
     }
 
     /// The same for a file whose targets are not to be read: their columns may be there, with
@@ -133,7 +133,7 @@ impl CsvSchema {
             let fields = row.iter().enumerate().filter(|(place, _)| kept(*place));
             fields.map(|(_, field)| field.bytes()).collect()
         });
-        csv.open_as(columns.collect(), header, "the header that was learned from")
+        csv.open_as(columns.collect(), header, "the table that was learned from")
     }
 
     /// How the file at `path` is read.
