@@ -112,6 +112,14 @@ impl Place {
         self.bytes("m.safetensors")
     }
 
+    /// The name of the only checkpoint.
+    fn checkpoint(&self, directory: &str) -> String {
+        assert_eq!(self.checkpoints(directory), 1);
+        let entries = fs::read_dir(self.path(directory)).unwrap().flatten();
+        let mut names = entries.map(|entry| entry.file_name().into_string().unwrap());
+        names.find(|name| name.starts_with("after-epoch-")).unwrap()
+    }
+
     /// Files of checkpoints.
     fn checkpoints(&self, directory: &str) -> usize {
         let entries = fs::read_dir(self.path(directory)).into_iter().flatten().flatten();
@@ -208,13 +216,24 @@ fn large_files_are_read_by_position_and_compressed_ones_streamed() {
 fn damaged_files_stop_a_run_and_the_checkpoint_keeps_what_was_learned() {
     let place = Place::new();
     place.write_sample("cut", true);
+    let line = "--data cut --stream --shuffle-buffer 50 --hidden 8 --epochs 3";
+    let whole = place.trained(line);
     let images = place.path("cut/train-images-idx3-ubyte.gz");
     let bytes = fs::read(&images).unwrap();
-    fs::write(&images, &bytes[..bytes.len() * 4 / 5]).unwrap();
-    let stream = "--stream --shuffle-buffer 50 --hidden 8 --backend cpu --checkpoint-every 5";
-    let message = place.refused(&format!("--data cut {stream} --checkpoint cp"));
-    assert!(message.contains("cut/train-images-idx3-ubyte.gz: damaged gzip"), "{message}");
-    assert!(place.checkpoints("cp") > 0);
+    for workers in [0, 2] {
+        fs::write(&images, &bytes[..bytes.len() * 4 / 5]).unwrap();
+        let line = format!("{line} --workers {workers} --checkpoint cp --resume");
+        let message = place.refused(&format!("{line} --backend cpu"));
+        assert!(message.contains("cut/train-images-idx3-ubyte.gz: damaged gzip"), "{message}");
+        // No epoch has ended: it is of the last step before the damage.
+        let name = place.checkpoint("cp");
+        let step =
+            name.strip_prefix("after-epoch-0-step-").and_then(|name| name.split_once("-of-"));
+        let step: usize = step.map(|(step, _)| step.parse().unwrap()).unwrap();
+        assert!((30..40).contains(&step), "{name}");
+        fs::write(&images, &bytes).unwrap();
+        assert!(place.trained(&line) == whole, "{line}");
+    }
 
     place.write_sample("short", false);
     let images = place.path("short/train-images-idx3-ubyte");
