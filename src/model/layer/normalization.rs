@@ -137,3 +137,32 @@ impl Forward for Normalization {
         [0, inputs.saturating_mul(2)]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::data::{Dataset, Features};
+
+    #[test]
+    fn mean_and_variance_are_those_of_all_samples_read_in_any_way() {
+        // 1,000 numbers a million from 0, whose variance is (1000^2 - 1) / 12, and a constant.
+        let values: Vec<f32> = (0..1000).flat_map(|i| [1e6 + i as f32, 7.0]).collect();
+        let data = Dataset::unlabelled(Features::F32(Arc::from(values)), &[2]).unwrap();
+        let source = Source::from(&data);
+        for source in [source.clone(), source.shuffle_buffer(100).unwrap()] {
+            let Normalization { mean, variance } = Normalization::adapt(source).unwrap();
+            assert!((mean[0] - 1_000_499.5).abs() < 1e-6, "{mean:?}");
+            assert!((variance[0] - 999_999.0 / 12.0).abs() < 1e-6, "{variance:?}");
+            assert_eq!((mean[1], variance[1]), (7.0, 0.0));
+        }
+        let bytes = Dataset::unlabelled(Features::U8(Arc::new(vec![0, 255])), &[1]).unwrap();
+        let Normalization { mean, variance } = Normalization::adapt(&bytes).unwrap();
+        assert_eq!((mean, variance), (vec![0.5], vec![0.25]));
+        let endless = Normalization::adapt(source.repeat_forever()).unwrap_err().to_string();
+        assert!(endless.contains("never ends"), "{endless}");
+        let other = Normalization::adapt_input(&data, "x").unwrap_err().to_string();
+        assert!(other.contains("no input \"x\"") && other.contains("input"), "{other}");
+    }
+}
