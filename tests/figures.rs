@@ -23,6 +23,9 @@ fn model() -> Model {
         .unwrap()
 }
 
+/// The name of a series, whether it is dashed, and its points in pixels.
+type Line = (String, bool, Vec<(f64, f64)>);
+
 /// A panel as its SVG shows it.
 #[derive(Debug, Default)]
 struct Drawn {
@@ -30,8 +33,7 @@ struct Drawn {
     /// Where a tick is and what it says, right and down.
     x: Vec<(f64, f64)>,
     y: Vec<(f64, f64)>,
-    /// The name of a series, whether it is dashed, and its points in pixels.
-    lines: Vec<(String, bool, Vec<(f64, f64)>)>,
+    lines: Vec<Line>,
     points: Vec<(String, (f64, f64))>,
 }
 
@@ -57,7 +59,7 @@ fn drawn(svg: &str) -> Vec<Drawn> {
                 (Some("15"), ..) => panels.push(Drawn { title: text, ..Drawn::default() }),
                 // Text stands on its place; the line that it labels is at its middle.
                 (_, Some("end"), Some(value)) => {
-                    panels.last_mut().unwrap().y.push((y - 4.5, value))
+                    panels.last_mut().unwrap().y.push((y - 4.5, value));
                 }
                 (_, Some("middle"), Some(value)) => panels.last_mut().unwrap().x.push((x, value)),
                 _ => {}
@@ -102,7 +104,7 @@ impl Drawn {
     }
 
     /// The lines of a series, one after the other.
-    fn lines_of(&self, series: &str) -> Vec<&(String, bool, Vec<(f64, f64)>)> {
+    fn lines_of(&self, series: &str) -> Vec<&Line> {
         self.lines.iter().filter(|(name, ..)| name == series).collect()
     }
 
@@ -127,7 +129,7 @@ fn a_plot_has_the_values_of_the_history() {
     let path = directory.path().join("run.svg");
     let mut plot = Plot::new(&path);
     let fit = Fit::new().epochs(7).validation_split(0.25).validation_freq(2).callback(&mut plot);
-    let history = model().fit(&digits(), fit).unwrap();
+    let history = model().fit(digits(), fit).unwrap();
 
     let panels = drawn(&read(&path));
     let titles: Vec<&str> = panels.iter().map(|panel| panel.title.as_str()).collect();
@@ -180,7 +182,7 @@ fn a_page_reloads_until_training_ends_and_is_always_whole() {
         Ok(())
     });
     let fit = Fit::new().epochs(3).callback(&mut plot).callback(&mut look);
-    model().fit(&digits(), fit).unwrap();
+    model().fit(digits(), fit).unwrap();
     drop(look);
     let reload = "<meta http-equiv=\"refresh\" content=\"5\">";
     for (page, epochs) in pages.iter().zip(1..) {
@@ -248,7 +250,7 @@ fn a_plot_that_cannot_be_written_ends_the_call_before_training() {
     let mut model = model();
     let mut fit = |name: &str| {
         let mut plot = Plot::new(directory.path().join(name));
-        model.fit(&digits(), Fit::new().callback(&mut plot)).unwrap_err()
+        model.fit(digits(), Fit::new().callback(&mut plot)).unwrap_err()
     };
     let error = fit("run.png");
     assert!(matches!(error, Error::Argument { argument: "path", .. }), "{error}");

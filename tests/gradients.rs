@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use minibatch::cpu::CpuExecutor;
-use minibatch::data::{Batch, Dataset, Features, Targets};
+use minibatch::data::{Batch, Dataset, Features, SparseMatrix, SparseRows, Targets};
 use minibatch::model::{
     BatchNormalization, Compiled, Dense, Dropout, GaussianNoise, Initializer, Input, InputType,
     Layer, LayerNormalization, Normalization, Objective, Regularizer, Rescaling, lower,
@@ -31,6 +31,18 @@ fn data(compiled: &Compiled) -> Dataset {
             InputType::F32 => {
                 let value = |_| random.uniform() as f32 - 0.5;
                 Features::F32(Arc::new((0..count).map(value).collect()))
+            }
+            InputType::Sparse { most } => {
+                let width = input.shape.iter().product::<usize>();
+                let mut rows = SparseRows::default();
+                for sample in 0..ROWS {
+                    let first = sample % width;
+                    let columns: Vec<u32> = (first..width).take(most).map(|c| c as u32).collect();
+                    let values: Vec<f32> =
+                        columns.iter().map(|_| random.uniform() as f32 - 0.5).collect();
+                    rows.push(&columns, &values).unwrap();
+                }
+                Features::Sparse(SparseMatrix::new(width, rows).unwrap())
             }
         };
         inputs.push((name, features, &input.shape));
@@ -181,6 +193,17 @@ fn gradients_are_the_slopes_of_the_loss() {
     for [first, second] in [[Tanh, Sigmoid], [Relu, Tanh], [Sigmoid, Linear], [Linear, Relu]] {
         assert_slopes(network([first, second, Softmax]), Loss::SparseCategoricalCrossentropy);
     }
+}
+
+#[test]
+fn gradients_are_the_slopes_of_layers_over_sparse_rows() {
+    for (most, activation) in [(1, Tanh), (3, Relu), (9, Gelu)] {
+        let model = Sequential::new(Input::sparse(9, most)).dense(4, activation);
+        assert_slopes(model.dense(OUTPUTS, Softmax), Loss::SparseCategoricalCrossentropy);
+    }
+    let model = Sequential::new(Input::sparse(9, 3))
+        .layer(Dense::new(4, Tanh).without_bias().weight_regularizer(Regularizer::l2(0.02)));
+    assert_slopes(model.dense(OUTPUTS, Linear), Loss::MeanSquaredError);
 }
 
 /// A gated residual block and a loss that are said as expressions.

@@ -6,7 +6,7 @@ mod models;
 
 use std::sync::Arc;
 
-use minibatch::data::{Dataset, Features, Targets};
+use minibatch::data::{Dataset, Features, SparseMatrix, SparseRows, Targets};
 use minibatch::model::{
     Compiled, Dense, Dropout, Functional, InputType, Objective, Regularizer, lower,
 };
@@ -31,6 +31,18 @@ fn data(compiled: &Compiled) -> Dataset {
             InputType::F32 => {
                 let value = |_| random.uniform() as f32 - 0.5;
                 Features::F32(Arc::new((0..count).map(value).collect()))
+            }
+            InputType::Sparse { most } => {
+                let width = input.shape.iter().product::<usize>();
+                let mut rows = SparseRows::default();
+                for sample in 0..ROWS {
+                    let first = sample % width;
+                    let columns: Vec<u32> = (first..width).take(most).map(|c| c as u32).collect();
+                    let values: Vec<f32> =
+                        columns.iter().map(|_| random.uniform() as f32 - 0.5).collect();
+                    rows.push(&columns, &values).unwrap();
+                }
+                Features::Sparse(SparseMatrix::new(width, rows).unwrap())
             }
         };
         inputs.push((name, features, &input.shape));

@@ -31,7 +31,7 @@ macro_rules! cases {
     };
 }
 
-const TRAININGS: [(&str, &str); 15] = cases![
+const TRAININGS: [(&str, &str); 19] = cases![
     "activity_regularizer",
     "batch_normalization",
     "batch_normalization_frozen",
@@ -41,6 +41,10 @@ const TRAININGS: [(&str, &str); 15] = cases![
     "layer_normalization",
     "metrics_binary_1",
     "metrics_binary_2",
+    "metrics_crossentropy_binary",
+    "metrics_crossentropy_classes",
+    "metrics_crossentropy_mse",
+    "metrics_crossentropy_one_hot",
     "metrics_four_classes",
     "normalization",
     "softmax_hidden",
@@ -135,6 +139,19 @@ impl Keras {
             // Keras takes the accuracy of two sigmoids for that of the larger one; ours is the
             // share of right answers, its BinaryAccuracy.
             "metrics_binary_2" => binary[1..].to_vec(),
+            "metrics_crossentropy_binary" => vec![
+                Metric::Crossentropy,
+                Metric::BINARY_CROSSENTROPY,
+                Metric::BinaryCrossentropy { label_smoothing: 0.25 },
+            ],
+            "metrics_crossentropy_classes" => {
+                vec![Metric::Crossentropy, Metric::SparseCategoricalCrossentropy]
+            }
+            _ if self.is("metrics_crossentropy") => vec![
+                Metric::Crossentropy,
+                Metric::CATEGORICAL_CROSSENTROPY,
+                Metric::CategoricalCrossentropy { label_smoothing: 0.25 },
+            ],
             "metrics_four_classes" => vec![Metric::Accuracy, top_2],
             _ if self.is("two_inputs") && output == "digit" => vec![Metric::Accuracy],
             _ if self.is("two_inputs") => vec![Metric::MeanAbsoluteError],
@@ -148,6 +165,7 @@ impl Keras {
         let loss = match loss.as_str().unwrap() {
             "sparse_categorical_crossentropy" => Loss::SparseCategoricalCrossentropy,
             "binary_crossentropy" => Loss::BINARY_CROSSENTROPY,
+            "categorical_crossentropy" => Loss::CATEGORICAL_CROSSENTROPY,
             "mse" => Loss::MeanSquaredError,
             other => panic!("{other}"),
         };
@@ -178,7 +196,9 @@ impl Keras {
             }
             "metrics_binary_1" => network.dense(1, Sigmoid),
             "metrics_binary_2" => network.dense(2, Sigmoid),
+            "metrics_crossentropy_binary" => network.dense(2, Sigmoid),
             "metrics_four_classes" => network.dense(4, Softmax),
+            _ if self.is("metrics_crossentropy") => network.dense(4, Softmax),
             "normalization" => network.layer(self.normalization()).dense(2, Linear),
             "softmax_hidden" => network.dense(5, Softmax).dense(4, Linear),
             "softmax_mse" => network.dense(5, Tanh).dense(4, Softmax),
@@ -303,7 +323,8 @@ impl Keras {
     ) {
         assert!(actual.keys().eq(expected.keys()), "{}: {what}: {actual:?}", self.name);
         for (name, &value) in expected {
-            let counted = !["loss", "mse", "mae"].iter().any(|mean| name.ends_with(mean));
+            let of_means = ["loss", "mse", "mae", "crossentropy", "crossentropy_1"];
+            let counted = !of_means.iter().any(|mean| name.ends_with(mean));
             let bound = if counted { 1e-14 } else { bound(value) };
             self.close(&format!("{what}, {name}"), &[actual[name]], &[value], |_| bound);
         }

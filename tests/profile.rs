@@ -118,7 +118,7 @@ fn a_fit_is_a_tree_of_spans_and_its_threads() {
     let operations: Vec<&str> = [Pass::Train, Pass::Accumulate, Pass::Update]
         .into_iter()
         .flat_map(|pass| program.ops(pass))
-        .map(|op| op.name())
+        .map(minibatch::operation::Op::name)
         .collect();
     let ran: Vec<&str> = spans.iter().map(|span| span.name.as_str()).collect();
     let ran: Vec<&str> = ran.into_iter().filter(|name| operations.contains(name)).collect();
@@ -202,7 +202,7 @@ fn a_device_without_timestamp_queries_records_what_the_host_does() {
     let profile = Profile::new();
     let mut model = model(&gpu);
     model.set_profile(&profile).unwrap();
-    model.fit(&digits(), Fit::new()).unwrap();
+    model.fit(digits(), Fit::new()).unwrap();
     let (spans, _) = trace(&profile);
     assert_eq!(count(&spans, "submit"), STEPS);
     assert!(spans.iter().all(|span| span.category == "host"));

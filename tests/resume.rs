@@ -19,7 +19,7 @@ const ALL: usize = 10 * STEPS;
 /// What a run depends on: the random numbers of the order, of dropout and of shifted images, an
 /// optimizer's state; and what it must not depend on: the threads that read ahead.
 const TRAIN: &str = "train --data sample --hidden 12,8 --dropout 0.3 --optimizer adamw --seed 5 \
-                     --epochs 10 --augment shift --workers 2 --validation-split 0.2";
+                     --epochs 10 --augment shift --workers 2 --micro-batch 20 --validation-split 0.2";
 /// In place of the validation in [`TRAIN`]: epochs of as many steps, which end anywhere in the file.
 const STREAM: &str = "--stream --shuffle-buffer 200 --steps-per-epoch 38";
 const RESUME: &str = "--checkpoint cp --resume";

@@ -13,7 +13,7 @@ fn bucket_of(prediction: f32) -> u32 {
         return 0u;
     }
     if (!EVEN) {
-        return select(0u, 1u, prediction > shape.threshold);
+        return select(0u, 1u, prediction > shape.parameter);
     }
     // A prediction on a threshold is not above it.
     let above = u32(ceil(clamp(prediction, 0.0, 1.0) * f32(shape.count)));

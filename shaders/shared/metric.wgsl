@@ -6,8 +6,8 @@ struct Shape {
     weighted: u32,
     // The k of top_k, or the buckets of a histogram.
     count: u32,
-    // What a prediction must be greater than to be positive.
-    threshold: f32,
+    // What a prediction must be greater than to be positive, or the label smoothing.
+    parameter: f32,
 }
 
 @group(0) @binding(1) var<uniform> shape: Shape;

@@ -68,4 +68,12 @@ impl<T: Real> Column for CpuColumn<'_, T> {
         *filled += 1;
         Ok(())
     }
+
+    fn push_sparse(&mut self, columns: &[u32], values: &[f32]) -> Result<()> {
+        let Rows { storage, filled, .. } = &mut *self.rows;
+        self.buffer.check_sparse_row(columns, values, *filled, self.count)?;
+        storage.fill_sparse_row(self.buffer, *filled, columns, values);
+        *filled += 1;
+        Ok(())
+    }
 }

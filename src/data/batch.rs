@@ -1,6 +1,7 @@
 //! Some samples of a set.
 
 use super::Dataset;
+use super::samples::Row;
 use crate::error::Result;
 
 /// One sample of a set.
@@ -13,11 +14,21 @@ pub struct Sample<'a> {
 
 impl<'a> Sample<'a> {
     /// The values of its input `column` as bytes, f32 in the machine's byte order; none if there
-    /// is no such column.
+    /// is no such column, or if it is sparse.
     #[must_use]
     pub fn input(self, column: usize) -> &'a [u8] {
+        match self.row(column) {
+            Row::Dense(bytes) => bytes,
+            Row::Sparse { .. } => &[],
+        }
+    }
+
+    /// The values of its input `column`, whether or not it is sparse; none if there is no such
+    /// column.
+    #[must_use]
+    pub fn row(self, column: usize) -> Row<'a> {
         let column = self.data.inputs().get(column);
-        column.and_then(|column| column.bytes(self.place)).unwrap_or_default()
+        column.and_then(|column| column.row(self.place)).unwrap_or(Row::Dense(&[]))
     }
 
     /// Its target `column` as bytes, a u32 or f32s in the machine's byte order; none if there is

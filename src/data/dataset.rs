@@ -94,10 +94,10 @@ impl Dataset {
         let samples = samples(&inputs, &targets)?;
         for InputColumn { name, features, shape } in inputs.iter() {
             let width: usize = shape.iter().product();
-            if samples.checked_mul(width) != Some(features.len()) {
+            if features.samples(width) != Some(samples) {
                 return Err(Error::Shape {
                     what: if name == INPUT { "features".into() } else { format!("input {name}") },
-                    actual: format!("{} values", features.len()),
+                    actual: features.describe(),
                     expected: format!("{samples} samples of {width} values"),
                 });
             }
@@ -397,7 +397,9 @@ fn samples(inputs: &[InputColumn], targets: &[TargetColumn]) -> Result<usize> {
         }
         samples = Some(own);
     }
-    let samples = samples.unwrap_or(first.features.len() / first.width());
+    let (features, width) = (&first.features, first.width());
+    // A part of a sample is refused where the features are.
+    let samples = samples.or_else(|| features.samples(width)).unwrap_or(features.len() / width);
     match samples {
         0 => Err(Error::argument("targets", "there is no sample")),
         samples if u32::try_from(samples).is_err() => {

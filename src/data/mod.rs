@@ -13,6 +13,7 @@ mod order;
 mod permutation;
 mod samples;
 mod source;
+mod sparse;
 pub mod text;
 
 pub use batch::{Batch, Sample};
@@ -21,12 +22,24 @@ pub(crate) use dataset::class_of;
 pub use dataset::{Dataset, TrainTest};
 pub use digits::{synthetic_digits, synthetic_digits_split};
 pub use fields::{Element, Field, Fields, Part};
+#[cfg(feature = "parquet")]
+pub use format::ParquetFile;
 pub use format::{
     Csv, CsvCategories, CsvColumn, CsvFile, CsvMissing, CsvSchema, CsvType, IdxArray, StoredArray,
     StoredArrays, read_idx, read_idx_dir, read_idx_pair, write_idx,
 };
+#[cfg(feature = "images")]
+pub use format::{ImageColour, ImageDirectory};
 pub use order::{BatchOrder, Shuffle};
 pub use permutation::Permutation;
 pub use samples::{Row, Samples, SparseRows, Values};
 pub(crate) use source::SourceKind;
-pub use source::{Length, RandomAccess, Source, SourceBatches, StreamPass, Streaming, Visit};
+pub use source::{
+    Length, RandomAccess, Sender, Source, SourceBatches, StreamPass, Streaming, Visit,
+};
+pub use sparse::SparseMatrix;
+
+/// The guide's examples are run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/data.md")]
+struct DataGuide;

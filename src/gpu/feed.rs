@@ -7,7 +7,7 @@ use wgpu::{BufferUsages, BufferViewMut, WriteOnly};
 use super::staging::{Rows, Slot};
 use super::table::byte_size;
 use crate::error::{Error, Result};
-use crate::program::{Buffer, BufferId, Column, Feed, Program, Role};
+use crate::program::{Buffer, BufferId, Column, Element, Feed, Program, Role};
 
 /// What lies where in a slot.
 pub(super) struct Layout {
@@ -33,17 +33,18 @@ impl Layout {
         let mut regions = Vec::new();
         for role in [Role::SampleWeight, Role::Target, Role::Input] {
             for (id, buffer) in program.of_role(role) {
-                let start = end.next_multiple_of(wgpu::MAP_ALIGNMENT);
-                end = start + byte_size(buffer, capacity);
+                let start = end.checked_next_multiple_of(wgpu::MAP_ALIGNMENT).unwrap_or(end);
+                end = start.saturating_add(byte_size(buffer, capacity));
                 regions.push(Region { id, start, end, row_bytes: row_bytes(buffer) });
             }
         }
-        Layout { program, regions, size: end.next_multiple_of(wgpu::COPY_BUFFER_ALIGNMENT) }
+        let size = end.checked_next_multiple_of(wgpu::COPY_BUFFER_ALIGNMENT).unwrap_or(end);
+        Layout { program, regions, size }
     }
 }
 
 /// Bytes from one row to the next on the device.
-fn row_bytes(buffer: &Buffer) -> u64 {
+pub(super) fn row_bytes(buffer: &Buffer) -> u64 {
     byte_size(buffer, 1)
 }
 
@@ -80,7 +81,7 @@ impl GpuFeed {
 
     /// Takes the rows of buffer `id` from `buffer` on the device, from byte `offset` on: as many
     /// rows as the feed has, one after the other without padding, as the buffer's elements are
-    /// stored (`u8`, `u32` or `f32`). The copy is a command of the step's own encoder, before its
+    /// stored (`u8`, `u32` or `f32`; sparse rows as [`Element::Sparse`] says). The copy is a command of the step's own encoder, before its
     /// pass: commands that the host has recorded there before it, or has submitted before, have
     /// written the buffer by then.
     ///
@@ -255,9 +256,7 @@ impl Column for GpuColumn<'_> {
     #[inline]
     fn push(&mut self, row: &[u8]) -> Result<()> {
         let Rows::Written(filled) = &mut *self.filled else {
-            let name = &self.buffer.name;
-            let problem = format!("takes {name} from a buffer on the device, so no row is pushed");
-            return Err(Error::argument("feed", problem));
+            return Err(lies_on_the_device(self.buffer));
         };
         if row.len() != self.used || *filled >= self.rows {
             return self.buffer.check_row(row.len(), *filled, self.rows);
@@ -271,4 +270,30 @@ impl Column for GpuColumn<'_> {
         memory.slice(..self.used).copy_from_slice(row);
         Ok(())
     }
+
+    fn push_sparse(&mut self, columns: &[u32], values: &[f32]) -> Result<()> {
+        let Rows::Written(filled) = &mut *self.filled else {
+            return Err(lies_on_the_device(self.buffer));
+        };
+        self.buffer.check_sparse_row(columns, values, *filled, self.rows)?;
+        let start = *filled * self.row_bytes;
+        *filled += 1;
+        let mut memory = self.memory.0.slice(start..start + self.row_bytes);
+        let [columns, values]: [&[u8]; 2] =
+            [bytemuck::cast_slice(columns), bytemuck::cast_slice(values)];
+        let half = self.used / 2;
+        let all_ones = 0xff;
+        const { assert!(Element::NO_COLUMN == u32::MAX) };
+        memory.slice(columns.len()..half).fill(all_ones);
+        memory.slice(half + values.len()..).fill(0);
+        memory.slice(..columns.len()).copy_from_slice(columns);
+        memory.slice(half..half + values.len()).copy_from_slice(values);
+        Ok(())
+    }
+}
+
+fn lies_on_the_device(buffer: &Buffer) -> Error {
+    let name = &buffer.name;
+    let problem = format!("takes {name} from a buffer on the device, so no row is pushed");
+    Error::argument("feed", problem)
 }

@@ -302,6 +302,11 @@ impl Functional {
         }
     }
 
+    /// The name of the step at `place`.
+    pub(super) fn name_of(&self, place: usize) -> &str {
+        self.nodes.get(place).map_or("", |node| &node.name)
+    }
+
     /// The layer whose own step is at `place`.
     pub(super) fn layer_at(&self, place: usize) -> Option<&Layer> {
         match &self.nodes.get(place)?.kind {

@@ -1,9 +1,11 @@
 //! Metrics: what is reported beside the loss.
 
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
 
 use super::custom_function::CustomFunction;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::program::{Graph, Value};
 
 /// A quantity watched during training and evaluation.
@@ -19,6 +21,25 @@ pub enum Metric {
     TopKCategoricalAccuracy {
         /// 5 in Keras.
         k: usize,
+    },
+    /// The cross-entropy of the kind that goes with the loss; with one that is none, with the last
+    /// activation: categorical after a softmax, binary after a sigmoid. Unlike the loss it has no
+    /// label smoothing, no penalties and, unless among the weighted metrics, no sample weights.
+    Crossentropy,
+    /// `-log(probability of the right class)`, from logits as
+    /// [`Loss::SparseCategoricalCrossentropy`](crate::Loss::SparseCategoricalCrossentropy).
+    SparseCategoricalCrossentropy,
+    /// `-sum(target · log(probability))`, from logits as
+    /// [`Loss::CategoricalCrossentropy`](crate::Loss::CategoricalCrossentropy).
+    CategoricalCrossentropy {
+        /// Share of each target that is spread evenly over all classes; 0 to 1.
+        label_smoothing: f64,
+    },
+    /// `-target · log(p) - (1 - target) · log(1 - p)`, the mean over the outputs, from logits as
+    /// [`Loss::BinaryCrossentropy`](crate::Loss::BinaryCrossentropy).
+    BinaryCrossentropy {
+        /// Share of each target that is moved to 1/2; 0 to 1.
+        label_smoothing: f64,
     },
     /// Mean of `(output - target)²`.
     MeanSquaredError,
@@ -57,6 +78,11 @@ pub enum Metric {
 impl Metric {
     /// [`Metric::TopKCategoricalAccuracy`] with Keras' 5.
     pub const TOP_5: Metric = Metric::TopKCategoricalAccuracy { k: 5 };
+    /// [`Metric::CategoricalCrossentropy`] without label smoothing.
+    pub const CATEGORICAL_CROSSENTROPY: Metric =
+        Metric::CategoricalCrossentropy { label_smoothing: 0.0 };
+    /// [`Metric::BinaryCrossentropy`] without label smoothing.
+    pub const BINARY_CROSSENTROPY: Metric = Metric::BinaryCrossentropy { label_smoothing: 0.0 };
     /// [`Metric::BinaryAccuracy`] with Keras' threshold.
     pub const BINARY_ACCURACY: Metric = Metric::BinaryAccuracy { threshold: 0.5 };
     /// [`Metric::Precision`] with Keras' threshold.
@@ -65,6 +91,23 @@ impl Metric {
     pub const RECALL: Metric = Metric::Recall { threshold: 0.5 };
     /// [`Metric::Auc`] with Keras' thresholds.
     pub const AUC: Metric = Metric::Auc { thresholds: 200 };
+
+    /// Those that a name is enough for.
+    const NAMED: [Metric; 13] = [
+        Metric::Accuracy,
+        Metric::Crossentropy,
+        Metric::SparseCategoricalCrossentropy,
+        Metric::CATEGORICAL_CROSSENTROPY,
+        Metric::BINARY_CROSSENTROPY,
+        Metric::MeanSquaredError,
+        Metric::MeanAbsoluteError,
+        Metric::TOP_5,
+        Metric::BINARY_ACCURACY,
+        Metric::PRECISION,
+        Metric::RECALL,
+        Metric::AUC,
+        Metric::ConfusionMatrix,
+    ];
 
     /// A metric called `name` that `function` computes of the graph, the prediction and the target,
     /// in this order: a value for each sample, or one for each element, of which the mean is taken.
@@ -85,6 +128,10 @@ impl Metric {
         match self {
             Metric::Accuracy => "accuracy",
             Metric::TopKCategoricalAccuracy { .. } => "top_k_categorical_accuracy",
+            Metric::Crossentropy => "crossentropy",
+            Metric::SparseCategoricalCrossentropy => "sparse_categorical_crossentropy",
+            Metric::CategoricalCrossentropy { .. } => "categorical_crossentropy",
+            Metric::BinaryCrossentropy { .. } => "binary_crossentropy",
             Metric::MeanSquaredError => "mse",
             Metric::MeanAbsoluteError => "mae",
             Metric::BinaryAccuracy { .. } => "binary_accuracy",
@@ -94,6 +141,34 @@ impl Metric {
             Metric::ConfusionMatrix => "confusion_matrix",
             Metric::Custom(metric) => &metric.custom,
         }
+    }
+}
+
+impl FromStr for Metric {
+    type Err = Error;
+
+    /// The metric that Keras takes a string for, with Keras' constants: `accuracy` or `acc`,
+    /// `crossentropy` or `ce`, `mse`, `mae`, and the names of all others but
+    /// [`Metric::custom`].
+    ///
+    /// # Errors
+    /// [`Error::Argument`] with the names that there are.
+    fn from_str(name: &str) -> Result<Self> {
+        match name {
+            "acc" => return Ok(Metric::Accuracy),
+            "ce" => return Ok(Metric::Crossentropy),
+            "mean_squared_error" => return Ok(Metric::MeanSquaredError),
+            "mean_absolute_error" => return Ok(Metric::MeanAbsoluteError),
+            _ => {}
+        }
+        let all = Metric::NAMED.iter();
+        all.clone().find(|metric| metric.name() == name).cloned().ok_or_else(|| {
+            let names = all.map(Metric::name).collect::<Vec<_>>().join(", ");
+            Error::argument(
+                "metrics",
+                format!("there is none called {name:?}; give one of {names}"),
+            )
+        })
     }
 }
 

@@ -1,5 +1,6 @@
 //! What metrics add to the graph of an output.
 
+use super::crossentropy::Crossentropy;
 use super::loss::{Accuracy, Loss};
 use super::metric::Metric;
 use super::objective::Judged;
@@ -65,6 +66,10 @@ pub(super) fn source(judged: &Judged<'_>, metric: &Metric, weighted: bool) -> So
             Source::Predictions
         }
         Metric::TopKCategoricalAccuracy { .. }
+        | Metric::Crossentropy
+        | Metric::SparseCategoricalCrossentropy
+        | Metric::CategoricalCrossentropy { .. }
+        | Metric::BinaryCrossentropy { .. }
         | Metric::MeanSquaredError
         | Metric::MeanAbsoluteError
         | Metric::Custom(_) => Source::Predictions,
@@ -112,7 +117,9 @@ pub(super) fn check(judged: &Judged<'_>, metric: &Metric) -> Result<()> {
         Metric::TopKCategoricalAccuracy { k } if !(1..=units).contains(&k) => {
             refuse(format!("{metric:?} of {units} outputs; give 1 to {units}"))
         }
-        Metric::MeanSquaredError
+        Metric::CategoricalCrossentropy { .. }
+        | Metric::BinaryCrossentropy { .. }
+        | Metric::MeanSquaredError
         | Metric::MeanAbsoluteError
         | Metric::BinaryAccuracy { .. }
         | Metric::Precision { .. }
@@ -145,6 +152,12 @@ pub(super) fn check(judged: &Judged<'_>, metric: &Metric) -> Result<()> {
         }
         Metric::ConfusionMatrix if loss.accuracy().is_none() => {
             refuse(format!("{metric:?} has no meaning for {loss:?}: there are no classes"))
+        }
+        Metric::Crossentropy
+        | Metric::SparseCategoricalCrossentropy
+        | Metric::CategoricalCrossentropy { .. }
+        | Metric::BinaryCrossentropy { .. } => {
+            Crossentropy::problem(judged, metric).map_or(Ok(()), refuse)
         }
         Metric::Accuracy
         | Metric::TopKCategoricalAccuracy { .. }
@@ -217,6 +230,38 @@ pub(super) fn push_metric(
         | Loss::Huber { .. }
         | Loss::Custom(_) => index(graph, "labels", targets),
     };
+    let crossentropy = |graph: &mut Graph, of: Crossentropy| -> Result<BufferId> {
+        let (logits, labels) = (predictions, targets);
+        match of {
+            Crossentropy::Sparse => {
+                let sums = sums(graph, Rows::Batch, 2)?;
+                graph.push(operation::SoftmaxCrossentropyMetric {
+                    logits,
+                    labels,
+                    sample_weights,
+                    sums,
+                    weighted,
+                })?;
+                Ok(sums)
+            }
+            Crossentropy::Categorical { label_smoothing } => {
+                let sums = sums(graph, Rows::Batch, 2)?;
+                graph.push(operation::CategoricalCrossentropyMetric {
+                    logits,
+                    targets,
+                    sample_weights,
+                    sums,
+                    label_smoothing,
+                    weighted,
+                })?;
+                Ok(sums)
+            }
+            Crossentropy::Binary { label_smoothing } => {
+                let function = MetricFunction::BinaryCrossentropy { label_smoothing };
+                pointwise(graph, predictions, function)
+            }
+        }
+    };
     let top = |graph: &mut Graph, k| -> Result<BufferId> {
         let labels = labels(graph)?;
         let sums = sums(graph, Rows::Batch, 2)?;
@@ -240,6 +285,14 @@ pub(super) fn push_metric(
         Metric::BinaryAccuracy { threshold } => {
             let function = MetricFunction::BinaryAccuracy { threshold };
             Sums::Own(pointwise(graph, probabilities, function)?)
+        }
+        Metric::Crossentropy
+        | Metric::SparseCategoricalCrossentropy
+        | Metric::CategoricalCrossentropy { .. }
+        | Metric::BinaryCrossentropy { .. } => {
+            let of = Crossentropy::new(judged, metric)
+                .ok_or_else(|| Error::argument("metrics", format!("{metric:?} fits nothing")))?;
+            Sums::Own(crossentropy(graph, of)?)
         }
         Metric::MeanSquaredError => {
             Sums::Own(pointwise(graph, predictions, MetricFunction::SquaredError)?)

@@ -53,6 +53,15 @@ impl std::fmt::Debug for Kernel {
 }
 
 impl Kernel {
+    /// A kernel without override constants. `text` comes from `wgsl!`.
+    pub(crate) fn new(
+        name: &'static str,
+        bindings: Vec<Access>,
+        text: Vec<Cow<'static, str>>,
+    ) -> Self {
+        Kernel { name, bindings, text, overrides: Vec::new(), subgroups: false }
+    }
+
     /// The whole text.
     pub fn source(&self) -> String {
         self.text.join("\n")
@@ -221,6 +230,8 @@ pub struct Dispatch {
     /// The most terms that one invocation adds up, where that depends on parameters and not on the
     /// sizes of activations; else 0.
     pub terms: u32,
+    /// How many of them each row of the batch adds, where that is more than one; else 0.
+    pub terms_a_row: u32,
 }
 
 impl Dispatch {
@@ -239,9 +250,8 @@ impl Dispatch {
         });
         let mut constants = bytemuck::bytes_of(&constants).to_vec();
         constants.resize(constants.len().next_multiple_of(16).max(16), 0);
-        let kernel =
-            Kernel { name: O::NAME, bindings, text, overrides: Vec::new(), subgroups: false };
-        Dispatch { kernel, constants, buffers, grid, terms: 0 }
+        let kernel = Kernel::new(O::NAME, bindings, text);
+        Dispatch { kernel, constants, buffers, grid, terms: 0, terms_a_row: 0 }
     }
 
     /// Sets override constants of the text.

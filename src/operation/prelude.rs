@@ -1,8 +1,10 @@
 //! What the home of an operation imports.
 
 pub(super) use super::access::{Access, Buffers};
-pub(super) use super::contract::{Operation, operation};
-pub(super) use super::kernel::{Dispatch, Extent, Grid, KernelClass, RowConstants, Target, wgsl};
+pub(super) use super::contract::{InParts, Operation, operation};
+pub(super) use super::kernel::{
+    Dispatch, Extent, Grid, Groups, KernelClass, RowConstants, Target, wgsl,
+};
 pub(super) use super::run::Run;
 pub(super) use super::shapes::Shapes;
 pub(super) use crate::error::Result;

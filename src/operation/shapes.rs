@@ -110,6 +110,15 @@ impl<'a> Shapes<'a> {
         ids.into_iter().try_for_each(|id| self.expect(id, Element::U32, Rows::Batch, 1))
     }
 
+    /// Demands sparse rows of `width` values.
+    ///
+    /// # Errors
+    /// As [`expect`](Self::expect).
+    pub fn sparse_rows(&self, id: BufferId, width: usize) -> Result<()> {
+        let halves = self.columns(id) / 2;
+        self.expect(id, Element::Sparse { width }, Rows::Batch, 2 * halves)
+    }
+
     /// Demands that `id` is a metric, whose rows lie without padding.
     ///
     /// # Errors

@@ -185,7 +185,7 @@ fn poison(device: &mut GpuExecutor, id: BufferId, buffer: &Buffer, rows: usize) 
     let elements = buffer.allocated(rows + GUARD_ROWS);
     let bytes = match buffer.element {
         Element::U8 => vec![0xaa; elements],
-        Element::Real | Element::U32 => {
+        Element::Real | Element::U32 | Element::Sparse { .. } => {
             std::iter::repeat_n(poison_of(id, buffer).to_ne_bytes(), elements).flatten().collect()
         }
     };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::case::{Values, Worst};
 use crate::cpu::CpuExecutor;
-use crate::data::{Batch, BatchOrder, Dataset, Features, Shuffle, Targets};
+use crate::data::{Batch, BatchOrder, Dataset, Features, Row, Shuffle, Targets};
 use crate::error::Result;
 use crate::gpu::{Gpu, GpuExecutor};
 use crate::model::loss::Loss;
@@ -132,7 +132,12 @@ fn fill(feed: &mut impl Feed, program: &Program, batch: Batch<'_>) -> Result<()>
     }
     for (number, (id, _)) in program.of_role(Role::Input).enumerate() {
         let mut column = feed.column(id)?;
-        batch.samples().try_for_each(|sample| column.push(sample?.input(number)))?;
+        for sample in batch.samples() {
+            match sample?.row(number) {
+                Row::Dense(bytes) => column.push(bytes)?,
+                Row::Sparse { indices, values } => column.push_sparse(indices, values)?,
+            }
+        }
     }
     Ok(())
 }

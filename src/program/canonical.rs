@@ -1,9 +1,9 @@
-//! One form for what can be said in two: a cross-entropy is always computed from the logits.
+//! One form for what can be said in two: a cross-entropy is always computed from the logits, be it
+//! a loss or a metric.
 
 use super::graph::Graph;
-use crate::operation::LossFunction;
-use crate::operation::Op;
 use crate::operation::activation::Elementwise;
+use crate::operation::{LossFunction, MetricFunction, Op};
 use crate::table::BufferId;
 
 /// Moves each cross-entropy of a softmax's or a sigmoid's results to what goes into it: through
@@ -11,7 +11,7 @@ use crate::table::BufferId;
 ///
 /// It comes before the gradients: this is what a cross-entropy means here, no matter whether
 /// operations are fused.
-pub(super) fn losses_from_logits(graph: &mut Graph) {
+pub(super) fn crossentropies_from_logits(graph: &mut Graph) {
     let softmax = |graph: &Graph, id: BufferId| match graph.made_by(id) {
         Some(Op::Softmax(softmax)) => softmax.input,
         _ => id,
@@ -33,6 +33,17 @@ pub(super) fn losses_from_logits(graph: &mut Graph) {
         {
             loss.outputs = sigmoid(graph, loss.outputs);
             Op::from(loss)
+        } else if let Op::SoftmaxCrossentropyMetric(mut metric) = node.op {
+            metric.logits = softmax(graph, metric.logits);
+            Op::from(metric)
+        } else if let Op::CategoricalCrossentropyMetric(mut metric) = node.op {
+            metric.logits = softmax(graph, metric.logits);
+            Op::from(metric)
+        } else if let Op::PointwiseMetric(mut metric) = node.op
+            && let MetricFunction::BinaryCrossentropy { .. } = metric.function
+        {
+            metric.predictions = sigmoid(graph, metric.predictions);
+            Op::from(metric)
         } else {
             continue;
         };

@@ -23,7 +23,7 @@ pub(crate) struct Options<'a> {
 /// [`Error::Shape`](crate::Error::Shape) or [`Error::Argument`](crate::Error::Argument) for an
 /// operation or a buffer that cannot be.
 pub(crate) fn compile(mut graph: Graph, options: Options<'_>) -> Result<Placed> {
-    canonical::losses_from_logits(&mut graph);
+    canonical::crossentropies_from_logits(&mut graph);
     let gradients = gradient::push_gradients(&mut graph)?;
     if options.fusion {
         fusion::fuse(&mut graph)?;

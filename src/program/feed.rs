@@ -2,7 +2,19 @@
 
 use super::pass::Pass;
 use crate::error::{Error, Result};
+use crate::sparse_row;
 use crate::table::{Buffer, BufferId, Element, Role};
+
+/// The argument that errors name of a sparse row that does not fit.
+pub(crate) const SPARSE_ROW: &str = "sparse row";
+
+/// What is wrong with a sparse row of `values` values where there is room for `most`.
+pub(crate) fn too_many_values(values: usize, most: usize) -> String {
+    format!(
+        "has {values} values that are not 0; the model has room for {most} a sample, so give \
+         Input::sparse more"
+    )
+}
 
 /// Memory that an executor lends for the rows of one step. It may go to another thread, and its
 /// columns to several, while the executor runs other steps; dropped, it goes back.
@@ -40,6 +52,15 @@ pub trait Column {
     /// [`Error::Shape`] if it has another number of bytes, [`Error::Argument`] if all rows are
     /// there already.
     fn push(&mut self, row: &[u8]) -> Result<()>;
+
+    /// Adds the next row of a [sparse](Element::Sparse) buffer: the values that are not 0, and the
+    /// column of each, which ascend.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if there are more values than the buffer has places for in a row, the
+    /// columns do not ascend or one is beyond the last, a value is not finite, or all rows are
+    /// there already; [`Error::Shape`] if the buffer is not sparse.
+    fn push_sparse(&mut self, columns: &[u32], values: &[f32]) -> Result<()>;
 }
 
 impl Pass {
@@ -66,7 +87,7 @@ impl Buffer {
     pub fn row_bytes(&self) -> usize {
         self.columns
             * match self.element {
-                Element::Real | Element::U32 => 4,
+                Element::Real | Element::U32 | Element::Sparse { .. } => 4,
                 Element::U8 => 1,
             }
     }
@@ -85,6 +106,30 @@ impl Buffer {
             return Err(Error::argument("feed", problem));
         }
         Ok(())
+    }
+
+    /// Whether a sparse row may follow `filled` rows, of `rows` in all.
+    pub(crate) fn check_sparse_row(
+        &self,
+        columns: &[u32],
+        values: &[f32],
+        filled: usize,
+        rows: usize,
+    ) -> Result<()> {
+        let Element::Sparse { width } = self.element else {
+            return Err(Error::Shape {
+                what: format!("a row of {}", self.name),
+                actual: "columns and values of a sparse row".into(),
+                expected: format!("{} bytes", self.row_bytes()),
+            });
+        };
+        let refused = |problem| Error::argument(SPARSE_ROW, problem);
+        sparse_row::check(columns, values, width).map_err(refused)?;
+        let (values, most) = (columns.len(), self.columns / 2);
+        if values > most {
+            return Err(refused(too_many_values(values, most)));
+        }
+        self.check_row(self.row_bytes(), filled, rows)
     }
 
     /// Whether all rows are there.

@@ -6,10 +6,10 @@ use super::graph::{Affine, Graph, Node, Outside, Parameter, Value};
 use crate::error::{Error, Result};
 use crate::operation::activation::{Activation, Elementwise};
 use crate::operation::{self, Op};
-use crate::table::BufferId;
+use crate::table::{BufferId, Element};
 
 impl Graph {
-    /// `input · weight + bias`, of values `[columns]` for each sample.
+    /// `input · weight + bias`, of values `[columns]` for each sample. The input may be sparse.
     ///
     /// # Errors
     /// [`Error::Shape`] if the weight has not as many rows as the input has values, or the bias not
@@ -26,13 +26,24 @@ impl Graph {
             None => self.constant_once("no_bias", units)?,
         };
         let output = self.result(&[units])?;
-        self.push(operation::DenseForward {
-            input: input.buffer,
-            weight: weight.buffer,
-            bias: bias.buffer,
-            output: output.buffer,
-            activation: Elementwise::Linear,
-        })?;
+        let activation = Elementwise::Linear;
+        let (weight, bias) = (weight.buffer, bias.buffer);
+        match input.element {
+            Element::Sparse { .. } => self.push(operation::SparseForward {
+                input: input.buffer,
+                weight,
+                bias,
+                output: output.buffer,
+                activation,
+            })?,
+            Element::Real | Element::U8 | Element::U32 => self.push(operation::DenseForward {
+                input: input.buffer,
+                weight,
+                bias,
+                output: output.buffer,
+                activation,
+            })?,
+        }
         Ok(output)
     }
 

@@ -28,16 +28,17 @@ fn activation_into_dense(graph: &mut Graph) {
         if !activate.activation.is_fused() || graph.uses(activate.input) != 1 {
             continue;
         }
-        let dense = graph.nodes.iter_mut().find_map(|node| match &mut node.op {
-            Op::DenseForward(dense)
-                if dense.output == activate.input && dense.activation == Elementwise::Linear =>
-            {
-                Some(dense)
-            }
-            _ => None,
+        let dense = graph.nodes.iter_mut().find_map(|node| {
+            let (output, activation) = match &mut node.op {
+                Op::DenseForward(dense) => (dense.output, &mut dense.activation),
+                Op::SparseForward(sparse) => (sparse.output, &mut sparse.activation),
+                _ => return None,
+            };
+            let fits = output == activate.input && *activation == Elementwise::Linear;
+            fits.then_some(activation)
         });
-        if let Some(dense) = dense {
-            dense.activation = activate.activation;
+        if let Some(activation) = dense {
+            *activation = activate.activation;
             graph.nodes.remove(place);
             graph.replace(activate.output, activate.input);
         }

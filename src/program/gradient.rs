@@ -95,9 +95,16 @@ mod tests {
     use crate::program::testing::{dense, judge};
     use crate::program::{Affine, Graph, Options, Pass, Role, Step, Value, compile};
     use crate::random::{Random, Stream};
-    use crate::table::Memory;
+    use crate::table::{Element, Memory};
 
     const ROWS: usize = 3;
+
+    /// Sparse rows of five columns, with room for two values.
+    const SPARSE: [[u32; 4]; ROWS] = {
+        const NONE: u32 = Element::NO_COLUMN;
+        let [a, b] = [0.75f32.to_bits(), (-1.5f32).to_bits()];
+        [[0, 4, a, b], [4, NONE, a, 0], [NONE, NONE, 0, 0]]
+    };
 
     /// Compares the gradients of a model, `rest` of a dense layer's results, with the differences of
     /// its loss. Returns the names of its operations.
@@ -116,6 +123,16 @@ mod tests {
         let mut random = Random::new(7, Stream::Parity);
         for (id, buffer) in program.buffers() {
             let count = buffer.live_rows(ROWS) * buffer.columns;
+            if let Element::Sparse { .. } = buffer.element {
+                memory
+                    .write(
+                        table,
+                        id,
+                        &SPARSE.concat().into_iter().map(f64::from).collect::<Vec<_>>(),
+                    )
+                    .unwrap();
+                continue;
+            }
             if [Role::Input, Role::Target, Role::SampleWeight, Role::Parameter]
                 .contains(&buffer.role)
             {
@@ -158,7 +175,7 @@ mod tests {
     #[test]
     fn the_gradient_rule_of_every_operation_gives_slopes() {
         type Rest = fn(&mut Graph, &Value) -> crate::Result<Value>;
-        let models: [Rest; 11] = [
+        let models: [Rest; 12] = [
             |graph, hidden| graph.activate(hidden, Elementwise::Gelu),
             |graph, hidden| graph.softmax(hidden),
             |graph, hidden| graph.add(hidden, hidden),
@@ -173,6 +190,11 @@ mod tests {
                 graph.batch_normalize(hidden, Affine::default(), moving.each_ref(), 0.9, 0.5)
             },
             |graph, hidden| graph.layer_normalize(hidden, Affine::default(), 0.5),
+            |graph, hidden| {
+                let words = graph.sparse("words", 5, 2)?;
+                let sums = dense(graph, "sparse", &words);
+                graph.add(hidden, &sums)
+            },
         ];
         let ops: Vec<&str> =
             models.into_iter().flat_map(|rest| assert_slopes(|g, x| rest(g, x).unwrap())).collect();

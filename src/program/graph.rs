@@ -228,6 +228,26 @@ impl Graph {
         Ok(Value { buffer, element: Element::Real, ..input })
     }
 
+    /// Sparse rows from the data, of `width` reals for each sample, of which at most `most` are not
+    /// 0. Only a dense layer reads them.
+    ///
+    /// # Errors
+    /// As [`input`](Self::input); also if there can be no value in a row.
+    pub(crate) fn sparse(&mut self, name: &str, width: usize, most: usize) -> Result<Value> {
+        if width == 0 || u32::try_from(width).map_or(true, |width| width == Element::NO_COLUMN) {
+            let problem = format!("has {width} sparse values; give 1 to 2^32 - 2");
+            return Err(Error::argument("input", problem));
+        }
+        if most == 0 {
+            let problem = "has room for 0 values a sparse row; give at least 1";
+            return Err(Error::argument("input", problem));
+        }
+        let (most, element) = (most.min(width), Element::Sparse { width });
+        let words = most.saturating_mul(2);
+        let buffer = self.table.add(name, Role::Input, element, Rows::Batch, words)?;
+        Ok(Value { buffer, shape: vec![width], element })
+    }
+
     fn column(&mut self, name: &str, shape: &[usize], element: Element) -> Result<Value> {
         let width = shape.iter().try_fold(1usize, |product, &d| product.checked_mul(d));
         let Some(width) = width.filter(|&width| width > 0) else {
@@ -479,9 +499,23 @@ impl Graph {
     }
 
     pub(super) fn push_node(&mut self, node: Node) -> Result<()> {
+        node.forms().try_for_each(|op| self.check_sparse(op))?;
         node.forms().try_for_each(|op| op.check(&self.table))?;
         self.nodes.push(node);
         Ok(())
+    }
+
+    /// Refuses an operation that cannot read sparse rows and is given some.
+    fn check_sparse(&self, op: &Op) -> Result<()> {
+        if let Op::SparseForward(_) = op {
+            return Ok(());
+        }
+        let buffers = op.reads().into_iter().map(|id| self.table.buffer(id));
+        let mut sparse = buffers.filter(|buffer| matches!(buffer.element, Element::Sparse { .. }));
+        match sparse.next() {
+            Some(buffer) => Err(not_dense(&self.scope, &buffer.name)),
+            None => Ok(()),
+        }
     }
 
     /// A new value of the scope.
@@ -499,6 +533,14 @@ impl Graph {
         let mut names = std::iter::once(name.clone()).chain(numbered);
         names.find(|name| self.table.find(name).is_none()).unwrap_or(name)
     }
+}
+
+/// The error of a sparse input where only values that are all there can be.
+pub(crate) fn not_dense(reader: &str, input: &str) -> Error {
+    let problem = format!(
+        "{reader} reads {input}, which is sparse; only a dense layer can, so put one first"
+    );
+    Error::argument("layers", problem)
 }
 
 fn check_rates(l1: f64, l2: f64) -> Result<()> {

@@ -23,6 +23,8 @@ pub use crate::table::{Buffer, BufferId, Element, Placement, Role, Rows, Step};
 pub use builder::{Program, ProgramBuilder};
 pub(crate) use compile::{Options, compile};
 pub use feed::{Column, Feed};
+pub(crate) use feed::{SPARSE_ROW, too_many_values};
+pub(crate) use graph::not_dense;
 pub use graph::{Affine, Graph, Initial, Parameter, Value};
 pub use initializer::Initializer;
 pub use metrics::Metrics;

@@ -51,6 +51,20 @@ pub enum Element {
     U8,
     /// An unsigned 32-bit integer.
     U32,
+    /// A word of a sparse row of `width` reals, of which only those that are not 0 are stored. The
+    /// first half of the row's words are their columns, ascending; the second half are the reals
+    /// themselves, as the bits of an f32. Places that are not needed hold [`Element::NO_COLUMN`] and
+    /// 0, after all others.
+    Sparse {
+        /// Values in a row, those that are 0 included.
+        width: usize,
+    },
+}
+
+impl Element {
+    /// In the place of a column where a sparse row has no more values. It is above all columns, so
+    /// that a row ascends to its end.
+    pub const NO_COLUMN: u32 = u32::MAX;
 }
 
 /// The first dimension of a buffer.
@@ -103,10 +117,13 @@ impl Buffer {
     pub const SLICE_ALIGNMENT: usize = 64;
 
     /// Elements from one row to the next: `columns` rounded up to a multiple of four, so that
-    /// kernels load four at a time and need no tail; plain `columns` for integers and metrics.
+    /// kernels load four at a time and need no tail; plain `columns` for integers, sparse rows and
+    /// metrics.
     pub fn stride(&self) -> usize {
         match (self.element, self.role) {
-            (Element::U32, _) | (_, Role::Metric | Role::SampleWeight) => self.columns,
+            (Element::U32 | Element::Sparse { .. }, _) | (_, Role::Metric | Role::SampleWeight) => {
+                self.columns
+            }
             (Element::Real | Element::U8, _) => self.columns.next_multiple_of(4),
         }
     }

@@ -16,7 +16,7 @@ pub enum Storage<T> {
     Real(Vec<T>),
     /// Bytes.
     U8(Vec<u8>),
-    /// Integers.
+    /// Integers, or the words of sparse rows.
     U32(Vec<u32>),
 }
 
@@ -30,7 +30,7 @@ impl<T: Real> Storage<T> {
         match buffer.element {
             Element::Real => Storage::Real(vec![T::ZERO; elements]),
             Element::U8 => Storage::U8(vec![0; elements]),
-            Element::U32 => Storage::U32(vec![0; elements]),
+            Element::U32 | Element::Sparse { .. } => Storage::U32(vec![0; elements]),
         }
     }
 
@@ -69,6 +69,24 @@ impl<T: Real> Storage<T> {
                 }
             }
         }
+    }
+
+    /// Fills one sparse row with the columns and the values of what is not 0; both fit.
+    pub fn fill_sparse_row(
+        &mut self,
+        buffer: &Buffer,
+        row: usize,
+        columns: &[u32],
+        values: &[f32],
+    ) {
+        let start = row * buffer.stride();
+        let Storage::U32(all) = self else { return };
+        let Some(words) = all.get_mut(start..start + buffer.columns) else { return };
+        let (first, second) = words.split_at_mut(buffer.columns / 2);
+        let columns = columns.iter().copied().chain(std::iter::repeat(Element::NO_COLUMN));
+        first.iter_mut().zip(columns).for_each(|(to, column)| *to = column);
+        let values = values.iter().map(|value| value.to_bits()).chain(std::iter::repeat(0));
+        second.iter_mut().zip(values).for_each(|(to, value)| *to = value);
     }
 }
 

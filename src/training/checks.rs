@@ -1,6 +1,6 @@
 //! Whether data fits a model.
 
-use super::feed::{check_input, check_target, input_kind, target_width};
+use super::feed::{check_input, check_sparse_rows, check_target, input_kind, target_width};
 use super::session::Session;
 use crate::data::{Batch, Dataset};
 use crate::error::{Error, Result};
@@ -25,7 +25,7 @@ impl Session {
         let targets = self.program.of_role(Role::Target);
         let classes = widths.zip(targets).map(|(width, (_, target))| match target.element {
             Element::U32 => width,
-            Element::Real | Element::U8 => 0,
+            Element::Real | Element::U8 | Element::Sparse { .. } => 0,
         });
         classes.collect()
     }
@@ -38,6 +38,7 @@ impl Session {
         let inputs = self.program.of_role(Role::Input).enumerate();
         for ((column, (_, buffer)), (_, input)) in inputs.zip(self.compiled.architecture.inputs()) {
             check_input(buffer, input_kind(data, column))?;
+            check_sparse_rows(buffer, data, column)?;
             // Flat samples fit any shape of their width, and a flat input takes any such sample.
             let actual = data.inputs().get(column).map_or(&[][..], |input| &input.shape);
             let expected = &*input.shape;

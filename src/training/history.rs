@@ -23,14 +23,29 @@ pub struct EpochRecord {
     /// Steps of this epoch that an earlier call of fit had made before it broke off: scores and
     /// seconds are of the steps after them. 0 unless a [`Resume`](super::Resume) said otherwise.
     pub resumed_after: usize,
+    /// How the loading of the data and the device have waited for each other.
+    pub waits: Waits,
+}
+
+/// How long the two sides of training have waited for each other, as shares of the time that an
+/// epoch's steps took: 0 to 1. Both are near 0 where data come as fast as the device takes them.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[non_exhaustive]
+pub struct Waits {
+    /// The share of the time in which the next batch was not there: what loading in other threads
+    /// (`workers`), or more of them, can save. Without workers, all loading is waited for.
+    pub for_data: f64,
+    /// The share of the time in which the workers had nothing to do, as enough batches were read
+    /// ahead; 0 without workers.
+    pub for_device: f64,
 }
 
 /// What [`EpochRecord::resumed_after`] is called where it is written, if it is not 0.
 const RESUMED_AFTER: &str = "resumed_after_step";
 
 impl EpochRecord {
-    /// An epoch with this number and these scores, without validation; learning rate, seconds and
-    /// `resumed_after` are 0.
+    /// An epoch with this number and these scores, without validation; learning rate, seconds,
+    /// `resumed_after` and waits are 0.
     #[must_use]
     pub fn new(epoch: u32, training: Scores) -> Self {
         EpochRecord {
@@ -40,6 +55,7 @@ impl EpochRecord {
             learning_rate: 0.0,
             seconds: 0.0,
             resumed_after: 0,
+            waits: Waits::default(),
         }
     }
 

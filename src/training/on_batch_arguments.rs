@@ -20,8 +20,8 @@ impl<'a> TrainOnBatch<'a> {
 
     settings! {
         /// A weight for each sample of the batch, in its order: its loss and its gradient are
-        /// multiplied by it. These weights replace those of [`Dataset::with_sample_weights`](
-        /// crate::Dataset::with_sample_weights).
+        /// multiplied by it. These weights replace those of
+        /// [`Dataset::with_sample_weights`](crate::Dataset::with_sample_weights).
         sample_weight(weights: impl Into<Vec<f32>>): test.sample_weight = Some(weights.into());
 
         /// A weight for the samples of each class, `(class, weight)`; 1 for classes that are not

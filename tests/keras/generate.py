@@ -400,6 +400,48 @@ def four_classes():
     )
 
 
+def crossentropies():
+    smoothed = lambda kind, name: kind(label_smoothing=0.25, name=name + "_1")
+    binary = lambda: [
+        metrics.BinaryCrossentropy(name="crossentropy"),
+        metrics.BinaryCrossentropy(),
+        smoothed(metrics.BinaryCrossentropy, "binary_crossentropy"),
+    ]
+    sparse = lambda: [metrics.SparseCategoricalCrossentropy(name="crossentropy"), metrics.SparseCategoricalCrossentropy()]
+    categorical = lambda: [
+        metrics.CategoricalCrossentropy(name="crossentropy"),
+        metrics.CategoricalCrossentropy(),
+        smoothed(metrics.CategoricalCrossentropy, "categorical_crossentropy"),
+    ]
+    one_hot = np.eye(4)[rng.integers(0, 4, 20)]
+    for file, dense, y, loss, watched in [
+        ("binary", layers.Dense(2, "sigmoid"), rng.integers(0, 2, (20, 2)).astype(float), "binary_crossentropy", binary),
+        ("classes", layers.Dense(4, "softmax"), rng.integers(0, 4, 20), "sparse_categorical_crossentropy", sparse),
+        # Targets of two classes at once.
+        ("one_hot", layers.Dense(4, "softmax"), (one_hot + one_hot[::-1]) / 2, "categorical_crossentropy", categorical),
+        ("mse", layers.Dense(4, "softmax"), one_hot, "mse", categorical),
+    ]:
+        model, names = sequential(5, dense)
+        case(
+            "metrics_crossentropy_" + file,
+            f"""Dense {dense.units} {dense.activation.__name__}; {loss}. metrics and weighted_metrics: crossentropy, which
+            is Keras' metric of the kind that goes with the output, and the same under its own name, without and (_1) with
+            a label smoothing of 0.25, if it has one. Batches of 8, 8 and 4 rows.""",
+            model,
+            names,
+            with_ties(20, 5),
+            y,
+            optimizers.SGD,
+            loss,
+            batch_size=8,
+            epochs=3,
+            sample_weight=numbers(20, low=0.25, high=2.0),
+            metrics=watched(),
+            weighted_metrics=watched(),
+            optimizer_arguments={"learning_rate": 0.1},
+        )
+
+
 def normalization():
     def data(rows):
         x = numbers(rows, 5) * [8, 4, 1, 2, 16] + [100, 0, 3, -5, 1]
@@ -488,6 +530,7 @@ everything = [
     four_classes,
     normalization,
     schedules,
+    crossentropies,
 ]
 for seed, make in enumerate(everything):
     rng = np.random.default_rng(seed)

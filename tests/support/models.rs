@@ -207,8 +207,12 @@ fn judged() -> Vec<(String, Compiled)> {
             }
         }
     }
-    let of_classes =
-        [Metric::Accuracy, Metric::TopKCategoricalAccuracy { k: 2 }, Metric::ConfusionMatrix];
+    let of_classes = [
+        Metric::Accuracy,
+        Metric::TopKCategoricalAccuracy { k: 2 },
+        Metric::ConfusionMatrix,
+        Metric::Crossentropy,
+    ];
     let of_values = [
         Metric::MeanSquaredError,
         Metric::MeanAbsoluteError,
@@ -216,6 +220,7 @@ fn judged() -> Vec<(String, Compiled)> {
         Metric::PRECISION,
         Metric::RECALL,
         Metric::AUC,
+        Metric::BINARY_CROSSENTROPY,
     ];
     for metric in of_classes.clone() {
         let network = || stack().dense(3, Activation::Softmax);
@@ -427,6 +432,17 @@ fn graphs() -> Vec<(String, Compiled)> {
         model,
         vec![("y", Objective::new(SPARSE).metrics([Metric::Accuracy]))],
     );
+
+    let mut model = Functional::new();
+    let words = model.input("words", Input::sparse(7, 4));
+    let place = model.input("place", 7);
+    let left = model.dense(words, 4, Tanh);
+    let right = model.dense(words, 4, Gelu);
+    let again = model.again(left, place);
+    let sum = model.add([left, right, again]);
+    let last = model.dense(sum, 3, Linear);
+    model.output("y", last);
+    add("sparse_beside_dense", model, vec![("y", mse())]);
 
     let mut model = Functional::new();
     let input = model.input("x", 6);

@@ -63,6 +63,10 @@ pub(crate) struct Train {
     /// Samples a step
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = at_least_one)]
     pub batch_size: usize,
+    /// Run each batch in parts of so many rows, whose gradients add up to the whole batch's
+    /// [default: the whole batch, or the fewest parts that fit the device]
+    #[arg(long = "micro-batch", value_name = "ROWS", value_parser = at_least_one)]
+    pub micro_batch: Option<usize>,
     /// Change the training images anew in each epoch: shift moves each by up to 2 pixels
     #[arg(long, value_name = "HOW", value_enum)]
     pub augment: Option<Augment>,

@@ -217,6 +217,7 @@ pub(crate) fn settings(
         loading: args::Loading { workers: _, queue: _ },
         backend: _,
         batch_size,
+        micro_batch,
         augment,
         epochs: _,
         hidden: _,
@@ -252,6 +253,10 @@ pub(crate) fn settings(
         ("optimizer", format!("{optimizer:?}").to_lowercase()),
         ("learning rate", learning_rate.to_string()),
         ("batch size", batch_size.to_string()),
+        (
+            "micro-batch",
+            micro_batch.map_or_else(|| "as the device needs".to_owned(), |rows| rows.to_string()),
+        ),
         ("steps per epoch", steps),
         ("shuffling", shuffling),
         ("augmentation", augmentation.to_lowercase()),

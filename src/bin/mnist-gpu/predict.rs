@@ -152,6 +152,9 @@ fn image_size(input: &Input) -> anyhow::Result<[usize; 2]> {
         (InputType::U8 { .. }, &[height, width]) => Ok([height, width]),
         (InputType::U8 { .. }, shape) => bail!("takes samples of shape {shape:?}, not images"),
         (InputType::F32, shape) => bail!("takes floats of shape {shape:?}, not pixels"),
+        (InputType::Sparse { .. }, shape) => {
+            bail!("takes sparse floats of shape {shape:?}, not pixels")
+        }
     }
 }
 

@@ -47,7 +47,8 @@ fn table(runs: &[(&str, &[EpochRecord])]) -> String {
         let mut first = [(*run).to_owned(), epochs.len().to_string()];
         for name in value_names(epochs) {
             let values = epochs.iter().filter_map(|r| Some((r.epoch, r.value(&name)?)));
-            let last = values.clone().last().map_or_else(String::new, |(_, value)| shown(value));
+            let last =
+                values.clone().next_back().map_or_else(String::new, |(_, value)| shown(value));
             let [best, at] = match best(values, Mode::of(&name)) {
                 Some((epoch, value)) => [shown(value), epoch.to_string()],
                 None => ["-", "-"].map(str::to_owned),

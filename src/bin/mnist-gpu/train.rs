@@ -46,10 +46,9 @@ pub(crate) fn run(args: &args::Train) -> anyhow::Result<ExitCode> {
     let sizes = network::sizes(&network.input, &network.layers);
     let parameters = network::parameters(&network).unwrap_or_default();
     let optimizer = optimizer(args.optimizer, args.learning_rate);
-    let mut model = network
-        .compile(optimizer, loss, [metric])
-        .seed(args.data.seed)
-        .build(backend.backend.clone())?;
+    let mut compiled = network.compile(optimizer, loss, [metric]).seed(args.data.seed);
+    compiled.micro_batch_size = args.micro_batch;
+    let mut model = compiled.build(backend.backend.clone())?;
     if let Some(table) = &table {
         table.note_in(&mut model)?;
     }

@@ -24,7 +24,7 @@ impl Source {
         self.read_to_the_end("cache", |batch| {
             (0..batch.len()).try_for_each(|place| samples.push_from(batch, place))
         })?;
-        Ok(self.with_kind_of(Source::new(InMemory { samples })))
+        Ok(self.with_kind_of(samples.into()))
     }
 
     /// The samples, read now and written to the file `path`, from which they are read then: for
@@ -72,6 +72,13 @@ impl Source {
             return Err(Error::argument(call, "needs data that end; call take before it"));
         }
         self.batches(1024, &Visit::default())?.try_for_each(|batch| keep(&batch?))
+    }
+}
+
+impl From<Samples> for Source {
+    /// These samples, to be read in any order.
+    fn from(samples: Samples) -> Self {
+        Source::new(InMemory { samples })
     }
 }
 

@@ -6,7 +6,7 @@ use super::contract::{RandomAccess, Visit};
 use crate::data::column::{Features, Targets};
 use crate::data::dataset::Dataset;
 use crate::data::fields::{Element, Field, Fields};
-use crate::data::samples::Samples;
+use crate::data::samples::{Row, Samples, Values};
 use crate::error::Result;
 
 /// A [`Dataset`] and its fields.
@@ -27,7 +27,10 @@ pub(super) fn fields(data: &Dataset) -> Arc<Fields> {
     let inputs = data.inputs().iter().map(|input| {
         let element = match &input.features {
             Features::U8(_) => Element::U8,
+            Features::F16(_) => Element::F16,
+            Features::U32(_) => Element::U32,
             Features::F32(_) => Element::F32,
+            Features::Sparse(matrix) => return Field::sparse(&input.name, matrix.width()),
         };
         Field::new(&input.name, element, &input.shape)
     });
@@ -55,7 +58,12 @@ impl RandomAccess for InMemory {
         let (inputs, targets) = (self.fields.inputs().len(), self.fields.targets().len());
         for (column, values) in into.columns_mut().iter_mut().enumerate() {
             if column < inputs {
-                values.extend_from_bytes(sample.input(column))?;
+                match (sample.row(column), values) {
+                    (Row::Sparse { indices, values: floats }, Values::Sparse(rows)) => {
+                        rows.push(indices, floats)?;
+                    }
+                    (_, values) => values.extend_from_bytes(sample.input(column))?,
+                }
             } else if column < inputs + targets {
                 values.extend_from_bytes(sample.target(column - inputs))?;
             } else {

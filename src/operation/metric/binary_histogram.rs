@@ -24,6 +24,8 @@ impl BinaryHistogram {
 }
 
 impl Operation for BinaryHistogram {
+    const IN_PARTS: InParts = InParts::Rows;
+
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         self.thresholds.check()?;
         shapes.rows([self.targets], shapes.columns(self.predictions))?;
@@ -51,7 +53,7 @@ impl Operation for BinaryHistogram {
         };
         let constants = MetricConstants::new(target.columns(self.predictions)?, self.weighted)
             .count(size(self.thresholds.buckets())?)
-            .threshold(threshold);
+            .parameter(threshold);
         Ok(Dispatch::new(self, text, constants, Grid::rows(32))
             .overrides([("EVEN", f64::from(u8::from(even)))]))
     }

@@ -1,16 +1,17 @@
 //! How the parity suite tries the metrics.
 
 use super::{
-    Argmax, BinaryHistogram, ConfusionMatrix, MetricFunction, PointwiseMetric, SampleMetric,
-    Thresholds, TopK,
+    Argmax, BinaryHistogram, CategoricalCrossentropyMetric, ConfusionMatrix, MetricFunction,
+    PointwiseMetric, SampleMetric, SoftmaxCrossentropyMetric, Thresholds, TopK,
 };
 use crate::error::Result;
-use crate::number::bounds;
+use crate::number::bounds::{self, Softmax};
 use crate::operation::Op;
 use crate::operation::case::{Case, Cases, Form, Mistake, Values, logits};
 use crate::table::{BufferId, Element, Role, Rows, Table};
 
 const THRESHOLD: f64 = 0.3;
+const SMOOTHING: f64 = 0.125;
 /// Rows beyond the live ones that integers are filled for.
 const ROWS_BEYOND_FILLED: usize = 3;
 
@@ -18,6 +19,13 @@ const ROWS_BEYOND: Mistake =
     ("rows beyond the live ones written", "row >= step.live_rows", "false");
 const NO_WEIGHT: Mistake = ("no weight", "shape.weighted == 1u", "false");
 const ALWAYS_A_WEIGHT: Mistake = ("always a weight", "shape.weighted == 1u", "true");
+/// Mistakes that both softmax cross-entropies can make.
+const OF_SOFTMAX: [Mistake; 4] = [
+    ("overflow", "exp(logits[first + quad] - largest)", "exp(logits[first + quad])"),
+    ("padding summed", "- largest), quad, 0.0)", "- largest), quad, 1.0)"),
+    ("a quarter of the logits unseen", "max(max(most.x, most.y), max(most.z, most.w))", "most.x"),
+    ("not added to", "sums[row] +=", "sums[row] ="),
+];
 
 /// What tells a form that counts sample weights.
 fn suffix(weighted: bool) -> &'static str {
@@ -104,6 +112,14 @@ impl Cases for PointwiseMetric {
                             "predicted == expected",
                             "predicted != expected",
                         ),
+                    ],
+                ),
+                MetricFunction::BinaryCrossentropy { .. } => (
+                    true,
+                    &[
+                        ("no smoothing", "* (1.0 - shape.parameter) + 0.5 * shape.parameter", ""),
+                        ("overflow", "exp(-abs(logit))", "exp(logit)"),
+                        ("no positive part", "max(logit, vec4<f32>(0.0))", "logit"),
                     ],
                 ),
             };
@@ -198,6 +214,42 @@ impl Cases for SampleMetric {
     }
 }
 
+impl Cases for SoftmaxCrossentropyMetric {
+    fn forms() -> Vec<Form> {
+        let form = |weighted: bool| {
+            Form::new::<Self>(suffix(weighted).trim(), move |shape, seed| {
+                softmax_crossentropy(shape, weighted, Values::new(seed))
+            })
+        };
+        let own = [("the wrong logit", "[label % 4u]", "[0]"), NO_WEIGHT, ROWS_BEYOND];
+        let weighted = form(true).mutations(&OF_SOFTMAX).mutations(&own);
+        vec![weighted, form(false).mutations(&[ALWAYS_A_WEIGHT])]
+    }
+}
+
+impl Cases for CategoricalCrossentropyMetric {
+    fn forms() -> Vec<Form> {
+        let form = |weighted: bool| {
+            Form::new::<Self>(suffix(weighted).trim(), move |shape, seed| {
+                categorical_crossentropy(shape, weighted, Values::new(seed))
+            })
+        };
+        let own = [
+            ("no smoothing", "* (1.0 - shape.parameter) + spread", ""),
+            (
+                "padding taken for units",
+                "- logits[first + quad])), quad, 0.0)",
+                "- logits[first + quad])), quad, 1.0)",
+            ),
+            ("the last units left out", "losses.z + losses.w", "losses.z"),
+            NO_WEIGHT,
+            ROWS_BEYOND,
+        ];
+        let weighted = form(true).mutations(&OF_SOFTMAX).mutations(&own);
+        vec![weighted, form(false).mutations(&[ALWAYS_A_WEIGHT])]
+    }
+}
+
 fn argmax(shape: [usize; 3], mut values: Values) -> Result<Case> {
     let [rows, _, units] = shape;
     let mut case = Case::new(shape);
@@ -252,10 +304,18 @@ fn pointwise_metric(
     mut values: Values,
 ) -> Result<Case> {
     let [rows, _, units] = shape;
-    let mut predictions = values.positive(rows * units);
-    // On the threshold is not above it.
-    let threshold = f64::from(THRESHOLD as f32);
-    predictions.iter_mut().step_by(3).for_each(|p| *p = threshold);
+    let predictions = match function {
+        MetricFunction::BinaryCrossentropy { .. } => logits(rows, units, &mut values),
+        MetricFunction::SquaredError
+        | MetricFunction::AbsoluteError
+        | MetricFunction::BinaryAccuracy { .. } => {
+            let mut predictions = values.positive(rows * units);
+            // On the threshold is not above it.
+            let threshold = f64::from(THRESHOLD as f32);
+            predictions.iter_mut().step_by(3).for_each(|p| *p = threshold);
+            predictions
+        }
+    };
     let given = [predictions, values.below(rows * units, 2)];
     let metric = RowSums {
         labels: false,
@@ -267,6 +327,55 @@ fn pointwise_metric(
         op: &|[predictions, targets, sample_weights, sums]| {
             PointwiseMetric { predictions, targets, sample_weights, sums, function, weighted }
                 .into()
+        },
+    };
+    metric.case(shape, given, values)
+}
+
+fn softmax_crossentropy(shape: [usize; 3], weighted: bool, mut values: Values) -> Result<Case> {
+    let [rows, _, units] = shape;
+    let given = [logits(rows, units, &mut values), values.below(rows, units as u64)];
+    let metric = RowSums {
+        labels: true,
+        columns: 2,
+        weighted,
+        // A product and a sum.
+        terms: 3,
+        off_by: &|y, class| vec![Softmax::new(y).loss(y[class[0] as usize]), 0.0],
+        op: &|[logits, labels, sample_weights, sums]| {
+            SoftmaxCrossentropyMetric { logits, labels, sample_weights, sums, weighted }.into()
+        },
+    };
+    metric.case(shape, given, values)
+}
+
+fn categorical_crossentropy(shape: [usize; 3], weighted: bool, mut values: Values) -> Result<Case> {
+    let [rows, _, units] = shape;
+    let given = [logits(rows, units, &mut values), values.positive(rows * units)];
+    let smoothed = |t: f64| t * (1.0 - SMOOTHING) + SMOOTHING / units as f64;
+    let metric = RowSums {
+        labels: false,
+        columns: 2,
+        weighted,
+        // A product and a sum.
+        terms: 3,
+        off_by: &|y, target| {
+            let softmax = Softmax::new(y);
+            let pairs = || y.iter().zip(target);
+            let errors: f64 = pairs().map(|(&y, &t)| smoothed(t) * softmax.loss(y)).sum();
+            let size = pairs().map(|(&y, &t)| smoothed(t) * softmax.size_of_loss(y)).sum();
+            vec![errors + bounds::dot(units + 3, size), 0.0]
+        },
+        op: &|[logits, targets, sample_weights, sums]| {
+            CategoricalCrossentropyMetric {
+                logits,
+                targets,
+                sample_weights,
+                sums,
+                label_smoothing: SMOOTHING,
+                weighted,
+            }
+            .into()
         },
     };
     metric.case(shape, given, values)

@@ -4,6 +4,7 @@ use super::thresholds::Thresholds;
 use crate::error::Result;
 use crate::number::{Real, bounds};
 use crate::operation::functions::functions;
+use crate::operation::loss::LossFunction;
 
 functions! {
     /// What one prediction is worth against its target.
@@ -18,6 +19,12 @@ functions! {
             /// 1/2 in Keras; compared in f32.
             threshold = 0.3
         } ("binary_accuracy"),
+        /// `log(1 + exp(logit)) - logit · smoothed` of a logit as prediction, where
+        /// `smoothed = target · (1 - label_smoothing) + label_smoothing / 2`.
+        BinaryCrossentropy {
+            /// Share of each target that is moved to 1/2; 0 to 1.
+            label_smoothing = 0.125
+        } ("binary_crossentropy"),
     }
 }
 
@@ -28,7 +35,9 @@ impl MetricFunction {
     /// [`Error::Argument`](crate::Error::Argument) if it is NaN.
     pub fn check(self) -> Result<()> {
         match self {
-            MetricFunction::SquaredError | MetricFunction::AbsoluteError => Ok(()),
+            MetricFunction::SquaredError
+            | MetricFunction::AbsoluteError
+            | MetricFunction::BinaryCrossentropy { .. } => Ok(()),
             MetricFunction::BinaryAccuracy { threshold } => Thresholds::One(threshold).check(),
         }
     }
@@ -50,6 +59,10 @@ impl MetricFunction {
                 let predicted = if positive { T::ONE } else { T::ZERO };
                 if predicted == target { T::ONE } else { T::ZERO }
             }
+            MetricFunction::BinaryCrossentropy { label_smoothing } => {
+                LossFunction::BinaryCrossentropy { label_smoothing }
+                    .loss_and_slope(prediction, target)[0]
+            }
         }
     }
 
@@ -65,6 +78,9 @@ impl MetricFunction {
             MetricFunction::AbsoluteError => [error, rounding],
             // 0 or 1, exactly.
             MetricFunction::BinaryAccuracy { .. } => [1.0, 0.0],
+            MetricFunction::BinaryCrossentropy { label_smoothing } => {
+                LossFunction::BinaryCrossentropy { label_smoothing }.bounds(prediction, target)[0]
+            }
         }
     }
 }

@@ -1,6 +1,9 @@
 //! Metrics have no gradient.
 
-use super::{Argmax, BinaryHistogram, ConfusionMatrix, PointwiseMetric, TopK};
+use super::{
+    Argmax, BinaryHistogram, CategoricalCrossentropyMetric, ConfusionMatrix, PointwiseMetric,
+    SoftmaxCrossentropyMetric, TopK,
+};
 use crate::operation::tape::{Differentiable, Rule};
 
 impl Differentiable for Argmax {
@@ -20,5 +23,13 @@ impl Differentiable for BinaryHistogram {
 }
 
 impl Differentiable for ConfusionMatrix {
+    const RULE: Rule<Self> = Rule::Stops("metrics are watched, not trained");
+}
+
+impl Differentiable for SoftmaxCrossentropyMetric {
+    const RULE: Rule<Self> = Rule::Stops("metrics are watched, not trained");
+}
+
+impl Differentiable for CategoricalCrossentropyMetric {
     const RULE: Rule<Self> = Rule::Stops("metrics are watched, not trained");
 }

@@ -22,6 +22,8 @@ impl PointwiseMetric {
 }
 
 impl Operation for PointwiseMetric {
+    const IN_PARTS: InParts = InParts::Rows;
+
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         shapes.rows([self.targets], shapes.columns(self.predictions))?;
         self.rows().check(shapes, 2)?;
@@ -46,7 +48,7 @@ impl Operation for PointwiseMetric {
         let text = wgsl!["shared/metric", "shared/rows", "metric/pointwise_metric"];
         let units = target.columns(self.predictions)?;
         let constants =
-            MetricConstants::new(units, self.weighted).threshold(self.function.constant());
+            MetricConstants::new(units, self.weighted).parameter(self.function.constant());
         Ok(Dispatch::new(self, text, constants, Grid::rows(32)).with_text([self.function.text()]))
     }
 }

@@ -15,13 +15,13 @@ pub(super) struct MetricConstants {
     units: u32,
     weighted: u32,
     count: u32,
-    threshold: f32,
+    parameter: f32,
 }
 
 impl MetricConstants {
     /// For rows of `units` predictions; for a confusion matrix, of so many classes.
     pub(super) fn new(units: u32, weighted: bool) -> Self {
-        MetricConstants { units, weighted: u32::from(weighted), count: 0, threshold: 0.0 }
+        MetricConstants { units, weighted: u32::from(weighted), count: 0, parameter: 0.0 }
     }
 
     /// The same with the k of the largest, or with the buckets of a histogram.
@@ -29,9 +29,10 @@ impl MetricConstants {
         MetricConstants { count, ..self }
     }
 
-    /// The same with what a prediction must be greater than to be positive.
-    pub(super) fn threshold(self, threshold: f64) -> Self {
-        MetricConstants { threshold: threshold as f32, ..self }
+    /// The same with what a prediction must be greater than to be positive, or with the label
+    /// smoothing.
+    pub(super) fn parameter(self, parameter: f64) -> Self {
+        MetricConstants { parameter: parameter as f32, ..self }
     }
 }
 

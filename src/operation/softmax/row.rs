@@ -1,4 +1,4 @@
-//! The softmax of one row, for the operation and for the losses from logits.
+//! The softmax of one row, for the operation and for the losses and metrics from logits.
 
 use crate::number::Real;
 
@@ -15,5 +15,13 @@ pub(crate) fn softmax_row<T: Real>(input: &[T], output: &mut [T]) -> (T, T) {
     for output in output {
         *output = *output / sum;
     }
+    (largest, sum.ln())
+}
+
+/// The largest value of the input and the logarithm of the sum of `exp(value - largest)`.
+pub(crate) fn log_sum<T: Real>(input: &[T]) -> (T, T) {
+    let largest = input.iter().copied().fold(input[0], |a, b| if b > a { b } else { a });
+    let mut sum = T::ZERO;
+    input.iter().for_each(|&input| sum += (input - largest).exp());
     (largest, sum.ln())
 }

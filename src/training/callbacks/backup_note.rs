@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::training::history::EpochRecord;
+use crate::training::history::{EpochRecord, Waits};
 use crate::training::scores::{ConfusionMatrix, Scores};
 
 /// What a backup says of its run. Any other text is read as nothing said.
@@ -56,8 +56,15 @@ impl BackupNote {
 
 impl KeptEpoch {
     fn new(record: &EpochRecord) -> Self {
-        let EpochRecord { epoch, training, validation, learning_rate, seconds, resumed_after } =
-            record;
+        let EpochRecord {
+            epoch,
+            training,
+            validation,
+            learning_rate,
+            seconds,
+            resumed_after,
+            waits: _,
+        } = record;
         KeptEpoch {
             epoch: *epoch,
             training: KeptScores::new(training),
@@ -70,6 +77,7 @@ impl KeptEpoch {
 
     fn record(&self) -> EpochRecord {
         EpochRecord {
+            waits: Waits::default(),
             epoch: self.epoch,
             training: self.training.scores(),
             validation: self.validation.as_ref().map(KeptScores::scores),

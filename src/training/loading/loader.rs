@@ -16,6 +16,7 @@ use crate::error::Result;
 use crate::profile::Profile;
 use crate::program::{Pass, Program};
 use crate::training::executor::{Executor, Lent};
+use crate::training::history::Waits;
 
 /// Which batches to load, and how.
 pub(in crate::training) struct Plan {
@@ -33,6 +34,8 @@ pub(in crate::training) struct Plan {
     pub batch_size: usize,
     /// Rows that run at a time.
     pub rows_at_once: usize,
+    /// Whether the inputs lie on the device.
+    pub on_device: bool,
     /// Threads that read ahead.
     pub workers: usize,
     /// Batches that are read ahead at most.
@@ -64,6 +67,7 @@ pub(in crate::training) struct Loader {
     scratch: Scratch,
     ahead: usize,
     rows_at_once: usize,
+    on_device: bool,
     /// Batches that were not asked for yet.
     batches: Range<usize>,
     /// Rows of the next batch that were asked for.
@@ -78,7 +82,7 @@ pub(in crate::training) struct Loader {
     /// A batch whose parts are filled one after the other, and how many of its rows were.
     held: Option<(Content, usize)>,
     /// How long the device's side has waited for data.
-    pub waited: Duration,
+    waited: Duration,
 }
 
 impl Loader {
@@ -99,6 +103,7 @@ impl Loader {
             scratch: Scratch::default(),
             ahead: plan.ahead.max(1),
             rows_at_once: plan.rows_at_once.max(1),
+            on_device: plan.on_device,
             batches,
             rows: 0,
             given: 0,
@@ -108,6 +113,18 @@ impl Loader {
             held: None,
             waited: Duration::ZERO,
         })
+    }
+
+    /// The shares of `time` that the two sides have waited for each other.
+    pub(in crate::training) fn waits(&self, time: Duration) -> Waits {
+        let share = |waited: Duration, threads: usize| {
+            let all = time.as_secs_f64() * threads as f64;
+            if all > 0.0 { (waited.as_secs_f64() / all).min(1.0) } else { 0.0 }
+        };
+        let idle = self.queue.as_ref().map_or(0.0, |queue| share(queue.idle(), queue.workers()));
+        let mut waits = Waits::default();
+        (waits.for_data, waits.for_device) = (share(self.waited, 1), idle);
+        waits
     }
 
     /// Whether there is another part.
@@ -219,6 +236,16 @@ impl Loader {
     async fn ask(&mut self, executor: &mut Executor) -> Result<()> {
         let ahead = if self.queue.is_some() { self.ahead as u64 } else { 1 };
         while self.given - self.taken < ahead && !self.batches.is_empty() {
+            if self.on_device {
+                let Some(rows @ Rows::OfBatch { rows: count, .. }) = self.next_rows() else {
+                    break;
+                };
+                let feed = Some(executor.lend_gathering(count).await?);
+                self.inline =
+                    Some(self.reader.load(Job { rows, feed }, None, &mut self.scratch)?);
+                self.given += 1;
+                continue;
+            }
             let size = match &self.reader.order {
                 None if self.reader.batch_size > self.rows_at_once => None,
                 None => Some(self.reader.batch_size),
@@ -240,8 +267,10 @@ impl Loader {
             match &self.queue {
                 Some(queue) => queue.give(self.given, job),
                 None => {
+                    let begun = Instant::now();
                     let stream = self.reader.stream();
                     let loaded = self.reader.load(job, stream, &mut self.scratch)?;
+                    self.waited += begun.elapsed();
                     self.inline = Some(loaded);
                 }
             }

@@ -1,12 +1,15 @@
 //! Threads that read batches ahead of the device.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use super::reader::{Job, Loaded, Reader, Scratch};
+use crate::clock::Instant;
 use crate::error::{Error, Result};
 
 /// Jobs for the threads and what they have loaded. Dropped, it waits until every thread has ended.
@@ -28,6 +31,8 @@ struct State {
     jobs: VecDeque<Numbered>,
     /// By the number of the job.
     done: BTreeMap<u64, Result<Loaded>>,
+    /// How long threads have waited for a job, added up.
+    idle: Duration,
     given: u64,
     finished: u64,
     closed: bool,
@@ -55,7 +60,9 @@ impl Shared {
             if let Some(job) = state.jobs.pop_front() {
                 return Some(job);
             }
+            let begun = Instant::now();
             state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.idle += begun.elapsed();
         }
     }
 
@@ -73,14 +80,12 @@ impl Shared {
 
 impl Queue {
     /// # Errors
-    /// [`Error::Argument`] if the system gives no thread.
+    /// [`Error::Argument`] if the system gives no thread, as in a browser.
     pub(super) fn new(reader: &Arc<Reader>, workers: usize) -> Result<Self> {
         let mut queue =
             Queue { reader: Arc::clone(reader), shared: Arc::default(), threads: Vec::new() };
         for worker in 0..workers {
-            let (reader, shared) = (Arc::clone(reader), Arc::clone(&queue.shared));
-            let thread = std::thread::Builder::new().name(format!("minibatch-loader-{worker}"));
-            let thread = thread.spawn(move || work(&reader, &shared)).map_err(|error| {
+            let thread = queue.spawn(worker).map_err(|error| {
                 let problem = format!(
                     "are {workers}, and the system gives no thread for number {worker} ({error}); \
                      give fewer"
@@ -90,6 +95,29 @@ impl Queue {
             queue.threads.push(thread);
         }
         Ok(queue)
+    }
+
+    #[cfg(not(target_arch = "wasm32"))]
+    fn spawn(&self, worker: usize) -> io::Result<JoinHandle<()>> {
+        let (reader, shared) = (Arc::clone(&self.reader), Arc::clone(&self.shared));
+        let thread = std::thread::Builder::new().name(format!("minibatch-loader-{worker}"));
+        thread.spawn(move || work(&reader, &shared))
+    }
+
+    /// What wgpu lends in a browser belongs to one thread.
+    #[cfg(target_arch = "wasm32")]
+    fn spawn(&self, _: usize) -> io::Result<JoinHandle<()>> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// How long the threads have waited for a job, added up.
+    pub(super) fn idle(&self) -> Duration {
+        self.shared.lock().idle
+    }
+
+    /// Number of threads.
+    pub(super) fn workers(&self) -> usize {
+        self.threads.len()
     }
 
     /// Hands a job to the threads; jobs are begun in the order of their numbers.

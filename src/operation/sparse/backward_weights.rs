@@ -1,0 +1,107 @@
+//! The gradients of the parameters of a dense layer over sparse rows.
+
+use super::shape::{SparseConstants, SparseShape, width};
+use crate::operation::prelude::*;
+
+operation! {
+    /// `weight_gradient[I,U] = inputᵀ[I,B] · output_gradient[B,U]`, where `input` is sparse: zeros,
+    /// to which the values that are stored are added in their order, row after row.
+    /// `bias_gradient[U] = sum over B of output_gradient`.
+    pub struct SparseBackwardWeights("sparse_backward_weights") {
+        read input, read output_gradient, write weight_gradient, write bias_gradient;
+    }
+}
+
+/// Slices that the columns of the input are cut in for software adapters: few, as each searches all
+/// rows, and enough for some cores.
+const SLICES: u32 = 4;
+/// The most columns of such a slice: setting them to zero takes an iteration for each four.
+const MOST_COLUMNS: u32 = 1 << 16;
+/// Columns of a workgroup in `sparse/backward_weights_tiled.wgsl`.
+const TILE: u32 = 16;
+
+impl Operation for SparseBackwardWeights {
+    const IN_PARTS: InParts = InParts::Sums;
+
+    fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
+        let inputs = width(shapes.table(), self.input);
+        let units = shapes.columns(self.output_gradient);
+        shapes.sparse_rows(self.input, inputs)?;
+        shapes.rows([self.output_gradient], units)?;
+        shapes.matrix(self.weight_gradient, inputs, units)?;
+        shapes.vectors([self.bias_gradient], units)
+    }
+
+    fn run<T: Real>(&self, on: &Run<'_, T>) {
+        sparse_backward_weights(
+            &on.u32(self.input),
+            &on.real(self.output_gradient),
+            &mut on.real_mut(self.weight_gradient),
+            &mut on.real_mut(self.bias_gradient),
+            SparseShape::of(on, self.input, self.output_gradient),
+        );
+    }
+
+    fn dispatch(&self, target: &Target<'_>) -> Result<Dispatch> {
+        let constants = SparseConstants::new(target, self.input, self.output_gradient)?;
+        let (most, search) = (constants.most, constants.search());
+        // How often the loops run at most for each row of the batch: those of a search, and those
+        // over the values of a slice.
+        let (text, slice, tile, groups, loops) = match target.class {
+            KernelClass::Tiled => {
+                let text = wgsl![
+                    "shared/sparse",
+                    "shared/elements",
+                    "shared/sparse_search",
+                    "sparse/backward_weights_tiled"
+                ];
+                (text, TILE, 64, 1, search + 12)
+            }
+            KernelClass::Register | KernelClass::Subgroup => {
+                let text = wgsl![
+                    "shared/sparse",
+                    "shared/elements",
+                    "shared/sparse_search",
+                    "sparse/backward_weights_serial"
+                ];
+                let slice = constants.inputs.div_ceil(SLICES).min(MOST_COLUMNS);
+                let slice = slice.next_multiple_of(4);
+                (text, slice, 4, 8, search + most.min(slice) / 8 + 12)
+            }
+        };
+        // One slice more than the columns need, for the bias.
+        let grid = Grid {
+            height: Extent::Fixed(constants.inputs.saturating_add(slice)),
+            width: Extent::Fixed(constants.units),
+            tile: [slice, tile],
+            groups: Groups::Folded(groups),
+        };
+        let dispatch = Dispatch::new(self, text, constants.cut(slice), grid);
+        // Other kernels take four terms an iteration.
+        Ok(Dispatch { terms: slice, terms_a_row: loops.saturating_mul(4), ..dispatch })
+    }
+}
+
+fn sparse_backward_weights<T: Real>(
+    input: &[u32],
+    output_gradient: &[T],
+    weight_gradient: &mut [T],
+    bias_gradient: &mut [T],
+    shape: SparseShape,
+) {
+    let SparseShape { rows, unit_stride, .. } = shape;
+    weight_gradient.fill(T::ZERO);
+    bias_gradient.fill(T::ZERO);
+    let gradients = output_gradient.chunks_exact(unit_stride).take(rows);
+    for (values, gradients) in shape.values::<T>(input).zip(gradients) {
+        for (column, value) in values {
+            let sums = &mut weight_gradient[column * unit_stride..(column + 1) * unit_stride];
+            for (sum, &gradient) in sums.iter_mut().zip(gradients) {
+                *sum += value * gradient;
+            }
+        }
+        for (sum, &gradient) in bias_gradient.iter_mut().zip(gradients) {
+            *sum += gradient;
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! A dense layer over sparse rows forward.
+
+use super::shape::{SparseConstants, SparseShape, width};
+use crate::operation::activation::Elementwise;
+use crate::operation::prelude::*;
+
+operation! {
+    /// `output[B,U] = activation(input[B,I] · weight[I,U] + bias[U])`, where `input` is sparse: each
+    /// row's sum is over its values that are stored, in their order.
+    pub struct SparseForward("sparse_forward") {
+        read input, read weight, read bias, write output;
+        activation: Elementwise,
+    }
+}
+
+impl Operation for SparseForward {
+    const IN_PARTS: InParts = InParts::Rows;
+
+    fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
+        let (inputs, units) = (width(shapes.table(), self.input), shapes.columns(self.output));
+        shapes.fused(self.activation)?;
+        shapes.sparse_rows(self.input, inputs)?;
+        shapes.matrix(self.weight, inputs, units)?;
+        shapes.vectors([self.bias], units)?;
+        shapes.rows([self.output], units)
+    }
+
+    fn run<T: Real>(&self, on: &Run<'_, T>) {
+        sparse_forward(
+            &on.u32(self.input),
+            &on.real(self.weight),
+            &on.real(self.bias),
+            &mut on.real_mut(self.output),
+            SparseShape::of(on, self.input, self.output),
+            self.activation,
+        );
+    }
+
+    fn dispatch(&self, target: &Target<'_>) -> Result<Dispatch> {
+        let constants = SparseConstants::new(target, self.input, self.output)?;
+        let text = wgsl!["shared/sparse", "shared/fold", "shared/elements", "sparse/forward"];
+        let dispatch = Dispatch::new(self, text, constants, Grid::elements(constants.units));
+        // An iteration for each value, where those of other kernels take four.
+        Ok(Dispatch { terms: constants.most.saturating_mul(4), ..dispatch }
+            .with_text(self.activation.text())
+            .overrides(self.activation.overrides()))
+    }
+}
+
+fn sparse_forward<T: Real>(
+    input: &[u32],
+    weight: &[T],
+    bias: &[T],
+    output: &mut [T],
+    shape: SparseShape,
+    activation: Elementwise,
+) {
+    let SparseShape { units, unit_stride, .. } = shape;
+    let weights = |column: usize| &weight[column * unit_stride..(column + 1) * unit_stride];
+    for (values, row) in shape.values::<T>(input).zip(output.chunks_exact_mut(unit_stride)) {
+        row.copy_from_slice(&bias[..unit_stride]);
+        for (column, value) in values {
+            for (sum, &weight) in row.iter_mut().zip(weights(column)) {
+                *sum += value * weight;
+            }
+        }
+        activation.apply(&mut row[..units]);
+    }
+}
