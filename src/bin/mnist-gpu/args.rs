@@ -31,6 +31,7 @@ struct Arguments {
 }
 
 #[derive(Debug, Subcommand)]
+#[allow(clippy::large_enum_variant, reason = "a program has one command")]
 pub(crate) enum Command {
     /// Train, test, and save what was learned (what happens without a command)
     Train(Train),
