@@ -137,7 +137,7 @@ fn train(gpu: &Gpu, compiled: &Compiled, part: usize, resident: bool) -> (Vec<u6
             number += 1;
             let indices = order.batch(index);
             let step = compiled.optimizer.step(indices.len(), number, 0.01).with_noise(3);
-            for (indices, step) in parts(indices, part, step) {
+            for (indices, step) in parts(&indices, part, step) {
                 let batch = Batch { data: &data, indices };
                 if resident {
                     let mut feed = block_on(executor.gather_feed(indices.len())).unwrap();

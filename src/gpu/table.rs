@@ -90,6 +90,11 @@ impl Table {
         byte_size(self.describe(id), self.capacity)
     }
 
+    /// Bytes that all buffers would take with room for batches of up to `rows` samples.
+    pub(super) fn bytes(&self, rows: usize) -> u64 {
+        let allocated = self.program.buffers().filter(|(id, _)| self.buffers[id.index()].is_some());
+        allocated.map(|(_, buffer)| byte_size(buffer, rows)).fold(0, u64::saturating_add)
+    }
     async fn allocate(&mut self, gpu: &Gpu, which: impl Fn(&Buffer) -> bool) -> Result<()> {
         let used = used(&self.program, &dispatches(&self.program, gpu)?);
         let wanted = |id: BufferId, buffer: &Buffer| {

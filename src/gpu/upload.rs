@@ -92,6 +92,12 @@ impl Upload {
         self.ring.settle(entries.map(bytemuck::pod_read_unaligned));
     }
 
+    /// Bytes that the slots would take with room for `rows` rows each.
+    pub(super) fn bytes(&self, rows: usize) -> u64 {
+        let slot = self.layout.size_for(rows, HEADER_BYTES);
+        slot.saturating_mul(self.ring.len() as u64)
+    }
+
     /// The ring of slots.
     pub(super) fn ring(&mut self) -> &mut Ring {
         &mut self.ring

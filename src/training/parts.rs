@@ -38,7 +38,9 @@ impl Session {
         let chosen = self.compiled.micro_batch_size;
         let at_once = match pass {
             Pass::Train => chosen.unwrap_or(rows),
-            Pass::Evaluate => chosen.unwrap_or(rows).min(self.fitting_parts(rows)?),
+            Pass::Evaluate | Pass::Gradients => {
+                chosen.unwrap_or(rows).min(self.fitting_parts(rows)?)
+            }
             Pass::Predict => self.fitting_parts(rows)?,
             Pass::AddPart | Pass::TakeParts | Pass::Accumulate | Pass::Update => rows,
         };

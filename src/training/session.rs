@@ -116,7 +116,7 @@ impl Session {
 
     /// The scalars of the next step of `pass`.
     pub(super) fn next_step(&self, pass: Pass, live_rows: usize) -> Step {
-        if pass != Pass::Train {
+        if !matches!(pass, Pass::Train | Pass::Gradients) {
             return Step::forward(live_rows);
         }
         let Compiled { optimizer, gradient_accumulation_steps: accumulated, seed, .. } =
@@ -134,6 +134,12 @@ impl Session {
         }
         let rows = self.rows_at_once(pass, rows)?;
         self.executor.prepare(pass, rows).await
+    }
+
+    /// Bytes that training in batches of `rows` samples takes.
+    pub(super) fn bytes(&self, rows: usize) -> u64 {
+        let at_once = self.compiled.micro_batch_size.unwrap_or(rows).min(rows).max(1);
+        self.executor.bytes(at_once)
     }
 
     /// Counts a step of `pass`, once it is on its way to the device.
@@ -191,7 +197,7 @@ impl Session {
         Ok(Some(rows))
     }
 
-    async fn run_part(&mut self, pass: Pass, step: &Step, part: Part) -> Result<()> {
+    pub(super) async fn run_part(&mut self, pass: Pass, step: &Step, part: Part) -> Result<()> {
         let step = step.part(part.first_row, part.rows);
         // Before it runs: what a step that fails has left can be read.
         self.last_rows = part.rows;

@@ -25,6 +25,8 @@ pub(crate) struct Source {
     /// The training and the test set, each in the order of its file.
     pub train: Samples,
     pub test: Samples,
+    /// Both sets, where both are in memory.
+    pub in_memory: Option<TrainTest>,
     /// Samples in the shuffle buffer of the training set, where that is a stream.
     pub buffer: Option<usize>,
     /// One line that says which data these are and why.
@@ -121,10 +123,10 @@ fn files(directory: &Path, reading: &Reading, why: &str) -> anyhow::Result<Sourc
     let (train, test) = StoredArrays::idx_dir(directory)?;
     let is_small = |set: &StoredArrays| !reading.stream && set.bytes() <= MOST_IN_MEMORY;
     if is_small(&train) && is_small(&test) {
-        let TrainTest { train, test } = read_idx_dir(directory)?;
-        let (train, test) = (Samples::from(train), Samples::from(test));
+        let sets = read_idx_dir(directory)?;
+        let (train, test) = (Samples::from(&sets.train), Samples::from(&sets.test));
         let note = format!("data: {} ({}), {why}", directory.display(), sizes(&train, &test));
-        return Ok(Source { train, test, buffer: None, note });
+        return Ok(Source { train, test, in_memory: Some(sets), buffer: None, note });
     }
     let open = |set: &StoredArrays| match (is_small(set), reading.stream) {
         (true, _) => Ok(set.stream().cache()?),
@@ -146,7 +148,7 @@ fn files(directory: &Path, reading: &Reading, why: &str) -> anyhow::Result<Sourc
     }
     let sizes = sizes(&train_set, &test_set);
     let note = format!("data: {} ({sizes}), {why}; {how}", directory.display());
-    Ok(Source { train: train_set, test: test_set, buffer, note })
+    Ok(Source { train: train_set, test: test_set, in_memory: None, buffer, note })
 }
 
 /// Samples in the shuffle buffer of a stream.
@@ -164,11 +166,11 @@ pub(crate) fn streamed(buffer: usize) -> String {
 
 fn synthetic(seed: u64, reading: &Reading, why: &str) -> anyhow::Result<Source> {
     let data = synthetic_digits_split(SYNTHETIC.0, SYNTHETIC.1, seed)?;
-    let (train, test) = (Samples::from(data.train), Samples::from(data.test));
+    let (train, test) = (Samples::from(&data.train), Samples::from(&data.test));
     let buffer = reading.stream.then(|| buffer(reading));
     let how = buffer.map_or_else(String::new, |samples| format!("; {}", streamed(samples)));
     let note = format!("data: synthetic digits ({}), {why}{how}", sizes(&train, &test));
-    Ok(Source { train, test, buffer, note })
+    Ok(Source { train, test, in_memory: Some(data), buffer, note })
 }
 
 /// Training + test samples.

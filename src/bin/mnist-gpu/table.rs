@@ -117,7 +117,7 @@ pub(crate) fn open(path: &Path, args: &args::Train) -> anyhow::Result<(Table, So
     let standardize = standardize(&file, &train)?;
     let columns = describe(&file, target, output);
     let about = About { schema: file.schema(), target: target.clone(), classes, held_out };
-    let source = Source { train, test, buffer, note };
+    let source = Source { train, test, in_memory: None, buffer, note };
     Ok((Table { columns, output, standardize, about }, source))
 }
 

@@ -252,7 +252,7 @@ pub(crate) fn evaluation(batch_size: usize, loading: &args::Loading) -> Evaluate
 }
 
 /// By Keras' names and with its settings; the rate is Keras' too if none is given.
-fn optimizer(name: args::Optimizer, learning_rate: Option<f64>) -> Optimizer {
+pub(crate) fn optimizer(name: args::Optimizer, learning_rate: Option<f64>) -> Optimizer {
     let mut optimizer: Optimizer = match name {
         args::Optimizer::Adam => Adam::default().into(),
         args::Optimizer::Adamw => Adam::adamw().into(),
