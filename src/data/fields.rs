@@ -155,7 +155,7 @@ impl Fields {
             }
             for Field { name, shape, .. } in fields {
                 let width = shape.iter().try_fold(1usize, |product, &d| product.checked_mul(d));
-                if width.is_none_or(|width| width == 0 || width > 1 << 40) {
+                if width.is_none_or(|width| width == 0 || width as u64 > 1 << 40) {
                     let problem = format!(
                         "has the {kind} {name:?} of shape {shape:?}; every dimension must be at \
                          least 1, and their product not too large"

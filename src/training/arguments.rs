@@ -202,8 +202,8 @@ impl<'a> Fit<'a> {
         /// data are a stream. `ceil(samples / batch_size)` by default. A stream that never ends needs
         /// it.
         ///
-        /// Where nothing is shuffled, the next epoch goes on with the batch after the last one, and
-        /// after the end of the data with the first. Shuffled, each epoch is the beginning of a new
+        /// Where nothing is shuffled, the next epoch of the call goes on with the batch after the last
+        /// one, and after the end of the data with the first; each call begins with the first. Shuffled, each epoch is the beginning of a new
         /// permutation. A stream goes on where it stopped; if it ends in the middle of an epoch, that
         /// is an error, and [`Source::repeat`] makes it go on.
         steps_per_epoch(steps: usize): steps_per_epoch = Some(steps);

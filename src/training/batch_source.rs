@@ -45,8 +45,9 @@ pub(super) struct BatchSource {
 
 /// Which batches of an epoch to read.
 pub(super) struct EpochBatches {
-    /// From 1.
-    pub epoch: u32,
+    /// The number of the epoch in this call of fit, from 0; also those count that ran before the
+    /// call broke off and was taken up again.
+    pub in_call: u32,
     /// The number of the epoch in the model's life, from 0, on which what is random depends.
     pub counted: u32,
     /// The first step, from 0.
@@ -187,8 +188,7 @@ impl BatchSource {
         let (Some(stream), Some(steps), true) = (&self.stream, self.steps, self.goes_on) else {
             return Ok(());
         };
-        for before in 1..first.epoch {
-            let back = first.epoch - before;
+        for back in (1..=first.in_call).rev() {
             stream.begin_epoch(&visit.in_epoch(first.counted.wrapping_sub(back)), true)?;
             stream.skip(steps, self.batch_size)?;
         }
@@ -207,7 +207,12 @@ impl BatchSource {
         epoch: &EpochBatches,
     ) -> Result<Loader> {
         let EpochBatches { counted, first_step, shuffle, .. } = *epoch;
-        let visit = visit.in_epoch(counted);
+        // A pass that goes on over epochs is cancelled with the last of them; any other one is of
+        // this epoch alone, after which threads may be at work on what nobody wants.
+        let visit = match self.goes_on {
+            true => visit.in_epoch(counted),
+            false => Visit::new(visit.seed, counted),
+        };
         let last_step = self.steps.unwrap_or(usize::MAX);
         let mut batches = first_step..last_step;
         let order = self
@@ -215,7 +220,7 @@ impl BatchSource {
             .filter(|_| self.stream.is_none())
             .map(|samples| BatchOrder::new(samples, self.batch_size, shuffle, visit.seed, counted));
         if order.is_some() && shuffle == Shuffle::Off && self.goes_on {
-            let before = (epoch.epoch as usize).saturating_sub(1).saturating_mul(last_step);
+            let before = (epoch.in_call as usize).saturating_mul(last_step);
             batches = before.saturating_add(first_step)..before.saturating_add(last_step);
         }
         if let Some(stream) = &self.stream {

@@ -86,7 +86,7 @@ impl Run<'_> {
         callbacks: &mut [&mut dyn Callback],
     ) -> Result<Scores> {
         let visit = Visit::new(self.session.compiled.seed, 0);
-        let batches = EpochBatches { epoch: 1, counted: 0, first_step: 0, shuffle: Shuffle::Off };
+        let batches = EpochBatches { in_call: 0, counted: 0, first_step: 0, shuffle: Shuffle::Off };
         let mut loader = data.loader(self.session, Pass::Evaluate, &visit, &batches).await?;
         let ran = self.batches(Purpose::Evaluate, &mut loader, 0, data.steps, callbacks).await?;
         data.check_end("evaluation", ran.steps, ran.samples)?;

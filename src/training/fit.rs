@@ -45,6 +45,8 @@ struct Epochs<'a> {
     validation: Option<&'a Validation>,
     shuffle: Shuffle,
     visit: Visit,
+    /// Epochs that the caller counts as done before the call.
+    initial: u32,
     /// Number of the last one.
     last: u32,
 }
@@ -75,10 +77,12 @@ impl Run<'_> {
         }
         let visit = Visit::new(self.session.compiled.seed, 0);
         let shuffle = shuffle.unwrap_or_default();
-        let epochs = Epochs { train, validation, shuffle, visit, last: epochs };
+        let epochs =
+            Epochs { train, validation, shuffle, visit, initial: initial_epoch, last: epochs };
         if done.epochs < epochs.last {
-            let (epoch, counted) = (done.epochs + 1, self.session.epochs);
-            let first = EpochBatches { epoch, counted, first_step: 0, shuffle };
+            let (in_call, counted) =
+                (done.epochs.saturating_sub(initial_epoch), self.session.epochs);
+            let first = EpochBatches { in_call, counted, first_step: 0, shuffle };
             train.skip_to(&epochs.visit, &first)?;
         }
         let mut history = History::default();
@@ -135,7 +139,8 @@ impl Run<'_> {
         let _span = self.session.profile.span("epoch").with("epoch", epoch.into());
         let Epochs { train, shuffle, last, ref visit, .. } = *epochs;
         let counted = self.session.epochs;
-        let batches = EpochBatches { epoch, counted, first_step, shuffle };
+        let in_call = epoch.saturating_sub(1).saturating_sub(epochs.initial);
+        let batches = EpochBatches { in_call, counted, first_step, shuffle };
         let mut loader = train.loader(self.session, Pass::Train, visit, &batches).await?;
         self.session.epochs = counted.wrapping_add(1);
         let start = EpochStart::new(epoch, last, train.steps);

@@ -60,7 +60,7 @@ impl Session {
         let mut run = Run::new(self);
         run.each(&mut callbacks, |callback, run| callback.predict_begin(run, data.steps)).await?;
         let visit = Visit::new(run.session.compiled.seed, 0);
-        let batches = EpochBatches { epoch: 1, counted: 0, first_step: 0, shuffle: Shuffle::Off };
+        let batches = EpochBatches { in_call: 0, counted: 0, first_step: 0, shuffle: Shuffle::Off };
         let mut loader = data.loader(run.session, Pass::Predict, &visit, &batches).await?;
         let purpose = Purpose::Predict;
         let ran = run.batches(purpose, &mut loader, 0, data.steps, &mut callbacks).await?;

@@ -34,7 +34,7 @@ impl Source {
     ///         sample.complete(1)?;
     ///         sender.send(&sample)?;
     ///     }
-    ///     minibatch::Result::Ok(())
+    ///     Ok::<(), minibatch::Error>(())
     /// });
     /// let sizes: minibatch::Result<Vec<usize>> =
     ///     source.batches(4, &Visit::default())?.map(|batch| Ok(batch?.len())).collect();
