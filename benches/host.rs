@@ -1,8 +1,9 @@
 //! What a training step of 784-128-10 costs the host: on wgpu's noop backend, which takes all
 //! commands and runs none. `cargo bench --bench host --features noop [-- --json]`.
 //!
-//! Two ways: as a guest that records a step into an encoder of its own and submits it, and by
-//! `fit`. They take turns in every round, so that other load meets both.
+//! Three ways: as a guest that records a step into an encoder of its own and submits it, by `fit` with
+//! the data on the host, and by `fit` with the data on the device, whose upload at the beginning
+//! counts among its steps. They take turns in every round, so that other load meets all.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -10,12 +11,13 @@ use std::time::Instant;
 use minibatch::data::{Batch, BatchOrder, Dataset, Features, Shuffle};
 use minibatch::model::Input;
 use minibatch::random::{Random, Stream};
-use minibatch::{Activation, Adam, Fit, Gpu, Loss, Metric, Model, Sequential};
+use minibatch::{Activation, Adam, DataOn, Fit, Gpu, Loss, Metric, Model, Sequential};
 
-const ROUNDS: usize = 25;
+const ROUNDS: usize = 9;
 const SAMPLES: usize = 16_384;
-/// Passes through the data in a round, each way.
-const EPOCHS: u32 = 16;
+/// Steps in a round, each way. A run of `fit` is one round, so that uploading the data once counts as
+/// little as it does in a training.
+const STEPS: usize = 8192;
 
 fn device() -> (wgpu::Device, wgpu::Queue) {
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
@@ -61,8 +63,8 @@ impl Host {
     }
 }
 
-fn fit(model: &mut Model, data: &Dataset, batch_size: usize, epochs: u32) {
-    let fit = Fit::new().batch_size(batch_size).epochs(epochs);
+fn fit(model: &mut Model, data: &Dataset, data_on: DataOn, batch_size: usize, epochs: u32) {
+    let fit = Fit::new().batch_size(batch_size).epochs(epochs).data_on(data_on);
     model.fit(data, fit).expect("it trains");
 }
 
@@ -91,34 +93,46 @@ fn main() {
     let json = std::env::args().any(|argument| argument == "--json");
     if !json {
         println!("784-128-10, microseconds of the host a step; median of {ROUNDS} rounds (least)");
-        println!("{:>10} {:>20} {:>20}", "batch", "record and submit", "fit");
+        println!(
+            "{:>10} {:>20} {:>20} {:>20} {:>8}",
+            "batch", "record and submit", "fit, host", "fit, device", "to host"
+        );
     }
     let mut rows = Vec::new();
     for batch_size in [32, 128, 1024] {
         let mut host = Host { device: device.clone(), queue: queue.clone(), model: model(&gpu) };
         pollster::block_on(host.model.prepare_steps(batch_size)).expect("it has room");
-        let mut trained = model(&gpu);
-        let steps = EPOCHS as usize * (SAMPLES / batch_size);
+        let [mut trained, mut resident] = [(), ()].map(|()| model(&gpu));
+        let epochs = (STEPS * batch_size / SAMPLES) as u32;
         host.record(&data, batch_size, 1);
-        fit(&mut trained, &data, batch_size, 1);
-        let rounds: Vec<[f64; 2]> = (0..ROUNDS)
+        fit(&mut trained, &data, DataOn::Host, batch_size, 1);
+        fit(&mut resident, &data, DataOn::Device, batch_size, 1);
+        let rounds: Vec<[f64; 3]> = (0..ROUNDS)
             .map(|_| {
                 [
-                    time(steps, || host.record(&data, batch_size, EPOCHS)),
-                    time(steps, || fit(&mut trained, &data, batch_size, EPOCHS)),
+                    time(STEPS, || host.record(&data, batch_size, epochs)),
+                    time(STEPS, || fit(&mut trained, &data, DataOn::Host, batch_size, epochs)),
+                    time(STEPS, || fit(&mut resident, &data, DataOn::Device, batch_size, epochs)),
                 ]
             })
             .collect();
-        let [recorded, fitted] =
-            [0, 1].map(|way| median_and_least(rounds.iter().map(|round| round[way]).collect()));
+        let [recorded, fitted, on_device] =
+            [0, 1, 2].map(|way| median_and_least(rounds.iter().map(|round| round[way]).collect()));
         rows.push(serde_json::json!({
             "batch_size": batch_size,
             "record_us": recorded[0], "record_least_us": recorded[1],
             "fit_us": fitted[0], "fit_least_us": fitted[1],
+            "resident_us": on_device[0], "resident_least_us": on_device[1],
         }));
         if !json {
             let shown = |[median, least]: [f64; 2]| format!("{median:.1} ({least:.1})");
-            println!("{batch_size:>10} {:>20} {:>20}", shown(recorded), shown(fitted));
+            let [shown_recorded, shown_fitted, shown_on_device] =
+                [recorded, fitted, on_device].map(shown);
+            println!(
+                "{batch_size:>10} {shown_recorded:>20} {shown_fitted:>20} {shown_on_device:>20} \
+                 {:>7.2}x",
+                on_device[0] / fitted[0]
+            );
         }
     }
     if json {

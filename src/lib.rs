@@ -108,8 +108,8 @@ pub use operation::activation::Activation;
 pub use profile::{Profile, Span};
 pub use program::{Graph, Value};
 pub use training::{
-    Answer, Backend, Callback, ConfusionMatrix, Control, EpochRecord, EpochStart, Evaluate, Fit,
-    History, Model, Predict, Predictions, Request, Resume, Scores, StepEnd, TestOnBatch,
+    Answer, Backend, Callback, ConfusionMatrix, Control, DataOn, EpochRecord, EpochStart, Evaluate,
+    Fit, History, Model, Predict, Predictions, Request, Resume, Scores, StepEnd, TestOnBatch,
     TrainOnBatch, TrainStart, ValidationFreq, Verbose, callbacks,
 };
 pub use wgpu;

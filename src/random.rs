@@ -23,6 +23,10 @@ pub enum Stream {
     Parity,
     /// The [`noise`] of each step.
     Noise,
+    /// The samples that measurements of the gradient's noise take.
+    GradientNoise,
+    /// What is added to weights to see how the loss follows; the number of the draw.
+    Perturbation(u32),
 }
 
 impl Stream {
@@ -37,6 +41,8 @@ impl Stream {
             Stream::SourceShuffle(number) => (7, number),
             Stream::Augmentation(number) => (8, number),
             Stream::Balance(number) => (9, number),
+            Stream::GradientNoise => (16, 0),
+            Stream::Perturbation(number) => (17, number),
         };
         purpose << 32 | u64::from(number)
     }

@@ -119,6 +119,23 @@ fn column(class: usize, noise: usize, [height, width]: [usize; 2]) -> Vec<u8> {
     (0..height * width).map(|i| pixel(i) as u8).collect()
 }
 
+#[test]
+fn a_batch_runs_in_the_parts_that_were_asked_for() {
+    let place = Place::new();
+    let train = "train --backend cpu --data sample --batch-size 1000 --epochs 2";
+    let told = |line: &str| {
+        let out = place.succeed(line);
+        out.lines().filter(|line| line.starts_with("micro-batches: ")).map(str::to_owned).collect()
+    };
+    let lines: Vec<String> = told(&format!("{train} --micro-batch 300"));
+    assert_eq!(lines, ["micro-batches: 300 rows of a batch at a time"]);
+    let lines: Vec<String> = told(train);
+    assert!(lines.is_empty(), "{lines:?}");
+    let (code, _, err) = place.run("train --synthetic --micro-batch 0");
+    assert_eq!(code, Some(2), "{err}");
+    assert!(err.contains("--micro-batch"), "{err}");
+}
+
 /// Exit code, standard output, standard error.
 fn told(output: Output) -> (Option<i32>, String, String) {
     let text = |bytes| String::from_utf8(bytes).unwrap();

@@ -2,7 +2,10 @@
 
 use minibatch::data::{synthetic_digits, synthetic_digits_split};
 use minibatch::random::{Random, Stream};
-use minibatch::{BatchOrder, Dataset, Error, Features, Shuffle};
+use minibatch::{
+    Activation, BatchOrder, Cpu, Dataset, Error, Features, Fit, Input, Loss, Metric, Sequential,
+    Sgd, Shuffle,
+};
 
 fn visited(order: &BatchOrder) -> Vec<u32> {
     (0..order.len()).flat_map(|i| order.batch(i)).collect()
@@ -161,4 +164,30 @@ fn below_reaches_each_value_evenly() {
     }
     assert!(counts.iter().all(|&c| (c as f64 - 10_000.0).abs() < 500.0), "{counts:?}");
     assert_eq!(random.below(0), 0);
+}
+
+/// What a model predicts for `features` after it has learned from them.
+fn learned(features: Features) -> Result<Vec<f32>, Error> {
+    let data = Dataset::new(features, &[3], vec![0, 1, 0, 1])?;
+    let mut model = Sequential::new(Input::floats(&[3]))
+        .dense(2, Activation::Softmax)
+        .compile(Sgd::new(0.1), Loss::SparseCategoricalCrossentropy, [Metric::Accuracy])
+        .build(&Cpu::new())?;
+    model.fit(&data, Fit::new().batch_size(2).epochs(2))?;
+    model.predict(&data, minibatch::Predict::new())
+}
+
+#[test]
+fn halves_and_integers_train_as_the_floats_that_they_stand_for() {
+    let integers: Vec<u32> = vec![0, 1, 2, 3, 2048, 5, 6, 7, 8, 9, 10, 11];
+    let floats: Vec<f32> = integers.iter().map(|&x| x as f32).collect();
+    let halves: Vec<half::f16> = floats.iter().map(|&x| half::f16::from_f32(x)).collect();
+    let expected = learned(floats.into()).unwrap();
+    assert_eq!(learned(integers.clone().into()).unwrap(), expected);
+    assert_eq!(learned(halves.into()).unwrap(), expected);
+
+    let mut too_large = integers;
+    too_large[7] = 1 << 24;
+    let error = learned(std::sync::Arc::new(too_large).into()).unwrap_err();
+    assert!(matches!(&error, Error::Data { place, .. } if place.contains("sample 2")), "{error}");
 }

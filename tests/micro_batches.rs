@@ -108,6 +108,34 @@ fn a_training_in_parts_is_the_training() {
     }
 }
 
+/// A batch of 1,024 as 1, 3 and 8 parts: loss and weights after 20 steps.
+#[test]
+fn twenty_steps_in_parts_are_those_of_the_whole_batch() {
+    const BATCH: usize = 1024;
+    let data = synthetic_digits(2 * BATCH, 1).unwrap();
+    let train = |parts: Option<usize>| {
+        let mut model = model(&data, parts.map(|parts| BATCH.div_ceil(parts)), Backend::CpuInF64);
+        let mut losses = Vec::new();
+        for step in 0..20u32 {
+            let indices: Vec<u32> =
+                (0..BATCH as u32).map(|i| (step * 101 + i) % (2 * BATCH as u32)).collect();
+            let batch = Batch { data: &data, indices: &indices };
+            losses.push(model.train_on_batch(batch).unwrap().loss);
+        }
+        let names = ["dense_1.weight", "dense_1.bias", "dense_2.weight", "dense_2.bias"];
+        (losses, names.map(|name| model.read_exactly(name).unwrap()).concat())
+    };
+    let (losses, weights) = train(None);
+    assert!(losses[19] < losses[0]);
+    for parts in [1, 3, 8] {
+        let (own_losses, own_weights) = train(Some(parts));
+        let own = own_losses.iter().chain(&own_weights);
+        for (whole, own) in losses.iter().chain(&weights).zip(own) {
+            assert!((whole - own).abs() <= 1e-12, "{own}, not {whole}, in {parts} parts");
+        }
+    }
+}
+
 /// What the first parts of a step that was broken off have left is not in the next step.
 #[test]
 fn a_step_that_was_broken_off_leaves_nothing_behind() {
@@ -148,5 +176,8 @@ fn what_cannot_be_cut_is_refused() {
         .dense(data.classes(), Activation::Softmax)
         .compile(Adam::default(), Loss::SparseCategoricalCrossentropy, []);
     let error = refused(normalized.micro_batch_size(8));
-    assert!(error.contains("batch_normalization_1 normalizes by the statistics"), "{error}");
+    assert!(
+        error.contains("batch_normalization_1 takes statistics of a whole batch (batch_moments)"),
+        "{error}"
+    );
 }

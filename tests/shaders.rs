@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use minibatch::gpu::gather_kernel;
 use minibatch::operation::{Dispatch, Kernel, KernelClass};
 use minibatch::parity::{dispatches, forms};
 use naga::valid::{Capabilities, ShaderStages, SubgroupOperationSet, ValidationFlags, Validator};
@@ -21,7 +22,7 @@ fn kernels() -> HashMap<Kernel, Dispatch> {
 
 #[test]
 fn every_kernel_is_valid() {
-    for kernel in kernels().into_keys() {
+    for kernel in kernels().into_keys().chain([gather_kernel()]) {
         let source = kernel.source();
         let module = naga::front::wgsl::parse_str(&source)
             .unwrap_or_else(|error| panic!("{kernel:?}: {}", error.emit_to_string(&source)));
@@ -117,7 +118,8 @@ fn the_number_of_workgroups_fits_one_dimension_each() {
 /// What runs is told by the files themselves: one that no case runs is forgotten.
 #[test]
 fn every_file_of_shaders_is_part_of_a_kernel() {
-    let kernels = kernels();
+    // No case runs this one: `tests/resident.rs` does.
+    let kernels: Vec<Kernel> = kernels().into_keys().chain([gather_kernel()]).collect();
     let mut folders = vec![std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("shaders")];
     let mut files = 0;
     while let Some(folder) = folders.pop() {
@@ -129,7 +131,7 @@ fn every_file_of_shaders_is_part_of_a_kernel() {
             }
             files += 1;
             let text = std::fs::read_to_string(&path).unwrap();
-            let used = kernels.keys().any(|kernel| kernel.source().contains(text.trim_end()));
+            let used = kernels.iter().any(|kernel| kernel.source().contains(text.trim_end()));
             assert!(used, "no case runs {}", path.display());
         }
     }

@@ -19,8 +19,9 @@ struct Step {
     first_row: u32,
     // 1 / live_rows.
     inverse_live_rows: f32,
-    pad_0: u32,
-    pad_1: u32,
+    // Where, in words, the uploads of this step begin; only steps on resident rows have some.
+    uploads_at: u32,
+    pad: u32,
 }
 
 @group(0) @binding(0) var<uniform> step: Step;

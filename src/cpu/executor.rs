@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::number::Real;
 use crate::operation::{Op, Run};
 use crate::profile::Profile;
-use crate::program::{BufferId, Metrics, Pass, Program, Role, Rows, Step};
+use crate::program::{BufferId, Element, Metrics, Pass, Program, Role, Rows, Step};
 use crate::table::{Memory, Storage};
 
 /// Runs a program, computing in `T`.
@@ -48,6 +48,22 @@ impl<T: Real> CpuExecutor<T> {
         }
         self.batch_capacity = rows;
         self.memory.reserve(self.program.table(), rows);
+    }
+
+    /// Bytes that its buffers take with room for batches of up to `rows` samples, with one feed.
+    pub fn bytes(&self, rows: usize) -> u64 {
+        let own = self.program.buffers().filter(|(_, buffer)| buffer.role != Role::Arena);
+        let bytes = own.map(|(_, buffer)| {
+            let element = match buffer.element {
+                Element::Real => size_of::<T>(),
+                Element::U32 | Element::Sparse { .. } => 4,
+                Element::U8 => 1,
+            };
+            // A feed has columns of its own, which it exchanges with the program's.
+            let copies = if Pass::Train.reads(buffer.role) { 2 } else { 1 };
+            (buffer.allocated(rows) as u64).saturating_mul(copies * element as u64)
+        });
+        bytes.fold(0, u64::saturating_add)
     }
 
     /// Runs one operation on what its buffers hold.

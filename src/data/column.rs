@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use half::f16;
+
 use super::samples::Row;
 use super::sparse::SparseMatrix;
 use crate::error::{Error, Result};
@@ -12,18 +14,43 @@ use crate::error::{Error, Result};
 pub enum Features {
     /// Bytes (pixels): they stay bytes until the device makes them floats.
     U8(Arc<Vec<u8>>),
+    /// Floats of 16 bits; a batch of them becomes f32 when it is filled.
+    F16(Arc<Vec<f16>>),
+    /// Integers below 2^24, which f32 holds exactly; a batch of them becomes f32 when it is filled.
+    U32(Arc<Vec<u32>>),
     /// Floats, used as they are.
     F32(Arc<Vec<f32>>),
     /// Floats of which only those that are not 0 are stored.
     Sparse(SparseMatrix),
 }
 
+/// Owned values, and those that are shared.
+macro_rules! from_values {
+    ($($variant:ident of $value:ty),*) => {
+        $(
+            impl From<Vec<$value>> for Features {
+                fn from(values: Vec<$value>) -> Self {
+                    Features::$variant(Arc::new(values))
+                }
+            }
+
+            impl From<Arc<Vec<$value>>> for Features {
+                fn from(values: Arc<Vec<$value>>) -> Self {
+                    Features::$variant(values)
+                }
+            }
+        )*
+    };
+}
+
+from_values!(U8 of u8, F16 of f16, U32 of u32, F32 of f32);
+
 impl Features {
     /// Samples of `width` values; `None` if they are not a whole number of them.
     pub(super) fn samples(&self, width: usize) -> Option<usize> {
         match self {
             Features::Sparse(matrix) => (matrix.width() == width).then(|| matrix.len()),
-            Features::U8(_) | Features::F32(_) => {
+            Features::U8(_) | Features::F16(_) | Features::U32(_) | Features::F32(_) => {
                 let whole = width > 0 && self.len().is_multiple_of(width);
                 whole.then(|| self.len() / width)
             }
@@ -34,6 +61,8 @@ impl Features {
     pub(super) fn len(&self) -> usize {
         match self {
             Features::U8(values) => values.len(),
+            Features::F16(values) => values.len(),
+            Features::U32(values) => values.len(),
             Features::F32(values) => values.len(),
             Features::Sparse(matrix) => matrix.len().saturating_mul(matrix.width()),
         }
@@ -42,7 +71,9 @@ impl Features {
     /// How many values of what kind there are.
     pub(super) fn describe(&self) -> String {
         match self {
-            Features::U8(_) | Features::F32(_) => format!("{} values", self.len()),
+            Features::U8(_) | Features::F16(_) | Features::U32(_) | Features::F32(_) => {
+                format!("{} values", self.len())
+            }
             Features::Sparse(matrix) => {
                 format!("{} sparse rows of {} values", matrix.len(), matrix.width())
             }
@@ -54,7 +85,8 @@ impl Features {
     pub fn element_size(&self) -> usize {
         match self {
             Features::U8(_) => 1,
-            Features::F32(_) | Features::Sparse(_) => 4,
+            Features::F16(_) => 2,
+            Features::U32(_) | Features::F32(_) | Features::Sparse(_) => 4,
         }
     }
 }
@@ -133,6 +165,8 @@ impl InputColumn {
     pub(super) fn select(&self, places: &[usize]) -> Self {
         let features = match &self.features {
             Features::U8(values) => Features::U8(rows(values, self.width(), places).into()),
+            Features::F16(values) => Features::F16(rows(values, self.width(), places).into()),
+            Features::U32(values) => Features::U32(rows(values, self.width(), places).into()),
             Features::F32(values) => Features::F32(rows(values, self.width(), places).into()),
             Features::Sparse(matrix) => Features::Sparse(matrix.select(places)),
         };
@@ -143,6 +177,11 @@ impl InputColumn {
     pub(super) fn row(&self, place: usize) -> Option<Row<'_>> {
         let bytes: &[u8] = match &self.features {
             Features::U8(values) => values,
+            Features::F16(values) => {
+                use half::slice::HalfFloatSliceExt;
+                bytemuck::cast_slice(values.as_slice().reinterpret_cast())
+            }
+            Features::U32(values) => bytemuck::cast_slice(values.as_slice()),
             Features::F32(values) => bytemuck::cast_slice(values.as_slice()),
             Features::Sparse(matrix) => {
                 let (indices, values) = matrix.row(place);

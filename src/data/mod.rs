@@ -23,15 +23,21 @@ pub(crate) use dataset::class_of;
 pub use dataset::{Dataset, TrainTest};
 pub use digits::{synthetic_digits, synthetic_digits_split};
 pub use fields::{Element, Field, Fields, Part};
+#[cfg(feature = "parquet")]
+pub use format::ParquetFile;
 pub use format::{
     Csv, CsvCategories, CsvColumn, CsvFile, CsvMissing, CsvType, IdxArray, StoredArray,
     StoredArrays, read_idx, read_idx_dir, read_idx_pair, write_idx,
 };
+#[cfg(feature = "images")]
+pub use format::{ImageColour, ImageDirectory};
 pub use order::{BatchOrder, Shuffle};
 pub use permutation::Permutation;
 pub use samples::{Row, Samples, SparseRows, Values};
 pub(crate) use source::SourceKind;
-pub use source::{Length, RandomAccess, Source, SourceBatches, StreamPass, Streaming, Visit};
+pub use source::{
+    Length, RandomAccess, Sender, Source, SourceBatches, StreamPass, Streaming, Visit,
+};
 pub use sparse::SparseMatrix;
 
 /// The guide's examples are run as tests.

@@ -44,6 +44,7 @@ pub struct Gpu {
     class: KernelClass,
     pub(super) checked: bool,
     pub(super) edit: Option<Arc<ShaderEdit>>,
+    memory_budget: u64,
     failure: Arc<Mutex<Option<Failure>>>,
     /// Polls a device of ours while something is awaited; a host polls its own.
     #[cfg(not(target_arch = "wasm32"))]
@@ -167,6 +168,7 @@ impl Gpu {
             class,
             checked,
             edit: None,
+            memory_budget: Self::MEMORY_BUDGET,
             failure: Arc::default(),
             #[cfg(not(target_arch = "wasm32"))]
             poller: None,
@@ -213,6 +215,22 @@ impl Gpu {
         self.checked = true;
         self.pipelines = Arc::default();
         self
+    }
+
+    /// Bytes of the device's memory that the batches of a model may take, beside its parameters, unless
+    /// [told](Self::with_memory_budget): 2 GiB. WebGPU does not say how much memory a device has.
+    pub const MEMORY_BUDGET: u64 = 2 << 30;
+
+    /// The same device with another bound on the memory that the batches of a model take there. Larger
+    /// ones run in parts, and data stay on the host that take more than a quarter of it.
+    pub fn with_memory_budget(mut self, bytes: u64) -> Self {
+        self.memory_budget = bytes;
+        self
+    }
+
+    /// Bytes that the batches of a model may take; [`MEMORY_BUDGET`](Self::MEMORY_BUDGET) unless told.
+    pub fn memory_budget(&self) -> u64 {
+        self.memory_budget
     }
 
     /// What wgpu tells of the adapter.

@@ -8,9 +8,12 @@ use wgpu::{BufferUsages, CommandEncoder, CommandEncoderDescriptor};
 
 use super::device::Gpu;
 use super::feed::GpuFeed;
+use super::gather::{Gather, GatherFeed};
 use super::plan::plan;
 use super::readback::Readback;
-use super::table::{Table, byte_size, element_size};
+use super::resident::Resident;
+use super::staging::SLOTS;
+use super::table::{Table, byte_size, element_size, most_rows};
 use super::timestamps::Timestamps;
 use super::upload::Upload;
 use crate::error::{Error, Result};
@@ -18,9 +21,6 @@ use crate::operation::kernel::size;
 use crate::operation::{Dispatch, Kernel};
 use crate::profile::Profile;
 use crate::program::{BufferId, Element, Metrics, Pass, Program, Role, Rows, Step};
-
-/// Upload slots unless more are asked for: one is filled while one is copied and one waits.
-const SLOTS: usize = 3;
 
 /// A dispatch with its pipeline and buffers bound.
 struct Bound {
@@ -38,6 +38,8 @@ pub struct GpuExecutor {
     // Bound to the buffers of `table` and `upload`.
     passes: HashMap<Pass, Vec<Bound>>,
     readback: Readback,
+    // Bound to the buffers of both, too.
+    gather: Option<Gather>,
     submits: u64,
     profile: Profile,
     timestamps: Option<Timestamps>,
@@ -69,6 +71,7 @@ impl GpuExecutor {
             program,
             passes: HashMap::new(),
             readback: Readback::default(),
+            gather: None,
             submits: 0,
             profile: Profile::default(),
             timestamps: None,
@@ -78,6 +81,27 @@ impl GpuExecutor {
     /// The device it runs on.
     pub fn gpu(&self) -> &Gpu {
         &self.gpu
+    }
+
+    /// Samples for which there is room.
+    pub fn capacity(&self) -> usize {
+        self.table.capacity()
+    }
+
+    /// The most rows, up to `rows`, of a batch of `program` that fits the device: its buffers are
+    /// each within the device's limits and, all together with the memory for uploads, within
+    /// [`Gpu::memory_budget`]. At least 1. A pure function of program, limits and budget.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if a size does not fit the kernels' 32-bit counts.
+    pub fn most_rows(gpu: &Gpu, program: &Arc<Program>, rows: usize) -> Result<usize> {
+        most_rows(gpu, program, rows)
+    }
+
+    /// Bytes on the device that its buffers and upload slots take with room for batches of up to
+    /// `rows` samples. Uniforms, some kilobytes, are not among them.
+    pub fn bytes(&self, rows: usize) -> u64 {
+        self.table.bytes(rows).saturating_add(self.upload.bytes(rows))
     }
 
     /// Makes room for batches of up to `rows` samples. Where there was less, what the rows have
@@ -90,9 +114,11 @@ impl GpuExecutor {
         if rows <= self.table.capacity() {
             return Ok(());
         }
+        self.submit_gathered().await?;
         let table = self.table.with_capacity(&self.gpu, rows).await?;
         let upload = Upload::new(&self.gpu, &self.program, rows, self.slots).await?;
         let passes = self.bound_passes(&table, &upload).await?;
+        self.gather = self.bound_gather(&table, &upload).await?;
         self.table = table;
         self.replace_upload(upload, passes);
         Ok(())
@@ -108,9 +134,11 @@ impl GpuExecutor {
         if slots <= self.slots {
             return Ok(());
         }
+        self.submit_gathered().await?;
         let capacity = self.table.capacity();
         let upload = Upload::new(&self.gpu, &self.program, capacity, slots).await?;
         let passes = self.bound_passes(&self.table, &upload).await?;
+        self.gather = self.bound_gather(&self.table, &upload).await?;
         self.slots = slots;
         self.replace_upload(upload, passes);
         Ok(())
@@ -126,6 +154,16 @@ impl GpuExecutor {
             passes.insert(pass, self.bound(pass, table, upload).await?);
         }
         Ok(passes)
+    }
+
+    async fn bound_gather(&self, table: &Table, upload: &Upload) -> Result<Option<Gather>> {
+        Ok(match &self.gather {
+            Some(gather) => {
+                let columns = gather.columns().to_vec();
+                Some(Gather::new(&self.gpu, &self.program, table, upload, columns).await?)
+            }
+            None => None,
+        })
     }
 
     fn replace_upload(&mut self, mut upload: Upload, passes: HashMap<Pass, Vec<Bound>>) {
@@ -248,6 +286,97 @@ impl GpuExecutor {
         self.upload.is_current(feed)
     }
 
+    /// Lets steps take rows that lie on the device: each column is for a buffer that the host fills,
+    /// an input above all, and all are of the same samples. They replace those of a call before.
+    /// Other steps go on being [fed](Self::feed) by the host.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if there is no column, one is for a buffer that the host does not fill,
+    /// or does not fit it; [`Error::Device`] if the device fails. All stays as it was then.
+    pub async fn attach(&mut self, columns: Vec<(BufferId, Resident)>) -> Result<()> {
+        self.submit_gathered().await?;
+        let Self { gpu, program, table, upload, .. } = self;
+        self.gather = Some(Gather::new(gpu, program, table, upload, columns).await?);
+        Ok(())
+    }
+
+    /// Frees the rows that [`attach`](Self::attach) was given, unless somebody else holds them.
+    ///
+    /// # Errors
+    /// [`Error::Device`] if the device fails; they are freed all the same.
+    pub fn detach(&mut self) -> Result<()> {
+        let submitted = self.submit_gathered_now();
+        self.gather = None;
+        submitted
+    }
+
+    /// Memory for the numbers of `rows` of the rows that were [attached](Self::attach), to be
+    /// filled for one step. Makes room if there is less, which loses what the rows have gathered.
+    ///
+    /// # Errors
+    /// As [`feed`](Self::feed), but for [`Error::Busy`]; [`Error::Argument`] if no rows are attached.
+    pub async fn gather_feed(&mut self, rows: usize) -> Result<GatherFeed> {
+        if rows == 0 {
+            return Err(Error::argument("rows", "are 0; give at least 1"));
+        }
+        self.reserve(rows).await?;
+        self.gather.as_mut().map(|gather| gather.feed(rows)).ok_or_else(nothing_attached)
+    }
+
+    /// Runs `pass` on rows that lie on the device. It is submitted together with the steps of this
+    /// kind before and after it, a few at a time; at the latest when anything else is asked of the
+    /// executor that depends on it. Waits only if the device is behind by several submissions.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run), also of the steps before it; nothing runs of a step that is refused.
+    pub async fn run_gathered(&mut self, pass: Pass, feed: GatherFeed, step: &Step) -> Result<()> {
+        let gather = self.gather.as_ref().ok_or_else(nothing_attached)?;
+        gather.check(pass, &feed, step)?;
+        if gather.is_almost_full() {
+            gather.ready(&self.gpu).await?;
+        }
+        self.prepare(pass).await?;
+        // Nothing is awaited from here on.
+        let full = self.gather.as_mut().is_some_and(|gather| gather.push(pass, feed, step));
+        if full { self.submit_gathered_now() } else { Ok(()) }
+    }
+
+    /// Submits the steps on resident rows that wait for others.
+    async fn submit_gathered(&mut self) -> Result<()> {
+        if let Some(gather) = self.gather.as_ref().filter(|gather| gather.is_pending()) {
+            gather.ready(&self.gpu).await?;
+            self.submit_gathered_now()?;
+        }
+        Ok(())
+    }
+
+    /// The same without waiting.
+    fn submit_gathered_now(&mut self) -> Result<()> {
+        let Self { gpu, upload, passes, gather, .. } = self;
+        let Some(gather) = gather.as_mut().filter(|gather| gather.is_pending()) else {
+            return Ok(());
+        };
+        let steps = gather.take();
+        gpu.guarded(|| {
+            let mut encoder = encoder(gpu, "minibatch.steps");
+            let slot = gather.record_upload(gpu, upload, &mut encoder, &steps)?;
+            let mut compute = compute_pass(&mut encoder);
+            for (number, pending) in steps.iter().enumerate() {
+                let (rows, offset) =
+                    (size(pending.step.live_rows)?, upload.gathered_offset(number));
+                gather.dispatch(&mut compute, rows, offset);
+                let bound = dispatches(passes, pending.pass, &pending.step);
+                record_dispatches(&mut compute, bound, rows, offset);
+            }
+            drop(compute);
+            gather.submitted(&slot, gpu.queue.submit([encoder.finish()]));
+            Ok(())
+        })?;
+        gather.give_back(steps);
+        self.submits += 1;
+        self.gpu.check()
+    }
+
     /// Runs `pass` on `feed` and submits, without waiting for the result.
     ///
     /// # Errors
@@ -257,6 +386,7 @@ impl GpuExecutor {
     pub async fn run(&mut self, pass: Pass, feed: GpuFeed, step: &Step) -> Result<()> {
         self.upload.check(pass, &feed, step)?;
         self.prepare(pass).await?;
+        self.submit_gathered_now()?;
         let Self { gpu, table, upload, passes, profile, timestamps, .. } = self;
         gpu.guarded(|| {
             let encoding = profile.span("encode");
@@ -290,6 +420,7 @@ impl GpuExecutor {
     pub async fn run_eagerly(&mut self, pass: Pass, feed: GpuFeed, step: &Step) -> Result<()> {
         self.upload.check(pass, &feed, step)?;
         self.prepare(pass).await?;
+        self.submit_gathered_now()?;
         let Self { gpu, table, upload, .. } = self;
         let offset = gpu.guarded(|| {
             let mut encoder = encoder(gpu, "minibatch.upload");
@@ -347,6 +478,7 @@ impl GpuExecutor {
         if pass.lists(step).iter().any(|pass| !self.passes.contains_key(pass)) {
             return Err(Error::argument("pass", format!("{pass:?} is not prepared; call prepare")));
         }
+        self.submit_gathered_now()?;
         let Self { gpu, table, upload, passes, .. } = self;
         gpu.guarded(|| {
             let recorded = upload.record(table, encoder, pass, feed, step)?;
@@ -391,6 +523,7 @@ impl GpuExecutor {
             return Err(Error::argument("live_rows", problem));
         }
         self.prepare(pass).await?;
+        self.submit_gathered_now()?;
         self.gpu.guarded(|| {
             let offset = self.upload.write_step(&self.gpu, step)?;
             let mut encoder = encoder(&self.gpu, "minibatch.step");
@@ -442,6 +575,7 @@ impl GpuExecutor {
     /// # Errors
     /// As [`read`](Self::read).
     pub async fn read_raw(&mut self, id: BufferId, rows: usize) -> Result<Vec<u8>> {
+        self.submit_gathered().await?;
         let capacity = self.table.capacity();
         let bytes = byte_size(self.program.buffer(id), rows.min(capacity));
         let sources = [self.source(id, bytes)?];
@@ -492,6 +626,7 @@ impl GpuExecutor {
                 format!("{} bytes for a buffer of {room}; give a multiple of 4", bytes.len()),
             ));
         }
+        self.submit_gathered_now()?;
         let (buffer, offset) = self.table.locate(id)?;
         self.gpu.guarded(|| {
             // Its order against steps is that of the calls: each step is submitted by its own.
@@ -508,6 +643,7 @@ impl GpuExecutor {
     /// # Errors
     /// [`Error::Device`] if the device is lost.
     pub async fn read_metrics(&mut self) -> Result<Metrics> {
+        self.submit_gathered().await?;
         let program = Arc::clone(&self.program);
         let regions: Vec<_> = program
             .of_role(Role::Metric)
@@ -541,6 +677,7 @@ impl GpuExecutor {
     /// # Errors
     /// [`Error::Device`] if the device is lost.
     pub fn clear_metrics(&mut self) -> Result<()> {
+        self.submit_gathered_now()?;
         self.gpu.guarded(|| {
             let mut encoder = encoder(&self.gpu, "minibatch.clear");
             for (id, _) in self.program.of_role(Role::Metric) {
@@ -575,17 +712,33 @@ fn record_pass<'a>(
     step: u32,
 ) -> Result<()> {
     let rows = size(rows)?;
-    let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
+    record_dispatches(&mut compute_pass(encoder), bound, rows, step);
+    Ok(())
+}
+
+fn compute_pass(encoder: &mut CommandEncoder) -> wgpu::ComputePass<'_> {
+    encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
         label: Some("minibatch.step"),
         timestamp_writes: None,
-    });
+    })
+}
+
+fn record_dispatches<'a>(
+    pass: &mut wgpu::ComputePass<'_>,
+    bound: impl Iterator<Item = &'a Bound>,
+    rows: u32,
+    step: u32,
+) {
     for Bound { dispatch, pipeline, bindings } in bound {
         let [x, y, z] = dispatch.grid.workgroups(rows);
         pass.set_pipeline(pipeline);
         pass.set_bind_group(0, bindings, &[step]);
         pass.dispatch_workgroups(x, y, z);
     }
-    Ok(())
+}
+
+fn nothing_attached() -> Error {
+    Error::argument("resident", "rows are not attached to this executor; call attach")
 }
 
 /// [`record_pass`] with a pass for each kernel, between two timestamps; the kernels' names.

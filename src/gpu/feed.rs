@@ -27,23 +27,29 @@ struct Region {
 }
 
 impl Layout {
+    /// Bytes of a slot for up to `capacity` rows of the same program.
+    pub(super) fn size_for(&self, capacity: usize, header: u64) -> u64 {
+        Layout::new(Arc::clone(&self.program), capacity, header).size
+    }
+
     /// For up to `capacity` rows, after `header` bytes.
     pub(super) fn new(program: Arc<Program>, capacity: usize, header: u64) -> Self {
         let mut end = header;
         let mut regions = Vec::new();
         for role in [Role::SampleWeight, Role::Target, Role::Input] {
             for (id, buffer) in program.of_role(role) {
-                let start = end.next_multiple_of(wgpu::MAP_ALIGNMENT);
-                end = start + byte_size(buffer, capacity);
+                let start = end.checked_next_multiple_of(wgpu::MAP_ALIGNMENT).unwrap_or(end);
+                end = start.saturating_add(byte_size(buffer, capacity));
                 regions.push(Region { id, start, end, row_bytes: row_bytes(buffer) });
             }
         }
-        Layout { program, regions, size: end.next_multiple_of(wgpu::COPY_BUFFER_ALIGNMENT) }
+        let size = end.checked_next_multiple_of(wgpu::COPY_BUFFER_ALIGNMENT).unwrap_or(end);
+        Layout { program, regions, size }
     }
 }
 
 /// Bytes from one row to the next on the device.
-fn row_bytes(buffer: &Buffer) -> u64 {
+pub(super) fn row_bytes(buffer: &Buffer) -> u64 {
     byte_size(buffer, 1)
 }
 

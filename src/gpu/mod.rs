@@ -9,11 +9,13 @@ mod completion;
 mod device;
 mod executor;
 mod feed;
+mod gather;
 mod pipeline;
 mod plan;
 #[cfg(not(target_arch = "wasm32"))]
 mod polling;
 mod readback;
+mod resident;
 mod staging;
 mod table;
 mod timestamps;
@@ -24,7 +26,9 @@ pub use adapter::{adapters, is_software, kernel_class};
 pub use device::{Gpu, ShaderEdit};
 pub use executor::GpuExecutor;
 pub use feed::{GpuColumn, GpuFeed};
+pub use gather::{GatherColumn, GatherFeed, gather_kernel};
 pub(crate) use plan::plan;
 #[cfg(not(target_arch = "wasm32"))]
 pub use polling::block_on;
+pub use resident::Resident;
 pub use wgpu::{AdapterInfo, CommandEncoder, DeviceType};

@@ -119,6 +119,39 @@ struct Place {
     recorded: Option<RecordedStep>,
 }
 
+/// Slots of a ring unless more are asked for: one is filled while one is copied and one waits.
+pub(super) const SLOTS: usize = 3;
+
+/// How many slots of `size` bytes a ring has of which `wanted` are wanted: as many as memory is for,
+/// and at least three, so that one is filled while one is copied and one waits; two where they are
+/// large.
+pub(super) fn slots_of(size: u64, wanted: usize) -> usize {
+    let least = if size > 16 << 20 { 2 } else { 3 };
+    let fitting = usize::try_from(MOST_BYTES / size.max(1)).unwrap_or(usize::MAX);
+    wanted.min(fitting).max(least)
+}
+
+impl Place {
+    #[cfg_attr(
+        target_arch = "wasm32",
+        expect(clippy::arc_with_non_send_sync, reason = "natively it goes to other threads")
+    )]
+    fn new(gpu: &Gpu, size: u64) -> Self {
+        let slot = Slot {
+            buffer: gpu.device.create_buffer(&wgpu::BufferDescriptor {
+                label: Some("minibatch.upload"),
+                size,
+                usage: BufferUsages::MAP_WRITE | BufferUsages::COPY_SRC,
+                mapped_at_creation: true,
+            }),
+            state: Mutex::new(State::Free),
+            back: ManualResetEvent::new(true),
+            columns: Mutex::default(),
+        };
+        Place { slot: Arc::new(slot), submission: None, recorded: None }
+    }
+}
+
 /// The slots, used in turn.
 pub(super) struct Ring {
     places: Vec<Place>,
@@ -138,31 +171,10 @@ struct Tally {
 }
 
 impl Ring {
-    /// `slots` slots of `size` bytes, or as many as memory is for; at least two.
-    #[cfg_attr(
-        target_arch = "wasm32",
-        expect(clippy::arc_with_non_send_sync, reason = "natively it goes to other threads")
-    )]
+    /// `slots` slots of `size` bytes, or as many as [`slots_of`] says.
     pub(super) fn new(gpu: &Gpu, size: u64, slots: usize) -> Self {
-        let least = if size > 16 << 20 { 2 } else { 3 };
-        let fitting = usize::try_from(MOST_BYTES / size.max(1)).unwrap_or(usize::MAX);
-        let count = slots.min(fitting).max(least);
-        let place = |_| Place {
-            slot: Arc::new(Slot {
-                buffer: gpu.device.create_buffer(&wgpu::BufferDescriptor {
-                    label: Some("minibatch.upload"),
-                    size,
-                    usage: BufferUsages::MAP_WRITE | BufferUsages::COPY_SRC,
-                    mapped_at_creation: true,
-                }),
-                state: Mutex::new(State::Free),
-                back: ManualResetEvent::new(true),
-                columns: Mutex::default(),
-            }),
-            submission: None,
-            recorded: None,
-        };
-        Ring { places: (0..count).map(place).collect(), next: 0, tally: Tally::default() }
+        let places = (0..slots_of(size, slots)).map(|_| Place::new(gpu, size)).collect();
+        Ring { places, next: 0, tally: Tally::default() }
     }
 
     /// Number of slots.
@@ -200,6 +212,24 @@ impl Ring {
         place.submission = None;
         place.slot.set(State::Lent);
         Ok(Arc::clone(&place.slot))
+    }
+
+    /// Lends a free slot, without waiting: one more is made if none is free.
+    ///
+    /// # Errors
+    /// [`Error::Device`] if the device fails.
+    pub(super) fn lend_or_add(&mut self, gpu: &Gpu) -> Result<Arc<Slot>> {
+        match self.lend(gpu) {
+            Err(Error::Busy { .. }) => {
+                let size = self.places.first().map_or(0, |place| place.slot.buffer.size());
+                let place = gpu.guarded(|| Ok(Place::new(gpu, size)))?;
+                place.slot.set(State::Lent);
+                let slot = Arc::clone(&place.slot);
+                self.places.push(place);
+                Ok(slot)
+            }
+            lent => lent,
+        }
     }
 
     /// The places, the next one first.

@@ -7,7 +7,7 @@ use wgpu::{BufferUsages, CommandEncoder};
 
 use super::device::Gpu;
 use super::feed::{GpuFeed, Layout};
-use super::staging::{RecordedStep, Ring, Rows};
+use super::staging::{RecordedStep, Ring, Rows, SLOTS, slots_of};
 use super::table::Table;
 use crate::error::{Error, Result};
 use crate::operation::kernel::size;
@@ -21,13 +21,16 @@ const HEADER_BYTES: u64 = STEP_BYTES + 4;
 
 /// From one step's uniform to the next: the largest alignment of a dynamic offset that a device
 /// may ask for.
-const STEP_STRIDE: u32 = 256;
+pub(super) const STEP_STRIDE: u32 = 256;
+
+/// Steps on resident rows that are submitted together.
+pub(super) const MOST_STEPS: usize = 8;
 
 /// The ring of slots, what lies where in each of them, and the uniforms of the steps' scalars.
 pub(super) struct Upload {
     ring: Ring,
     layout: Arc<Layout>,
-    /// One for each slot, and one for steps without a feed.
+    /// One for each slot, one for steps without a feed, and those of steps on resident rows.
     steps: wgpu::Buffer,
     serial: u32,
 }
@@ -58,7 +61,7 @@ impl Upload {
             let ring = Ring::new(gpu, layout.size, slots);
             let steps = gpu.device.create_buffer(&wgpu::BufferDescriptor {
                 label: Some("minibatch.step"),
-                size: (ring.len() as u64 + 1) * u64::from(STEP_STRIDE),
+                size: (ring.len() + 1 + MOST_STEPS) as u64 * u64::from(STEP_STRIDE),
                 usage: BufferUsages::UNIFORM | BufferUsages::COPY_DST | BufferUsages::COPY_SRC,
                 mapped_at_creation: false,
             });
@@ -89,6 +92,12 @@ impl Upload {
         self.ring.settle(entries.map(bytemuck::pod_read_unaligned));
     }
 
+    /// Bytes that the slots would take with room for `rows` rows each.
+    pub(super) fn bytes(&self, rows: usize) -> u64 {
+        let slot = self.layout.size_for(rows, HEADER_BYTES);
+        slot.saturating_mul(self.ring.len() as u64)
+    }
+
     /// The ring of slots.
     pub(super) fn ring(&mut self) -> &mut Ring {
         &mut self.ring
@@ -112,9 +121,27 @@ impl Upload {
     /// [`Error::Argument`] if there are more live rows than kernels can count.
     pub(super) fn write_step(&self, gpu: &Gpu, step: &Step) -> Result<u32> {
         let offset = self.ring.len() as u32 * STEP_STRIDE;
-        let scalars = scalars(step)?;
+        let scalars = scalars(step, 0)?;
         gpu.queue.write_buffer(&self.steps, offset.into(), bytemuck::cast_slice(&scalars));
         Ok(offset)
+    }
+
+    /// Records the copy of the scalars of steps on resident rows, one each `STEP_STRIDE` bytes, from
+    /// the beginning of `from`.
+    pub(super) fn copy_headers(
+        &self,
+        encoder: &mut CommandEncoder,
+        from: &wgpu::Buffer,
+        bytes: u64,
+    ) {
+        let offset = u64::from(self.gathered_offset(0));
+        encoder.copy_buffer_to_buffer(from, 0, &self.steps, offset, bytes);
+    }
+
+    /// The dynamic offset of the uniform of the step on resident rows that is `number` in its
+    /// submission.
+    pub(super) fn gathered_offset(&self, number: usize) -> u32 {
+        (self.ring.len() + 1 + number) as u32 * STEP_STRIDE
     }
 
     /// Waits until a slot is free.
@@ -181,7 +208,7 @@ impl Upload {
         mut feed: GpuFeed,
         step: &Step,
     ) -> Result<Recorded> {
-        let scalars = scalars(step)?;
+        let scalars = scalars(step, 0)?;
         let place = self.ring.place(feed.slot()).unwrap_or_default();
         // 0 is what the memory holds before any step has run.
         self.serial = self.serial.checked_add(1).unwrap_or(1);
@@ -201,8 +228,20 @@ impl Upload {
     }
 }
 
-/// The content of the step's uniform.
-fn scalars(step: &Step) -> Result<[u32; 12]> {
+/// Bytes of a slot for `rows` rows.
+pub(super) fn slot_bytes(program: &Arc<Program>, rows: usize) -> u64 {
+    Layout::new(Arc::clone(program), rows, HEADER_BYTES).size
+}
+
+/// Bytes of all slots for `rows` rows.
+pub(super) fn bytes(program: &Arc<Program>, rows: usize) -> u64 {
+    let slot = slot_bytes(program, rows);
+    slot.saturating_mul(slots_of(slot, SLOTS) as u64)
+}
+
+/// The content of the step's uniform; `uploads_at` is where, in words, a step on resident rows finds
+/// what it has uploaded.
+pub(super) fn scalars(step: &Step, uploads_at: u32) -> Result<[u32; 12]> {
     let bits = |value: f64| (value as f32).to_bits();
     Ok([
         size(step.live_rows)?,
@@ -216,7 +255,7 @@ fn scalars(step: &Step) -> Result<[u32; 12]> {
         (step.noise >> 32) as u32,
         size(step.first_row)?,
         bits(1.0 / step.live_rows.max(1) as f64),
-        0,
+        uploads_at,
         0,
     ])
 }

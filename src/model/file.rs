@@ -223,6 +223,7 @@ pub(crate) fn read_note(path: &Path) -> Result<Option<String>> {
 struct Whole<'a> {
     file: SafeTensors<'a>,
     header: String,
+    #[cfg_attr(target_arch = "wasm32", expect(dead_code, reason = "backups are files"))]
     note: Option<String>,
 }
 

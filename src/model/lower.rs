@@ -8,7 +8,7 @@ use super::report::{OutputReport, Report};
 use super::update::{check_optimizer, push_update, state_of};
 use super::{Functional, Input, InputType, Objective, check, metric_sums};
 use crate::error::{Error, Result};
-use crate::operation::Op;
+use crate::operation::{InParts, Op};
 use crate::program::{
     BufferId, Element, Graph, Initial, Options, Pass, Program, Role, Rows, Value, compile,
     not_dense,
@@ -215,21 +215,27 @@ fn check_counts(compiled: &Compiled) -> Result<()> {
     }
 }
 
-/// Refuses to cut batches whose statistics a normalization takes: the parts would have others.
+/// Refuses to cut batches that an operation needs as a whole.
 fn check_parts(compiled: &Compiled, program: &Program) -> Result<()> {
-    let moments = program.ops(Pass::Train).iter().find_map(|op| match op {
-        Op::BatchMoments(moments) => Some(program.buffer(moments.mean)),
-        _ => None,
-    });
-    match moments {
-        Some(mean) if compiled.micro_batch_size.is_some() => {
-            let layer = mean.name.split('.').next().unwrap_or_default();
-            let problem = format!(
-                "is given, but {layer} normalizes by the statistics of a whole batch, which its \
-                 parts have not; freeze that layer, or leave the argument out"
-            );
+    match needs_whole_batches(program) {
+        Some(reason) if compiled.micro_batch_size.is_some() => {
+            let problem =
+                format!("is given, but {reason}; freeze that layer, or leave the argument out");
             Err(Error::argument("micro_batch_size", problem))
         }
         Some(_) | None => Ok(()),
     }
+}
+
+/// Why the batches that `program` trains on cannot run in parts; `None` if they can.
+pub(crate) fn needs_whole_batches(program: &Program) -> Option<String> {
+    let whole = |op: &&Op| match op.in_parts() {
+        InParts::Whole => true,
+        InParts::Rows | InParts::Sums | InParts::NoRows | InParts::AfterStatistics => false,
+    };
+    let op = program.ops(Pass::Train).iter().find(whole)?;
+    let written = op.writes().first().map(|&id| program.buffer(id).name.as_str());
+    let layer = written.and_then(|name| name.split('.').next()).unwrap_or_default();
+    let name = op.name();
+    Some(format!("{layer} takes statistics of a whole batch ({name}), which its parts have not"))
 }

@@ -35,7 +35,7 @@ pub use functional::{Functional, Node, NodeKind, Output, Tensor};
 pub use input::{Input, InputType};
 pub use layer::*;
 pub use lower::lower;
-pub(crate) use lower::{Lowered, lowered};
+pub(crate) use lower::{Lowered, lowered, needs_whole_batches};
 pub use optimizer::{Adagrad, Adam, Clip, EpsilonRule, Optimizer, RmsProp, Sgd};
 pub use regularizer::Regularizer;
 pub(crate) use report::{OutputReport, Report, ReportedMetric, Sums};

@@ -9,9 +9,29 @@ use super::shapes::Shapes;
 use crate::error::Result;
 use crate::number::Real;
 
+/// What becomes of an operation where a batch runs in parts, one after the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InParts {
+    /// What it writes for a row depends on that row alone, and on what all rows share.
+    Rows,
+    /// It adds up over rows: what it writes for the parts adds up to what it writes for the batch.
+    Sums,
+    /// It has no rows: it works on parameters and statistics.
+    NoRows,
+    /// It needs sums over the batch where the statistics are those of the batch, which an operation
+    /// before it takes that [cannot run in parts](InParts::Whole); else it goes row by row.
+    AfterStatistics,
+    /// What it writes depends on all rows of the batch, and the parts would give something else: a
+    /// batch with it cannot be cut.
+    Whole,
+}
+
 /// What an operation is: the shapes that it takes, the function that computes it on the CPU and the
 /// kernel that computes it on a GPU. The formula stands in the doc comment of its struct.
 pub trait Operation: Buffers + Copy + PartialEq + Debug {
+    /// What becomes of it where a batch runs in parts.
+    const IN_PARTS: InParts;
+
     /// Whether the buffers fit each other and the constants are in their ranges.
     ///
     /// # Errors

@@ -53,6 +53,15 @@ impl std::fmt::Debug for Kernel {
 }
 
 impl Kernel {
+    /// A kernel without override constants. `text` comes from `wgsl!`.
+    pub(crate) fn new(
+        name: &'static str,
+        bindings: Vec<Access>,
+        text: Vec<Cow<'static, str>>,
+    ) -> Self {
+        Kernel { name, bindings, text, overrides: Vec::new(), subgroups: false }
+    }
+
     /// The whole text.
     pub fn source(&self) -> String {
         self.text.join("\n")
@@ -241,8 +250,7 @@ impl Dispatch {
         });
         let mut constants = bytemuck::bytes_of(&constants).to_vec();
         constants.resize(constants.len().next_multiple_of(16).max(16), 0);
-        let kernel =
-            Kernel { name: O::NAME, bindings, text, overrides: Vec::new(), subgroups: false };
+        let kernel = Kernel::new(O::NAME, bindings, text);
         Dispatch { kernel, constants, buffers, grid, terms: 0, terms_a_row: 0 }
     }
 

@@ -1,7 +1,7 @@
 //! The one list of operations: the enum and everything that enumerates it comes from here.
 
 use super::access::{Access, Buffers};
-use super::contract::Operation;
+use super::contract::{InParts, Operation};
 use super::kernel::{Dispatch, Target};
 use super::run::Run;
 use super::shapes::Shapes;
@@ -95,6 +95,13 @@ macro_rules! define {
             pub fn name(&self) -> &'static str {
                 match self {
                     $(Op::$name(_) => super::$name::NAME,)+
+                }
+            }
+
+            /// What becomes of it where a batch runs in parts.
+            pub fn in_parts(&self) -> InParts {
+                match self {
+                    $(Op::$name(_) => super::$name::IN_PARTS,)+
                 }
             }
 

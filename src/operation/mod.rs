@@ -29,7 +29,7 @@ mod tape;
 
 pub use access::{Access, Buffers};
 pub use columns::*;
-pub use contract::Operation;
+pub use contract::{InParts, Operation};
 pub use dense::*;
 pub use elementwise::*;
 pub use expression::*;

@@ -1,7 +1,7 @@
 //! What the home of an operation imports.
 
 pub(super) use super::access::{Access, Buffers};
-pub(super) use super::contract::{Operation, operation};
+pub(super) use super::contract::{InParts, Operation, operation};
 pub(super) use super::kernel::{
     Dispatch, Extent, Grid, Groups, KernelClass, RowConstants, Target, wgsl,
 };

@@ -67,9 +67,13 @@ impl Pass {
     /// Whether it reads what the host fills a buffer of this role with.
     pub fn reads(self, role: Role) -> bool {
         match role {
-            Role::Input => matches!(self, Pass::Train | Pass::Evaluate | Pass::Predict),
+            Role::Input => {
+                matches!(self, Pass::Train | Pass::Gradients | Pass::Evaluate | Pass::Predict)
+            }
             // Predictions look at no target.
-            Role::Target | Role::SampleWeight => matches!(self, Pass::Train | Pass::Evaluate),
+            Role::Target | Role::SampleWeight => {
+                matches!(self, Pass::Train | Pass::Gradients | Pass::Evaluate)
+            }
             Role::Parameter
             | Role::ParameterGradient
             | Role::State

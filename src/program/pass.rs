@@ -17,6 +17,9 @@ pub enum Pass {
     Accumulate,
     /// The update: the mean of accumulated gradients, penalties, clipping, the optimizer.
     Update,
+    /// Forward, loss and backward, and nothing that outlasts the step: no metric of its own and no
+    /// moving statistic. The gradients of a batch for those who look at them.
+    Gradients,
     /// Forward, loss and metrics.
     Evaluate,
     /// Forward to the outputs.
@@ -25,12 +28,13 @@ pub enum Pass {
 
 impl Pass {
     /// Each list.
-    pub const ALL: [Pass; 7] = [
+    pub const ALL: [Pass; 8] = [
         Pass::Train,
         Pass::AddPart,
         Pass::TakeParts,
         Pass::Accumulate,
         Pass::Update,
+        Pass::Gradients,
         Pass::Evaluate,
         Pass::Predict,
     ];
@@ -59,6 +63,7 @@ impl Pass {
             TakeParts => &[TakeParts],
             Accumulate => &[Accumulate],
             Update => &[Update],
+            Pass::Gradients => &[Pass::Gradients],
             Pass::Evaluate => &[Pass::Evaluate],
             Pass::Predict => &[Pass::Predict],
         }
@@ -74,6 +79,7 @@ impl Pass {
             Pass::TakeParts => &[Pass::TakeParts],
             Pass::Accumulate => &[Pass::Accumulate],
             Pass::Update => &[Pass::Update],
+            Pass::Gradients => &[Pass::Gradients],
             Pass::Evaluate => &[Pass::Evaluate],
             Pass::Predict => &[Pass::Predict],
         }

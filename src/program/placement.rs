@@ -37,6 +37,8 @@ pub(crate) struct Arenas {
 /// The operations of each pass.
 struct Lists {
     train: Vec<Op>,
+    /// Those of training without what only metrics and moving statistics need.
+    gradients: Vec<Op>,
     evaluate: Vec<Op>,
     predict: Vec<Op>,
     /// Results of prediction.
@@ -48,7 +50,9 @@ impl Lists {
         let results: HashSet<BufferId> = self.outputs.iter().map(|&(_, id)| id).collect();
         let lists = [&self.train[..], &self.evaluate, &self.predict];
         let owners = shared_buffers(graph, &lists, &results);
-        for op in [&mut self.train, &mut self.evaluate, &mut self.predict].into_iter().flatten() {
+        // Values live at most as long among the operations of the gradients as in training.
+        let Lists { train, gradients, evaluate, predict, .. } = self;
+        for op in [train, gradients, evaluate, predict].into_iter().flatten() {
             op.each_mut(&mut |_, id| *id = owners.get(id).copied().unwrap_or(*id));
         }
     }
@@ -122,6 +126,7 @@ pub(super) fn place(
     let mut builder = ProgramBuilder::from_table(table);
     for (pass, list) in [
         (Pass::Train, lists.train),
+        (Pass::Gradients, lists.gradients),
         (Pass::Evaluate, lists.evaluate),
         (Pass::Predict, lists.predict),
     ] {
@@ -163,6 +168,7 @@ fn lists(graph: &Graph, gradients: &[(BufferId, Option<BufferId>)]) -> Lists {
     let train = needed(&train, |id| {
         matches!(role(id), Role::Metric | Role::State) || of_parameters.contains(&id)
     });
+    let of_gradients = needed(&train, |id| of_parameters.contains(&id));
     let (outside, stands_for) = outside(graph);
     let evaluate = needed(&outside, |id| role(id) == Role::Metric);
     let outputs = graph.outputs.iter().map(|(name, id)| {
@@ -172,7 +178,7 @@ fn lists(graph: &Graph, gradients: &[(BufferId, Option<BufferId>)]) -> Lists {
     let outputs: Vec<(String, BufferId)> = outputs.collect();
     let results: HashSet<BufferId> = outputs.iter().map(|&(_, id)| id).collect();
     let predict = needed(&outside, |id| results.contains(&id));
-    Lists { train, evaluate, predict, outputs }
+    Lists { train, gradients: of_gradients, evaluate, predict, outputs }
 }
 
 /// The operations outside training, and of each value that is left out what stands for it.

@@ -1,6 +1,7 @@
 //! The optional arguments of fit, evaluate and predict.
 
 use super::callback::Callback;
+use super::residence::DataOn;
 use super::settings::settings;
 use super::verbose::Verbose;
 use crate::data::{Shuffle, Source};
@@ -125,6 +126,7 @@ pub struct Fit<'a> {
     pub(super) validation_batch_size: Option<usize>,
     pub(super) validation_freq: Option<ValidationFreq>,
     pub(super) steps_per_epoch: Option<usize>,
+    pub(super) data_on: DataOn,
     pub(super) sample_weight: Option<Vec<f32>>,
     pub(super) target_weight: Vec<(String, Vec<f32>)>,
     pub(super) class_weight: Vec<(u32, f32)>,
@@ -149,6 +151,7 @@ impl<'a> Fit<'a> {
             validation_batch_size: None,
             validation_freq: None,
             steps_per_epoch: None,
+            data_on: DataOn::Auto,
             sample_weight: None,
             target_weight: Vec::new(),
             class_weight: Vec::new(),
@@ -204,6 +207,10 @@ impl<'a> Fit<'a> {
         /// permutation. A stream goes on where it stopped; if it ends in the middle of an epoch, that
         /// is an error, and [`Source::repeat`] makes it go on.
         steps_per_epoch(steps: usize): steps_per_epoch = Some(steps);
+
+        /// Where the inputs of the training data live: on the host, or on the device, where steps
+        /// take less of the host's time. [`DataOn::Auto`] by default.
+        data_on(data_on: DataOn): data_on = data_on;
 
         /// A weight for each sample, in the order of the data: its loss and its gradient are
         /// multiplied by it. A validation split takes the weights of its samples along. These

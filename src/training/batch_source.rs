@@ -2,7 +2,7 @@
 
 use super::loading::{Arrangement, Loader, Plan, Reading, SharedStream, Wanted};
 use super::session::Session;
-use crate::data::{BatchOrder, Shuffle, Source, SourceKind, Visit};
+use crate::data::{BatchOrder, Dataset, Shuffle, Source, SourceKind, Visit};
 use crate::error::{Error, Result};
 use crate::program::Pass;
 
@@ -161,6 +161,14 @@ impl BatchSource {
         })
     }
 
+    /// The arrays in memory that it reads, if it does.
+    pub(super) fn dataset(&self) -> Option<&Dataset> {
+        match &self.reading {
+            Reading::Dataset(data) => Some(data),
+            Reading::RandomAccess(..) | Reading::Stream(..) => None,
+        }
+    }
+
     /// The most samples that a batch can have.
     pub(super) fn largest_batch(&self) -> usize {
         self.samples.unwrap_or(usize::MAX).min(self.batch_size).max(1)
@@ -210,7 +218,10 @@ impl BatchSource {
             stream.begin_epoch(&visit, self.goes_on)?;
             stream.skip(first_step, self.batch_size)?;
         }
-        if self.workers > 0 {
+        // Of rows that lie on the device, only the numbers are loaded.
+        let on_device = session.on_device && pass == Pass::Train;
+        let workers = if on_device { 0 } else { self.workers };
+        if workers > 0 {
             // One more than are read ahead is at work.
             session.executor.reserve_slots(self.ahead.saturating_add(2)).await?;
         }
@@ -222,8 +233,9 @@ impl BatchSource {
             pass,
             batches,
             batch_size: self.batch_size,
-            rows_at_once: session.rows_at_once(pass, self.largest_batch()),
-            workers: self.workers,
+            rows_at_once: session.rows_at_once(pass, self.largest_batch())?,
+            on_device,
+            workers,
             ahead: self.ahead,
             profile: session.profile.clone(),
         };

@@ -21,6 +21,9 @@ pub struct TrainStart {
     /// Names of the values that an epoch of this run can have, in the order of
     /// [`EpochRecord::values`]: `loss`, `val_loss`, ...
     pub names: Vec<String>,
+    /// Rows of a batch that run at a time, if a batch does not run as a whole: see
+    /// [`Model::micro_batch_size`](super::Model::micro_batch_size).
+    pub micro_batch_size: Option<usize>,
 }
 
 impl TrainStart {
@@ -32,7 +35,7 @@ impl TrainStart {
         steps: impl Into<Option<usize>>,
         names: Vec<String>,
     ) -> Self {
-        TrainStart { initial_epoch, epochs, steps: steps.into(), names }
+        TrainStart { initial_epoch, epochs, steps: steps.into(), names, micro_batch_size: None }
     }
 }
 

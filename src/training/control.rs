@@ -1,11 +1,12 @@
 //! What a callback can do to the run that calls it.
 
+use std::ops::Range;
 #[cfg(not(target_arch = "wasm32"))]
 use std::path::PathBuf;
 
 use super::predictions::Predictions;
 use super::scores::Scores;
-use crate::data::Source;
+use crate::data::{Dataset, Source};
 use crate::error::Result;
 use crate::model::Weights;
 
@@ -76,6 +77,19 @@ pub enum Request {
         /// Samples a step, at least 1.
         batch_size: usize,
     },
+    /// The gradients of a batch, as [`Model::gradients`](super::Model::gradients) returns them, or
+    /// what a part of its samples adds to them; answered by [`Answer::Gradients`]. Training is not
+    /// changed by it.
+    #[non_exhaustive]
+    Gradients {
+        /// Where the samples are, with targets.
+        data: Dataset,
+        /// Which of them are the batch.
+        indices: Vec<u32>,
+        /// Which places of `indices` are looked at. The gradients of parts that make the whole
+        /// batch add up to its own: each divides by the samples of the whole.
+        part: Range<usize>,
+    },
     /// The whole model, as [`Model::save_bytes`](super::Model::save_bytes) returns it; answered by
     /// [`Answer::Bytes`].
     SaveBytes,
@@ -115,6 +129,12 @@ impl Request {
     pub fn predict(data: impl Into<Source>, batch_size: usize) -> Self {
         Request::Predict { data: data.into(), batch_size }
     }
+
+    /// [`Request::Gradients`].
+    #[must_use]
+    pub fn gradients(data: Dataset, indices: Vec<u32>, part: Range<usize>) -> Self {
+        Request::Gradients { data, indices, part }
+    }
 }
 
 /// The result of a [`Request`].
@@ -129,6 +149,8 @@ pub enum Answer {
     Scores(Scores),
     /// The outputs for the samples of the request.
     Predictions(Predictions),
+    /// Of each trained parameter name, shape and gradient.
+    Gradients(Weights),
     /// The whole model.
     Bytes(Vec<u8>),
     /// The file is written.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::cpu::{Cpu, CpuExecutor, CpuFeed};
 use crate::error::{Error, Result};
-use crate::gpu::{Gpu, GpuExecutor, GpuFeed};
+use crate::gpu::{GatherFeed, Gpu, GpuExecutor, GpuFeed};
 use crate::profile::Profile;
 use crate::program::{BufferId, Feed, Metrics, Pass, Program, Step};
 
@@ -46,6 +46,8 @@ pub(super) enum Lent {
     Cpu(CpuFeed<f32>),
     CpuInF64(CpuFeed<f64>),
     Gpu(GpuFeed),
+    /// Of rows whose inputs lie on the device.
+    Gathering(GatherFeed),
 }
 
 impl Lent {
@@ -55,6 +57,8 @@ impl Lent {
             Lent::Cpu(feed) => feed.truncate(rows),
             Lent::CpuInF64(feed) => feed.truncate(rows),
             Lent::Gpu(feed) => feed.truncate(rows),
+            // It is lent for as many as there are.
+            Lent::Gathering(_) => {}
         }
     }
 
@@ -67,6 +71,7 @@ impl Lent {
             Lent::Cpu(feed) => fill.fill(feed),
             Lent::CpuInF64(feed) => fill.fill(feed),
             Lent::Gpu(feed) => fill.fill(feed),
+            Lent::Gathering(feed) => fill.gather(feed),
         }
     }
 }
@@ -76,6 +81,14 @@ pub(super) trait Fill {
     /// # Errors
     /// Those of the data.
     fn fill(&self, feed: &mut impl Feed) -> Result<()>;
+
+    /// The same for rows whose inputs lie on the device.
+    ///
+    /// # Errors
+    /// Those of the data; [`Error::Argument`] if they cannot lie there.
+    fn gather(&self, _feed: &mut GatherFeed) -> Result<()> {
+        Err(Error::argument("feed", "is for arrays in memory, and these are other data"))
+    }
 }
 
 /// The same on either CPU executor, and what a GPU's does.
@@ -104,6 +117,15 @@ impl Executor {
         Ok(())
     }
 
+    /// Where it runs.
+    pub(super) fn backend(&self) -> Backend {
+        match self {
+            Executor::Cpu(_) => Backend::Cpu,
+            Executor::CpuInF64(_) => Backend::CpuInF64,
+            Executor::Gpu(gpu) => Backend::Gpu(gpu.gpu().clone()),
+        }
+    }
+
     /// Makes room for batches of `rows` samples and compiles `pass`.
     pub(super) async fn prepare(&mut self, pass: Pass, rows: usize) -> Result<()> {
         on!(self, cpu => cpu.reserve(rows), gpu => {
@@ -128,6 +150,15 @@ impl Executor {
             Executor::CpuInF64(cpu) => Lent::CpuInF64(cpu.feed(rows)?),
             Executor::Gpu(gpu) => Lent::Gpu(gpu.feed(rows).await?),
         })
+    }
+
+    /// Memory for the numbers of `rows` rows whose inputs lie on the device, and for what belongs to
+    /// them.
+    pub(super) async fn lend_gathering(&mut self, rows: usize) -> Result<Lent> {
+        match self {
+            Executor::Gpu(gpu) => Ok(Lent::Gathering(gpu.gather_feed(rows).await?)),
+            Executor::Cpu(_) | Executor::CpuInF64(_) => self.lend(rows).await,
+        }
     }
 
     /// [`lend`](Self::lend) without waiting and without making room; `None` if none is free.
@@ -170,12 +201,18 @@ impl Executor {
                 true => cpu.run_eagerly(pass, feed, step),
                 false => cpu.run(pass, feed, step),
             },
+            (Executor::Gpu(gpu), Lent::Gathering(feed)) => gpu.run_gathered(pass, feed, step).await,
             (Executor::Gpu(gpu), Lent::Gpu(feed)) => match eagerly {
                 true => gpu.run_eagerly(pass, feed, step).await,
                 false => gpu.run(pass, feed, step).await,
             },
             _ => Err(Error::argument("feed", "is of another executor; take one from this")),
         }
+    }
+
+    /// Bytes that its buffers take with room for batches of `rows` samples.
+    pub(super) fn bytes(&self, rows: usize) -> u64 {
+        on!(self, cpu => cpu.bytes(rows), gpu => gpu.bytes(rows))
     }
 
     pub(super) async fn read(&mut self, id: BufferId, live_rows: usize) -> Result<Vec<f64>> {

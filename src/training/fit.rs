@@ -32,8 +32,9 @@ impl Model {
             let outer = session.begin_totals().await?;
             let history = Run::new(session).fit(&train, validation.as_ref(), arguments).await;
             let ended = session.end_totals(outer);
+            let freed = session.free_data();
             let history = history?;
-            ended.map(|()| history)
+            ended.and(freed).map(|()| history)
         }
     }
 }
@@ -63,8 +64,12 @@ impl Run<'_> {
         let resume = self.resume(&start, callbacks).await?;
         let done = resume.unwrap_or(Resume::new(initial_epoch, 0));
         start.initial_epoch = done.epochs;
+        let rows = train.largest_batch();
+        self.session.prepare(Pass::Train, rows).await?;
+        let micro_batch_size = self.session.compiled.micro_batch_size;
+        start.micro_batch_size = micro_batch_size.filter(|&micro| micro < rows);
         self.each(callbacks, |callback, run| callback.train_begin(run, &start)).await?;
-        self.session.prepare(Pass::Train, train.largest_batch()).await?;
+        self.session.put_on_device(train, arguments.data_on, epochs - done.epochs).await?;
         if initial_epoch > 0 && resume.is_none() {
             self.session.epochs = initial_epoch;
         }

@@ -26,7 +26,9 @@ impl Model {
         }
         session.forget_cancelled()?;
         session.flush_totals().await?;
-        session.prepare(Pass::Train, batch_size).await
+        // A recorded step is a whole batch, so it is not cut.
+        let rows = session.rows_at_once(Pass::Train, batch_size)?;
+        session.executor.prepare(Pass::Train, rows).await
     }
 
     /// Records one training step into the caller's encoder, to be submitted by the caller: see

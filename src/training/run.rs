@@ -6,6 +6,7 @@ use super::control::{Answer, Control, Request};
 use super::send::BoxFuture;
 use super::session::Session;
 use super::verbose::Verbose;
+use crate::data::Batch;
 use crate::error::Result;
 use crate::model::Source;
 
@@ -98,6 +99,10 @@ fn carry_out(session: &mut Session, request: Request) -> BoxFuture<'_, Result<Op
             Request::Predict { data, batch_size } => {
                 let arguments = Predict::new().batch_size(batch_size);
                 Answer::Predictions(session.predict(data, arguments).await?)
+            }
+            Request::Gradients { data, indices, part } => {
+                let batch = Batch { data: &data, indices: &indices };
+                Answer::Gradients(session.gradients(batch, part).await?)
             }
             Request::SaveBytes => Answer::Bytes(session.save_bytes().await?),
             #[cfg(not(target_arch = "wasm32"))]

@@ -65,6 +65,11 @@ impl Session {
                 differences.join(", ")
             )));
         }
+        if let Some(rows) = saved.compiled.micro_batch_size
+            && self.compiled.micro_batch_size.is_none()
+        {
+            self.run_in_parts(rows).await?;
+        }
         // The same layers and optimizer have the same tensors.
         self.write_tensors(&saved.tensors).await?;
         self.compiled.optimizer = saved.compiled.optimizer;

@@ -37,6 +37,10 @@ pub(super) struct Session {
     /// Calls that gather scores on the device and have not ended: the validation of a fit runs
     /// within it.
     pub running: u32,
+    /// Whether the inputs of the training that runs lie on the device.
+    pub on_device: bool,
+    /// Rows of a batch that was too large, and those of the parts in which it runs forward.
+    pub fitting: Option<(usize, usize)>,
     pub totals: Totals,
     /// Where what the calls do is recorded.
     pub profile: Profile,
@@ -98,6 +102,8 @@ impl Session {
             recorded: Recorded::default(),
             on_batch: OnBatch::default(),
             running: 0,
+            on_device: false,
+            fitting: None,
             totals: Totals::default(),
             profile: Profile::default(),
         })
@@ -110,7 +116,7 @@ impl Session {
 
     /// The scalars of the next step of `pass`.
     pub(super) fn next_step(&self, pass: Pass, live_rows: usize) -> Step {
-        if pass != Pass::Train {
+        if !matches!(pass, Pass::Train | Pass::Gradients) {
             return Step::forward(live_rows);
         }
         let Compiled { optimizer, gradient_accumulation_steps: accumulated, seed, .. } =
@@ -120,15 +126,20 @@ impl Session {
         step.with_noise(*seed)
     }
 
-    /// Makes room for batches of `rows` samples and compiles `pass`.
+    /// Makes room for batches of `rows` samples and compiles `pass`. Batches that are too large to
+    /// train on as a whole run in parts from now on.
     pub(super) async fn prepare(&mut self, pass: Pass, rows: usize) -> Result<()> {
-        self.executor.prepare(pass, self.rows_at_once(pass, rows)).await
+        if pass == Pass::Train {
+            self.cut_if_too_large(rows).await?;
+        }
+        let rows = self.rows_at_once(pass, rows)?;
+        self.executor.prepare(pass, rows).await
     }
 
-    /// How many of a batch's rows run at a time, at least 1.
-    pub(super) fn rows_at_once(&self, pass: Pass, rows: usize) -> usize {
-        let most = self.compiled.micro_batch_size.filter(|_| pass != Pass::Predict);
-        most.unwrap_or(rows).min(rows).max(1)
+    /// Bytes that training in batches of `rows` samples takes.
+    pub(super) fn bytes(&self, rows: usize) -> u64 {
+        let at_once = self.compiled.micro_batch_size.unwrap_or(rows).min(rows).max(1);
+        self.executor.bytes(at_once)
     }
 
     /// Counts a step of `pass`, once it is on its way to the device.
@@ -140,7 +151,7 @@ impl Session {
     pub(super) async fn run(&mut self, pass: Pass, batch: Batch<'_>) -> Result<()> {
         let (step, batch_rows) = (self.next_step(pass, batch.len()), batch.len());
         let mut first_row = 0;
-        for indices in batch.indices.chunks(self.rows_at_once(pass, batch_rows)) {
+        for indices in batch.indices.chunks(self.rows_at_once(pass, batch_rows)?) {
             let mut feed = self.executor.lend(indices.len()).await?;
             let batch = Batch { indices, ..batch };
             let filling = self.profile.span("fill upload memory");
@@ -186,7 +197,7 @@ impl Session {
         Ok(Some(rows))
     }
 
-    async fn run_part(&mut self, pass: Pass, step: &Step, part: Part) -> Result<()> {
+    pub(super) async fn run_part(&mut self, pass: Pass, step: &Step, part: Part) -> Result<()> {
         let step = step.part(part.first_row, part.rows);
         // Before it runs: what a step that fails has left can be read.
         self.last_rows = part.rows;
@@ -199,8 +210,14 @@ impl Session {
     pub(super) async fn predict_batch(&mut self, batch: Batch<'_>) -> Result<Predictions> {
         // Room for a larger batch is made by clearing the metrics.
         self.flush_totals().await?;
-        self.run(Pass::Predict, batch).await?;
-        self.read_outputs(batch.len()).await
+        let names = self.program.outputs().iter().map(|(name, _)| name.clone());
+        let mut outputs: Predictions = names.map(|name| (name, Vec::new())).collect();
+        for indices in batch.indices.chunks(self.rows_at_once(Pass::Predict, batch.len())?) {
+            let part = Batch { indices, ..batch };
+            self.run(Pass::Predict, part).await?;
+            extend(&mut outputs, self.read_outputs(part.len()).await?);
+        }
+        Ok(outputs)
     }
 
     async fn read_outputs(&mut self, rows: usize) -> Result<Predictions> {
@@ -220,6 +237,9 @@ impl Session {
             self.executor.clear_metrics()?;
             self.totals = Totals::default();
             self.running = 0;
+        }
+        if self.on_device {
+            self.free_data()?;
         }
         Ok(())
     }

@@ -8,18 +8,18 @@ use minibatch::data::{Samples, Source, Values, Visit};
 use tempfile::TempDir;
 
 /// A directory for one test's files.
-pub struct Place(TempDir);
+pub(crate) struct Place(TempDir);
 
 impl Place {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Place(tempfile::tempdir().unwrap())
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }
 
-    pub fn file(&self, name: &str, bytes: &[u8]) -> PathBuf {
+    pub(crate) fn file(&self, name: &str, bytes: &[u8]) -> PathBuf {
         let path = self.path().join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, bytes).unwrap();
@@ -28,7 +28,7 @@ impl Place {
 }
 
 /// All samples of a pass, read in batches of `batch_size`.
-pub fn all(source: &Source, batch_size: usize) -> Result<Samples, Error> {
+pub(crate) fn all(source: &Source, batch_size: usize) -> Result<Samples, Error> {
     let mut samples = Samples::new(source.fields());
     for batch in source.batches(batch_size, &Visit::default())? {
         let batch = batch?;
@@ -38,12 +38,12 @@ pub fn all(source: &Source, batch_size: usize) -> Result<Samples, Error> {
 }
 
 /// All samples of a pass of a source whose batches do not matter.
-pub fn columns(source: &Source) -> Vec<Values> {
+pub(crate) fn columns(source: &Source) -> Vec<Values> {
     all(source, 3).unwrap().columns().to_vec()
 }
 
 /// The message of an error about damaged data, which must be one of those for it and name `file`.
-pub fn damage(error: &Error, file: &Path) -> String {
+pub(crate) fn damage(error: &Error, file: &Path) -> String {
     assert!(
         matches!(error, Error::Data { .. } | Error::Idx { .. } | Error::Shape { .. }),
         "not an error about data: {error}"
@@ -55,7 +55,7 @@ pub fn damage(error: &Error, file: &Path) -> String {
 
 /// Opens and reads files made of `bytes` with one of its bytes changed or its end missing, in many
 /// ways. `read` gives the samples; they must be right, or an error about the data.
-pub fn fuzz(
+pub(crate) fn fuzz(
     bytes: &[u8],
     write: impl Fn(&[u8]) -> PathBuf,
     read: impl Fn(&Path) -> Result<Samples, Error>,

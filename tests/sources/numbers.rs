@@ -8,13 +8,13 @@ use minibatch::data::{
 };
 
 /// An input `x` and a target `y` of one float each.
-pub fn fields() -> Arc<Fields> {
+pub(crate) fn fields() -> Arc<Fields> {
     let float = |name| Field::new(name, Element::F32, &[1]);
     Fields::new([float("x")], [float("y")]).unwrap()
 }
 
 /// Appends `x = number`, `y = 2 number + 1`.
-pub fn push(samples: &mut Samples, number: usize) -> minibatch::Result<()> {
+pub(crate) fn push(samples: &mut Samples, number: usize) -> minibatch::Result<()> {
     if let [Values::F32(x), Values::F32(y), ..] = samples.columns_mut() {
         x.push(number as f32);
         y.push(2.0 * number as f32 + 1.0);
@@ -24,18 +24,18 @@ pub fn push(samples: &mut Samples, number: usize) -> minibatch::Result<()> {
 
 /// The numbers `0..len`, and how many were read.
 #[derive(Debug, Clone)]
-pub struct Numbers {
+pub(crate) struct Numbers {
     fields: Arc<Fields>,
     len: usize,
-    pub read: Arc<AtomicUsize>,
+    pub(crate) read: Arc<AtomicUsize>,
 }
 
 impl Numbers {
-    pub fn new(len: usize) -> Self {
+    pub(crate) fn new(len: usize) -> Self {
         Numbers { fields: fields(), len, read: Arc::default() }
     }
 
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.read.load(Ordering::SeqCst)
     }
 }
@@ -60,12 +60,12 @@ impl RandomAccess for Numbers {
 }
 
 /// The numbers `0..len` as random access.
-pub fn numbers(len: usize) -> Source {
+pub(crate) fn numbers(len: usize) -> Source {
     Source::new(Numbers::new(len))
 }
 
 /// The numbers from 0 on as a stream, and how many were taken from it.
-pub fn stream(length: Length, end: usize) -> (Source, Arc<AtomicUsize>) {
+pub(crate) fn stream(length: Length, end: usize) -> (Source, Arc<AtomicUsize>) {
     let taken: Arc<AtomicUsize> = Arc::default();
     let count = Arc::clone(&taken);
     let source = Source::generator(fields_without_completing(), length, move |_| {
@@ -91,12 +91,16 @@ fn fields_without_completing() -> Arc<Fields> {
 }
 
 /// The numbers of all samples of a pass.
-pub fn all(source: &Source) -> Vec<usize> {
+pub(crate) fn all(source: &Source) -> Vec<usize> {
     in_pass(source, &Visit::default(), 7).unwrap()
 }
 
 /// The numbers of all samples of a pass, read in batches of `batch_size`.
-pub fn in_pass(source: &Source, visit: &Visit, batch_size: usize) -> minibatch::Result<Vec<usize>> {
+pub(crate) fn in_pass(
+    source: &Source,
+    visit: &Visit,
+    batch_size: usize,
+) -> minibatch::Result<Vec<usize>> {
     let mut numbers = Vec::new();
     for batch in source.batches(batch_size, visit)? {
         let batch = batch?;

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::parser::ValueSource;
+use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use minibatch::callbacks::Frequency;
 
 use crate::{FAILED, print};
@@ -31,6 +32,8 @@ struct Arguments {
 pub(crate) enum Command {
     /// Train, test, and save what was learned (what happens without a command)
     Train(Train),
+    /// Train with one batch size after the other, and compare
+    Sweep(Sweep),
     /// Loss and accuracy of a saved model on the test data
     Evaluate(Evaluate),
     /// What digits a saved model sees in PNG images
@@ -54,6 +57,10 @@ pub(crate) struct Train {
     /// Samples a step
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = at_least_one)]
     pub batch_size: usize,
+    /// Run each batch in parts of so many rows, whose gradients add up to the whole batch's
+    /// [default: the whole batch, or the fewest parts that fit the device]
+    #[arg(long = "micro-batch", value_name = "ROWS", value_parser = at_least_one)]
+    pub micro_batch: Option<usize>,
     /// Passes over the training data
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = at_least_one_u32)]
     pub epochs: u32,
@@ -127,6 +134,74 @@ pub(crate) enum Optimizer {
     Sgd,
     Rmsprop,
     Adagrad,
+}
+
+/// Train with one batch size after the other, and compare.
+///
+/// Each run begins with the same weights and prints a row when it ends: time, samples a second and
+/// memory on the device; loss on the training data, accuracy there and on the test data and the
+/// gap between them; sharpness, by how much of itself the loss grows when each weight changes by
+/// about 1%; noise, how far the gradient of such a batch is off from that of all samples, relative
+/// to it, at the weights that the first run ends with. From the gradient noise scale (McCandlish
+/// and others, 2018) it suggests a batch size. It takes the options of `train` that say what is
+/// trained, on what, and for how long.
+#[derive(Debug, Args)]
+#[command(mut_args(hidden_from_sweep))]
+pub(crate) struct Sweep {
+    /// Samples a step, for one run each; full is all training samples
+    #[arg(
+        long, value_name = "N,N,...|full", default_value = "32,64,128,256", value_delimiter = ',',
+        value_parser = batch_size, help_heading = "Sweep"
+    )]
+    pub batch_sizes: Vec<BatchSize>,
+    /// What the runs have equally many of: samples, as many as --epochs are, or steps, as many as
+    /// the largest batches need for --epochs (or --epochs times --steps-per-epoch)
+    #[arg(
+        long, value_name = "WHAT", value_enum, default_value_t = Equal::Samples,
+        help_heading = "Sweep"
+    )]
+    pub equal: Equal,
+    /// Multiply the learning rate by batch size / 32 (Goyal and others, 2017)
+    #[arg(long, help_heading = "Sweep")]
+    pub linear_scaling: bool,
+    /// Write all that was measured here
+    #[arg(long, value_name = "FILE", help_heading = "Sweep")]
+    pub json: Option<PathBuf>,
+    /// Draw it here
+    #[arg(long, value_name = "FILE.svg|FILE.png", help_heading = "Sweep")]
+    pub figure: Option<PathBuf>,
+    #[command(flatten)]
+    pub train: Train,
+}
+
+/// Options of `train` that `sweep` has no use for, and what to do instead.
+const NOT_FOR_SWEEP: [(&str, &str); 8] = [
+    ("batch_size", "--batch-size is of train; give --batch-sizes 32,64"),
+    ("save", "--save is of train: sweep keeps no model"),
+    ("history", "--history is of train; give --json"),
+    ("plot", "--plot is of train; give --figure"),
+    ("profile", "--profile is of train: it slows down what sweep measures"),
+    ("checkpoint", "--checkpoint is of train: a sweep begins anew"),
+    ("checkpoint_every", "--checkpoint-every is of train: a sweep begins anew"),
+    ("resume", "--resume is of train: a sweep begins anew"),
+];
+
+fn hidden_from_sweep(option: Arg) -> Arg {
+    let hidden = NOT_FOR_SWEEP.iter().any(|(name, _)| option.get_id() == name);
+    if hidden { option.hide(true) } else { option }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BatchSize {
+    Samples(usize),
+    /// All samples of the training data.
+    Full,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Equal {
+    Samples,
+    Steps,
 }
 
 /// Where the samples come from.
@@ -264,7 +339,7 @@ pub(crate) struct Adapters {
 
 /// What the command line asks for; or, after printing help or what is wrong, how to exit.
 pub(crate) fn parse() -> Result<Command, ExitCode> {
-    match Arguments::try_parse() {
+    match parsed() {
         Ok(Arguments { command, train }) => Ok(command.unwrap_or(Command::Train(train))),
         Err(error)
             if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) =>
@@ -280,6 +355,17 @@ pub(crate) fn parse() -> Result<Command, ExitCode> {
     }
 }
 
+fn parsed() -> Result<Arguments, clap::Error> {
+    let matches = Arguments::command().try_get_matches()?;
+    if let Some(sweep) = matches.subcommand_matches("sweep") {
+        let given = |option: &str| sweep.value_source(option) == Some(ValueSource::CommandLine);
+        if let Some((_, problem)) = NOT_FOR_SWEEP.iter().find(|(option, _)| given(option)) {
+            return Err(Arguments::command().error(ErrorKind::ArgumentConflict, problem));
+        }
+    }
+    Arguments::from_arg_matches(&matches)
+}
+
 /// clap's message without the usage that follows it.
 fn one_line(message: &str) -> String {
     let says_what =
@@ -292,6 +378,16 @@ fn one_line(message: &str) -> String {
 fn at_least_one(text: &str) -> Result<usize, String> {
     let number = text.trim().parse().ok().filter(|&number| number > 0);
     number.ok_or_else(|| "give a whole number of at least 1".into())
+}
+
+fn batch_size(text: &str) -> Result<BatchSize, String> {
+    match text.trim() {
+        "full" => Ok(BatchSize::Full),
+        number => {
+            let size = at_least_one(number).map(BatchSize::Samples);
+            size.map_err(|_| "give whole numbers of at least 1, or full".into())
+        }
+    }
 }
 
 fn at_least_one_u32(text: &str) -> Result<u32, String> {
@@ -325,8 +421,6 @@ fn fraction(text: &str) -> Result<f64, String> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

@@ -212,6 +212,7 @@ pub(crate) fn settings(
         data: args::Data { directory: _, synthetic: _, mirror: _, seed },
         backend: _,
         batch_size,
+        micro_batch,
         epochs: _,
         hidden: _,
         dropout,
@@ -237,6 +238,10 @@ pub(crate) fn settings(
         ("optimizer", format!("{optimizer:?}").to_lowercase()),
         ("learning rate", learning_rate.to_string()),
         ("batch size", batch_size.to_string()),
+        (
+            "micro-batch",
+            micro_batch.map_or_else(|| "as the device needs".to_owned(), |rows| rows.to_string()),
+        ),
         ("steps per epoch", steps),
         ("shuffling", if *no_shuffle { "off" } else { "on" }.to_owned()),
         ("validation split", validation_split.to_string()),

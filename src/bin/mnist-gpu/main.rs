@@ -18,6 +18,7 @@ mod progress;
 mod raster;
 mod show;
 mod source;
+mod sweep;
 mod train;
 mod verify;
 
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
     };
     let result = match &command {
         Command::Train(args) => train::run(args),
+        Command::Sweep(args) => sweep::run(args),
         Command::Evaluate(args) => evaluate::run(args),
         Command::Predict(args) => predict::run(args),
         Command::Show(args) => show::run(args),

@@ -62,9 +62,15 @@ impl Progress {
 }
 
 impl Callback for Progress {
-    fn train_begin(&mut self, _run: &mut dyn Control, train: &TrainStart) -> minibatch::Result<()> {
-        self.epoch = EpochStart::new(train.initial_epoch, train.epochs, train.steps);
-        Ok(())
+    fn train_begin(&mut self, _run: &mut dyn Control, start: &TrainStart) -> minibatch::Result<()> {
+        self.epoch = EpochStart::new(start.initial_epoch, start.epochs, start.steps);
+        match start.micro_batch_size {
+            Some(rows) if self.verbosity > 0 => {
+                let text = format!("micro-batches: {rows} rows of a batch at a time");
+                print::line(&text).map_err(|error| minibatch::Error::callback(error.to_string()))
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     fn epoch_begin(&mut self, _run: &mut dyn Control, epoch: EpochStart) -> minibatch::Result<()> {

@@ -40,10 +40,11 @@ pub(crate) fn run(args: &args::Train) -> anyhow::Result<ExitCode> {
     let sizes = network::sizes(&network.input, &network.layers);
     let parameters = network::parameters(&network).unwrap_or_default();
     let optimizer = optimizer(args.optimizer, args.learning_rate);
-    let mut model = network
+    let mut compiled = network
         .compile(optimizer, Loss::SparseCategoricalCrossentropy, [Metric::Accuracy])
-        .seed(args.data.seed)
-        .build(backend.backend.clone())?;
+        .seed(args.data.seed);
+    compiled.micro_batch_size = args.micro_batch;
+    let mut model = compiled.build(backend.backend.clone())?;
     say(&source.note)?;
     say(&backend.describe())?;
     let dropout = match args.dropout {
@@ -149,7 +150,7 @@ pub(crate) fn run(args: &args::Train) -> anyhow::Result<ExitCode> {
 }
 
 /// By Keras' names and with its settings; the rate is Keras' too if none is given.
-fn optimizer(name: args::Optimizer, learning_rate: Option<f64>) -> Optimizer {
+pub(crate) fn optimizer(name: args::Optimizer, learning_rate: Option<f64>) -> Optimizer {
     let mut optimizer: Optimizer = match name {
         args::Optimizer::Adam => Adam::default().into(),
         args::Optimizer::Adamw => Adam::adamw().into(),

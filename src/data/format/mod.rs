@@ -4,10 +4,18 @@
 mod array;
 mod csv;
 mod idx;
+#[cfg(feature = "images")]
+mod images;
 mod npy;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod safetensors;
 mod scalar;
 
 pub use array::{StoredArray, StoredArrays};
 pub use csv::{Csv, CsvCategories, CsvColumn, CsvFile, CsvMissing, CsvType};
 pub use idx::{IdxArray, read_idx, read_idx_dir, read_idx_pair, write_idx};
+#[cfg(feature = "images")]
+pub use images::{ImageColour, ImageDirectory};
+#[cfg(feature = "parquet")]
+pub use parquet::ParquetFile;

@@ -85,6 +85,7 @@ pub trait RandomAccess: std::fmt::Debug + Send + Sync {
 }
 
 /// Samples that come one after the other, from the beginning of a pass to its end, if it has one.
+#[allow(clippy::len_without_is_empty, reason = "no source without samples is trained on")]
 pub trait Streaming: std::fmt::Debug + Send + Sync {
     /// What a sample consists of.
     fn fields(&self) -> &Arc<Fields>;

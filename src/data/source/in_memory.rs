@@ -27,6 +27,8 @@ pub(super) fn fields(data: &Dataset) -> Arc<Fields> {
     let inputs = data.inputs().iter().map(|input| {
         let element = match &input.features {
             Features::U8(_) => Element::U8,
+            Features::F16(_) => Element::F16,
+            Features::U32(_) => Element::U32,
             Features::F32(_) => Element::F32,
             Features::Sparse(matrix) => return Field::sparse(&input.name, matrix.width()),
         };

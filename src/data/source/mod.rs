@@ -2,6 +2,7 @@
 
 mod any;
 mod batches;
+mod channel;
 mod checksum;
 mod contract;
 mod generator;
@@ -13,6 +14,7 @@ pub(super) use any::FinishedPass;
 pub use any::Source;
 pub(crate) use any::SourceKind;
 pub use batches::SourceBatches;
+pub use channel::Sender;
 pub use contract::{RandomAccess, StreamPass, Streaming, Visit};
 pub use generator::Length;
 pub(super) use slice::Slice;

@@ -64,6 +64,15 @@ impl Normalization {
                         let scaled = bytes.iter().map(|&x| f64::from(x) / 255.0);
                         scaled.enumerate().for_each(|(i, x)| visit(i, x));
                     }
+                    Features::F16(_) => {
+                        let words = bytes.chunks_exact(2).map(bytemuck::pod_read_unaligned::<u16>);
+                        let values = words.map(|word| half::f16::from_bits(word).to_f64());
+                        values.enumerate().for_each(|(i, x)| visit(i, x));
+                    }
+                    Features::U32(_) => {
+                        let words = bytes.chunks_exact(4).map(bytemuck::pod_read_unaligned::<u32>);
+                        words.enumerate().for_each(|(i, x)| visit(i, f64::from(x)));
+                    }
                     Features::F32(_) => {
                         let words = bytes.chunks_exact(4).enumerate();
                         words.for_each(|(i, word)| {

@@ -11,6 +11,8 @@ operation! {
 }
 
 impl Operation for Concatenate {
+    const IN_PARTS: InParts = InParts::Rows;
+
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         let (first, second) = (shapes.columns(self.first), shapes.columns(self.second));
         shapes.rows([self.first], first)?;

@@ -15,6 +15,8 @@ operation! {
 }
 
 impl Operation for Slice {
+    const IN_PARTS: InParts = InParts::Rows;
+
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         let (columns, width) = (shapes.columns(self.input), shapes.columns(self.output));
         shapes.rows([self.input], columns)?;

@@ -16,6 +16,8 @@ operation! {
 }
 
 impl Operation for DenseBackwardInput {
+    const IN_PARTS: InParts = InParts::Rows;
+
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         let (inputs, units) = (shapes.columns(self.input), shapes.columns(self.output_gradient));
         shapes.fused(self.activation)?;

@@ -13,6 +13,8 @@ operation! {
 }
 
 impl Operation for DenseBackwardWeights {
+    const IN_PARTS: InParts = InParts::Sums;
+
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         let (inputs, units) = (shapes.columns(self.input), shapes.columns(self.output_gradient));
         shapes.rows([self.input], inputs)?;

@@ -14,6 +14,8 @@ operation! {
 }
 
 impl Operation for DenseForward {
+    const IN_PARTS: InParts = InParts::Rows;
+
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         let (inputs, units) = (shapes.columns(self.input), shapes.columns(self.output));
         shapes.fused(self.activation)?;

@@ -13,6 +13,8 @@ operation! {
 }
 
 impl Operation for ActivateBackward {
+    const IN_PARTS: InParts = InParts::Rows;
+
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         let columns = shapes.columns(self.value);
         shapes.rows([self.output_gradient, self.value, self.input_gradient], columns)

@@ -10,6 +10,8 @@ operation! {
 }
 
 impl Operation for Add {
+    const IN_PARTS: InParts = InParts::Rows;
+
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         shapes.rows([self.first, self.second, self.output], shapes.columns(self.first))
     }

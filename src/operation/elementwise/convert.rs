@@ -23,6 +23,8 @@ struct Constants {
 }
 
 impl Operation for Convert {
+    const IN_PARTS: InParts = InParts::Rows;
+
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         let columns = shapes.columns(self.input);
         shapes.expect(self.input, Element::U8, Rows::Batch, columns)?;

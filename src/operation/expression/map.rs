@@ -61,6 +61,8 @@ impl Buffers for Map {
 }
 
 impl Operation for Map {
+    const IN_PARTS: InParts = InParts::Rows;
+
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         let columns = shapes.columns(self.output);
         shapes.rows([self.output], columns)?;

@@ -10,6 +10,8 @@ operation! {
 }
 
 impl Operation for RowSum {
+    const IN_PARTS: InParts = InParts::Rows;
+
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         shapes.rows([self.input], shapes.columns(self.input))?;
         shapes.rows([self.output], 1)

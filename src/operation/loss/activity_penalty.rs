@@ -12,6 +12,8 @@ operation! {
 }
 
 impl Operation for ActivityPenalty {
+    const IN_PARTS: InParts = InParts::Rows;
+
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         shapes.rows([self.value], shapes.columns(self.value))?;
         shapes.rows([self.loss], 1)

@@ -3,7 +3,7 @@
 use crate::error::Result;
 use crate::number::Real;
 use crate::operation::activation::Elementwise;
-use crate::operation::contract::{Operation, operation};
+use crate::operation::contract::{InParts, Operation, operation};
 use crate::operation::kernel::{Dispatch, Grid, RowConstants, Target, wgsl};
 use crate::operation::run::Run;
 use crate::operation::shapes::Shapes;
@@ -21,6 +21,8 @@ operation! {
 }
 
 impl Operation for ActivityPenaltyGradient {
+    const IN_PARTS: InParts = InParts::Rows;
+
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         shapes.fused(self.activation)?;
         shapes.rows([self.value, self.input_gradient], shapes.columns(self.value))

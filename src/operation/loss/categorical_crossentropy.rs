@@ -26,6 +26,8 @@ impl CategoricalCrossentropy {
 }
 
 impl Operation for CategoricalCrossentropy {
+    const IN_PARTS: InParts = InParts::Rows;
+
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         shapes.rows([self.targets], shapes.columns(self.logits))?;
         self.rows().check(shapes)

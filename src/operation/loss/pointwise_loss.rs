@@ -28,6 +28,8 @@ impl PointwiseLoss {
 }
 
 impl Operation for PointwiseLoss {
+    const IN_PARTS: InParts = InParts::Rows;
+
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         shapes.fused(self.activation)?;
         shapes.rows([self.targets], shapes.columns(self.outputs))?;

@@ -22,6 +22,8 @@ impl SampleLoss {
 }
 
 impl Operation for SampleLoss {
+    const IN_PARTS: InParts = InParts::Rows;
+
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         shapes.rows([self.value], 1)?;
         self.rows().check(shapes)

@@ -25,6 +25,8 @@ impl SoftmaxCrossentropy {
 }
 
 impl Operation for SoftmaxCrossentropy {
+    const IN_PARTS: InParts = InParts::Rows;
+
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         shapes.indices([self.labels])?;
         self.rows().check(shapes)

@@ -11,6 +11,8 @@ operation! {
 }
 
 impl Operation for Argmax {
+    const IN_PARTS: InParts = InParts::Rows;
+
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         shapes.rows([self.input], shapes.columns(self.input))?;
         shapes.indices([self.index])

@@ -24,6 +24,8 @@ impl BinaryHistogram {
 }
 
 impl Operation for BinaryHistogram {
+    const IN_PARTS: InParts = InParts::Rows;
+
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         self.thresholds.check()?;
         shapes.rows([self.targets], shapes.columns(self.predictions))?;

@@ -23,6 +23,8 @@ impl CategoricalCrossentropyMetric {
 }
 
 impl Operation for CategoricalCrossentropyMetric {
+    const IN_PARTS: InParts = InParts::Rows;
+
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         shapes.rows([self.targets], shapes.columns(self.logits))?;
         self.rows().check(shapes, 2)

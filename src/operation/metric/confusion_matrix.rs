@@ -14,6 +14,8 @@ operation! {
 }
 
 impl Operation for ConfusionMatrix {
+    const IN_PARTS: InParts = InParts::Sums;
+
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         let classes = shapes.columns(self.matrix);
         shapes.indices([self.labels, self.predicted])?;

@@ -22,6 +22,8 @@ impl PointwiseMetric {
 }
 
 impl Operation for PointwiseMetric {
+    const IN_PARTS: InParts = InParts::Rows;
+
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         shapes.rows([self.targets], shapes.columns(self.predictions))?;
         self.rows().check(shapes, 2)?;

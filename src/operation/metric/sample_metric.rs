@@ -21,6 +21,8 @@ impl SampleMetric {
 }
 
 impl Operation for SampleMetric {
+    const IN_PARTS: InParts = InParts::Rows;
+
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         shapes.rows([self.value], 1)?;
         self.rows().check(shapes, 2)

@@ -23,6 +23,8 @@ impl SoftmaxCrossentropyMetric {
 }
 
 impl Operation for SoftmaxCrossentropyMetric {
+    const IN_PARTS: InParts = InParts::Rows;
+
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         shapes.indices([self.labels])?;
         self.rows().check(shapes, 2)

@@ -27,6 +27,8 @@ impl TopK {
 }
 
 impl Operation for TopK {
+    const IN_PARTS: InParts = InParts::Rows;
+
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         shapes.indices([self.labels])?;
         self.rows().check(shapes, 2)?;

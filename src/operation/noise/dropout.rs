@@ -16,6 +16,8 @@ operation! {
 }
 
 impl Operation for Dropout {
+    const IN_PARTS: InParts = InParts::Rows;
+
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         shapes.rows([self.input, self.output], shapes.columns(self.input))
     }

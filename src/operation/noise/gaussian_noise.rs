@@ -29,6 +29,8 @@ struct Constants {
 }
 
 impl Operation for GaussianNoise {
+    const IN_PARTS: InParts = InParts::Rows;
+
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         shapes.rows([self.input, self.output], shapes.columns(self.input))
     }

@@ -11,6 +11,8 @@ operation! {
 }
 
 impl Operation for BatchMoments {
+    const IN_PARTS: InParts = InParts::Whole;
+
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         let columns = shapes.columns(self.input);
         shapes.rows([self.input], columns)?;

@@ -15,6 +15,8 @@ operation! {
 }
 
 impl Operation for BatchNormalize {
+    const IN_PARTS: InParts = InParts::Rows;
+
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         let columns = shapes.columns(self.input);
         shapes.rows([self.input, self.output], columns)?;

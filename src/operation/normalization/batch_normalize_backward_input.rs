@@ -21,6 +21,8 @@ operation! {
 }
 
 impl Operation for BatchNormalizeBackwardInput {
+    const IN_PARTS: InParts = InParts::AfterStatistics;
+
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         shapes.fused(self.activation)?;
         let columns = shapes.columns(self.input);

@@ -16,6 +16,8 @@ operation! {
 }
 
 impl Operation for LayerNormalize {
+    const IN_PARTS: InParts = InParts::Rows;
+
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         let columns = shapes.columns(self.input);
         shapes.rows([self.input, self.output], columns)?;

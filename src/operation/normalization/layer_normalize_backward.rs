@@ -14,6 +14,8 @@ operation! {
 }
 
 impl Operation for LayerNormalizeBackward {
+    const IN_PARTS: InParts = InParts::Sums;
+
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         let columns = shapes.columns(self.input);
         shapes.rows([self.output_gradient, self.input], columns)?;

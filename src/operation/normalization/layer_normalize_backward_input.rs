@@ -17,6 +17,8 @@ operation! {
 }
 
 impl Operation for LayerNormalizeBackwardInput {
+    const IN_PARTS: InParts = InParts::Rows;
+
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         shapes.fused(self.activation)?;
         let columns = shapes.columns(self.input);

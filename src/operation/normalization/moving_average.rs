@@ -23,6 +23,8 @@ struct Constants {
 }
 
 impl Operation for MovingAverage {
+    const IN_PARTS: InParts = InParts::NoRows;
+
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         shapes.vectors([self.value, self.average], shapes.columns(self.value))
     }

@@ -12,6 +12,8 @@ operation! {
 }
 
 impl Operation for AdagradUpdate {
+    const IN_PARTS: InParts = InParts::NoRows;
+
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         let arenas = [self.gradients, self.parameters, self.accumulator];
         shapes.vectors(arenas, shapes.columns(self.gradients))

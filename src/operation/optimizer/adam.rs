@@ -13,6 +13,8 @@ operation! {
 }
 
 impl Operation for AdamUpdate {
+    const IN_PARTS: InParts = InParts::NoRows;
+
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         let arenas = [self.gradients, self.parameters, self.moment_1, self.moment_2];
         shapes.vectors(arenas, shapes.columns(self.gradients))

@@ -14,6 +14,8 @@ operation! {
 }
 
 impl Operation for AmsGradUpdate {
+    const IN_PARTS: InParts = InParts::NoRows;
+
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         let state = [self.moment_1, self.moment_2, self.largest_moment_2];
         let columns = shapes.columns(self.gradients);

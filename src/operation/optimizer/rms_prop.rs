@@ -15,6 +15,8 @@ operation! {
 }
 
 impl Operation for RmsPropUpdate {
+    const IN_PARTS: InParts = InParts::NoRows;
+
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         let state = [self.mean_square, self.mean_gradient, self.velocity];
         let columns = shapes.columns(self.gradients);

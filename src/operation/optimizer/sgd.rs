@@ -13,6 +13,8 @@ operation! {
 }
 
 impl Operation for SgdUpdate {
+    const IN_PARTS: InParts = InParts::NoRows;
+
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         let arenas = [self.gradients, self.parameters, self.velocity];
         shapes.vectors(arenas, shapes.columns(self.gradients))

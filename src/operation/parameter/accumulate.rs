@@ -14,6 +14,8 @@ operation! {
 }
 
 impl Operation for Accumulate {
+    const IN_PARTS: InParts = InParts::NoRows;
+
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         shapes.parameters([self.gradients, self.accumulated])?;
         let [from, to] = [self.gradients, self.accumulated].map(|id| shapes.table().buffer(id));

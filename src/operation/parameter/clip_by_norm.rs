@@ -12,6 +12,8 @@ operation! {
 }
 
 impl Operation for ClipByNorm {
+    const IN_PARTS: InParts = InParts::NoRows;
+
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         shapes.parameters([self.gradient])?;
         shapes.vectors([self.squared_norm], 1)

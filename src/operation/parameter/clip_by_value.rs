@@ -12,6 +12,8 @@ operation! {
 }
 
 impl Operation for ClipByValue {
+    const IN_PARTS: InParts = InParts::NoRows;
+
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         shapes.parameters([self.gradient])
     }

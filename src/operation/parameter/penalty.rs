@@ -20,6 +20,8 @@ impl Penalty {
 }
 
 impl Operation for Penalty {
+    const IN_PARTS: InParts = InParts::Sums;
+
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         shapes.parameters([self.weight])?;
         shapes.vectors([self.penalty], Self::SLOTS + 1)

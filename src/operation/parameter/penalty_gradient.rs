@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::number::Real;
-use crate::operation::contract::{Operation, operation};
+use crate::operation::contract::{InParts, Operation, operation};
 use crate::operation::kernel::{Dispatch, Grid, ParameterConstants, Target, wgsl};
 use crate::operation::run::Run;
 use crate::operation::shapes::Shapes;
@@ -17,6 +17,8 @@ operation! {
 }
 
 impl Operation for PenaltyGradient {
+    const IN_PARTS: InParts = InParts::NoRows;
+
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         shapes.parameters([self.weight, self.weight_gradient])
     }

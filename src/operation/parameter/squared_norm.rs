@@ -21,6 +21,8 @@ struct Constants {
 }
 
 impl Operation for SquaredNorm {
+    const IN_PARTS: InParts = InParts::NoRows;
+
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         shapes.parameters([self.gradient])?;
         shapes.vectors([self.sum], 1)

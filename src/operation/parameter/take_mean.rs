@@ -13,6 +13,8 @@ operation! {
 }
 
 impl Operation for TakeMean {
+    const IN_PARTS: InParts = InParts::NoRows;
+
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         if self.steps == 0 {
             return Err(Error::argument("steps", "are 0; give at least 1"));

@@ -21,6 +21,8 @@ const MOST_COLUMNS: u32 = 1 << 16;
 const TILE: u32 = 16;
 
 impl Operation for SparseBackwardWeights {
+    const IN_PARTS: InParts = InParts::Sums;
+
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         let inputs = width(shapes.table(), self.input);
         let units = shapes.columns(self.output_gradient);

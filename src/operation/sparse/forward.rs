@@ -14,6 +14,8 @@ operation! {
 }
 
 impl Operation for SparseForward {
+    const IN_PARTS: InParts = InParts::Rows;
+
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         let (inputs, units) = (width(shapes.table(), self.input), shapes.columns(self.output));
         shapes.fused(self.activation)?;

@@ -40,6 +40,7 @@ mod early_stopping;
 mod event_file;
 #[cfg(not(target_arch = "wasm32"))]
 mod frequency;
+mod gradient_noise_scale;
 mod lambda_callback;
 mod learning_rate_scheduler;
 #[cfg(not(target_arch = "wasm32"))]
@@ -63,6 +64,7 @@ pub use csv_logger::CsvLogger;
 pub use early_stopping::EarlyStopping;
 #[cfg(not(target_arch = "wasm32"))]
 pub use frequency::Frequency;
+pub use gradient_noise_scale::{GradientNoiseScale, NoiseMeasurement};
 pub use lambda_callback::LambdaCallback;
 pub use learning_rate_scheduler::LearningRateScheduler;
 #[cfg(not(target_arch = "wasm32"))]

@@ -8,7 +8,9 @@ use crate::data::{
 };
 use crate::error::{Error, Result};
 use crate::program::{Buffer, Column, Element, Feed, Pass, Program, Role};
-use crate::training::feed::{check_input, check_target, of_sample};
+use crate::training::feed::{
+    check_input, check_target, floats_of_halves, floats_of_integers, of_sample,
+};
 
 /// What batches are read from, with the columns that the model reads.
 #[derive(Debug, Clone)]
@@ -144,13 +146,21 @@ impl Arrangement {
                 }
             }
         }
-        for (number, (id, _)) in program.of_role(Role::Input).enumerate() {
+        for (number, (id, buffer)) in program.of_role(Role::Input).enumerate() {
             let from = self.inputs.get(number).copied().unwrap_or(usize::MAX);
             let element = stored(samples, from);
             let mut column = feed.column(id)?;
+            let mut floats = Vec::new();
             for place in places.clone() {
-                push(&mut column, samples.row(from, place), element)
-                    .map_err(|error| of_sample(error, || place_of(place)))?;
+                match (samples.row(from, place), element, buffer.element) {
+                    (Row::Dense(bytes), Stored::U32, Element::Real) => {
+                        floats_of_integers(bytes, &mut floats)
+                            .map_err(|problem| Error::data(place_of(place), problem))?;
+                        column.push(bytemuck::cast_slice(&floats))?;
+                    }
+                    (row, ..) => push(&mut column, row, element)
+                        .map_err(|error| of_sample(error, || place_of(place)))?,
+                }
             }
         }
         Ok(())
@@ -190,8 +200,8 @@ fn push(column: &mut impl Column, row: Row<'_>, element: Stored) -> Result<()> {
     match (row, element) {
         (Row::Dense(bytes), Stored::U8 | Stored::U32 | Stored::F32) => column.push(bytes),
         (Row::Dense(bytes), Stored::F16) => {
-            let words = bytes.chunks_exact(2).map(bytemuck::pod_read_unaligned::<u16>);
-            let floats: Vec<f32> = words.map(|word| half::f16::from_bits(word).to_f32()).collect();
+            let mut floats = Vec::new();
+            floats_of_halves(bytes, &mut floats);
             column.push(bytemuck::cast_slice(&floats))
         }
         (Row::Sparse { indices, values }, _) => column.push_sparse(indices, values),
@@ -220,8 +230,9 @@ fn check_field(buffer: &Buffer, field: &Field) -> Result<()> {
     let element = match (field.sparse, field.element) {
         (true, _) => Element::Sparse { width },
         (false, Stored::U8) => Element::U8,
-        (false, Stored::U32) => Element::U32,
-        (false, Stored::F16 | Stored::F32) => Element::Real,
+        // Integers become floats where a model computes with them.
+        (false, Stored::U32) if buffer.element != Element::Real => Element::U32,
+        (false, Stored::U32 | Stored::F16 | Stored::F32) => Element::Real,
     };
     check_input(buffer, Some((element, width)))
 }

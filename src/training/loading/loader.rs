@@ -34,6 +34,8 @@ pub(in crate::training) struct Plan {
     pub batch_size: usize,
     /// Rows that run at a time.
     pub rows_at_once: usize,
+    /// Whether the inputs lie on the device.
+    pub on_device: bool,
     /// Threads that read ahead.
     pub workers: usize,
     /// Batches that are read ahead at most.
@@ -65,6 +67,7 @@ pub(in crate::training) struct Loader {
     scratch: Scratch,
     ahead: usize,
     rows_at_once: usize,
+    on_device: bool,
     /// Batches that were not asked for yet.
     batches: Range<usize>,
     /// Rows of the next batch that were asked for.
@@ -100,6 +103,7 @@ impl Loader {
             scratch: Scratch::default(),
             ahead: plan.ahead.max(1),
             rows_at_once: plan.rows_at_once.max(1),
+            on_device: plan.on_device,
             batches,
             rows: 0,
             given: 0,
@@ -232,6 +236,16 @@ impl Loader {
     async fn ask(&mut self, executor: &mut Executor) -> Result<()> {
         let ahead = if self.queue.is_some() { self.ahead as u64 } else { 1 };
         while self.given - self.taken < ahead && !self.batches.is_empty() {
+            if self.on_device {
+                let Some(rows @ Rows::OfBatch { rows: count, .. }) = self.next_rows() else {
+                    break;
+                };
+                let feed = Some(executor.lend_gathering(count).await?);
+                self.inline =
+                    Some(self.reader.load(Job { rows, feed }, None, &mut self.scratch)?);
+                self.given += 1;
+                continue;
+            }
             let size = match &self.reader.order {
                 None if self.reader.batch_size > self.rows_at_once => None,
                 None => Some(self.reader.batch_size),

@@ -2,6 +2,7 @@
 
 mod arrangement;
 mod loader;
+#[cfg_attr(target_arch = "wasm32", allow(dead_code, reason = "a browser gives it no thread"))]
 mod queue;
 mod reader;
 mod stream;

@@ -1,6 +1,7 @@
 //! Threads that read batches ahead of the device.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -79,14 +80,12 @@ impl Shared {
 
 impl Queue {
     /// # Errors
-    /// [`Error::Argument`] if the system gives no thread.
+    /// [`Error::Argument`] if the system gives no thread, as in a browser.
     pub(super) fn new(reader: &Arc<Reader>, workers: usize) -> Result<Self> {
         let mut queue =
             Queue { reader: Arc::clone(reader), shared: Arc::default(), threads: Vec::new() };
         for worker in 0..workers {
-            let (reader, shared) = (Arc::clone(reader), Arc::clone(&queue.shared));
-            let thread = std::thread::Builder::new().name(format!("minibatch-loader-{worker}"));
-            let thread = thread.spawn(move || work(&reader, &shared)).map_err(|error| {
+            let thread = queue.spawn(worker).map_err(|error| {
                 let problem = format!(
                     "are {workers}, and the system gives no thread for number {worker} ({error}); \
                      give fewer"
@@ -96,6 +95,19 @@ impl Queue {
             queue.threads.push(thread);
         }
         Ok(queue)
+    }
+
+    #[cfg(not(target_arch = "wasm32"))]
+    fn spawn(&self, worker: usize) -> io::Result<JoinHandle<()>> {
+        let (reader, shared) = (Arc::clone(&self.reader), Arc::clone(&self.shared));
+        let thread = std::thread::Builder::new().name(format!("minibatch-loader-{worker}"));
+        thread.spawn(move || work(&reader, &shared))
+    }
+
+    /// What wgpu lends in a browser belongs to one thread.
+    #[cfg(target_arch = "wasm32")]
+    fn spawn(&self, _: usize) -> io::Result<JoinHandle<()>> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 
     /// How long the threads have waited for a job, added up.

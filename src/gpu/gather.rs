@@ -1,0 +1,529 @@
+//! Steps whose rows are gathered on the device: only their numbers are uploaded, and what of a row is
+//! not there. Several steps go to the device in one submission, which costs the host less than one
+//! for each.
+
+use std::sync::Arc;
+
+use wgpu::{BindGroupEntry, BindingResource, BufferUsages, CommandEncoder, ComputePass};
+
+use super::device::Gpu;
+use super::feed::row_bytes;
+use super::resident::{Piece, Resident};
+use super::staging::{Ring, SLOTS, Slot};
+use super::table::Table;
+use super::upload::{MOST_STEPS, STEP_STRIDE, Upload};
+use crate::error::{Error, Result};
+use crate::operation::Access;
+use crate::operation::kernel::{Grid, Kernel, size, wgsl};
+use crate::program::{Buffer, BufferId, Column, Feed, Pass, Program, Step};
+
+/// Bytes that the steps of one submission upload, unless a single one takes more.
+const MOST_BYTES: u64 = 1 << 20;
+
+/// The kernel that puts the rows of a step in their places.
+#[doc(hidden)]
+pub fn gather_kernel() -> Kernel {
+    use Access::{Read, Write};
+    let text = wgsl!["shared/fold", "feed/gather"];
+    Kernel::new("gather", vec![Read, Read, Write, Write, Write], text)
+}
+
+/// The uniform of `feed/gather.wgsl`.
+#[derive(Debug, Clone, Copy, Default, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C)]
+struct Columns {
+    gathered: u32,
+    first: u32,
+    second: u32,
+    before_first: u32,
+    before_second: u32,
+    from_row: u32,
+    rows: u32,
+    pad: u32,
+}
+
+/// What a step on resident rows uploads.
+struct Layout {
+    program: Arc<Program>,
+    /// Rows of the set.
+    set_rows: u32,
+    /// The columns whose rows are not on the device.
+    uploaded: Vec<Uploaded>,
+    /// Bytes for each row of a step: its number, and its row of each of these columns.
+    bytes_a_row: usize,
+}
+
+struct Uploaded {
+    id: BufferId,
+    row_bytes: usize,
+}
+
+impl Layout {
+    fn new(program: Arc<Program>, columns: &[(BufferId, Resident)]) -> Result<Self> {
+        let fed = |id: BufferId| Pass::Train.reads(program.buffer(id).role);
+        let refused = |problem: String| Err(Error::argument("resident", problem));
+        let Some(set_rows) = columns.first().map(|(_, resident)| resident.rows()) else {
+            return refused("names no column; give at least one".into());
+        };
+        for (place, (id, resident)) in columns.iter().enumerate() {
+            let buffer = program.buffer(*id);
+            let name = &buffer.name;
+            if !fed(*id) {
+                return refused(format!("has rows for {name}, which the host does not fill"));
+            }
+            if columns.iter().skip(place + 1).any(|(other, _)| other == id) {
+                return refused(format!("has rows for {name} twice"));
+            }
+            if (resident.rows(), resident.row_bytes()) != (set_rows, row_bytes(buffer)) {
+                let (rows, bytes, expected) =
+                    (resident.rows(), resident.row_bytes(), row_bytes(buffer));
+                return refused(format!(
+                    "has {rows} rows of {bytes} bytes for {name}; expected {set_rows} of {expected}"
+                ));
+            }
+        }
+        let resident = |id: BufferId| columns.iter().any(|(other, _)| *other == id);
+        let uploaded: Vec<_> = program
+            .buffers()
+            .filter(|&(id, _)| fed(id) && !resident(id))
+            .map(|(id, buffer)| Uploaded { id, row_bytes: row_bytes(buffer) as usize })
+            .collect();
+        let bytes_a_row = 4 + uploaded.iter().map(|column| column.row_bytes).sum::<usize>();
+        Ok(Layout { program, set_rows, uploaded, bytes_a_row })
+    }
+}
+
+/// One dispatch of the kernel.
+struct Placing {
+    bindings: wgpu::BindGroup,
+    grid: Grid,
+}
+
+/// A step that is not recorded yet.
+pub(super) struct Pending {
+    pub pass: Pass,
+    pub step: Step,
+    memory: Memory,
+}
+
+/// What a feed writes to, to be lent again.
+#[derive(Default)]
+struct Memory {
+    /// The numbers of the rows, then one column after the other.
+    bytes: Vec<u8>,
+    /// Rows of each column so far.
+    filled: Vec<usize>,
+}
+
+/// Resident rows that an executor gathers from.
+pub(super) struct Gather {
+    columns: Vec<(BufferId, Resident)>,
+    layout: Arc<Layout>,
+    pipeline: wgpu::ComputePipeline,
+    placings: Vec<Placing>,
+    /// What the steps of a submission have uploaded, on the device.
+    uploads: wgpu::Buffer,
+    ring: Ring,
+    /// Steps in a submission.
+    most_steps: usize,
+    pending: Vec<Pending>,
+    spare: Vec<Memory>,
+}
+
+impl Gather {
+    /// For steps of up to the rows that `table` has room for.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if the columns are none that the host fills, do not fit, or leave more to
+    /// be uploaded than the device binds; [`Error::Device`] if there is no memory for it.
+    pub(super) async fn new(
+        gpu: &Gpu,
+        program: &Arc<Program>,
+        table: &Table,
+        upload: &Upload,
+        columns: Vec<(BufferId, Resident)>,
+    ) -> Result<Self> {
+        let layout = Arc::new(Layout::new(Arc::clone(program), &columns)?);
+        let step_bytes = (layout.bytes_a_row as u64).saturating_mul(table.capacity() as u64);
+        let limits = gpu.limits();
+        let most = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
+        if step_bytes > most {
+            let problem = format!(
+                "leaves {step_bytes} bytes for each step of {} rows to be uploaded; this device \
+                 binds at most {most}: let more columns lie on the device",
+                table.capacity()
+            );
+            return Err(Error::argument("resident", problem));
+        }
+        let most_steps = (MOST_BYTES.min(most) / step_bytes).clamp(1, MOST_STEPS as u64);
+        let pipeline = gpu.pipeline(&gather_kernel()).await?;
+        let (uploads, ring, placings) = gpu
+            .scoped(|| {
+                let uploads = gpu.device.create_buffer(&wgpu::BufferDescriptor {
+                    label: Some("minibatch.gather.uploads"),
+                    size: most_steps * step_bytes,
+                    usage: BufferUsages::STORAGE | BufferUsages::COPY_DST,
+                    mapped_at_creation: false,
+                });
+                let headers = most_steps * u64::from(STEP_STRIDE);
+                let ring = Ring::new(gpu, headers + most_steps * step_bytes, SLOTS);
+                let placings =
+                    placings(gpu, table, upload, &pipeline, &layout, &columns, &uploads)?;
+                Ok((uploads, ring, placings))
+            })
+            .await?;
+        Ok(Gather {
+            columns,
+            layout,
+            pipeline,
+            placings,
+            uploads,
+            ring,
+            most_steps: most_steps as usize,
+            pending: Vec::new(),
+            spare: Vec::new(),
+        })
+    }
+
+    /// The resident columns.
+    pub(super) fn columns(&self) -> &[(BufferId, Resident)] {
+        &self.columns
+    }
+
+    /// Memory for the numbers of `rows` rows, and for what else a step uploads.
+    pub(super) fn feed(&mut self, rows: usize) -> GatherFeed {
+        let Memory { mut bytes, mut filled } = self.spare.pop().unwrap_or_default();
+        bytes.resize(rows * self.layout.bytes_a_row, 0);
+        filled.clear();
+        filled.resize(self.layout.uploaded.len(), 0);
+        let memory = Memory { bytes, filled };
+        GatherFeed { layout: Arc::clone(&self.layout), rows, numbers: 0, memory }
+    }
+
+    /// Whether a step of `pass` can read `feed`.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if rows are missing, the step has others, or the feed is of other
+    /// resident rows.
+    pub(super) fn check(&self, pass: Pass, feed: &GatherFeed, step: &Step) -> Result<()> {
+        if !Arc::ptr_eq(&feed.layout, &self.layout) {
+            let problem = "is of other resident rows than the executor's; take a new one";
+            return Err(Error::argument("feed", problem));
+        }
+        let (rows, live_rows) = (feed.rows, step.live_rows);
+        if rows != live_rows {
+            let problem = format!("has {rows} rows and the step {live_rows}");
+            return Err(Error::argument("feed", problem));
+        }
+        if feed.numbers != rows {
+            let problem =
+                format!("has the numbers of {} rows; the step needs {rows}", feed.numbers);
+            return Err(Error::argument("feed", problem));
+        }
+        for (column, &filled) in self.layout.uploaded.iter().zip(&feed.memory.filled) {
+            let buffer = self.layout.program.buffer(column.id);
+            if pass.reads(buffer.role) {
+                buffer.check_filled(filled, rows)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until there is memory for a submission.
+    ///
+    /// # Errors
+    /// [`Error::Device`] if the device fails.
+    pub(super) async fn ready(&self, gpu: &Gpu) -> Result<()> {
+        self.ring.ready(gpu).await
+    }
+
+    /// Whether one more step makes a whole submission.
+    pub(super) fn is_almost_full(&self) -> bool {
+        self.pending.len() + 1 >= self.most_steps
+    }
+
+    /// Adds a step that was checked; true if it is time to submit.
+    pub(super) fn push(&mut self, pass: Pass, feed: GatherFeed, step: &Step) -> bool {
+        self.pending.push(Pending { pass, step: *step, memory: feed.memory });
+        self.pending.len() >= self.most_steps
+    }
+
+    /// Whether there are steps to be submitted.
+    pub(super) fn is_pending(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
+    /// The steps to be submitted, which are none from now on.
+    pub(super) fn take(&mut self) -> Vec<Pending> {
+        std::mem::take(&mut self.pending)
+    }
+
+    /// Takes the memory of steps back that were recorded.
+    pub(super) fn give_back(&mut self, mut recorded: Vec<Pending>) {
+        self.spare.extend(recorded.drain(..).map(|pending| pending.memory));
+        if self.pending.is_empty() {
+            self.pending = recorded;
+        }
+    }
+
+    /// Records the upload of what `steps` read; its slot, and for each of them the dynamic offset of
+    /// its uniform.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if a step has more rows than kernels can count, [`Error::Device`] if the
+    /// device fails.
+    pub(super) fn record_upload(
+        &mut self,
+        gpu: &Gpu,
+        upload: &Upload,
+        encoder: &mut CommandEncoder,
+        steps: &[Pending],
+    ) -> Result<Arc<Slot>> {
+        let slot = self.ring.lend_or_add(gpu)?;
+        let mut view = match slot.buffer.get_mapped_range_mut(..) {
+            Ok(view) => view,
+            Err(error) => {
+                slot.give_back(true, Vec::new());
+                return Err(gpu.failed(error));
+            }
+        };
+        let headers = self.most_steps * STEP_STRIDE as usize;
+        let mut end = headers;
+        for (number, Pending { step, memory, .. }) in steps.iter().enumerate() {
+            let scalars = super::upload::scalars(step, size((end - headers) / 4)?)?;
+            let header: &[u8] = bytemuck::cast_slice(&scalars);
+            let start = number * STEP_STRIDE as usize;
+            view.slice(start..start + header.len()).copy_from_slice(header);
+            view.slice(end..end + memory.bytes.len()).copy_from_slice(&memory.bytes);
+            end += memory.bytes.len();
+        }
+        drop(view);
+        slot.buffer.unmap();
+        let used = steps.len() as u64 * u64::from(STEP_STRIDE);
+        upload.copy_headers(encoder, &slot.buffer, used);
+        let (from, bytes) = (headers as u64, (end - headers) as u64);
+        encoder.copy_buffer_to_buffer(&slot.buffer, from, &self.uploads, 0, bytes);
+        slot.return_after(encoder);
+        Ok(slot)
+    }
+
+    /// Dispatches what puts the rows of a step in their places.
+    pub(super) fn dispatch(&self, pass: &mut ComputePass<'_>, rows: u32, offset: u32) {
+        pass.set_pipeline(&self.pipeline);
+        for Placing { bindings, grid } in &self.placings {
+            let [x, y, z] = grid.workgroups(rows);
+            pass.set_bind_group(0, bindings, &[offset]);
+            pass.dispatch_workgroups(x, y, z);
+        }
+    }
+
+    /// Says which submission `slot` comes back with.
+    pub(super) fn submitted(&mut self, slot: &Arc<Slot>, submission: wgpu::SubmissionIndex) {
+        if let Some(place) = self.ring.place(slot) {
+            self.ring.submitted(place, submission);
+        }
+    }
+}
+
+/// The dispatches that put the rows of a step in their places: each takes rows from one buffer on
+/// the device, and up to two columns from what was uploaded.
+fn placings(
+    gpu: &Gpu,
+    table: &Table,
+    upload: &Upload,
+    pipeline: &wgpu::ComputePipeline,
+    layout: &Layout,
+    columns: &[(BufferId, Resident)],
+    uploads: &wgpu::Buffer,
+) -> Result<Vec<Placing>> {
+    let buffer = |label, usage, mapped_at_creation| {
+        let size = size_of::<Columns>() as u64;
+        gpu.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some(label),
+            size,
+            usage,
+            mapped_at_creation,
+        })
+    };
+    // What a dispatch has nothing for is bound to one of these; no two bindings share a buffer.
+    let nothing: [wgpu::Buffer; 4] =
+        std::array::from_fn(|_| buffer("minibatch.gather.nothing", BufferUsages::STORAGE, false));
+    let [no_resident, no_gathered, no_first, no_second] = &nothing;
+    let whole = |buffer: &'_ wgpu::Buffer| buffer.clone();
+    let pieces: Vec<(BufferId, &Piece)> = columns
+        .iter()
+        .flat_map(|(id, resident)| resident.pieces().iter().map(move |piece| (*id, piece)))
+        .collect();
+    let mut before = 1;
+    let mut uploaded = Vec::with_capacity(layout.uploaded.len());
+    for column in &layout.uploaded {
+        let words = size(column.row_bytes / 4)?;
+        uploaded.push((column.id, words, before));
+        before += words;
+    }
+    let pairs: Vec<_> = uploaded.chunks(2).collect();
+    let mut placings = Vec::new();
+    for number in 0..pieces.len().max(pairs.len()) {
+        let mut constants = Columns::default();
+        let mut resident = whole(no_resident);
+        let mut gathered = BindingResource::Buffer(no_gathered.as_entire_buffer_binding());
+        if let Some(&(id, piece)) = pieces.get(number) {
+            resident = whole(&piece.buffer);
+            gathered = table.binding(id)?;
+            constants.gathered = size((row_bytes(table.describe(id)) / 4) as usize)?;
+            (constants.from_row, constants.rows) = (piece.from_row, piece.rows);
+        }
+        let pair = pairs.get(number).copied().unwrap_or_default();
+        let mut first = BindingResource::Buffer(no_first.as_entire_buffer_binding());
+        let mut second = BindingResource::Buffer(no_second.as_entire_buffer_binding());
+        if let Some(&(id, words, before)) = pair.first() {
+            first = table.binding(id)?;
+            (constants.first, constants.before_first) = (words, before);
+        }
+        if let Some(&(id, words, before)) = pair.get(1) {
+            second = table.binding(id)?;
+            (constants.second, constants.before_second) = (words, before);
+        }
+        let uniform = buffer("minibatch.constants", BufferUsages::UNIFORM, true);
+        uniform
+            .get_mapped_range_mut(..)
+            .map_err(|error| gpu.failed(error))?
+            .slice(..)
+            .copy_from_slice(bytemuck::bytes_of(&constants));
+        uniform.unmap();
+        let resources = [
+            upload.binding(),
+            uniform.as_entire_binding(),
+            resident.as_entire_binding(),
+            uploads.as_entire_binding(),
+            gathered,
+            first,
+            second,
+        ];
+        let entries: Vec<_> = (0u32..)
+            .zip(resources)
+            .map(|(binding, resource)| BindGroupEntry { binding, resource })
+            .collect();
+        let bindings = gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: Some("minibatch.gather"),
+            layout: &pipeline.get_bind_group_layout(0),
+            entries: &entries,
+        });
+        // Four words an invocation, none of which is of two rows or of two columns.
+        let quads = [constants.gathered, constants.first, constants.second];
+        let quads: u32 = quads.iter().map(|words| words.div_ceil(4)).sum();
+        size((quads as usize).saturating_mul(table.capacity()))?;
+        placings.push(Placing { bindings, grid: Grid::elements(quads.saturating_mul(4)) });
+    }
+    Ok(placings)
+}
+
+/// Memory for what a step on resident rows uploads, of a [`GpuExecutor`](super::GpuExecutor): the
+/// numbers of its rows, and the rows of the columns that are not on the device.
+pub struct GatherFeed {
+    layout: Arc<Layout>,
+    rows: usize,
+    /// How many numbers of rows are there.
+    numbers: usize,
+    memory: Memory,
+}
+
+impl std::fmt::Debug for GatherFeed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("GatherFeed").field("rows", &self.rows).finish_non_exhaustive()
+    }
+}
+
+impl GatherFeed {
+    /// Says which rows of the set the step takes, in the order of the step's rows; the same of each
+    /// resident column.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if they are not as many as the feed has rows, or one is not less than the
+    /// rows of the set.
+    pub fn gather(&mut self, numbers: impl IntoIterator<Item = u32>) -> Result<()> {
+        let (rows, set_rows) = (self.rows, self.layout.set_rows);
+        let mut numbers = numbers.into_iter();
+        self.numbers = 0;
+        for (place, number) in self.memory.bytes.chunks_exact_mut(4).take(rows).zip(&mut numbers) {
+            if number >= set_rows {
+                let problem = format!("{number} was asked for of a set of {set_rows} rows");
+                return Err(Error::argument("row", problem));
+            }
+            place.copy_from_slice(&number.to_ne_bytes());
+            self.numbers += 1;
+        }
+        if self.numbers < rows || numbers.next().is_some() {
+            let problem = match self.numbers < rows {
+                true => format!("are {} numbers for a feed of {rows}", self.numbers),
+                false => format!("are more numbers than the {rows} rows of the feed"),
+            };
+            self.numbers = 0;
+            return Err(Error::argument("rows", problem));
+        }
+        Ok(())
+    }
+}
+
+impl Feed for GatherFeed {
+    type Column<'a> = GatherColumn<'a>;
+
+    fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Those whose rows are not on the device.
+    fn columns(&mut self) -> impl Iterator<Item = (BufferId, GatherColumn<'_>)> {
+        let (rows, program) = (self.rows, &self.layout.program);
+        let Memory { bytes, filled } = &mut self.memory;
+        let mut rest = bytes.get_mut(rows * 4..).unwrap_or_default();
+        self.layout.uploaded.iter().zip(filled).filter_map(move |(column, filled)| {
+            let row_bytes = column.row_bytes;
+            let (bytes, others) =
+                std::mem::take(&mut rest).split_at_mut_checked(rows * row_bytes)?;
+            rest = others;
+            let buffer = program.buffer(column.id);
+            let used = buffer.row_bytes();
+            Some((column.id, GatherColumn { bytes, row_bytes, used, buffer, rows, filled }))
+        })
+    }
+}
+
+/// The rows of one buffer in a [`GatherFeed`].
+#[derive(Debug)]
+pub struct GatherColumn<'a> {
+    bytes: &'a mut [u8],
+    /// Bytes from one row to the next.
+    row_bytes: usize,
+    /// Bytes of a row without padding.
+    used: usize,
+    buffer: &'a Buffer,
+    rows: usize,
+    filled: &'a mut usize,
+}
+
+impl Column for GatherColumn<'_> {
+    #[inline]
+    fn push(&mut self, row: &[u8]) -> Result<()> {
+        if row.len() != self.used || *self.filled >= self.rows {
+            return self.buffer.check_row(row.len(), *self.filled, self.rows);
+        }
+        let start = *self.filled * self.row_bytes;
+        if let Some(memory) = self.bytes.get_mut(start..start + self.row_bytes)
+            && let Some((used, padding)) = memory.split_at_mut_checked(row.len())
+        {
+            used.copy_from_slice(row);
+            if !padding.is_empty() {
+                padding.fill(0);
+            }
+            *self.filled += 1;
+        }
+        Ok(())
+    }
+
+    fn push_sparse(&mut self, columns: &[u32], values: &[f32]) -> Result<()> {
+        self.buffer.check_sparse_row(columns, values, *self.filled, self.rows)?;
+        let problem = format!("takes no sparse rows ({})", self.buffer.name);
+        Err(Error::argument("feed", problem))
+    }
+}
