@@ -36,8 +36,8 @@ fn bytes_that_a_dense_layer_takes_can_be_an_output_too() {
             let objective = Objective::new(Loss::MeanSquaredError);
             let compiled = model.compile(Sgd::default(), [("y", objective)]);
             let mut model = compiled.build(backend).unwrap();
-            model.fit(&of(&[255, 255, 255, 255]), Fit::new()).unwrap();
-            let outputs = model.predict_outputs(&of(&[0, 51, 102, 255]), Predict::new()).unwrap();
+            model.fit(of(&[255, 255, 255, 255]), Fit::new()).unwrap();
+            let outputs = model.predict_outputs(of(&[0, 51, 102, 255]), Predict::new()).unwrap();
             let (name, scaled) = &outputs[1];
             assert_eq!(name, "scaled");
             assert_abs_diff_eq!(scaled[..], [0.0, 0.2, 0.4, 1.0][..], epsilon = 1e-6);

@@ -150,7 +150,7 @@ fn tensorboard_files_hold_each_epoch_under_keras_tags_and_steps() {
     let mut board = TensorBoard::new(&logs);
     let fit = Fit::new().epochs(2).validation_split(0.25).callback(&mut board);
     let mut model = model();
-    let history = model.fit(&digits(128), fit).unwrap();
+    let history = model.fit(digits(128), fit).unwrap();
     let [first, second] = [&history.epochs[0], &history.epochs[1]];
     let value = |name| [first, second].map(|record| record.value(name).unwrap());
     let [loss, accuracy] = ["loss", "accuracy"].map(value);
@@ -206,7 +206,7 @@ fn tensorboard_writes_every_nth_batch_counted_over_the_epochs_of_a_fit() {
     for _ in 0..2 {
         let mut every = EveryStep::default();
         let fit = Fit::new().epochs(2).callback(&mut every).callback(&mut board);
-        model.fit(&digits(128), fit).unwrap();
+        model.fit(digits(128), fit).unwrap();
         let newest = files(directory.path().join("train")).pop().unwrap();
         let mut read = scalars(&newest);
         read.retain(|(tag, _, _)| tag.starts_with("batch_"));
@@ -234,7 +234,7 @@ fn tensorboard_files_hold_an_epoch_as_soon_as_it_has_ended() {
         Ok(())
     });
     let fit = Fit::new().epochs(3).callback(&mut board).callback(&mut look);
-    model().fit(&digits(64), fit).unwrap();
+    model().fit(digits(64), fit).unwrap();
     drop(look);
     assert_eq!(seen, [3, 6, 9]);
 }
@@ -262,7 +262,7 @@ fn tensorboard_that_cannot_write_says_where_before_a_step_is_made() {
     std::fs::write(&file, "").unwrap();
     let mut model = model();
     let mut fit = |mut board: TensorBoard| -> Result<()> {
-        let result = model.fit(&digits(32), Fit::new().callback(&mut board)).map(drop);
+        let result = model.fit(digits(32), Fit::new().callback(&mut board)).map(drop);
         assert_eq!(model.steps(), 0);
         result
     };
@@ -307,7 +307,7 @@ fn verbose_line_is_a_line_for_each_epoch() {
         let mut text = Vec::new();
         let mut lines = ProgressBar::to(&mut text, Verbose::Line);
         let fit = Fit::new().epochs(epochs).validation_split(validation_split);
-        let history = model().fit(&digits(384), fit.callback(&mut lines)).unwrap();
+        let history = model().fit(digits(384), fit.callback(&mut lines)).unwrap();
         drop(lines);
         let expected = match &*history.epochs {
             [first, second] => format!(
@@ -346,7 +346,7 @@ fn verbose_bar_is_drawn_over_until_the_epoch_ends() {
     });
     let fit = Fit::new().epochs(1).validation_split(0.25);
     let fit = fit.callback(&mut slow).callback(&mut every).callback(&mut bar);
-    let history = model().fit(&digits(128), fit).unwrap();
+    let history = model().fit(digits(128), fit).unwrap();
     drop(bar);
     let [one, two, three] = [0, 1, 2].map(|step| in_words(&every.0[step]));
     let text = timeless(&text);
@@ -368,7 +368,7 @@ fn verbose_bar_is_drawn_ten_times_a_second_at_most() {
     let mut text = Vec::new();
     let mut bar = ProgressBar::to(&mut text, Verbose::Bar);
     let begun = Instant::now();
-    model().fit(&digits(500), Fit::new().batch_size(1).callback(&mut bar)).unwrap();
+    model().fit(digits(500), Fit::new().batch_size(1).callback(&mut bar)).unwrap();
     let tenths = begun.elapsed().as_millis() as usize / 100;
     drop(bar);
     let drawn = text.iter().filter(|&&byte| byte == b'\r').count();
@@ -439,7 +439,7 @@ fn an_error_inside_an_epoch_leaves_the_cursor_at_the_begin_of_a_line() {
     let mut bar = ProgressBar::to(&mut text, Verbose::Bar);
     let mut fails = LambdaCallback::new().on_batch_end(|_, _| Err(Error::callback("told to")));
     let fit = Fit::new().callback(&mut bar).callback(&mut fails);
-    model().fit(&digits(64), fit).unwrap_err();
+    model().fit(digits(64), fit).unwrap_err();
     drop(bar);
     let text = timeless(&text);
     assert!(text.starts_with("\r1/2 [==========>.........] T T - loss: "), "{text:?}");
@@ -698,7 +698,7 @@ fn the_end_of_training_removes_the_backup_and_nothing_else() {
         Ok(())
     });
     let fit = Fit::new().epochs(2).callback(&mut stop).callback(&mut backup);
-    stateful(&Backend::from(&Cpu::new()), 8).fit(&digits(32), fit).unwrap();
+    stateful(&Backend::from(&Cpu::new()), 8).fit(digits(32), fit).unwrap();
     assert_eq!(names(directory.path()), ["after-epoch-1.safetensors.txt", "notes"]);
 }
 
@@ -906,7 +906,7 @@ fn what_is_no_number_is_not_backed_up() {
         Ok(())
     });
     let fit = Fit::new().callback(&mut spoil).callback(&mut backup);
-    let error = model.fit(&digits(320), fit).unwrap_err();
+    let error = model.fit(digits(320), fit).unwrap_err();
     assert!(matches!(error, Error::NonFinite { step: 4, .. }), "{error}");
     assert_eq!(names(directory.path()), ["after-epoch-0-step-3-of-10.safetensors"]);
 }
@@ -969,7 +969,7 @@ fn a_run_that_goes_on_inside_a_group_of_steps_begins_with_the_rest_of_it() {
     let mut model = compiled(8).steps_per_execution(2).build(&Cpu::new()).unwrap();
     let mut hooks = AfterOne::default();
     let fit = Fit::new().batch_size(8).callback(&mut hooks);
-    model.fit(&digits(40), fit).unwrap();
+    model.fit(digits(40), fit).unwrap();
     assert_eq!(hooks.0, [2, -2, 3, -4, 5, -5]);
     assert_eq!(model.steps(), 4);
 }
@@ -977,7 +977,7 @@ fn a_run_that_goes_on_inside_a_group_of_steps_begins_with_the_rest_of_it() {
 #[test]
 fn an_epoch_cannot_go_on_after_its_last_step() {
     let mut model = model();
-    let error = model.fit(&digits(64), Fit::new().callback(&mut Overdone)).unwrap_err();
+    let error = model.fit(digits(64), Fit::new().callback(&mut Overdone)).unwrap_err();
     let expected = "resume: says that 2 steps of an epoch are done, which has 2";
     assert_eq!((error.to_string().as_str(), model.steps()), (expected, 0));
 }
@@ -1001,7 +1001,7 @@ fn a_run_that_was_killed_goes_on_with_the_same_bits() {
         });
         let mut halve = halving();
         let fit = four_epochs(&mut halve).callback(&mut hang).callback(&mut backup);
-        model.fit(&digits(150), fit).unwrap();
+        model.fit(digits(150), fit).unwrap();
         state(&mut model)
     };
     if let Ok(told) = std::env::var(VARIABLE) {

@@ -16,9 +16,12 @@ use tempfile::TempDir;
 const STEPS: usize = 38;
 /// Steps in all.
 const ALL: usize = 10 * STEPS;
-/// What a run depends on: the random numbers of the order and of dropout, an optimizer's state.
+/// What a run depends on: the random numbers of the order, of dropout and of shifted images, an
+/// optimizer's state; and what it must not depend on: the threads that read ahead.
 const TRAIN: &str = "train --data sample --hidden 12,8 --dropout 0.3 --optimizer adamw --seed 5 \
-                     --epochs 10 --validation-split 0.2";
+                     --epochs 10 --augment shift --workers 2 --micro-batch 20 --validation-split 0.2";
+/// In place of the validation in [`TRAIN`]: epochs of as many steps, which end anywhere in the file.
+const STREAM: &str = "--stream --shuffle-buffer 200 --steps-per-epoch 38";
 const RESUME: &str = "--checkpoint cp --resume";
 
 /// A directory of its own in which the program runs, with the digits `sample`, 1500 + 500.
@@ -156,13 +159,13 @@ impl Numbers {
 }
 
 /// Kills a run again and again, each time after `kills` more steps or so, and lets it end.
-fn survives(place: &Place, backend: &str, every: &str, kills: &[usize]) {
-    let whole = format!("{TRAIN} --backend {backend} --save whole.safetensors");
+fn survives(place: &Place, train: &str, backend: &str, every: &str, kills: &[usize]) {
+    let whole = format!("{train} --backend {backend} --save whole.safetensors");
     if !place.path("whole.safetensors").exists() {
         place.succeed(&whole);
     }
     let line = format!(
-        "{TRAIN} --backend {backend} {RESUME} --checkpoint-every {every} --save m.safetensors"
+        "{train} --backend {backend} {RESUME} --checkpoint-every {every} --save m.safetensors"
     );
     let mut killed = 0;
     for more in kills {
@@ -187,8 +190,11 @@ fn a_run_that_is_killed_at_any_step_goes_on_with_the_same_bits() {
     for backend in ["cpu", "gpu"] {
         let place = Place::new();
         let kills: Vec<usize> = (0..3).map(|_| 1 + numbers.below(ALL / 8)).collect();
-        survives(&place, backend, "3", &kills);
-        survives(&place, backend, "0.002s", &[1 + numbers.below(ALL / 4)]);
+        survives(&place, TRAIN, backend, "3", &kills);
+        survives(&place, TRAIN, backend, "0.002s", &[1 + numbers.below(ALL / 4)]);
+        let place = Place::new();
+        let stream = TRAIN.replace("--validation-split 0.2", STREAM);
+        survives(&place, &stream, backend, "3", &[1 + numbers.below(ALL / 2)]);
     }
 }
 
@@ -197,10 +203,12 @@ fn a_run_that_is_killed_at_any_step_goes_on_with_the_same_bits() {
 fn twenty_kills_at_random_steps_leave_no_trace() {
     let mut numbers = Numbers(2024);
     for backend in ["cpu", "gpu"] {
-        let place = Place::new();
-        for _ in 0..20 {
-            let every = ["1", "2", "5", "0.001s"][numbers.below(4)];
-            survives(&place, backend, every, &[1 + numbers.below(ALL / 2)]);
+        for train in [TRAIN.to_owned(), TRAIN.replace("--validation-split 0.2", STREAM)] {
+            let place = Place::new();
+            for _ in 0..20 {
+                let every = ["1", "2", "5", "0.001s"][numbers.below(4)];
+                survives(&place, &train, backend, every, &[1 + numbers.below(ALL / 2)]);
+            }
         }
     }
 }
@@ -286,6 +294,11 @@ fn a_checkpoint_of_another_run_is_refused_with_the_difference() {
         ("--dropout 0.25", "dropout: the checkpoint has 0, this run 0.25"),
         ("--seed 1", "seed: the checkpoint has 0, this run 1"),
         ("--no-shuffle", "shuffling: the checkpoint has on, this run off"),
+        (
+            "--stream",
+            "shuffling: the checkpoint has on, this run streamed through a shuffle buffer",
+        ),
+        ("--augment shift", "augmentation: the checkpoint has none, this run shift"),
         ("--validation-split 0.1", "validation split: the checkpoint has 0, this run 0.1"),
         ("--steps-per-epoch 6", "steps per epoch: the checkpoint has 5, this run 6"),
         ("--data pixel", "checksum of the data: the checkpoint has "),
@@ -307,7 +320,8 @@ fn a_checkpoint_of_another_run_is_refused_with_the_difference() {
     }
     // What changes nothing in what is learned may be another.
     place.succeed(&format!(
-        "{train} {RESUME} --checkpoint-every 2 --verbose 0 --history h.json --save m.safetensors"
+        "{train} {RESUME} --checkpoint-every 2 --verbose 0 --history h.json --save m.safetensors \
+         --workers 2 --queue 3"
     ));
 }
 

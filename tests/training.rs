@@ -419,22 +419,27 @@ fn damaged_model_files_are_refused() {
     let path = directory.path().join("model.safetensors");
     let data = synthetic_digits(10, 0).unwrap();
     network(&data, 4, 0, &Cpu::new()).save(&path).unwrap();
-    let good = std::fs::read(&path).unwrap();
+    let whole = std::fs::read(&path).unwrap();
     let load = |bytes: &[u8]| {
         std::fs::write(&path, bytes).unwrap();
         Model::load(&path, &Cpu::new()).map(|_| ()).unwrap_err().to_string()
     };
-    for cut in [0, 7, 8, 100, good.len() - 1] {
-        let error = load(&good[..cut]);
+    for cut in [0, 7, 8, 100, whole.len() - 1] {
+        let error = load(&whole[..cut]);
         assert!(error.contains("model.safetensors"), "{error}");
     }
-    let replaced = |from: &str, to: &str| {
+    let replaced_in = |good: &[u8], from: &str, to: &str| {
         assert_eq!(from.len(), to.len());
         let at = good.windows(from.len()).position(|w| w == from.as_bytes()).unwrap();
-        let mut bad = good.clone();
+        let mut bad = good.to_vec();
         bad[at..at + to.len()].copy_from_slice(to.as_bytes());
         bad
     };
+    let error = load(&replaced_in(&whole, "dense_2.bias", "dense_3.bias"));
+    assert!(error.contains("its checksum is not that of what it holds"), "{error}");
+    // Without a checksum, what is wrong is found one by one.
+    let good = replaced_in(&whole, "checksum", "chacksum");
+    let replaced = |from: &str, to: &str| replaced_in(&good, from, to);
     for (from, to, what) in [
         ("minibatch", "minibotch", "metadata"),
         (r#"\"version\":3"#, r#"\"version\":9"#, "version 9"),

@@ -26,7 +26,7 @@ pub use fields::{Element, Field, Fields, Part};
 #[cfg(feature = "parquet")]
 pub use format::ParquetFile;
 pub use format::{
-    Csv, CsvCategories, CsvColumn, CsvFile, CsvMissing, CsvType, IdxArray, StoredArray,
+    Csv, CsvCategories, CsvColumn, CsvFile, CsvMissing, CsvSchema, CsvType, IdxArray, StoredArray,
     StoredArrays, read_idx, read_idx_dir, read_idx_pair, write_idx,
 };
 #[cfg(feature = "images")]

@@ -149,9 +149,10 @@ mod tests {
             }
             memory.read(table, loss, ROWS).iter().sum::<f64>() / ROWS as f64
         };
-        run(&mut memory);
         let parameters: Vec<_> = program.of_role(Role::Parameter).collect();
         for (id, parameter) in parameters {
+            // The last run was of the parameter before, a little changed.
+            run(&mut memory);
             let gradient = program.find(&format!("{}.gradient", parameter.name)).unwrap();
             let slopes = memory.read(table, gradient, ROWS);
             let values = memory.read(table, id, ROWS);

@@ -214,7 +214,7 @@ impl<'a> Fit<'a> {
 
         /// A weight for each sample, in the order of the data: its loss and its gradient are
         /// multiplied by it. A validation split takes the weights of its samples along. These
-        /// weights replace those of [`Dataset::with_sample_weights`].
+        /// weights replace those of [`Dataset::with_sample_weights`](crate::Dataset::with_sample_weights).
         sample_weight(weights: impl Into<Vec<f32>>): sample_weight = Some(weights.into());
 
         /// A weight for the samples of each class, `(class, weight)`; 1 for classes that are not
@@ -259,7 +259,7 @@ impl Evaluate<'_> {
 
     settings! {
         /// A weight for each sample: its loss is multiplied by it. These weights replace those of
-        /// [`Dataset::with_sample_weights`], not those of [`Dataset::with_target_weights`].
+        /// [`Dataset::with_sample_weights`](crate::Dataset::with_sample_weights), not those of [`Dataset::with_target_weights`](crate::Dataset::with_target_weights).
         sample_weight(weights: impl Into<Vec<f32>>): sample_weight = Some(weights.into());
 
         /// Evaluates on the first so many batches only; at most as many as there are. All by

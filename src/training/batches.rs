@@ -73,8 +73,10 @@ impl Run<'_> {
             let step_span = self.session.profile.span("step").with("step", index as u64 + 1);
             if grouped == 0 {
                 // A hook is called for a batch that exists: it is loaded before.
-                if !loader.has_next(&mut self.session.executor).await? {
-                    break;
+                match loader.has_next(&mut self.session.executor).await {
+                    Ok(true) => {}
+                    Ok(false) => break,
+                    Err(error) => return Err(self.failed(error, purpose, callbacks).await),
                 }
                 let step = index + 1;
                 self.each(callbacks, |callback, run| match purpose {
@@ -91,7 +93,13 @@ impl Run<'_> {
                 self.session.flush_totals().await?;
             }
             let pass = purpose.pass();
-            let rows = self.session.run_next(pass, loader, &mut group_outputs).await?;
+            let rows = match self.session.run_next(pass, loader, &mut group_outputs).await {
+                // Within a group, callbacks do not know how many steps were made.
+                Err(error) if grouped == 0 => {
+                    return Err(self.failed(error, purpose, callbacks).await);
+                }
+                rows => rows?,
+            };
             drop(step_span);
             if let Some(rows) = rows {
                 (ran.samples, ran.steps) = (ran.samples + rows, ran.steps + 1);
@@ -112,6 +120,21 @@ impl Run<'_> {
             }
         }
         Ok(ran)
+    }
+
+    /// Tells callbacks of training if the data could not be read. Gives the error back.
+    pub(super) async fn failed(
+        &mut self,
+        error: Error,
+        purpose: Purpose,
+        callbacks: &mut [&mut dyn Callback],
+    ) -> Error {
+        let of_data = matches!(error, Error::Data { .. } | Error::Idx { .. } | Error::Io { .. });
+        if of_data && matches!(purpose, Purpose::Train { .. }) {
+            // What fails besides must not hide the reason.
+            let _ = self.each(callbacks, |callback, run| callback.data_failed(run, &error)).await;
+        }
+        error
     }
 
     /// Calls the hooks after a group of steps. Scores are read once, for the first callback that

@@ -5,7 +5,7 @@ use super::history::{EpochRecord, History};
 use super::predictions::Predictions;
 use super::scores::Scores;
 use super::send::WasmNotSend;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// What is known when training begins.
 #[derive(Debug, Clone, PartialEq)]
@@ -103,7 +103,8 @@ impl StepEnd {
 /// The validation of `fit` is an evaluation and calls the test hooks of `fit`'s callbacks. Several
 /// callbacks are called in the order in which they were added. An error of any hook ends the call
 /// and is returned by it ([`Error::callback`](crate::Error::callback) makes one); no further hook
-/// is called then, not even `train_end`.
+/// is called then, not even `train_end`. An error of the data is told by
+/// [`data_failed`](Self::data_failed).
 ///
 /// Each hook is given the run that calls it. It can stop training and set the learning rate at
 /// once. Whatever reads from the device or writes to it is requested, and done before the next
@@ -168,6 +169,13 @@ pub trait Callback: WasmNotSend {
 
     /// Training has ended, after its last epoch or because a callback stopped it.
     fn train_end(&mut self, run: &mut dyn Control, history: &History) -> Result<()> {
+        Ok(())
+    }
+
+    /// The next batch of training cannot be read, or the data ended too early. Training ends with
+    /// `error`, whatever this hook returns; what it requests is still done, so that what was learned
+    /// before can be kept.
+    fn data_failed(&mut self, run: &mut dyn Control, error: &Error) -> Result<()> {
         Ok(())
     }
 

@@ -147,7 +147,10 @@ impl Run<'_> {
         let waits = loader.waits(steps_begun.elapsed());
         if !self.stopped {
             let place = format!("epoch {epoch}");
-            train.check_end(&place, first_step + ran.steps, ran.samples)?;
+            let ended = train.check_end(&place, first_step + ran.steps, ran.samples);
+            if let Err(error) = ended {
+                return Err(self.failed(error, purpose, callbacks).await);
+            }
         }
         drop(loader);
         let mut record = EpochRecord::new(epoch, self.scores(purpose, ran.samples).await?);

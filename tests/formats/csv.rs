@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use minibatch::Error;
 use minibatch::data::{
-    Csv, CsvCategories, CsvFile, CsvMissing, CsvType, Element, RandomAccess, Samples, Source,
-    Values, Visit,
+    Csv, CsvCategories, CsvFile, CsvMissing, CsvSchema, CsvType, Element, RandomAccess, Samples,
+    Source, Values, Visit,
 };
 
 use crate::files::{Place, all, columns, damage, fuzz};
@@ -285,4 +285,44 @@ fn real_tables_are_read() {
     assert_eq!(count(&houses.source()), 20_640);
     let wine = open(table("winequality-red.csv").target("11"));
     assert_eq!((wine.len(), wine.fields().targets()[0].classes), (1599, Some(6)));
+}
+
+#[test]
+fn what_is_known_of_a_table_is_kept_as_text_and_reads_other_tables() {
+    let place = Place::new();
+    // A category in Latin-1, which is no UTF-8.
+    let bytes = b"age,town,rich\n30,K\xf6ln,1\n?,Bonn,0\n50,?,1\n";
+    let path = place.file("people.csv", bytes);
+    let file = open(Csv::new(&path).missing(CsvMissing::Mean).target("rich"));
+    assert_eq!(file.missing_values(), 2);
+    let text = serde_json::to_string(&file.schema()).unwrap();
+    let schema: CsvSchema = serde_json::from_str(&text).unwrap();
+    assert_eq!(schema, file.schema());
+
+    let again = schema.open(&path).unwrap();
+    assert_eq!(columns(&again.source()), columns(&file.source()));
+    assert_eq!(again.source().fields(), file.source().fields());
+    assert_eq!(again.missing_values(), 2);
+
+    // 40 is the mean of the ages in the first table. Without a name, Bonn and Cologne.
+    let inputs = vec![40.0, 0.0, 1.0, 0.0, 20.0, 0.0, 0.0, 1.0];
+    for (name, bytes) in [
+        ("without.csv", &b"age,town\nNA,Bonn\n20,K\xf6ln\n"[..]),
+        ("unknown.csv", b"age,town,rich\nNA,Bonn,?\n20,K\xf6ln,maybe\n"),
+    ] {
+        let file = schema.open_inputs(place.file(name, bytes)).unwrap();
+        assert!(file.source().fields().targets().is_empty());
+        assert_eq!(columns(&file.source()), [Values::F32(inputs.clone())], "{name}");
+    }
+    for (bytes, problem) in [
+        (&b"age,city,rich\n1,Bonn,1\n"[..], "has another header than the table"),
+        (b"age,town,rich\n1,Rom,1\n", "is none of the categories"),
+        (b"age,town,rich\n1,Bonn,2\n", "is none of the categories"),
+        (b"age,town,rich\n1,Bonn\n", "has 2 fields, expected 3"),
+        (b"age\n1\n", "has another header"),
+    ] {
+        let path = place.file("other.csv", bytes);
+        let error = schema.open(&path).unwrap_err().to_string();
+        assert!(error.contains("other.csv") && error.contains(problem), "{error}");
+    }
 }

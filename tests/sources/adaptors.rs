@@ -355,3 +355,45 @@ fn a_set_in_memory_is_a_source_of_its_own_bytes() {
     let floats = |values: &[f32]| Values::F32(values.to_vec());
     assert_eq!(columns, [floats(&[1.0, 2.0]), floats(&[3.0, 4.0]), floats(&[5.0, 6.0])]);
 }
+
+#[test]
+fn images_are_shifted_by_each_distance_alike_and_by_none_twice_in_a_row() {
+    // One bright pixel in the middle of 9x9 tells how far an image was moved.
+    let images = 2000;
+    let mut pixels = vec![0u8; images * 81];
+    pixels.iter_mut().skip(40).step_by(81).for_each(|pixel| *pixel = 1);
+    let data = Dataset::unlabelled(Features::U8(pixels.into()), &[9, 9]).unwrap();
+    let source = Source::from(data);
+    let places = |epoch: u32, source: &Source| -> Vec<usize> {
+        let mut places = Vec::new();
+        for batch in source.batches(64, &Visit::new(3, epoch)).unwrap() {
+            let batch = batch.unwrap();
+            let Some(Values::U8(pixels)) = batch.input("") else { panic!("no bytes") };
+            for image in pixels.chunks_exact(81) {
+                assert_eq!(image.iter().filter(|&&pixel| pixel == 1).count(), 1);
+                places.extend(image.iter().position(|&pixel| pixel == 1));
+            }
+        }
+        places
+    };
+    let shifted = source.shift_images(2).unwrap();
+    let first = places(0, &shifted);
+    assert_eq!(first, places(0, &shifted));
+    assert_ne!(first, places(1, &shifted));
+    let mut counts = [[0usize; 9]; 9];
+    first.iter().for_each(|place| counts[place / 9][place % 9] += 1);
+    for (y, row) in counts.iter().enumerate() {
+        for (x, &count) in row.iter().enumerate() {
+            // 80 are expected of 2,000 in each of 25 places, with a deviation of 9.
+            let expected =
+                if (2..=6).contains(&y) && (2..=6).contains(&x) { 35..125 } else { 0..1 };
+            assert!(expected.contains(&count), "{count} at {y}, {x}");
+        }
+    }
+    assert_eq!(places(0, &source.shift_images(0).unwrap()), vec![40; images]);
+    for (width, problem) in [(3, "have the shape [3]"), (1, "have the shape [1]")] {
+        let data = Dataset::unlabelled(Features::U8(vec![0; 3].into()), &[width]).unwrap();
+        let error = Source::from(data).shift_images(2).unwrap_err().to_string();
+        assert!(error.contains("shift_images") && error.contains(problem), "{error}");
+    }
+}

@@ -13,6 +13,9 @@ use crate::{FAILED, print};
 
 /// Train a network on MNIST, on any GPU that wgpu reaches or on the CPU.
 ///
+/// Data like MNIST may be of any size: --data DIR says how they are read. --data FILE.csv learns a
+/// column of a table from the others.
+///
 /// Without a command it trains, with the options below. The data come from --data, else from the
 /// directory MNIST_DIR, else from the cache, else they are downloaded into it, else synthetic
 /// digits are drawn; one line says which.
@@ -29,6 +32,7 @@ struct Arguments {
 }
 
 #[derive(Debug, Subcommand)]
+#[allow(clippy::large_enum_variant, reason = "a program has one command")]
 pub(crate) enum Command {
     /// Train, test, and save what was learned (what happens without a command)
     Train(Train),
@@ -36,7 +40,7 @@ pub(crate) enum Command {
     Sweep(Sweep),
     /// Loss and accuracy of a saved model on the test data
     Evaluate(Evaluate),
-    /// What digits a saved model sees in PNG images
+    /// What a saved model sees in PNG images, or in the rows of a table
     Predict(Predict),
     /// Compare runs by the files of their --history
     Show(Show),
@@ -53,6 +57,12 @@ pub(crate) struct Train {
     #[command(flatten)]
     pub data: Data,
     #[command(flatten)]
+    pub table: Table,
+    #[command(flatten)]
+    pub reading: Reading,
+    #[command(flatten)]
+    pub loading: Loading,
+    #[command(flatten)]
     pub backend: Backend,
     /// Samples a step
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = at_least_one)]
@@ -61,6 +71,9 @@ pub(crate) struct Train {
     /// [default: the whole batch, or the fewest parts that fit the device]
     #[arg(long = "micro-batch", value_name = "ROWS", value_parser = at_least_one)]
     pub micro_batch: Option<usize>,
+    /// Change the training images anew in each epoch: shift moves each by up to 2 pixels
+    #[arg(long, value_name = "HOW", value_enum)]
+    pub augment: Option<Augment>,
     /// Passes over the training data
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = at_least_one_u32)]
     pub epochs: u32,
@@ -175,7 +188,7 @@ pub(crate) struct Sweep {
 }
 
 /// Options of `train` that `sweep` has no use for, and what to do instead.
-const NOT_FOR_SWEEP: [(&str, &str); 8] = [
+const NOT_FOR_SWEEP: [(&str, &str); 15] = [
     ("batch_size", "--batch-size is of train; give --batch-sizes 32,64"),
     ("save", "--save is of train: sweep keeps no model"),
     ("history", "--history is of train; give --json"),
@@ -184,6 +197,13 @@ const NOT_FOR_SWEEP: [(&str, &str); 8] = [
     ("checkpoint", "--checkpoint is of train: a sweep begins anew"),
     ("checkpoint_every", "--checkpoint-every is of train: a sweep begins anew"),
     ("resume", "--resume is of train: a sweep begins anew"),
+    ("target", "--target is of train: sweep compares runs on images"),
+    ("test", "--test is of train: sweep compares runs on images"),
+    ("stream", "--stream is of train: sweep keeps the data in memory"),
+    ("shuffle_buffer", "--shuffle-buffer is of train: sweep keeps the data in memory"),
+    ("workers", "--workers is of train: sweep keeps the data in memory"),
+    ("queue", "--queue is of train: sweep keeps the data in memory"),
+    ("augment", "--augment is of train: sweep takes the images as they are"),
 ];
 
 fn hidden_from_sweep(option: Arg) -> Arg {
@@ -207,9 +227,10 @@ pub(crate) enum Equal {
 /// Where the samples come from.
 #[derive(Debug, Default, Args)]
 pub(crate) struct Data {
-    /// Directory with the four IDX files, plain or .gz
-    #[arg(long = "data", value_name = "DIR", conflicts_with = "synthetic")]
-    pub directory: Option<PathBuf>,
+    /// Directory with the four IDX files, plain or .gz; or a table with --target. A set of up to
+    /// 256 MiB is kept in memory; a larger one is read by position, or streamed if it is compressed
+    #[arg(long = "data", value_name = "DIR|FILE.csv", conflicts_with = "synthetic")]
+    pub path: Option<PathBuf>,
     /// Draw digits instead of reading any
     #[arg(long)]
     pub synthetic: bool,
@@ -219,6 +240,46 @@ pub(crate) struct Data {
     /// Seed of initial weights, order of samples and synthetic digits
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
+}
+
+/// What is learned of a table.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Table {
+    /// Column of the table to learn, by its name in the header, or by its number from 0: a text or
+    /// one of few whole numbers is a class, any other number is a value
+    #[arg(long, value_name = "COLUMN", requires = "path")]
+    pub target: Option<String>,
+    /// Test on this table [default: a fifth of the rows, drawn by --seed, is held out]
+    #[arg(long, value_name = "FILE.csv", requires = "target")]
+    pub test: Option<PathBuf>,
+}
+
+/// In which way files are read.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Reading {
+    /// Read the files in their order, through a shuffle buffer
+    #[arg(long)]
+    pub stream: bool,
+    /// Samples in the buffer from which a stream's are drawn; 0 for the order of the file
+    /// [default: 16384]
+    #[arg(long, value_name = "N", conflicts_with = "no_shuffle")]
+    pub shuffle_buffer: Option<usize>,
+}
+
+/// How batches are loaded, which changes nothing in them.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Loading {
+    /// Threads that read batches ahead [default: 0 for data in memory, else 1]
+    #[arg(long, value_name = "N", value_parser = workers)]
+    pub workers: Option<usize>,
+    /// Batches that they read ahead at most [default: 10]
+    #[arg(long, value_name = "N", value_parser = queue)]
+    pub queue: Option<usize>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Augment {
+    Shift,
 }
 
 /// Where to compute.
@@ -250,6 +311,8 @@ pub(crate) struct Evaluate {
     #[command(flatten)]
     pub data: Data,
     #[command(flatten)]
+    pub loading: Loading,
+    #[command(flatten)]
     pub backend: Backend,
     /// Samples a step
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = at_least_one)]
@@ -259,7 +322,9 @@ pub(crate) struct Evaluate {
     pub json: bool,
 }
 
-/// What digits a saved model sees in PNG images.
+/// What a saved model sees in PNG images, or in the rows of a table.
+///
+/// A model of a table takes CSV files with the columns that it was trained on, the target's or not.
 ///
 /// An image must have the size of the model's samples (28x28 for MNIST): it is not resized.
 /// Colors become grey, transparent parts black. MNIST's digits are white on black: a digit
@@ -269,9 +334,9 @@ pub(crate) struct Predict {
     /// File that `train --save` wrote
     #[arg(long, value_name = "FILE")]
     pub model: PathBuf,
-    /// PNG files
-    #[arg(value_name = "IMAGE.png", required = true)]
-    pub images: Vec<PathBuf>,
+    /// PNG files, or CSV files for a model of a table
+    #[arg(value_name = "IMAGE.png|FILE.csv", required = true)]
+    pub files: Vec<PathBuf>,
     #[command(flatten)]
     pub backend: Backend,
     /// Print JSON
@@ -378,6 +443,21 @@ fn one_line(message: &str) -> String {
 fn at_least_one(text: &str) -> Result<usize, String> {
     let number = text.trim().parse().ok().filter(|&number| number > 0);
     number.ok_or_else(|| "give a whole number of at least 1".into())
+}
+
+/// More threads than this would be a mistake.
+const MOST_WORKERS: usize = 1024;
+/// More batches than this would be a mistake.
+const MOST_QUEUED: usize = 1 << 16;
+
+fn workers(text: &str) -> Result<usize, String> {
+    let number = text.trim().parse().ok().filter(|&number| number <= MOST_WORKERS);
+    number.ok_or_else(|| format!("give a whole number from 0 to {MOST_WORKERS}"))
+}
+
+fn queue(text: &str) -> Result<usize, String> {
+    let number = text.trim().parse().ok().filter(|&number| (1..=MOST_QUEUED).contains(&number));
+    number.ok_or_else(|| format!("give a whole number from 1 to {MOST_QUEUED}"))
 }
 
 fn batch_size(text: &str) -> Result<BatchSize, String> {

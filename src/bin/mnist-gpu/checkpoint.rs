@@ -10,7 +10,7 @@ use minibatch::callbacks::{Backup, BackupAndRestore, Frequency};
 use minibatch::data::{Field, Source};
 use minibatch::training::EpochRecord;
 
-use crate::{args, print};
+use crate::{args, print, source};
 
 /// The file that is locked.
 const LOCK: &str = "lock";
@@ -197,22 +197,28 @@ fn is_at_its_place(_: &File) -> bool {
 }
 
 /// What a run depends on, and its checkpoints must have been made with: the data and all arguments
-/// but those that change nothing in what is learned.
+/// but those that change nothing in what is learned. `data` are the training samples in their own
+/// order, of which `buffer` are shuffled at a time if they are streamed.
 ///
 /// # Errors
 /// If the data cannot be read.
 pub(crate) fn settings(
     args: &args::Train,
     data: &Source,
+    buffer: Option<usize>,
     network: &str,
     learning_rate: f64,
 ) -> anyhow::Result<Vec<(&'static str, String)>> {
     // Each argument is named, so that a new one is not forgotten here.
     let args::Train {
-        data: args::Data { directory: _, synthetic: _, mirror: _, seed },
+        data: args::Data { path: _, synthetic: _, mirror: _, seed },
+        table: args::Table { target, test: _ },
+        reading: args::Reading { stream: _, shuffle_buffer: _ },
+        loading: args::Loading { workers: _, queue: _ },
         backend: _,
         batch_size,
         micro_batch,
+        augment,
         epochs: _,
         hidden: _,
         dropout,
@@ -231,7 +237,16 @@ pub(crate) fn settings(
         profile: _,
     } = args;
     let steps = steps_per_epoch.map_or_else(|| "all".to_owned(), |steps| steps.to_string());
+    let shuffling = match (buffer, no_shuffle) {
+        (Some(samples), _) => source::streamed(samples),
+        (None, true) => "off".to_owned(),
+        (None, false) => "on".to_owned(),
+    };
+    let augmentation = augment.map_or_else(|| "none".to_owned(), |how| format!("{how:?}"));
     let mut settings = data_settings(data)?;
+    if let Some(target) = target {
+        settings.push(("target", target.clone()));
+    }
     settings.extend([
         ("network", network.to_owned()),
         ("dropout", dropout.to_string()),
@@ -243,7 +258,8 @@ pub(crate) fn settings(
             micro_batch.map_or_else(|| "as the device needs".to_owned(), |rows| rows.to_string()),
         ),
         ("steps per epoch", steps),
-        ("shuffling", if *no_shuffle { "off" } else { "on" }.to_owned()),
+        ("shuffling", shuffling),
+        ("augmentation", augmentation.to_lowercase()),
         ("validation split", validation_split.to_string()),
         ("seed", seed.to_string()),
     ]);

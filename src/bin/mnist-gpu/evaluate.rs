@@ -2,17 +2,23 @@
 
 use std::process::ExitCode;
 
-use anyhow::ensure;
-use minibatch::{Evaluate, Model};
+use anyhow::{bail, ensure};
+use minibatch::Model;
+use minibatch::data::Source as Samples;
 use serde::Serialize;
 
+use crate::args::Reading;
 use crate::progress::{duration, in_words};
-use crate::{args, backend, network, print, source};
+use crate::train::evaluation;
+use crate::{args, backend, network, print, source, table};
 
 #[derive(Serialize)]
 struct Report {
     loss: f64,
     accuracy: Option<f64>,
+    /// The mean absolute error, of a model that learned a number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mae: Option<f64>,
     samples: usize,
     adapter: String,
     backend: &'static str,
@@ -23,10 +29,10 @@ struct Report {
 pub(crate) fn run(args: &args::Evaluate) -> anyhow::Result<ExitCode> {
     let backend = backend::choose(&args.backend)?;
     let mut model = Model::load(&args.model, backend.backend.clone())?;
-    let source = source::choose(&args.data, true)?;
-    let test = source.data.test;
+    let (test, note) = test_data(args, &model)?;
+    let samples = test.len().unwrap_or_default();
     let start = std::time::Instant::now();
-    let scores = model.evaluate(&test, Evaluate::new().batch_size(args.batch_size))?;
+    let scores = model.evaluate(&test, evaluation(args.batch_size, &args.loading))?;
     ensure!(
         scores.loss.is_finite(),
         "{}: its loss on the test data is non-finite; train it again with a lower learning rate",
@@ -34,17 +40,18 @@ pub(crate) fn run(args: &args::Evaluate) -> anyhow::Result<ExitCode> {
     );
     if args.json {
         // Which data they are matters, but is not part of the result.
-        print::aside(&source.note);
+        print::aside(&note);
         print::json(&Report {
             loss: scores.loss,
             accuracy: scores.accuracy(),
-            samples: test.len(),
+            mae: scores.value("mae"),
+            samples,
             adapter: backend.adapter(),
             backend: backend.name(),
         })?;
         return Ok(ExitCode::SUCCESS);
     }
-    print::line(&source.note)?;
+    print::line(&note)?;
     print::line(&backend.describe())?;
     let architecture = model.architecture();
     let inputs = architecture.inputs().map(|(_, input)| input);
@@ -53,6 +60,25 @@ pub(crate) fn run(args: &args::Evaluate) -> anyhow::Result<ExitCode> {
     let sizes = sizes.join(", ");
     print::line(&format!("model: {}, {sizes}", args.model.display()))?;
     let time = duration(start.elapsed().as_secs_f64());
-    print::line(&format!("test: {} - {} samples in {time}", in_words("", &scores), test.len()))?;
+    print::line(&format!("test: {} - {samples} samples in {time}", in_words("", &scores)))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The samples for a model, and one line about them.
+fn test_data(args: &args::Evaluate, model: &Model) -> anyhow::Result<(Samples, String)> {
+    let name = args.model.display();
+    match (table::of(model)?, table::path(&args.data)) {
+        (Some(about), Some(path)) => about.test(path),
+        (None, None) => {
+            let source = source::choose(&args.data, &Reading::default(), true)?;
+            Ok((source.test, source.note))
+        }
+        (Some(about), None) => bail!(
+            "{name}: was trained on a table, to tell {}; give it one with --data FILE.csv",
+            about.target()
+        ),
+        (None, Some(path)) => {
+            bail!("--data {}: is a table, but {name} was trained on images", path.display())
+        }
+    }
 }

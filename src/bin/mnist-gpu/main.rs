@@ -19,6 +19,7 @@ mod raster;
 mod show;
 mod source;
 mod sweep;
+mod table;
 mod train;
 mod verify;
 

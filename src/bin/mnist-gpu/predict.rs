@@ -1,4 +1,4 @@
-//! Shows PNG images to a saved model.
+//! Shows PNG images, or the rows of tables, to a saved model.
 
 use std::fs::File;
 use std::io::BufReader;
@@ -13,7 +13,11 @@ use minibatch::{Model, Predict};
 use png::{ColorType, Transformations};
 use serde::Serialize;
 
+use crate::table::{self, About};
 use crate::{args, backend, print};
+
+/// Rows of a table that are predicted at once.
+const ROWS: usize = 4096;
 
 #[derive(Serialize)]
 struct Prediction {
@@ -24,15 +28,35 @@ struct Prediction {
     probabilities: Vec<f32>,
 }
 
+/// What a model of a table says of a row.
+#[derive(Serialize)]
+struct RowPrediction {
+    file: String,
+    /// From 1.
+    row: usize,
+    #[serde(flatten)]
+    told: Told,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Told {
+    Class { class: String, probability: f32, probabilities: Vec<f32> },
+    Value { value: f32 },
+}
+
 /// # Errors
 /// If the model or an image cannot be read or do not fit each other.
 pub(crate) fn run(args: &args::Predict) -> anyhow::Result<ExitCode> {
     let backend = backend::choose(&args.backend)?;
     let mut model = Model::load(&args.model, backend.backend.clone())?;
+    if let Some(about) = table::of(&model)? {
+        return rows(args, &mut model, &about);
+    }
     let [height, width] = image_size(only_input(model.architecture())?)
         .with_context(|| args.model.display().to_string())?;
     let mut pixels = Vec::new();
-    for path in &args.images {
+    for path in &args.files {
         pixels.extend(read_grey(path, height, width).with_context(|| path.display().to_string())?);
     }
     let data = Dataset::unlabelled(Features::U8(Arc::new(pixels)), &[height, width])?;
@@ -42,9 +66,9 @@ pub(crate) fn run(args: &args::Predict) -> anyhow::Result<ExitCode> {
         "{}: its probabilities are non-finite; train it again with a lower learning rate",
         args.model.display()
     );
-    let classes = outputs.len() / args.images.len().max(1);
+    let classes = outputs.len() / args.files.len().max(1);
     let predictions: Vec<Prediction> = args
-        .images
+        .files
         .iter()
         .zip(outputs.chunks_exact(classes.max(1)))
         .map(|(path, probabilities)| prediction(path, probabilities))
@@ -57,6 +81,61 @@ pub(crate) fn run(args: &args::Predict) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Predicts the rows of tables, some at a time, so that a table may be of any size.
+fn rows(args: &args::Predict, model: &mut Model, about: &About) -> anyhow::Result<ExitCode> {
+    let mut all = Vec::new();
+    for path in &args.files {
+        let file = about.schema.open_inputs(path)?;
+        let source = file.source();
+        for first in (0..file.len()).step_by(ROWS) {
+            let some = source.skip(first).take(ROWS);
+            let outputs = model.predict(&some, Predict::new())?;
+            ensure!(
+                outputs.iter().all(|output| output.is_finite()),
+                "{}: its predictions are non-finite; train it again with a lower learning rate",
+                args.model.display()
+            );
+            let outputs = outputs.chunks_exact(about.classes.len().max(1));
+            for (row, output) in (first + 1..).zip(outputs) {
+                let file = path.display().to_string();
+                let prediction = RowPrediction { file, row, told: told(about, output) };
+                match args.json {
+                    true => all.push(prediction),
+                    false => print::line(&prediction.in_words(&about.classes))?,
+                }
+            }
+        }
+    }
+    if args.json {
+        print::json(&all)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn told(about: &About, output: &[f32]) -> Told {
+    let class = ranked(output).first().copied().unwrap_or_default();
+    let probability = output.get(class).copied().unwrap_or_default();
+    match about.classes.get(class) {
+        Some(name) => {
+            Told::Class { class: name.clone(), probability, probabilities: output.to_vec() }
+        }
+        None => Told::Value { value: probability },
+    }
+}
+
+impl RowPrediction {
+    /// `iris.csv, row 1: Iris-setosa (99.81%), then Iris-virginica (0.12%)`, or `...: 23.5`.
+    fn in_words(&self, classes: &[String]) -> String {
+        let place = format!("{}, row {}", self.file, self.row);
+        match &self.told {
+            Told::Value { value } => format!("{place}: {value}"),
+            Told::Class { probabilities, .. } => {
+                best(&place, probabilities, |class| classes.get(class).cloned().unwrap_or_default())
+            }
+        }
+    }
 }
 
 /// Height and width of the images that a model takes.
@@ -99,16 +178,22 @@ fn ranked(probabilities: &[f32]) -> Vec<usize> {
 impl Prediction {
     /// `7.png: 7 (99.81%), then 9 (0.12%), 3 (0.04%)`.
     fn in_words(&self) -> String {
-        let shares = ranked(&self.probabilities)
-            .into_iter()
-            .map(|class| format!("{class} ({:.2}%)", self.probabilities[class] * 100.0));
-        let best: Vec<String> = shares.take(3).collect();
-        match best.as_slice() {
-            [first, others @ ..] if !others.is_empty() => {
-                format!("{}: {first}, then {}", self.image, others.join(", "))
-            }
-            _ => format!("{}: {}", self.image, best.concat()),
+        best(&self.image, &self.probabilities, |class| class.to_string())
+    }
+}
+
+/// The three most probable classes, by the names that `name` gives them.
+fn best(what: &str, probabilities: &[f32], name: impl Fn(usize) -> String) -> String {
+    let share = |class: usize| probabilities.get(class).copied().unwrap_or_default() * 100.0;
+    let shares = ranked(probabilities)
+        .into_iter()
+        .map(|class| format!("{} ({:.2}%)", name(class), share(class)));
+    let best: Vec<String> = shares.take(3).collect();
+    match best.as_slice() {
+        [first, others @ ..] if !others.is_empty() => {
+            format!("{what}: {first}, then {}", others.join(", "))
         }
+        _ => format!("{what}: {}", best.concat()),
     }
 }
 

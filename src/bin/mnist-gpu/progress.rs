@@ -160,9 +160,10 @@ impl Drop for Progress {
 /// `loss: 0.2567 - accuracy: 0.9259`.
 pub(crate) fn in_words(prefix: &str, scores: &Scores) -> String {
     let loss = format!("{prefix}loss: {:.4}", scores.loss);
-    match scores.accuracy() {
-        Some(accuracy) => format!("{loss} - {prefix}accuracy: {accuracy:.4}"),
-        None => loss,
+    match (scores.accuracy(), scores.value("mae")) {
+        (Some(accuracy), _) => format!("{loss} - {prefix}accuracy: {accuracy:.4}"),
+        (None, Some(error)) => format!("{loss} - {prefix}mae: {error:.4}"),
+        (None, None) => loss,
     }
 }
 

@@ -7,14 +7,22 @@ use std::time::Instant;
 
 use anyhow::{Context, bail, ensure};
 use minibatch::callbacks::Plot;
-use minibatch::data::Shuffle;
-use minibatch::{Adagrad, Adam, Evaluate, Fit, Loss, Metric, Optimizer, Profile, RmsProp, Sgd};
+use minibatch::data::{Shuffle, Source as Samples};
+use minibatch::{
+    Adagrad, Adam, Evaluate, Fit, Loss, Metric, Optimizer, Profile, RmsProp, Sequential, Sgd,
+};
 
 use crate::checkpoint::{self, Checkpoint};
 use crate::history::{Format, Run};
 use crate::interrupt::{self, Interrupt};
+use crate::network::Output;
 use crate::progress::{self, Progress, duration, in_words};
+use crate::source::Source;
+use crate::table::{self, Table};
 use crate::{args, backend, network, print, source};
+
+/// How far `--augment shift` moves images, in pixels.
+const SHIFT: usize = 2;
 
 /// # Errors
 /// If an argument, a file or the data does not fit, before training; if the device fails or the
@@ -33,19 +41,21 @@ pub(crate) fn run(args: &args::Train) -> anyhow::Result<ExitCode> {
     let mut checkpoint = checkpoint
         .map(|directory| Checkpoint::open(directory, args.checkpoint_every, args.resume))
         .transpose()?;
-    let source = source::choose(&args.data, verbosity > 0)?;
-    let (train, test) = (source.data.train, source.data.test);
-    let classes = train.classes().max(test.classes());
-    let network = network::build(train.sample_shape(), &args.hidden, args.dropout, classes)?;
+    let Task { source, network, loss, metric, table } = Task::of(args, verbosity > 0)?;
+    let (train, validation) = training_data(args, &source)?;
     let sizes = network::sizes(&network.input, &network.layers);
     let parameters = network::parameters(&network).unwrap_or_default();
     let optimizer = optimizer(args.optimizer, args.learning_rate);
-    let mut compiled = network
-        .compile(optimizer, Loss::SparseCategoricalCrossentropy, [Metric::Accuracy])
-        .seed(args.data.seed);
+    let mut compiled = network.compile(optimizer, loss, [metric]).seed(args.data.seed);
     compiled.micro_batch_size = args.micro_batch;
     let mut model = compiled.build(backend.backend.clone())?;
+    if let Some(table) = &table {
+        table.note_in(&mut model)?;
+    }
     say(&source.note)?;
+    if let Some(table) = &table {
+        say(&table.columns)?;
+    }
     say(&backend.describe())?;
     let dropout = match args.dropout {
         0.0 => String::new(),
@@ -53,8 +63,8 @@ pub(crate) fn run(args: &args::Train) -> anyhow::Result<ExitCode> {
     };
     say(&format!("network: {sizes}, {parameters} parameters{dropout}"))?;
     if let Some(checkpoint) = &mut checkpoint {
-        let settings =
-            checkpoint::settings(args, &(&train).into(), &sizes, optimizer.learning_rate())?;
+        let rate = optimizer.learning_rate();
+        let settings = checkpoint::settings(args, &source.train, source.buffer, &sizes, rate)?;
         checkpoint.check(&settings, &backend.adapter(), args.epochs, say)?;
     }
 
@@ -65,16 +75,27 @@ pub(crate) fn run(args: &args::Train) -> anyhow::Result<ExitCode> {
     let mut plot = args.plot.as_ref().map(Plot::new);
     let mut progress = Progress::new(verbosity);
     let mut interrupt = Interrupt::watch(verbosity > 0, progress.bar())?;
-    let shuffle = if args.no_shuffle { Shuffle::Off } else { Shuffle::Full };
+    // A stream's samples come in the order that its buffer gives them.
+    let in_order = args.no_shuffle || source.buffer.is_some();
+    let shuffle = if in_order { Shuffle::Off } else { Shuffle::Full };
     let mut fit = Fit::new()
         .batch_size(args.batch_size)
         .epochs(args.epochs)
         .shuffle(shuffle)
-        .validation_split(args.validation_split)
         .callback(&mut progress)
         .callback(&mut interrupt);
+    if let Some(validation) = validation {
+        fit = fit.validation_data(validation);
+    }
     if let Some(steps) = args.steps_per_epoch {
         fit = fit.steps_per_epoch(steps);
+    }
+    let args::Loading { workers, queue } = args.loading;
+    if let Some(workers) = workers {
+        fit = fit.workers(workers);
+    }
+    if let Some(queue) = queue {
+        fit = fit.max_queue_size(queue);
     }
     if let Some(plot) = &mut plot {
         fit = fit.callback(plot);
@@ -92,7 +113,7 @@ pub(crate) fn run(args: &args::Train) -> anyhow::Result<ExitCode> {
     let tested = if stopped {
         Ok(None)
     } else {
-        model.evaluate(&test, Evaluate::new().batch_size(args.batch_size)).map(Some)
+        model.evaluate(&source.test, evaluation(args.batch_size, &args.loading)).map(Some)
     };
     // The last step's own loss does not show what it did to the weights.
     if let Ok(Some(scores)) = &tested {
@@ -147,6 +168,87 @@ pub(crate) fn run(args: &args::Train) -> anyhow::Result<ExitCode> {
         say(&format!("checkpoint kept in {}; --resume goes on from it", path.display()))?;
     }
     Ok(if stopped { ExitCode::from(interrupt::EXIT_CODE) } else { ExitCode::SUCCESS })
+}
+
+/// What is to be learned, and by which network.
+struct Task {
+    source: Source,
+    network: Sequential,
+    loss: Loss,
+    metric: Metric,
+    /// `None` for images.
+    table: Option<Table>,
+}
+
+impl Task {
+    fn of(args: &args::Train, show_progress: bool) -> anyhow::Result<Self> {
+        if let Some(path) = table::path(&args.data) {
+            let (table, source) = table::open(path, args)?;
+            let (standardize, output) = (table.standardize.clone(), table.output);
+            let network =
+                network::build_for_table(standardize, &args.hidden, args.dropout, output)?;
+            let (loss, metric) = match output {
+                Output::Classes(_) => (Loss::SparseCategoricalCrossentropy, Metric::Accuracy),
+                Output::Value { .. } => (Loss::MeanSquaredError, Metric::MeanAbsoluteError),
+            };
+            return Ok(Task { source, network, loss, metric, table: Some(table) });
+        }
+        if let Some(target) = &args.table.target {
+            bail!(
+                "--target {target}: is a column of a table, and --data names none; give FILE.csv"
+            );
+        }
+        let source = source::choose(&args.data, &args.reading, show_progress)?;
+        let classes = source::classes(&source.train).max(source::classes(&source.test));
+        let shape = source::sample_shape(&source.train);
+        let network = network::build(&shape, &args.hidden, args.dropout, classes)?;
+        let (loss, metric) = (Loss::SparseCategoricalCrossentropy, Metric::Accuracy);
+        Ok(Task { source, network, loss, metric, table: None })
+    }
+}
+
+/// What is trained on, and what is held out of it for validation.
+fn training_data(
+    args: &args::Train,
+    source: &Source,
+) -> anyhow::Result<(Samples, Option<Samples>)> {
+    let mut train = source.train.clone();
+    let mut validation = None;
+    if args.validation_split > 0.0 {
+        ensure!(
+            source.buffer.is_none(),
+            "--validation-split {}: the last samples cannot be held out of a stream; {}, or leave \
+             out --validation-split",
+            args.validation_split,
+            if args.reading.stream { "leave out --stream" } else { "unpack the .gz files" }
+        );
+        let (first, last) = train.split_last(args.validation_split)?;
+        (train, validation) = (first, Some(last));
+    }
+    if let Some(samples) = source.buffer {
+        train = train.shuffle_buffer(samples)?;
+        if args.steps_per_epoch.is_some() {
+            // An epoch may begin near the end of the files, and goes on at their beginning.
+            train = train.repeat_forever();
+        }
+    }
+    match args.augment {
+        Some(args::Augment::Shift) => train = train.shift_images(SHIFT)?,
+        None => {}
+    }
+    Ok((train, validation))
+}
+
+/// How a model is evaluated.
+pub(crate) fn evaluation(batch_size: usize, loading: &args::Loading) -> Evaluate<'static> {
+    let mut evaluate = Evaluate::new().batch_size(batch_size);
+    if let Some(workers) = loading.workers {
+        evaluate = evaluate.workers(workers);
+    }
+    if let Some(queue) = loading.queue {
+        evaluate = evaluate.max_queue_size(queue);
+    }
+    evaluate
 }
 
 /// By Keras' names and with its settings; the rate is Keras' too if none is given.

@@ -10,6 +10,7 @@ mod interleave;
 mod map;
 mod repeat;
 mod select;
+mod shift;
 mod shuffle;
 mod shuffle_buffer;
 mod split;

@@ -13,7 +13,7 @@ mod safetensors;
 mod scalar;
 
 pub use array::{StoredArray, StoredArrays};
-pub use csv::{Csv, CsvCategories, CsvColumn, CsvFile, CsvMissing, CsvType};
+pub use csv::{Csv, CsvCategories, CsvColumn, CsvFile, CsvMissing, CsvSchema, CsvType};
 pub use idx::{IdxArray, read_idx, read_idx_dir, read_idx_pair, write_idx};
 #[cfg(feature = "images")]
 pub use images::{ImageColour, ImageDirectory};

@@ -277,6 +277,15 @@ impl Callback for BackupAndRestore {
         Ok(())
     }
 
+    fn data_failed(&mut self, run: &mut dyn Control, _error: &Error) -> Result<()> {
+        // At an epoch's end it is saved as of any other run: only inside one there is more to keep.
+        let inside = self.position.steps > 0 && self.position.is_at_end() == Some(false);
+        if inside && self.saved != Some(self.position) {
+            self.save(run);
+        }
+        Ok(())
+    }
+
     fn train_end(&mut self, run: &mut dyn Control, _history: &History) -> Result<()> {
         if self.delete_checkpoint {
             return self.remove();

@@ -45,13 +45,16 @@ pub(crate) fn run(args: &args::Sweep) -> anyhow::Result<ExitCode> {
         ensure!(!same, "--json and --figure name the same file, {}", path.display());
     }
     let backend = backend::choose(&args.train.backend)?;
-    let source = source::choose(&args.train.data, verbosity > 0)?;
+    let source = source::choose(&args.train.data, &args.train.reading, verbosity > 0)?;
+    let datasets = source.in_memory.context(
+        "sweep keeps the data in memory, and a set of these files is larger than 256 MiB",
+    )?;
     let split = args.train.validation_split;
     let (train, held_out) = match split > 0.0 {
-        true => source.data.train.split_last(split)?,
-        false => (source.data.train, source.data.test.clone()),
+        true => datasets.train.split_last(split)?,
+        false => (datasets.train, datasets.test.clone()),
     };
-    let data = Data { train, held_out, test: source.data.test };
+    let data = Data { train, held_out, test: datasets.test };
     let plan = Plan::new(args, data.train.len())?;
     let mut trainer = Trainer {
         args,

@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 use crate::data::samples::Values;
 
 /// What the fields of a column are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum CsvType {
     /// Numbers: an f32 of the input or a target.
@@ -19,7 +21,7 @@ pub enum CsvType {
 }
 
 /// What a category becomes as an input.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum CsvCategories {
     /// One value a category: 1 for its own, 0 for the others.
@@ -30,7 +32,7 @@ pub enum CsvCategories {
 }
 
 /// What becomes of a field without a value.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum CsvMissing {
     /// It is an error.
@@ -82,9 +84,21 @@ impl Reading {
         if found.iter().all(|text| integer(text).is_some()) {
             found.sort_by_key(|text| integer(text));
         }
+        self.set_category_fields(found);
+    }
+
+    /// Takes these as the categories, in this order.
+    pub(super) fn set_category_fields(&mut self, found: Vec<Vec<u8>>) {
         self.column.categories =
             found.iter().map(|text| String::from_utf8_lossy(text).into_owned()).collect();
         self.numbers = found.into_iter().zip(0..).collect();
+    }
+
+    /// The fields that are its categories, from category 0 on.
+    pub(super) fn category_fields(&self) -> Vec<&[u8]> {
+        let mut fields: Vec<_> = self.numbers.iter().collect();
+        fields.sort_by_key(|(_, number)| **number);
+        fields.into_iter().map(|(field, _)| field.as_slice()).collect()
     }
 
     /// The number of a category.

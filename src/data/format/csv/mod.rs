@@ -2,6 +2,7 @@
 
 mod columns;
 mod rows;
+mod schema;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use std::sync::Arc;
 pub use columns::{CsvCategories, CsvColumn, CsvMissing, CsvType};
 use columns::{Reading, integer, number};
 use rows::Rows;
+pub use schema::CsvSchema;
 
 use crate::data::fields::{Element, Field, Fields};
 use crate::data::file::PositionedFile;
@@ -190,6 +192,7 @@ impl Csv {
             })
         };
         let index = count(&columns, &mut gathering)?;
+        let missing = gathering.iter().map(|gathered| gathered.missing).sum();
         for (reading, gathered) in columns.iter_mut().zip(gathering) {
             reading.instead = match self.missing {
                 CsvMissing::Refuse => None,
@@ -201,7 +204,42 @@ impl Csv {
                 reading.set_categories(gathered.categories);
             }
         }
-        CsvFile::new(self.clone(), file, columns, index, header)
+        let header = first.rows.into_iter().next().filter(|_| header);
+        CsvFile::new(self.clone(), file, columns, index, header, missing)
+    }
+
+    /// Opens the file as one of these columns, whose first row is `header`, which `than` has, if
+    /// it has one.
+    fn open_as(
+        self,
+        columns: Vec<Reading>,
+        header: Option<Vec<Vec<u8>>>,
+        than: &str,
+    ) -> Result<CsvFile> {
+        let file = PositionedFile::open(&self.path)?;
+        if let Some(header) = &header {
+            let mut rows = Rows::new(&file, self.delimiter, START, SMALL_BUFFER);
+            if !(rows.read()? && rows.fields().eq(header.iter().map(Vec::as_slice))) {
+                return Err(CsvFile::other_header(&self, than));
+            }
+        }
+        let mut gathered = Gathering::default();
+        let index = self.pass_over(&file, header.is_some(), columns.len(), |at, rows| {
+            for (reading, field) in columns.iter().zip(rows.fields()) {
+                let checked = match reading.column.kind {
+                    CsvType::Category if !self.is_missing(field) => {
+                        reading.category(field).map(|_| ())
+                    }
+                    _ => {
+                        gathered.categories.clear();
+                        self.gather(reading, &mut gathered, field)
+                    }
+                };
+                checked.map_err(|problem| at.error(&reading.column.name, problem))?;
+            }
+            Ok(())
+        })?;
+        CsvFile::new(self, file, columns, index, header, gathered.missing)
     }
 
     fn is_missing(&self, field: &[u8]) -> bool {
@@ -298,6 +336,7 @@ impl Csv {
             if self.missing == CsvMissing::Refuse {
                 return Err("has no value; say with missing what to take instead".into());
             }
+            gathered.missing += 1;
             if kind == CsvType::Category {
                 gathered.categories.insert(Vec::new());
             }
@@ -378,6 +417,8 @@ struct Gathering {
     categories: BTreeSet<Vec<u8>>,
     sum: f64,
     count: u64,
+    /// Fields without a value.
+    missing: u64,
 }
 
 /// The rows from which types are inferred, all of the same width.
@@ -421,7 +462,9 @@ struct Opened {
     file: Arc<PositionedFile>,
     columns: Vec<Reading>,
     index: RowIndex,
-    header: bool,
+    /// The first row, if it has the columns' names.
+    header: Option<Vec<Vec<u8>>>,
+    missing: u64,
     fields: Arc<Fields>,
 }
 
@@ -431,7 +474,8 @@ impl CsvFile {
         file: Arc<PositionedFile>,
         columns: Vec<Reading>,
         index: RowIndex,
-        header: bool,
+        header: Option<Vec<Vec<u8>>>,
+        missing: u64,
     ) -> Result<Self> {
         let inputs = || columns.iter().filter(|reading| !reading.column.is_target);
         let width: usize = inputs().map(Reading::width).sum();
@@ -463,7 +507,7 @@ impl CsvFile {
             })
             .collect();
         let fields = Fields::new([Field::new("input", element, &shape)], targets)?;
-        Ok(CsvFile(Arc::new(Opened { csv, file, columns, index, header, fields })))
+        Ok(CsvFile(Arc::new(Opened { csv, file, columns, index, header, missing, fields })))
     }
 
     /// Opens another file with the same columns, types, categories and means: the test set that
@@ -475,29 +519,8 @@ impl CsvFile {
     pub fn like(&self, path: impl Into<PathBuf>) -> Result<CsvFile> {
         let opened = &self.0;
         let csv = Csv { path: path.into(), ..opened.csv.clone() };
-        let file = PositionedFile::open(&csv.path)?;
-        if opened.header {
-            let mut rows = Rows::new(&file, csv.delimiter, START, SMALL_BUFFER);
-            let mut own = Rows::new(&opened.file, csv.delimiter, START, SMALL_BUFFER);
-            if !(rows.read()? && own.read()? && rows.fields().eq(own.fields())) {
-                let problem = format!("has another header than {}", opened.csv.path.display());
-                return Err(Error::data(csv.path.display().to_string(), problem));
-            }
-        }
-        let columns = &opened.columns;
-        let index = csv.pass_over(&file, opened.header, columns.len(), |at, rows| {
-            for (reading, field) in columns.iter().zip(rows.fields()) {
-                let checked = match reading.column.kind {
-                    CsvType::Category if !csv.is_missing(field) => {
-                        reading.category(field).map(|_| ())
-                    }
-                    _ => csv.gather(reading, &mut Gathering::default(), field),
-                };
-                checked.map_err(|problem| at.error(&reading.column.name, problem))?;
-            }
-            Ok(())
-        })?;
-        CsvFile::new(csv, file, columns.clone(), index, opened.header)
+        let own = opened.csv.path.display().to_string();
+        csv.open_as(opened.columns.clone(), opened.header.clone(), &own)
     }
 
     /// The columns, with what was told or inferred of each.
@@ -525,7 +548,13 @@ impl CsvFile {
     /// Whether the first row has the columns' names.
     #[must_use]
     pub fn has_header(&self) -> bool {
-        self.0.header
+        self.0.header.is_some()
+    }
+
+    /// Number of fields without a value, in columns that are used.
+    #[must_use]
+    pub fn missing_values(&self) -> u64 {
+        self.0.missing
     }
 
     /// Number of rows; at least 1.
