@@ -148,7 +148,7 @@ fn class_names(directory: &Path, classes: usize) -> Result<Vec<String>, Box<dyn 
         text.lines().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()).collect();
     if names.len() != classes {
         let (path, names) = (path.display(), names.len());
-        return Err(format!("{path}: names {names} classes; the texts are of {classes}").into());
+        return Err(format!("{path}: has {names} names for {classes} classes").into());
     }
     Ok(names)
 }
