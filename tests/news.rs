@@ -96,3 +96,14 @@ fn what_cannot_be_trained_on_is_told_in_one_line() {
     let error = run(&arguments(directory.path())).unwrap_err().to_string();
     assert!(error.contains("no test.csv"), "{error}");
 }
+
+/// `AG_NEWS_DIR` names the directory with the 13,430 training texts and the 7,600 test texts.
+#[test]
+fn ag_news_is_told_to_88_percent() {
+    let Some(directory) = std::env::var_os("AG_NEWS_DIR") else {
+        println!("AG_NEWS_DIR is not set: the run on real texts is left out");
+        return;
+    };
+    let accuracy = run(&arguments(Path::new(&directory))).unwrap();
+    assert!(accuracy >= 0.88, "{accuracy}");
+}

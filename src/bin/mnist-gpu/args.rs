@@ -338,7 +338,7 @@ pub(crate) struct Predict {
     #[arg(long, value_name = "FILE")]
     pub model: PathBuf,
     /// PNG files, or CSV files for a model of a table
-    #[arg(value_name = "IMAGE.png|FILE.csv", required = true)]
+    #[arg(value_name = "IMAGE.png|FILE.csv", required_unless_present = "texts")]
     pub files: Vec<PathBuf>,
     /// Plain text in place of files; several, if it is given several times; - takes each line of
     /// standard input as one
