@@ -66,11 +66,10 @@ fn layers(sizes: Sizes) -> [Layer; 2] {
         words.extend(own.iter().map(|value| f64::from(value.to_bits())));
         words.extend(vec![0.0; most - values]);
     }
-    let mut numbers = |count: usize| -> Vec<f64> {
+    let numbers = |count: usize| -> Vec<f64> {
         (0..count).map(|_| f64::from(random.range(-1.0, 1.0) as f32)).collect()
     };
-    let [weights, biases, gradients] =
-        [inputs * units, units, rows * units].map(|count| numbers(count));
+    let [weights, biases, gradients] = [inputs * units, units, rows * units].map(numbers);
     [(Element::Real, inputs, dense), (Element::Sparse { width: inputs }, 2 * most, words)].map(
         |(element, columns, samples)| {
             let mut builder = ProgramBuilder::new();

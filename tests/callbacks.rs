@@ -1288,7 +1288,7 @@ fn a_callback_may_return_an_error_of_its_own() {
     let mut model = model(&Backend::from(&Cpu::new()));
     let mut stops =
         LambdaCallback::new().on_epoch_end(|_, _| Err(Error::callback("the battery is low")));
-    let error = model.fit(&digits(10), Fit::new().callback(&mut stops)).unwrap_err();
+    let error = model.fit(digits(10), Fit::new().callback(&mut stops)).unwrap_err();
     assert!(matches!(error, Error::Callback(_)));
     assert_eq!(error.to_string(), "the battery is low");
 }
@@ -1298,7 +1298,7 @@ fn a_warm_up_may_begin_with_a_rate_of_0() {
     let mut model = model(&Backend::from(&Cpu::new()));
     let before = bits(&mut model);
     let mut rates = LearningRateScheduler::new(|epoch, _| 1e-3 * f64::from(epoch));
-    let history = model.fit(&digits(10), Fit::new().epochs(1).callback(&mut rates)).unwrap();
+    let history = model.fit(digits(10), Fit::new().epochs(1).callback(&mut rates)).unwrap();
     assert_eq!(history.epochs[0].learning_rate, 0.0);
     assert_eq!(bits(&mut model), before);
 }

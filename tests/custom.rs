@@ -35,7 +35,7 @@ fn squared_error(graph: &mut Graph, prediction: &Value, target: &Value) -> Resul
 fn trained(layers: Sequential, loss: Loss, backend: impl Into<Backend>) -> Model {
     let layers = layers.dense(OUTPUTS, Activation::Linear);
     let mut model = layers.compile(Adam::new(0.01), loss, []).build(backend).unwrap();
-    model.fit(&data(), Fit::new().batch_size(16).epochs(3).verbose(Verbose::Silent)).unwrap();
+    model.fit(data(), Fit::new().batch_size(16).epochs(3).verbose(Verbose::Silent)).unwrap();
     model
 }
 
@@ -54,18 +54,18 @@ fn assert_close(a: &[f32], b: &[f32]) {
 fn they_train_as_the_built_in_ones_on_both_executors() {
     let built_in = Sequential::new(Input::from(INPUTS)).dense(4, Activation::Tanh);
     let mut expected = trained(built_in, Loss::MeanSquaredError, &Cpu::new());
-    let expected = expected.predict(&data(), Predict::new()).unwrap();
+    let expected = expected.predict(data(), Predict::new()).unwrap();
     let loss = || Loss::custom("squared_error", squared_error);
     let mut cpu = trained(own(), loss(), &Cpu::new());
-    assert_close(&cpu.predict(&data(), Predict::new()).unwrap(), &expected);
+    assert_close(&cpu.predict(data(), Predict::new()).unwrap(), &expected);
     let mut gpu = trained(own(), loss(), &Gpu::new().unwrap());
-    assert_close(&gpu.predict(&data(), Predict::new()).unwrap(), &expected);
+    assert_close(&gpu.predict(data(), Predict::new()).unwrap(), &expected);
 }
 
 #[test]
 fn a_saved_model_asks_for_them_by_their_names() {
     let mut model = trained(own(), Loss::custom("squared_error", squared_error), &Cpu::new());
-    let predicted = model.predict(&data(), Predict::new()).unwrap();
+    let predicted = model.predict(data(), Predict::new()).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.safetensors");
     model.save(&path).unwrap();
@@ -82,8 +82,8 @@ fn a_saved_model_asks_for_them_by_their_names() {
     let objects =
         CustomObjects::new().layer("dense_tanh", dense_tanh).loss("squared_error", squared_error);
     let mut loaded = Model::load_with(&path, &Cpu::new(), &objects).unwrap();
-    assert_eq!(loaded.predict(&data(), Predict::new()).unwrap(), predicted);
-    loaded.fit(&data(), Fit::new().verbose(Verbose::Silent)).unwrap();
+    assert_eq!(loaded.predict(data(), Predict::new()).unwrap(), predicted);
+    loaded.fit(data(), Fit::new().verbose(Verbose::Silent)).unwrap();
 }
 
 fn absolute_error(graph: &mut Graph, prediction: &Value, target: &Value) -> Result<Value> {
@@ -141,12 +141,12 @@ fn metrics_are_those_that_are_built_in_weighted_or_not() {
         };
         // 70 samples in batches of 16 leave a batch of 6.
         let fit = Fit::new().batch_size(16).epochs(2).sample_weight(weights.clone());
-        let history = model.fit(&data(), fit.validation_split(0.2)).unwrap();
+        let history = model.fit(data(), fit.validation_split(0.2)).unwrap();
         let epoch = history.epochs.last().unwrap();
         check(&epoch.values(), "");
         check(&epoch.values(), "val_");
         let evaluate = Evaluate::new().batch_size(16).sample_weight(weights.clone());
-        check(&model.evaluate(&data(), evaluate).unwrap().values(), "");
+        check(&model.evaluate(data(), evaluate).unwrap().values(), "");
     }
 }
 
@@ -154,7 +154,7 @@ fn metrics_are_those_that_are_built_in_weighted_or_not() {
 fn metrics_leave_training_as_it_is() {
     let train = |compiled: Compiled| {
         let mut model = compiled.build(&Cpu::new()).unwrap();
-        model.fit(&data(), Fit::new().batch_size(16).epochs(2)).unwrap();
+        model.fit(data(), Fit::new().batch_size(16).epochs(2)).unwrap();
         model.weights().unwrap()
     };
     let layers = Sequential::new(Input::from(INPUTS)).dense(OUTPUTS, Activation::Tanh);
@@ -167,7 +167,7 @@ fn metrics_leave_training_as_it_is() {
 #[test]
 fn metrics_are_saved_by_their_names() {
     let mut model = watched().build(&Cpu::new()).unwrap();
-    let scores = model.evaluate(&data(), Evaluate::new()).unwrap();
+    let scores = model.evaluate(data(), Evaluate::new()).unwrap();
     let bytes = model.save_bytes().unwrap();
     let load = |objects: &CustomObjects| Model::load_bytes_with(&bytes, &Cpu::new(), objects);
 
@@ -179,7 +179,7 @@ fn metrics_are_saved_by_their_names() {
     assert_eq!(load(&wrong_kind).unwrap_err().to_string(), missing);
     let both = one.metric("mean_absolute_error", mean_absolute_error);
     let mut loaded = load(&both).unwrap();
-    assert_eq!(loaded.evaluate(&data(), Evaluate::new()).unwrap(), scores);
+    assert_eq!(loaded.evaluate(data(), Evaluate::new()).unwrap(), scores);
 
     // A model that is restored keeps its own metrics, whatever those of the bytes are.
     let layers = Sequential::new(Input::from(INPUTS)).dense(OUTPUTS, Activation::Tanh);
@@ -188,7 +188,7 @@ fn metrics_are_saved_by_their_names() {
     let mut plain = plain.build(&Cpu::new()).unwrap();
     plain.restore_bytes(&bytes).unwrap();
     assert_eq!(plain.weights().unwrap(), model.weights().unwrap());
-    assert_eq!(plain.evaluate(&data(), Evaluate::new()).unwrap().value("absolute_error"), None);
+    assert_eq!(plain.evaluate(data(), Evaluate::new()).unwrap().value("absolute_error"), None);
 }
 
 #[test]

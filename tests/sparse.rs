@@ -104,11 +104,11 @@ fn training_on_sparse_rows_is_training_on_the_same_rows_with_their_zeros() {
         for adam in [false, true] {
             let build =
                 |input: Input| compiled(input, activation, adam).build(Backend::CpuInF64).unwrap();
-            let expected = trained(build(WIDTH.into()), &dense());
-            let actual = trained(build(Input::sparse(WIDTH, MOST)), &sparse());
+            let expected = trained(build(WIDTH.into()), dense());
+            let actual = trained(build(Input::sparse(WIDTH, MOST)), sparse());
             assert_close(&actual, &expected, 1e-12);
             let parts = compiled(Input::sparse(WIDTH, MOST), activation, adam).micro_batch_size(3);
-            let actual = trained(parts.build(Backend::CpuInF64).unwrap(), &sparse());
+            let actual = trained(parts.build(Backend::CpuInF64).unwrap(), sparse());
             assert_close(&actual, &expected, 1e-12);
         }
     }
@@ -119,7 +119,7 @@ fn training_on_sparse_rows_is_training_on_the_same_rows_with_their_zeros() {
 fn a_device_trains_on_sparse_rows_as_the_cpu_does() {
     let of = |backend: Backend| {
         let model = compiled(Input::sparse(WIDTH, MOST), Activation::Tanh, false);
-        trained(model.build(backend).unwrap(), &sparse())
+        trained(model.build(backend).unwrap(), sparse())
     };
     let exact = of(Backend::CpuInF64);
     let error =
@@ -136,7 +136,7 @@ fn a_device_trains_on_sparse_rows_as_the_cpu_does() {
 #[test]
 fn a_source_of_sparse_rows_is_trained_on_as_a_set_of_them() {
     let build = || compiled(Input::sparse(WIDTH, MOST), Activation::Tanh, true);
-    let expected = trained(build().build(&Cpu::new()).unwrap(), &sparse());
+    let expected = trained(build().build(&Cpu::new()).unwrap(), sparse());
     let source = Source::from(sparse()).take(SAMPLES);
     let actual = trained(build().build(&Cpu::new()).unwrap(), &source);
     assert_eq!(actual, expected);
@@ -157,7 +157,7 @@ fn a_short_row_keeps_nothing_of_the_row_before() {
         let mut model = compiled(Input::sparse(WIDTH, MOST), Activation::Tanh, false)
             .build(backend.clone())
             .unwrap();
-        let all = model.predict(&sparse(), Predict::new().batch_size(SAMPLES)).unwrap();
+        let all = model.predict(sparse(), Predict::new().batch_size(SAMPLES)).unwrap();
         for (sample, expected) in all.chunks_exact(CLASSES).enumerate() {
             let indices = [1, 1, sample as u32];
             let batch = Batch { data: &sparse(), indices: &indices };
@@ -170,7 +170,8 @@ fn a_short_row_keeps_nothing_of_the_row_before() {
 #[test]
 fn a_sparse_layer_takes_its_activation_along() {
     let program = lower(&compiled(Input::sparse(WIDTH, MOST), Activation::Relu, true)).unwrap();
-    let names: Vec<&str> = program.ops(Pass::Predict).iter().map(|op| op.name()).collect();
+    let names: Vec<&str> =
+        program.ops(Pass::Predict).iter().map(minibatch::operation::Op::name).collect();
     assert_eq!(names, ["sparse_forward", "dense_forward", "softmax"]);
     let (_, input) = program.of_role(Role::Input).next().unwrap();
     assert_eq!((input.element, input.columns), (Element::Sparse { width: WIDTH }, 2 * MOST));
@@ -197,8 +198,8 @@ fn one_layer_reads_sparse_and_dense_rows_with_the_same_weight() {
         Dataset::named(inputs, [("kind", labels().into())]).unwrap()
     };
     let zeros = dense().inputs()[0].features.clone();
-    let expected = trained(build(WIDTH.into()), &data(zeros));
-    let actual = trained(build(Input::sparse(WIDTH, MOST)), &data(Features::Sparse(matrix())));
+    let expected = trained(build(WIDTH.into()), data(zeros));
+    let actual = trained(build(Input::sparse(WIDTH, MOST)), data(Features::Sparse(matrix())));
     assert_close(&actual, &expected, 1e-12);
 }
 
@@ -206,13 +207,13 @@ fn one_layer_reads_sparse_and_dense_rows_with_the_same_weight() {
 fn a_sparse_model_is_saved_and_loaded() {
     let mut model =
         compiled(Input::sparse(WIDTH, MOST), Activation::Relu, true).build(&Cpu::new()).unwrap();
-    model.fit(&sparse(), Fit::new()).unwrap();
+    model.fit(sparse(), Fit::new()).unwrap();
     let bytes = model.save_bytes().unwrap();
     let mut loaded = Model::load_bytes(&bytes, &Cpu::new()).unwrap();
     let (_, input) = loaded.architecture().inputs().next().unwrap();
     assert_eq!(input.values, InputType::Sparse { most: MOST });
     let [expected, actual] =
-        [&mut model, &mut loaded].map(|m| m.predict(&sparse(), Predict::new()).unwrap());
+        [&mut model, &mut loaded].map(|m| m.predict(sparse(), Predict::new()).unwrap());
     assert_eq!(actual, expected);
 }
 
@@ -308,7 +309,7 @@ fn rows_that_do_not_fit_are_refused_with_their_sample() {
     let batch = Batch { data: &data, indices: &[0, 2] };
     assert_refused(small.train_on_batch(batch), says);
     // A part of the data without that sample.
-    small.fit(&data.slice(0..2).unwrap(), Fit::new()).unwrap();
+    small.fit(data.slice(0..2).unwrap(), Fit::new()).unwrap();
 
     let narrow = "samples of 37 sparse floats, expected samples of 36 sparse floats";
     assert_refused(model(Input::sparse(36, most)).fit(&data, Fit::new()), narrow);

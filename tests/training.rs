@@ -466,8 +466,8 @@ fn samples_of_another_shape_are_refused_and_flat_ones_are_not() {
     };
     let mut model = network(&data, 4, 0, &Cpu::new());
     let scores = model.evaluate(&data, Evaluate::new()).unwrap();
-    assert_eq!(model.evaluate(&reshaped(&[784]), Evaluate::new()).unwrap(), scores);
-    let refused = model.evaluate(&reshaped(&[14, 56]), Evaluate::new()).unwrap_err();
+    assert_eq!(model.evaluate(reshaped(&[784]), Evaluate::new()).unwrap(), scores);
+    let refused = model.evaluate(reshaped(&[14, 56]), Evaluate::new()).unwrap_err();
     assert!(refused.to_string().contains("shape [14, 56], expected [28, 28]"), "{refused}");
 }
 

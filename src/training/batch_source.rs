@@ -11,6 +11,10 @@ const QUEUE: usize = 10;
 /// Samples of a batch, unless told otherwise.
 const BATCH_SIZE: usize = 32;
 
+/// The argument that says how many steps an epoch of training has. The next epoch then goes on where
+/// it stopped; a validation begins its data anew each time.
+pub(super) const TRAINING_STEPS: &str = "steps_per_epoch";
+
 /// What the caller asked for, and by which arguments.
 pub(super) struct Asked {
     pub batch_size: (&'static str, Option<usize>),
@@ -126,7 +130,7 @@ impl BatchSource {
         };
         let (argument, given) = asked.steps;
         // An epoch of training can go over the end of a stream's pass.
-        let most = batches.filter(|_| stream.is_none() || argument != "steps_per_epoch");
+        let most = batches.filter(|_| stream.is_none() || argument != TRAINING_STEPS);
         let steps = match (given, most) {
             (None, _) if source.is_endless() => {
                 let problem = "is needed, as the data never end; give the number of batches";
@@ -155,7 +159,7 @@ impl BatchSource {
             batch_size,
             steps,
             samples,
-            goes_on: given.is_some(),
+            goes_on: given.is_some() && argument == TRAINING_STEPS,
             workers: asked.workers.unwrap_or(default_workers),
             ahead: asked.max_queue_size.or(source.ahead()).unwrap_or(QUEUE).max(1),
         })

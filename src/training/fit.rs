@@ -1,7 +1,7 @@
 //! Training.
 
 use super::arguments::{Fit, ValidationFreq};
-use super::batch_source::{Asked, BatchSource, EpochBatches};
+use super::batch_source::{Asked, BatchSource, EpochBatches, TRAINING_STEPS};
 use super::batches::Purpose;
 use super::blocking::blocking;
 use super::callback::{Callback, EpochStart, Resume, TrainStart};
@@ -229,7 +229,7 @@ impl Session {
         let asked = Asked {
             batch_size: ("batch_size", fit.batch_size),
             default_batch_size: None,
-            steps: ("steps_per_epoch", fit.steps_per_epoch),
+            steps: (TRAINING_STEPS, fit.steps_per_epoch),
             workers: fit.workers,
             max_queue_size: fit.max_queue_size,
         };

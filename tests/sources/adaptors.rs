@@ -103,7 +103,7 @@ fn a_filter_reads_no_more_than_it_needs() {
     for source in both(20) {
         let even = source.filter(|sample| {
             let Some(Values::F32(x)) = sample.input("x") else { return Ok(false) };
-            Ok(x[0] as usize % 2 == 0)
+            Ok((x[0] as usize).is_multiple_of(2))
         });
         assert_eq!(all(&even), [0, 2, 4, 6, 8, 10, 12, 14, 16, 18]);
         assert_eq!(even.len(), None);

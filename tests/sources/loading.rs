@@ -208,6 +208,69 @@ fn an_epoch_goes_on_where_the_last_one_stopped() {
 }
 
 #[test]
+fn a_validation_begins_its_data_anew_each_time() {
+    for held_out in [stream(Length::Endless, usize::MAX).0, stream(Length::Unknown, 50).0] {
+        for workers in [0, 2] {
+            let mut model = Sequential::new(Input::floats(&[1]))
+                .dense(1, Activation::Linear)
+                .compile(minibatch::Sgd::new(1e-30), Loss::MeanAbsoluteError, [])
+                .build(&Cpu::new())
+                .unwrap();
+            let fit = Fit::new().epochs(3).workers(workers).validation_data(&held_out);
+            let fit = fit.validation_steps(2).validation_batch_size(3);
+            let history = model.fit(numbers(4), fit).unwrap();
+            let losses = history.epochs.iter().map(|epoch| epoch.validation.as_ref().unwrap().loss);
+            let losses: Vec<f64> = losses.collect();
+            assert!(losses.windows(2).all(|pair| pair[0] == pair[1]), "{losses:?}");
+        }
+    }
+}
+
+#[test]
+fn six_samples_make_the_steps_that_the_tutorials_say_from_each_kind_of_source() {
+    let array = |values: Vec<f32>| minibatch::Features::F32(Arc::new(values));
+    let x: Vec<f32> = (0..6).map(|number| number as f32).collect();
+    let y: Vec<f32> = x.iter().map(|x| 2.0 * x + 1.0).collect();
+    let set = minibatch::Dataset::named(
+        [("x", array(x), &[1][..])],
+        [("y", minibatch::Targets::values(y, 1))],
+    );
+    let set: Source = set.unwrap().into();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let kinds = [
+        set,
+        numbers(6),
+        numbers(6).cache().unwrap(),
+        numbers(6).cache_file(file.path()).unwrap(),
+        stream(Length::Samples(6), 6).0,
+        stream(Length::Unknown, 6).0,
+        numbers(12).filter(|sample| match sample.input("x") {
+            Some(Values::F32(x)) => Ok(x[0] < 6.0),
+            _ => Ok(false),
+        }),
+    ];
+    for backend in backends() {
+        let mut seen: Vec<Vec<f64>> = Vec::new();
+        for source in &kinds {
+            let mut losses = Vec::new();
+            // The whole set at once, batches of 3, and an unspecified batch size, which is 32.
+            for (batch_size, steps) in [(Some(6), 1), (Some(3), 2), (None, 1), (Some(1), 6)] {
+                let mut model = line(&backend);
+                let mut fit = Fit::new().epochs(2).shuffle(Shuffle::Off);
+                if let Some(batch_size) = batch_size {
+                    fit = fit.batch_size(batch_size);
+                }
+                let history = model.fit(source, fit).unwrap();
+                assert_eq!(model.steps(), 2 * steps, "{batch_size:?} of {source:?}");
+                losses.push(history.epochs[1].training.loss);
+            }
+            seen.push(losses);
+        }
+        assert!(seen.windows(2).all(|pair| pair[0] == pair[1]), "{seen:?}");
+    }
+}
+
+#[test]
 fn data_that_run_dry_in_an_epoch_say_how_many_came() {
     for workers in [0, 2] {
         let fit = || Fit::new().batch_size(2).epochs(4).workers(workers);
