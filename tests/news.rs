@@ -107,3 +107,51 @@ fn ag_news_is_told_to_88_percent() {
     let accuracy = run(&arguments(Path::new(&directory))).unwrap();
     assert!(accuracy >= 0.88, "{accuracy}");
 }
+
+/// The largest anonymous memory in KiB of a process that runs the example, seen every few
+/// milliseconds.
+#[cfg(target_os = "linux")]
+fn peak(directory: &Path) -> u64 {
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--ignored", "--exact", "memory_does_not_grow_with_the_file"])
+        .env("NEWS_OF_THE_CHILD", directory)
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let status = format!("/proc/{}/status", child.id());
+    let mut peak = 0;
+    let ended = loop {
+        if let Some(ended) = child.try_wait().unwrap() {
+            break ended;
+        }
+        let text = fs::read_to_string(&status).unwrap_or_default();
+        let anonymous = text.lines().find_map(|line| line.strip_prefix("RssAnon:"));
+        let kib = anonymous.and_then(|text| text.trim().strip_suffix(" kB")?.parse().ok());
+        peak = peak.max(kib.unwrap_or(0));
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    };
+    assert!(ended.success());
+    peak
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+#[ignore = "takes half a minute; .ci/long runs it"]
+fn memory_does_not_grow_with_the_file() {
+    if let Some(directory) = std::env::var_os("NEWS_OF_THE_CHILD") {
+        run(&arguments(Path::new(&directory))).unwrap();
+        return;
+    }
+    // Ten times the same texts: the same terms, in more texts.
+    let once = texts(20_000, 0, 3);
+    let peaks = [1, 10].map(|times| {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("train.csv"), once.repeat(times)).unwrap();
+        fs::write(directory.path().join("test.csv"), texts(1000, 9, 3)).unwrap();
+        peak(directory.path())
+    });
+    println!("{peaks:?} KiB");
+    let [small, large] = peaks;
+    let most = (small + small / 20).max(small + (8 << 10));
+    assert!(large <= most, "{large} KiB, and {small} KiB on a tenth of the texts");
+}
