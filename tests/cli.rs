@@ -699,7 +699,8 @@ fn bench_reports_a_step_of_at_most_seven_dispatches_and_one_submit() {
         [&Value::from("gpu"), &32.into(), &20.into()]
     );
     assert!((1..=7).contains(&report["dispatches_per_step"].as_u64().unwrap()), "{report}");
-    assert_eq!(number(&report["submits_per_step"]), 1.0);
+    let submits = number(&report["submits_per_step"]);
+    assert!(submits > 0.0 && submits <= 1.0, "{report}");
     let report = place.succeed_json(&format!("{bench} cpu --layers 64,32,3 --batch-size 7"));
     assert_eq!(report["backend"], "cpu");
     assert_eq!(keys(&report), fields);
