@@ -11,6 +11,7 @@ mod file;
 mod format;
 mod order;
 mod permutation;
+mod row_index;
 mod samples;
 mod source;
 mod sparse;

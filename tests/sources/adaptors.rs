@@ -272,6 +272,15 @@ fn parts_for_validation_hold_what_they_promise() {
     let (first, others) = numbers(10).split_at(4).unwrap();
     assert_eq!((all(&first), all(&others)), (range(0..4), range(4..10)));
     assert!(numbers(10).split_at(10).is_err() && numbers(10).split_at(0).is_err());
+    let (training, validation) = numbers(10).split_every(4).unwrap();
+    assert_eq!((all(&training), all(&validation)), (vec![0, 1, 2, 4, 5, 6, 8, 9], vec![3, 7]));
+    assert_eq!((training.len(), validation.len()), (Some(8), Some(2)));
+    let (training, validation) = numbers(5).split_every(2).unwrap();
+    assert_eq!((all(&training), all(&validation)), (vec![0, 2, 4], vec![1, 3]));
+    let (training, validation) = numbers(5).split_every(5).unwrap();
+    assert_eq!((all(&training), all(&validation)), (range(0..4), vec![4]));
+    assert!(numbers(5).split_every(1).is_err() && numbers(5).split_every(6).is_err());
+    assert!(stream(Length::Samples(9), 9).0.split_every(3).is_err());
     for folds in [2, 3, 10] {
         let mut held_out = Vec::new();
         for (training, validation) in numbers(10).k_folds(folds).unwrap() {

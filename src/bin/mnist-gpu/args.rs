@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -40,7 +41,7 @@ pub(crate) enum Command {
     Sweep(Sweep),
     /// Loss and accuracy of a saved model on the test data
     Evaluate(Evaluate),
-    /// What a saved model sees in PNG images, or in the rows of a table
+    /// What a saved model sees in PNG images, in the rows of a table, or in texts
     Predict(Predict),
     /// Compare runs by the files of their --history
     Show(Show),
@@ -322,21 +323,27 @@ pub(crate) struct Evaluate {
     pub json: bool,
 }
 
-/// What a saved model sees in PNG images, or in the rows of a table.
+/// What a saved model sees in PNG images, in the rows of a table, or in texts.
 ///
 /// A model of a table takes CSV files with the columns that it was trained on, the target's or not.
 ///
 /// An image must have the size of the model's samples (28x28 for MNIST): it is not resized.
 /// Colors become grey, transparent parts black. MNIST's digits are white on black: a digit
 /// written in black on white must be inverted first, or the answer means nothing.
+///
+/// A model with a text vectorizer in its file takes plain text, by --text.
 #[derive(Debug, Args)]
 pub(crate) struct Predict {
     /// File that `train --save` wrote
     #[arg(long, value_name = "FILE")]
     pub model: PathBuf,
     /// PNG files, or CSV files for a model of a table
-    #[arg(value_name = "IMAGE.png|FILE.csv", required = true)]
+    #[arg(value_name = "IMAGE.png|FILE.csv", required_unless_present = "texts")]
     pub files: Vec<PathBuf>,
+    /// Plain text in place of files; several, if it is given several times; - takes each line of
+    /// standard input as one
+    #[arg(long = "text", value_name = "TEXT", conflicts_with = "files")]
+    pub texts: Vec<OsString>,
     #[command(flatten)]
     pub backend: Backend,
     /// Print JSON

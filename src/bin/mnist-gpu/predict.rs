@@ -1,4 +1,6 @@
-//! Shows PNG images, or the rows of tables, to a saved model.
+//! Shows PNG images, the rows of tables, or texts to a saved model.
+
+mod text;
 
 use std::fs::File;
 use std::io::BufReader;
@@ -48,6 +50,9 @@ enum Told {
 /// # Errors
 /// If the model or an image cannot be read or do not fit each other.
 pub(crate) fn run(args: &args::Predict) -> anyhow::Result<ExitCode> {
+    if !args.texts.is_empty() {
+        return text::run(args);
+    }
     let backend = backend::choose(&args.backend)?;
     let mut model = Model::load(&args.model, backend.backend.clone())?;
     if let Some(about) = table::of(&model)? {
@@ -153,7 +158,7 @@ fn image_size(input: &Input) -> anyhow::Result<[usize; 2]> {
         (InputType::U8 { .. }, shape) => bail!("takes samples of shape {shape:?}, not images"),
         (InputType::F32, shape) => bail!("takes floats of shape {shape:?}, not pixels"),
         (InputType::Sparse { .. }, shape) => {
-            bail!("takes sparse floats of shape {shape:?}, not pixels")
+            bail!("takes sparse floats of shape {shape:?}, not pixels; a text is given by --text")
         }
     }
 }

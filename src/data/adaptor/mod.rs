@@ -4,6 +4,7 @@ mod balance;
 mod batch;
 mod cache;
 mod concat;
+mod every;
 mod filter;
 mod interleave;
 mod map;

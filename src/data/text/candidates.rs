@@ -209,25 +209,28 @@ impl Candidates {
     /// The vectorizer of the best terms.
     pub(super) fn choose(self) -> Result<TextVectorizer> {
         let refused = |problem: String| Err(Error::argument("texts", problem));
-        let Candidates { settings, numbers, seen, sums, texts, texts_of_class, .. } = self;
+        let Candidates { settings, mut numbers, seen, sums, texts, texts_of_class, .. } = self;
         if texts == 0 {
             return refused("are none; expected at least one".into());
         }
-        let mut terms: Vec<Candidate> = numbers
-            .into_iter()
-            .filter_map(|(term, number)| Some((term, number, *seen.get(number as usize)?)))
-            .filter(|(_, _, seen)| seen.texts >= settings.min_df)
-            .collect();
-        if terms.is_empty() {
+        let texts_with = |number: u32| seen.get(number as usize).map_or(0, |seen| seen.texts);
+        // No list of these terms is made before the best are chosen. In more texts, more terms are in
+        // `min_df` of them, even if no new one comes, and memory shall not grow with that.
+        numbers.retain(|_, number| texts_with(*number) >= settings.min_df);
+        if numbers.is_empty() {
             return refused(format!(
                 "have no term that is in {} of the {texts} texts; lower min_df, or give more",
                 settings.min_df
             ));
         }
-        terms.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-        if terms.len() > settings.max_features {
-            match settings.selection {
-                TextSelection::Frequency => terms.sort_by_key(|(_, _, seen)| Reverse(seen.count)),
+        let terms = if numbers.len() <= settings.max_features {
+            in_order(numbers)
+        } else {
+            // Of equally good terms, the first of the alphabet or the last.
+            let (worth, last_first): (Vec<f64>, bool) = match settings.selection {
+                TextSelection::Frequency => {
+                    (seen.iter().map(|seen| seen.count as f64).collect(), false)
+                }
                 TextSelection::FValue => {
                     if texts_of_class.iter().filter(|&&texts| texts > 0).count() < 2 {
                         return refused(
@@ -236,16 +239,15 @@ impl Candidates {
                                 .into(),
                         );
                     }
-                    terms = by_f_value(terms, &sums, &texts_of_class);
+                    (f_values(&seen, &sums, &texts_of_class), true)
                 }
-            }
-            terms.truncate(settings.max_features);
-            terms.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-        }
+            };
+            best(numbers, &worth, settings.max_features, last_first)
+        };
 
         let row_values = settings.row_values.unwrap_or_else(|| {
             let mut is_feature = vec![false; seen.len()];
-            for (_, number, _) in &terms {
+            for (_, number) in &terms {
                 if let Some(is_feature) = is_feature.get_mut(*number as usize) {
                     *is_feature = true;
                 }
@@ -257,7 +259,7 @@ impl Candidates {
         });
         let features = terms
             .into_iter()
-            .map(|(term, _, seen)| Feature { term: term.into(), texts: seen.texts });
+            .map(|(term, number)| Feature { term: term.into(), texts: texts_with(number) });
         Ok(TextVectorizer::new(
             settings,
             texts,
@@ -269,23 +271,52 @@ impl Candidates {
     }
 }
 
-/// A term, its number, and what is known of it.
-type Candidate = (Box<str>, u32, Seen);
+/// A term, and its number.
+type Term = (Box<str>, u32);
 
-/// The same terms, that of the largest F-value first. They come in the order of the alphabet; of equal
-/// ones the last in the alphabet is before the others.
-fn by_f_value(terms: Vec<Candidate>, sums: &[Vec<f64>], texts_of_class: &[u64]) -> Vec<Candidate> {
+/// The terms in the order of the alphabet.
+fn in_order(numbers: HashMap<Box<str>, u32>) -> Vec<Term> {
+    let mut terms: Vec<Term> = numbers.into_iter().collect();
+    terms.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+    terms
+}
+
+/// The `most` terms of the largest worth, which is given by their numbers, in the order of the
+/// alphabet. There are more than `most`. Of equal ones, the first of the alphabet are taken, or,
+/// with `last_first`, the last.
+fn best(
+    mut numbers: HashMap<Box<str>, u32>,
+    worth: &[f64],
+    most: usize,
+    last_first: bool,
+) -> Vec<Term> {
+    let worth_of = |number: u32| worth.get(number as usize).copied().unwrap_or(f64::MIN);
+    // What the worst of them is worth: only what reaches it is sorted.
+    let mut all: Vec<f64> = numbers.values().map(|&number| worth_of(number)).collect();
+    let place = most.saturating_sub(1).min(all.len().saturating_sub(1));
+    let least = *all.select_nth_unstable_by(place, |a, b| b.total_cmp(a)).1;
+    drop(all);
+    numbers.retain(|_, number| worth_of(*number) >= least);
+
+    let mut terms = in_order(numbers);
+    if last_first {
+        terms.reverse();
+    }
+    terms.sort_by(|a, b| worth_of(b.1).partial_cmp(&worth_of(a.1)).unwrap_or(Ordering::Equal));
+    terms.truncate(most);
+    terms.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+    terms
+}
+
+/// The F-value of each term, by its number.
+fn f_values(seen: &[Seen], sums: &[Vec<f64>], texts_of_class: &[u64]) -> Vec<f64> {
     let mut of_classes = Vec::with_capacity(sums.len());
-    let with_f_value = terms.into_iter().map(|term| {
+    let f_value_of = |(number, seen): (usize, &Seen)| {
         of_classes.clear();
-        let number = term.1 as usize;
         of_classes.extend(sums.iter().map(|sums| sums.get(number).copied().unwrap_or(0.0)));
-        let f_value = f_value(&of_classes, texts_of_class, term.2.squares);
+        let f_value = f_value(&of_classes, texts_of_class, seen.squares);
         // A term that is everywhere the same is the worst of all.
-        (if f_value.is_nan() { f64::MIN } else { f_value }, term)
-    });
-    let mut sorted: Vec<(f64, Candidate)> = with_f_value.collect();
-    sorted.reverse();
-    sorted.sort_by(|a, b| b.0.partial_cmp(&a.0).unwrap_or(Ordering::Equal));
-    sorted.into_iter().map(|(_, term)| term).collect()
+        if f_value.is_nan() { f64::MIN } else { f_value }
+    };
+    seen.iter().enumerate().map(f_value_of).collect()
 }

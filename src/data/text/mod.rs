@@ -13,7 +13,7 @@
 //! let words: Vec<_> = row.indices().iter().map(|&i| vectorizer.term(i as usize)).collect();
 //! assert_eq!(words, [Some("oil")]);
 //!
-//! // Kept in the model's file with Model::set_metadata.
+//! // Kept in the model's file with Model::set_metadata, under the key VECTORIZER_KEY.
 //! let read = TextVectorizer::from_json(&vectorizer.to_json()?)?;
 //! assert_eq!(read, vectorizer);
 //! # Ok(())
@@ -22,7 +22,9 @@
 
 mod anova;
 mod candidates;
+mod class_rows;
 mod classified;
+mod file;
 mod saved;
 mod settings;
 mod tokens;
@@ -30,5 +32,14 @@ mod vectorizer;
 
 pub use anova::f_value;
 pub use classified::ClassifiedText;
+pub use file::TextFile;
 pub use settings::{TextSelection, TextSettings, TextValues};
 pub use vectorizer::{SparseRow, TextVectorizer};
+
+/// The key under which a model's file has the vectorizer that made its input, by
+/// [`TextVectorizer::to_json`]: where `mnist-gpu predict --text` looks for it.
+pub const VECTORIZER_KEY: &str = "text_vectorizer";
+
+/// The key under which a model's file has the names of its classes, from class 0 on: a list of texts
+/// in JSON.
+pub const CLASS_NAMES_KEY: &str = "class_names";

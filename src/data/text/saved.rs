@@ -29,7 +29,7 @@ struct Version {
 
 impl TextVectorizer {
     /// Everything of it as JSON, about 25 bytes a feature:
-    /// `Model::set_metadata("text_vectorizer", vectorizer.to_json()?)` keeps it with the model.
+    /// `Model::set_metadata(VECTORIZER_KEY, vectorizer.to_json()?)` keeps it with the model.
     ///
     /// # Errors
     /// [`Error::Argument`] if it cannot be written, which does not happen.

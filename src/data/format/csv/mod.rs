@@ -10,11 +10,12 @@ use std::sync::Arc;
 
 pub use columns::{CsvCategories, CsvColumn, CsvMissing, CsvType};
 use columns::{Reading, integer, number};
-use rows::{RowIndex, Rows, START};
+use rows::Rows;
 pub use schema::CsvSchema;
 
 use crate::data::fields::{Element, Field, Fields};
 use crate::data::file::PositionedFile;
+use crate::data::row_index::{RowIndex, START};
 use crate::data::samples::{Samples, Values};
 use crate::data::source::{RandomAccess, Source, StreamPass, Streaming, Visit};
 use crate::error::{Error, Result};

@@ -6,22 +6,11 @@ use std::sync::Arc;
 use csv_core::ReadRecordResult;
 
 use crate::data::file::{FileReader, PositionedFile};
+use crate::data::row_index::Position;
 use crate::error::{Error, Result};
 
 /// Longer rows are refused: they come from a quote that is never closed.
 const MAX_ROW: u64 = 16 << 20;
-
-/// Where a row begins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Position {
-    /// Bytes before it.
-    pub(super) byte: u64,
-    /// Its line, from 1.
-    pub(super) line: u64,
-}
-
-/// Where a file begins.
-pub(super) const START: Position = Position { byte: 0, line: 1 };
 
 /// Reads rows in order.
 pub(super) struct Rows {
@@ -171,79 +160,5 @@ impl Rows {
                 ReadRecordResult::End => return Ok(false),
             }
         }
-    }
-}
-
-/// Where rows begin: of all of them, or of every second, fourth and so on, so that the memory does
-/// not grow with the file.
-#[derive(Debug)]
-pub(super) struct RowIndex {
-    /// Of rows 0, stride, 2 stride and so on.
-    positions: Vec<Position>,
-    stride: usize,
-    rows: usize,
-}
-
-/// So many positions are kept at most: 2 MiB of them.
-const MOST_POSITIONS: usize = 1 << 17;
-
-impl RowIndex {
-    pub(super) fn new() -> Self {
-        RowIndex { positions: Vec::new(), stride: 1, rows: 0 }
-    }
-
-    /// Adds the next row.
-    pub(super) fn push(&mut self, position: Position) {
-        if self.rows.is_multiple_of(self.stride) {
-            if self.positions.len() == MOST_POSITIONS {
-                let mut number = 0;
-                self.positions.retain(|_| {
-                    number += 1;
-                    number % 2 == 1
-                });
-                self.stride *= 2;
-            }
-            if self.rows.is_multiple_of(self.stride) {
-                self.positions.push(position);
-            }
-        }
-        self.rows += 1;
-    }
-
-    /// Number of rows.
-    pub(super) fn rows(&self) -> usize {
-        self.rows
-    }
-
-    /// Where the last indexed row at or before `row` begins, and how many to skip from there.
-    pub(super) fn find(&self, row: usize) -> Option<(Position, usize)> {
-        if row >= self.rows {
-            return None;
-        }
-        let position = self.positions.get(row / self.stride)?;
-        Some((*position, row % self.stride))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_index_stays_small_and_finds_each_row() {
-        let mut index = RowIndex::new();
-        let rows = 5 * MOST_POSITIONS + 3;
-        for row in 0..rows as u64 {
-            index.push(Position { byte: 10 * row, line: row + 1 });
-        }
-        assert!(index.positions.len() <= MOST_POSITIONS);
-        assert_eq!(index.stride, 8);
-        for row in (0..rows).step_by(997).chain([rows - 1]) {
-            let (position, skip) = index.find(row).unwrap();
-            assert_eq!(position.byte, 10 * (row - skip) as u64);
-            assert_eq!(position.line, (row - skip) as u64 + 1);
-            assert!(skip < 8);
-        }
-        assert!(index.find(rows).is_none());
     }
 }

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::columns::{CsvCategories, CsvColumn, CsvMissing, CsvType, Reading};
-use super::rows::{Rows, START};
+use super::rows::Rows;
 use super::{Csv, CsvFile, SMALL_BUFFER};
 use crate::data::file::PositionedFile;
+use crate::data::row_index::START;
 use crate::error::{Error, Result};
 
 /// What is needed to read further files with the columns of one that was
