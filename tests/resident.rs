@@ -37,7 +37,7 @@ fn compiled() -> Compiled {
     let mut model = Functional::new();
     let floats = model.input("floats", 5);
     let floats = model.dense(floats, 6, Activation::Relu);
-    let pixels = model.input("pixels", Input::pixels(&[2, 9]));
+    let pixels = model.input("pixels", Input::pixels(&[3, 9]));
     let pixels = model.dense(pixels, 4, Activation::Relu);
     let both = model.concatenate([floats, pixels]);
     let both = model.layer(both, Dropout { rate: 0.25 });
@@ -54,12 +54,12 @@ fn compiled() -> Compiled {
 
 fn data(samples: usize) -> Dataset {
     let floats: Vec<f32> = (0..samples * 5).map(|i| (i * 29 % 101) as f32 / 101.0 - 0.4).collect();
-    let pixels: Vec<u8> = (0..samples * 18).map(|i| (i * 37 % 251) as u8).collect();
+    let pixels: Vec<u8> = (0..samples * 27).map(|i| (i * 37 % 251) as u8).collect();
     let labels: Vec<u32> = (0..samples as u32).map(|i| i * 7 % 3).collect();
     let values: Vec<f32> = (0..samples * 3).map(|i| (i * 13 % 97) as f32 / 97.0).collect();
     let inputs = [
         ("floats", Features::F32(Arc::new(floats)), &[5][..]),
-        ("pixels", Features::U8(Arc::new(pixels)), &[2, 9]),
+        ("pixels", Features::U8(Arc::new(pixels)), &[3, 9]),
     ];
     let targets = [("class", labels.into()), ("values", Targets::values(values, 3))];
     let weights = (0..samples).map(|i| 0.5 + (i % 5) as f32 * 0.25).collect();
@@ -176,7 +176,7 @@ fn steps_on_resident_rows_end_in_the_same_bits() {
 
 #[test]
 fn rows_that_are_more_than_the_device_binds_lie_in_several_buffers() {
-    // 500 rows of 32 and of 20 bytes are four and three times as much.
+    // 500 rows of 32 and of 28 bytes are four times as much each.
     let small = gpu(Some(4096));
     let expected = train(&small, &compiled(), 17, false);
     assert_eq!(train(&small, &compiled(), 17, true), expected);
@@ -217,7 +217,7 @@ fn what_does_not_fit_the_resident_rows_is_refused() {
     let columns = inputs(&gpu, &program, &data);
     let [(floats, rows), (pixels, _)] = &columns[..] else { panic!("two inputs") };
     refused(block_on(executor.attach(Vec::new())), "no column");
-    refused(block_on(executor.attach(vec![(*pixels, rows.clone())])), "expected 9 of 20");
+    refused(block_on(executor.attach(vec![(*pixels, rows.clone())])), "expected 9 of 28");
     let twice = vec![(*floats, rows.clone()), (*floats, rows.clone())];
     refused(block_on(executor.attach(twice)), "twice");
     let output = program.outputs()[0].1;
@@ -331,7 +331,8 @@ fn where_the_data_live_changes_no_bit_of_a_fit() {
         assert!(2 * by_device < by_host, "{by_device} and {by_host} submissions");
         let (by_itself, own) = fit(DataOn::Auto);
         assert_eq!(own, expected, "micro-batches of {micro:?}");
-        assert_eq!(by_itself, by_device, "19 batches go to the device by themselves");
+        // 19 batches go to the device by themselves, unless its memory is the host's.
+        assert_eq!(by_itself, if gpu.is_software() { by_host } else { by_device });
     }
     // What takes more than a quarter of the budget stays on the host.
     let submits = |budget: u64| {
@@ -339,9 +340,10 @@ fn where_the_data_live_changes_no_bit_of_a_fit() {
         model.fit(&data, Fit::new().batch_size(16)).unwrap();
         model.gpu().unwrap().submits()
     };
-    // 333 rows of 32 and of 20 bytes.
-    assert_eq!(submits(4 * 333 * 52), 3);
-    assert_eq!(submits(4 * 333 * 52 - 1), 21);
+    // 333 rows of 32 and of 28 bytes.
+    let grouped = if gpu.is_software() { 21 } else { 3 };
+    assert_eq!(submits(4 * 333 * 60), grouped);
+    assert_eq!(submits(4 * 333 * 60 - 1), 21);
 }
 
 const ROWS: usize = 7;
@@ -369,7 +371,7 @@ fn finds_its_rows(gpu: &Gpu) -> bool {
     }
     // One from the first and the last row of each buffer that the rows are shared out over.
     let batches = [[1u32, 2, 3, 4], [499, 127, 128, 0]];
-    let indices = batches.map(|some| [&some[..], &[204, 205, 300]].concat());
+    let indices = batches.map(|some| [&some[..], &[145, 146, 300]].concat());
     for indices in &indices {
         let mut feed = block_on(executor.gather_feed(ROWS)).unwrap();
         fill_rest(&mut feed, &program, Batch { data: &data, indices });
@@ -404,27 +406,24 @@ fn finds_its_rows(gpu: &Gpu) -> bool {
 const MISTAKES: &[(&str, &str, &str)] = &[
     (
         "the row after",
-        "number * columns.gathered + word]",
-        "(number + 1u) * columns.gathered + word]",
+        "= number * columns.gathered + word",
+        "= (number + 1u) * columns.gathered + word",
     ),
+    ("one word twice", "= resident[source + 3u]", "= resident[source + 2u]"),
     (
         "a wrong stride on the device",
-        "= resident[number * columns.gathered",
-        "= resident[number * (columns.gathered + 1u)",
+        "source = number * columns.gathered",
+        "source = number * (columns.gathered + 1u)",
     ),
     (
         "a wrong stride in the input",
-        "gathered[row * columns.gathered",
-        "gathered[row * (columns.gathered + 1u)",
+        "at = row * columns.gathered",
+        "at = row * (columns.gathered + 1u)",
     ),
     ("rows of another buffer", "number >= columns.rows", "false"),
     ("numbers within the wrong buffer", "- columns.from_row", ""),
-    (
-        "the end of a row forgotten",
-        "min(word + 4u, columns.gathered)",
-        "min(word + 3u, columns.gathered)",
-    ),
-    ("words beyond the end of a row", "min(word + 4u, columns.gathered)", "word + 4u"),
+    ("the end of a row forgotten", "i < left", "i + 1u < left"),
+    ("words beyond the end of a row", "left >= 4u", "left >= 1u"),
     (
         "rows beyond the live ones",
         "index >= step.live_rows * row_quads",

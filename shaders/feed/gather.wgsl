@@ -49,9 +49,19 @@ fn main(
         if (number >= columns.rows) {
             return;
         }
-        let end = min(word + 4u, columns.gathered);
-        for (; word < end; word += 1u) {
-            gathered[row * columns.gathered + word] = resident[number * columns.gathered + word];
+        let source = number * columns.gathered + word;
+        let at = row * columns.gathered + word;
+        // Without a loop, which is slow where a CPU runs the kernel.
+        let left = columns.gathered - word;
+        gathered[at] = resident[source];
+        if (left >= 4u) {
+            gathered[at + 1u] = resident[source + 1u];
+            gathered[at + 2u] = resident[source + 2u];
+            gathered[at + 3u] = resident[source + 3u];
+            return;
+        }
+        for (var i = 1u; i < left; i += 1u) {
+            gathered[at + i] = resident[source + i];
         }
         return;
     }

@@ -16,7 +16,8 @@ use crate::program::{Program, Role};
 pub enum DataOn {
     /// On the device if they take at most a quarter of
     /// [its memory budget](crate::Gpu::memory_budget), make more than eight batches, and the run sees
-    /// each sample once at least; else on the host.
+    /// each sample once at least; else on the host, as for a software adapter, whose memory is the
+    /// host's.
     #[default]
     Auto,
     /// On the host: each batch is uploaded with its step.
@@ -67,7 +68,8 @@ impl Session {
                 let inputs = gpu.program().of_role(Role::Input);
                 let bytes: u64 =
                     inputs.map(|(_, buffer)| Resident::bytes_of(buffer, data.len())).sum();
-                bytes <= gpu.gpu().memory_budget() / SHARE
+                !gpu.gpu().is_software()
+                    && bytes <= gpu.gpu().memory_budget() / SHARE
                     && data.len().div_ceil(batch_size) > LEAST_BATCHES
                     && steps.saturating_mul(batch_size) >= data.len()
             }
