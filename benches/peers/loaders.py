@@ -7,8 +7,8 @@
 of 128, without labels. Several forms of each of PyTorch's DataLoader, tf.data and Grain are tried, from what their
 guides show to the fastest that we found, with and without workers; the fastest form of each library is what counts.
 Forms "by hand" are those whose order and batches are the user's own lines of PyTorch, TensorFlow or NumPy, which the
-library merely runs. `cargo bench --bench loader -- --json` measures this library's loader; it is expected to print
-`{"results": [{"workers": 1, "samples_per_second": ...}, ...]}`, of which the one with 1 worker is compared. Progress goes
+library merely runs. `cargo bench --bench loader --features noop -- --json` measures this library's loader; it is expected to print
+`{"results": [{"form": "arrays", "workers": 1, "samples_per_second": ...}, ...]}`, of which arrays with 1 worker are compared. Progress goes
 to standard error: the slow forms take long on a busy machine.
 
 Each library has a process of its own, so that none is disturbed by another's threads, and they take turns in every
@@ -317,10 +317,10 @@ def peers(library, seconds, only):
 
 def ours():
     """What this library's benchmark says: samples a second by the number of workers."""
-    command = ["cargo", "bench", "--quiet", "--bench", "loader", "--", "--json"]
+    command = ["cargo", "bench", "--quiet", "--bench", "loader", "--features", "noop", "--", "--json"]
     output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=ROOT).stdout
     results = json.loads(output[output.index("{") :])["results"]
-    return {f"{result['workers']} workers": result["samples_per_second"] for result in results}
+    return {f"{result['form']}, {result['workers']} workers": result["samples_per_second"] for result in results}
 
 
 def main():
