@@ -9,11 +9,12 @@ use wgpu::{BufferUsages, CommandEncoder, CommandEncoderDescriptor};
 use super::device::Gpu;
 use super::feed::GpuFeed;
 use super::gather::{Gather, GatherFeed};
+use super::limits::{check_room, most_rows};
 use super::plan::plan;
 use super::readback::Readback;
 use super::resident::Resident;
 use super::staging::SLOTS;
-use super::table::{Table, byte_size, element_size, most_rows};
+use super::table::{Table, byte_size, element_size};
 use super::timestamps::Timestamps;
 use super::upload::Upload;
 use crate::error::{Error, Result};
@@ -63,6 +64,7 @@ impl GpuExecutor {
     /// [`Error::Argument`] if a buffer is beyond the device's limits, [`Error::Device`] if it
     /// cannot be made.
     pub async fn new(gpu: &Gpu, program: Arc<Program>) -> Result<Self> {
+        check_room(gpu, &program, 1)?;
         Ok(GpuExecutor {
             gpu: gpu.clone(),
             table: Table::new(gpu, Arc::clone(&program), 1).await?,
@@ -115,6 +117,7 @@ impl GpuExecutor {
             return Ok(());
         }
         self.submit_gathered().await?;
+        check_room(&self.gpu, &self.program, rows)?;
         let table = self.table.with_capacity(&self.gpu, rows).await?;
         let upload = Upload::new(&self.gpu, &self.program, rows, self.slots).await?;
         let passes = self.bound_passes(&table, &upload).await?;

@@ -10,6 +10,7 @@ mod device;
 mod executor;
 mod feed;
 mod gather;
+mod limits;
 mod pipeline;
 mod plan;
 #[cfg(not(target_arch = "wasm32"))]

@@ -6,10 +6,8 @@ use wgpu::BufferUsages;
 
 use super::device::Gpu;
 use super::plan::plan;
-use super::upload;
 use crate::error::{Error, Result};
 use crate::operation::Dispatch;
-use crate::operation::kernel::size;
 use crate::program::{Buffer, BufferId, Element, Pass, Placement, Program, Role, Rows};
 
 /// A program's buffers, allocated once for batches of up to `capacity` samples.
@@ -21,15 +19,13 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// Allocates for batches of up to `capacity` samples; all zeros.
+    /// Allocates for batches of up to `capacity` samples, for which the device has room; all zeros.
     ///
     /// # Errors
-    /// [`Error::Argument`] if a buffer is beyond the device's limits, [`Error::Device`] if it
-    /// cannot be made.
+    /// [`Error::Device`] if a buffer cannot be made.
     pub(super) async fn new(gpu: &Gpu, program: Arc<Program>, capacity: usize) -> Result<Self> {
         let buffers = vec![None; program.buffers().count()];
         let mut table = Table { program, capacity, buffers };
-        check_sizes(gpu, &table.program, &dispatches(&table.program, gpu)?, capacity)?;
         table.allocate(gpu, |_| true).await?;
         Ok(table)
     }
@@ -42,7 +38,6 @@ impl Table {
     pub(super) async fn with_capacity(&self, gpu: &Gpu, capacity: usize) -> Result<Self> {
         let program = Arc::clone(&self.program);
         let mut table = Table { program, capacity, buffers: self.buffers.clone() };
-        check_sizes(gpu, &table.program, &dispatches(&table.program, gpu)?, capacity)?;
         table.allocate(gpu, |buffer| buffer.rows == Rows::Batch).await?;
         Ok(table)
     }
@@ -95,6 +90,7 @@ impl Table {
         let allocated = self.program.buffers().filter(|(id, _)| self.buffers[id.index()].is_some());
         allocated.map(|(_, buffer)| byte_size(buffer, rows)).fold(0, u64::saturating_add)
     }
+
     async fn allocate(&mut self, gpu: &Gpu, which: impl Fn(&Buffer) -> bool) -> Result<()> {
         let used = used(&self.program, &dispatches(&self.program, gpu)?);
         let wanted = |id: BufferId, buffer: &Buffer| {
@@ -123,124 +119,8 @@ impl Table {
     }
 }
 
-/// The most rows, up to `rows`, of a batch whose buffers are each within the device's limits and, all
-/// together with the memory for uploads, within [`Gpu::memory_budget`]; at least 1. A pure function of
-/// program, limits and budget.
-///
-/// # Errors
-/// [`Error::Argument`] if a size does not fit the kernels' 32-bit counts.
-pub(super) fn most_rows(gpu: &Gpu, program: &Arc<Program>, rows: usize) -> Result<usize> {
-    let dispatches = dispatches(program, gpu)?;
-    let used = used(program, &dispatches);
-    // Parameters are there whatever the batch.
-    let of_batch = |(id, buffer): &(BufferId, &Buffer)| {
-        buffer.rows == Rows::Batch && buffer.placement == Placement::Own && used[id.index()]
-    };
-    let fits = |rows: usize| {
-        let buffers = program.buffers().filter(of_batch);
-        let bytes: u64 = buffers.map(|(_, buffer)| byte_size(buffer, rows)).sum();
-        let bytes = bytes.saturating_add(upload::bytes(program, rows));
-        bytes <= gpu.memory_budget() && check_sizes(gpu, program, &dispatches, rows).is_ok()
-    };
-    if fits(rows) {
-        return Ok(rows);
-    }
-    // Every size grows with the rows: those from `beyond` on do not fit.
-    let (mut fitting, mut beyond) = (1, rows.max(2));
-    while beyond - fitting > 1 {
-        let middle = fitting + (beyond - fitting) / 2;
-        if fits(middle) {
-            fitting = middle;
-        } else {
-            beyond = middle;
-        }
-    }
-    Ok(fitting)
-}
-
-/// Whether batches of `rows` samples are within the device's limits.
-fn check_sizes(
-    gpu: &Gpu,
-    program: &Arc<Program>,
-    dispatches: &[Dispatch],
-    rows: usize,
-) -> Result<()> {
-    let limits = gpu.limits();
-    let most = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
-    let most_terms = gpu.most_terms();
-    // What no dispatch binds has no memory.
-    let used = used(program, dispatches);
-    for (_, buffer) in program.buffers().filter(|(id, _)| used[id.index()]) {
-        let summed = matches!(buffer.role, Role::Activation | Role::Input);
-        if summed && rows.max(buffer.columns) > most_terms {
-            let argument = if rows > most_terms { "batch_size" } else { "units" };
-            return Err(Error::argument(
-                argument,
-                format!(
-                    "{} would be [{rows}, {}]; the kernels for this adapter add up at most \
-                     {most_terms} terms",
-                    buffer.name, buffer.columns
-                ),
-            ));
-        }
-        let bytes = byte_size(buffer, rows);
-        if bytes > most {
-            let argument = if buffer.rows == Rows::Batch { "batch_size" } else { "units" };
-            return Err(Error::argument(
-                argument,
-                format!(
-                    "{} would take {bytes} bytes with {rows} samples a batch; this device \
-                     binds at most {most}",
-                    buffer.name
-                ),
-            ));
-        }
-    }
-    let slot = upload::slot_bytes(program, rows);
-    if slot > limits.max_buffer_size {
-        let most = limits.max_buffer_size;
-        let problem = format!(
-            "of {rows} samples would be uploaded in {slot} bytes; this device has buffers of at \
-             most {most}"
-        );
-        return Err(Error::argument("batch_size", problem));
-    }
-    let most_groups = limits.max_compute_workgroups_per_dimension;
-    for dispatch in dispatches {
-        let of_rows = u64::from(dispatch.terms_a_row).saturating_mul(rows as u64);
-        if of_rows.saturating_add(dispatch.terms.into()) > most_terms as u64 && of_rows > 0 {
-            let name = dispatch.kernel.name;
-            let most = (most_terms as u64).saturating_sub(dispatch.terms.into())
-                / u64::from(dispatch.terms_a_row);
-            let problem = format!(
-                "is {rows}; {name} takes at most {most} rows of so many values on this adapter"
-            );
-            return Err(Error::argument("batch_size", problem));
-        }
-        if dispatch.terms as usize > most_terms {
-            let problem = format!(
-                "{} adds up {} terms; the kernel for this adapter adds up at most {most_terms}",
-                dispatch.kernel.name, dispatch.terms,
-            );
-            return Err(Error::argument("units", problem));
-        }
-        let groups = dispatch.grid.workgroups(size(rows)?);
-        if groups.iter().any(|&count| count > most_groups) {
-            let name = dispatch.kernel.name;
-            return Err(Error::argument(
-                "batch_size",
-                format!(
-                    "{name} would take {groups:?} workgroups with {rows} samples a batch; \
-                     this device dispatches at most {most_groups} a dimension"
-                ),
-            ));
-        }
-    }
-    Ok(())
-}
-
 /// Which buffers some dispatch binds, or the host fills or reads; by `BufferId::index`.
-fn used(program: &Program, dispatches: &[Dispatch]) -> Vec<bool> {
+pub(super) fn used(program: &Program, dispatches: &[Dispatch]) -> Vec<bool> {
     let mut used: Vec<bool> =
         program.buffers().map(|(_, buffer)| buffer.role != Role::Activation).collect();
     for id in dispatches.iter().flat_map(|dispatch| &dispatch.buffers) {
@@ -249,8 +129,8 @@ fn used(program: &Program, dispatches: &[Dispatch]) -> Vec<bool> {
     used
 }
 
-/// Those of all passes.
-fn dispatches(program: &Program, gpu: &Gpu) -> Result<Vec<Dispatch>> {
+/// The dispatches of all passes.
+pub(super) fn dispatches(program: &Program, gpu: &Gpu) -> Result<Vec<Dispatch>> {
     let mut all = Vec::new();
     for pass in Pass::ALL {
         all.extend(plan(program, program.ops(pass), gpu.kernel_class())?);

@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use super::batches::SourceBatches;
-use super::contract::{RandomAccess, StreamPass, Streaming, Visit};
+use super::contract::{RandomAccess, Streaming, Visit};
 use super::in_memory::{self, InMemory};
 use super::in_order::InOrder;
 use super::slice::Slice;
 use crate::data::dataset::{Dataset, cut_last};
 use crate::data::fields::Fields;
-use crate::data::samples::Samples;
 use crate::error::{Error, Result};
 
 /// Where samples come from: arrays in memory, files, a generator, another thread, and what
@@ -232,30 +231,5 @@ impl Source {
     /// What was made of this source; it reads ahead as this one does.
     pub(crate) fn with_kind_of(&self, made: Source) -> Source {
         Source { ahead: self.ahead, ..made }
-    }
-}
-
-/// A pass over a stream whose samples are finished as they are read.
-pub(crate) struct FinishedPass {
-    stream: Arc<dyn Streaming>,
-    pass: Box<dyn StreamPass>,
-    visit: Visit,
-    /// Samples that were read before.
-    read: usize,
-}
-
-impl FinishedPass {
-    pub(crate) fn new(stream: Arc<dyn Streaming>, visit: &Visit) -> Result<Self> {
-        let pass = stream.start(visit)?;
-        Ok(FinishedPass { stream, pass, visit: visit.clone(), read: 0 })
-    }
-
-    /// The next `most` samples; fewer at the end.
-    pub(crate) fn next(&mut self, most: usize) -> Result<Samples> {
-        let mut raw = Samples::new(Arc::clone(self.stream.raw_fields()));
-        self.pass.next(most, &mut raw)?;
-        let first = self.read;
-        self.read += raw.len();
-        self.stream.finish(raw, first, &self.visit)
     }
 }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::any::FinishedPass;
 use super::contract::{Streaming, Visit};
+use super::finished::FinishedPass;
 use crate::data::samples::Samples;
 use crate::error::Result;
 

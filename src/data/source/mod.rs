@@ -5,16 +5,17 @@ mod batches;
 mod channel;
 mod checksum;
 mod contract;
+mod finished;
 mod generator;
 mod in_memory;
 mod in_order;
 mod slice;
 
-pub(super) use any::FinishedPass;
 pub use any::Source;
 pub(crate) use any::SourceKind;
 pub use batches::SourceBatches;
 pub use channel::Sender;
 pub use contract::{RandomAccess, StreamPass, Streaming, Visit};
+pub(super) use finished::FinishedPass;
 pub use generator::Length;
 pub(super) use slice::Slice;

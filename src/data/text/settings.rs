@@ -4,10 +4,6 @@ use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
-use super::TextVectorizer;
-use super::candidates::Candidates;
-use crate::error::{Error, Result};
-
 /// More words than these no n-gram has.
 const MOST_WORDS: usize = 16;
 
@@ -44,7 +40,7 @@ pub enum TextSelection {
     FValue,
 }
 
-/// The settings of a [`TextVectorizer`]. The names are those of scikit-learn's `TfidfVectorizer`.
+/// The settings of a [`TextVectorizer`](super::TextVectorizer). The names are those of scikit-learn's `TfidfVectorizer`.
 ///
 /// | setting | default |
 /// |---|---|
@@ -149,39 +145,6 @@ impl TextSettings {
     pub fn row_values(mut self, most: usize) -> Self {
         self.row_values = Some(most);
         self
-    }
-
-    /// Chooses the features and learns how to weigh them from `texts`, each with its class from 0,
-    /// in one pass. What is not UTF-8 in a text is read as U+FFFD, which is of no word.
-    ///
-    /// The F-value of a term is that of its count (1 for [`TextValues::Binary`], `1 + ln(n)` where
-    /// tf is sublinear). Scaling a feature does not change it, so it is exactly the F-value of the
-    /// term's tf-idf before rows are normed. The norm of a row depends on the weights of all its
-    /// terms, which are known after the last text, so that F-values of normed rows would need a
-    /// second pass. In scikit-learn's words this is
-    /// `make_pipeline(CountVectorizer(...), SelectKBest(f_classif, k), TfidfTransformer())`.
-    ///
-    /// Memory goes by the number of different terms, not of texts: about 100 bytes for each, its own
-    /// bytes, and 8 more for each class if terms are chosen by their F-value. It is bounded by
-    /// [`memory`](Self::memory): [`TextVectorizer::forgotten`] says whether the bound was reached,
-    /// and how inexact the counts can be for it.
-    ///
-    /// # Errors
-    /// [`Error::Argument`] if a setting is out of its range, if there is no text, or no term in
-    /// `min_df` of them, if a class is 65,536 or more, or if terms must be chosen by their F-value
-    /// and all texts are of one class. The first error among `texts` is returned as it is.
-    pub fn fit<T, I>(self, texts: I) -> Result<TextVectorizer>
-    where
-        T: AsRef<[u8]>,
-        I: IntoIterator<Item = Result<(T, u32)>>,
-    {
-        self.check().map_err(|(setting, problem)| Error::argument(setting, problem))?;
-        let mut candidates = Candidates::new(self);
-        for text in texts {
-            let (text, class) = text?;
-            candidates.add(&String::from_utf8_lossy(text.as_ref()), class)?;
-        }
-        candidates.choose()
     }
 
     /// The first setting that is out of its range, and what is wrong with it.
