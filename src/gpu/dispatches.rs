@@ -1,7 +1,5 @@
 //! Recording the dispatches of a step into an encoder.
 
-use std::collections::HashMap;
-
 use wgpu::{CommandEncoder, CommandEncoderDescriptor};
 
 use super::device::Gpu;
@@ -9,7 +7,6 @@ use super::timestamps::Timestamps;
 use crate::error::Result;
 use crate::operation::Dispatch;
 use crate::operation::kernel::size;
-use crate::program::{Pass, Step};
 
 /// A dispatch with its pipeline and buffers bound.
 pub(super) struct Bound {
@@ -20,15 +17,6 @@ pub(super) struct Bound {
 
 pub(super) fn encoder(gpu: &Gpu, label: &str) -> CommandEncoder {
     gpu.device.create_command_encoder(&CommandEncoderDescriptor { label: Some(label) })
-}
-
-/// What a step of `pass` dispatches, its update included.
-pub(super) fn dispatches<'a>(
-    passes: &'a HashMap<Pass, Vec<Bound>>,
-    pass: Pass,
-    step: &Step,
-) -> impl Iterator<Item = &'a Bound> + Clone {
-    pass.lists(step).iter().filter_map(|pass| passes.get(pass)).flatten()
 }
 
 pub(super) fn record_pass<'a>(

@@ -138,7 +138,10 @@ macro_rules! define {
             /// [`Error::Argument`] if a size does not fit the kernel's 32 bits.
             pub fn dispatch(&self, target: &Target<'_>) -> Result<Dispatch> {
                 match self {
-                    $(Op::$name(op) => op.dispatch(target),)+
+                    $(Op::$name(op) => {
+                        let dispatch = op.dispatch(target)?;
+                        Ok(dispatch.counted(<super::$name as Operation>::FLOPS))
+                    })+
                 }
             }
         }

@@ -17,6 +17,7 @@ operation! {
 
 impl Operation for DenseBackwardInput {
     const IN_PARTS: InParts = InParts::Rows;
+    const FLOPS: u32 = 0;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         let (inputs, units) = (shapes.columns(self.input), shapes.columns(self.output_gradient));

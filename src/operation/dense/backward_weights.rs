@@ -14,6 +14,7 @@ operation! {
 
 impl Operation for DenseBackwardWeights {
     const IN_PARTS: InParts = InParts::Sums;
+    const FLOPS: u32 = 0;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         let (inputs, units) = (shapes.columns(self.input), shapes.columns(self.output_gradient));

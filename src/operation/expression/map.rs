@@ -62,6 +62,7 @@ impl Buffers for Map {
 
 impl Operation for Map {
     const IN_PARTS: InParts = InParts::Rows;
+    const FLOPS: u32 = 0;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         let columns = shapes.columns(self.output);
@@ -132,7 +133,9 @@ impl Operation for Map {
             "expression/functions",
             "expression/map"
         ];
+        let terms = target.table.expression(self.expression).terms();
         Ok(Dispatch::new(self, text, RowConstants::new(units), Grid::elements(units))
-            .with_text([own.into()]))
+            .with_text([own.into()])
+            .counted(size(terms.into_iter().count())?))
     }
 }
