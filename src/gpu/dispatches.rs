@@ -19,15 +19,15 @@ pub(super) fn encoder(gpu: &Gpu, label: &str) -> CommandEncoder {
     gpu.device.create_command_encoder(&CommandEncoderDescriptor { label: Some(label) })
 }
 
+/// Records `bound` as one compute pass; how many dispatches they are.
 pub(super) fn record_pass<'a>(
     encoder: &mut CommandEncoder,
     bound: impl Iterator<Item = &'a Bound>,
     rows: usize,
     step: u32,
-) -> Result<()> {
+) -> Result<u64> {
     let rows = size(rows)?;
-    record_dispatches(&mut compute_pass(encoder), bound, rows, step);
-    Ok(())
+    Ok(record_dispatches(&mut compute_pass(encoder), bound, rows, step))
 }
 
 pub(super) fn compute_pass(encoder: &mut CommandEncoder) -> wgpu::ComputePass<'_> {
@@ -37,18 +37,22 @@ pub(super) fn compute_pass(encoder: &mut CommandEncoder) -> wgpu::ComputePass<'_
     })
 }
 
+/// The same in a pass that was begun.
 pub(super) fn record_dispatches<'a>(
     pass: &mut wgpu::ComputePass<'_>,
     bound: impl Iterator<Item = &'a Bound>,
     rows: u32,
     step: u32,
-) {
+) -> u64 {
+    let mut count = 0;
     for Bound { dispatch, pipeline, bindings } in bound {
         let [x, y, z] = dispatch.grid.workgroups(rows);
         pass.set_pipeline(pipeline);
         pass.set_bind_group(0, bindings, &[step]);
         pass.dispatch_workgroups(x, y, z);
+        count += 1;
     }
+    count
 }
 
 /// [`record_pass`] with a pass for each kernel, between two timestamps; the kernels' names.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use wgpu::CommandEncoder;
 
 use super::device::Gpu;
-use super::dispatches::{encoder, record_pass, record_timed};
+use super::dispatches::{Bound, encoder, record_pass, record_timed};
 use super::feed::GpuFeed;
 use super::gather::Gather;
 use super::limits::{check_room, most_rows};
@@ -33,6 +33,7 @@ pub struct GpuExecutor {
     // Bound to the buffers of both, too.
     pub(super) gather: Option<Gather>,
     pub(super) submits: u64,
+    pub(super) dispatched: u64,
     pub(super) profile: Profile,
     pub(super) timestamps: Option<Timestamps>,
     /// Upload slots that were asked for.
@@ -66,6 +67,7 @@ impl GpuExecutor {
             readback: Readback::default(),
             gather: None,
             submits: 0,
+            dispatched: 0,
             profile: Profile::default(),
             timestamps: None,
         })
@@ -258,25 +260,28 @@ impl GpuExecutor {
         self.prepare_step(pass, step).await?;
         self.submit_gathered_now()?;
         let Self { gpu, table, upload, plans, profile, timestamps, .. } = self;
-        gpu.guarded(|| {
+        self.dispatched += gpu.guarded(|| {
             let encoding = profile.span("encode");
             let mut encoder = encoder(gpu, "minibatch.step");
             let recorded = upload.record(table, &mut encoder, pass, feed, step)?;
             let bound = plans.step(pass, step);
-            let names = match timestamps {
+            let (count, names) = match timestamps {
                 None => {
-                    record_pass(&mut encoder, bound, step.live_rows, recorded.offset)?;
-                    Vec::new()
+                    let rows = step.live_rows;
+                    (record_pass(&mut encoder, bound, rows, recorded.offset)?, Vec::new())
                 }
                 Some(times) => {
-                    record_timed(&mut encoder, bound, step.live_rows, recorded.offset, times)?
+                    let rows = step.live_rows;
+                    let names = record_timed(&mut encoder, bound, rows, recorded.offset, times)?;
+                    (names.len() as u64, names)
                 }
             };
             let commands = encoder.finish();
             drop(encoding);
             let _submitting = profile.span("submit");
             upload.ring().submitted(recorded.place, gpu.queue.submit([commands]));
-            timestamps.as_ref().map_or(Ok(()), |times| times.read(gpu, names))
+            timestamps.as_ref().map_or(Ok(()), |times| times.read(gpu, names))?;
+            Ok(count)
         })?;
         self.submits += 1;
         self.gpu.check()
@@ -319,6 +324,7 @@ impl GpuExecutor {
                 Ok(())
             })?;
             self.submits += 1;
+            self.dispatched += 1;
             for id in self.program.parts(&written) {
                 let values = self.read(id, step.live_rows).await?;
                 self.program.buffer(id).check_finite(name, step.number, &values)?;
@@ -352,12 +358,13 @@ impl GpuExecutor {
         }
         self.submit_gathered_now()?;
         let Self { gpu, table, upload, plans, .. } = self;
-        gpu.guarded(|| {
+        self.dispatched += gpu.guarded(|| {
             let recorded = upload.record(table, encoder, pass, feed, step)?;
             upload.left_to_host(&recorded);
             let bound = plans.step(pass, step);
             record_pass(encoder, bound, step.live_rows, recorded.offset)
-        })
+        })?;
+        Ok(())
     }
 
     /// Samples of [recorded](Self::record) steps that have run since the metrics were cleared, as
@@ -396,13 +403,13 @@ impl GpuExecutor {
         }
         self.prepare_step(pass, step).await?;
         self.submit_gathered_now()?;
-        self.gpu.guarded(|| {
+        self.dispatched += self.gpu.guarded(|| {
             let offset = self.upload.write_step(&self.gpu, step)?;
             let mut encoder = encoder(&self.gpu, "minibatch.step");
             let bound = self.plans.step(pass, step);
-            record_pass(&mut encoder, bound, step.live_rows, offset)?;
+            let count = record_pass(&mut encoder, bound, step.live_rows, offset)?;
             self.gpu.queue.submit([encoder.finish()]);
-            Ok(())
+            Ok(count)
         })?;
         self.gpu.check()
     }

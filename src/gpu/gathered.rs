@@ -81,20 +81,21 @@ impl GpuExecutor {
             return Ok(());
         };
         let steps = gather.take();
-        gpu.guarded(|| {
+        self.dispatched += gpu.guarded(|| {
+            let mut dispatched = 0;
             let mut encoder = encoder(gpu, "minibatch.steps");
             let slot = gather.record_upload(gpu, upload, &mut encoder, &steps)?;
             let mut compute = compute_pass(&mut encoder);
             for (number, pending) in steps.iter().enumerate() {
                 let (rows, offset) =
                     (size(pending.step.live_rows)?, upload.gathered_offset(number));
-                gather.dispatch(&mut compute, rows, offset);
+                dispatched += gather.dispatch(&mut compute, rows, offset);
                 let bound = plans.step(pending.pass, &pending.step);
-                record_dispatches(&mut compute, bound, rows, offset);
+                dispatched += record_dispatches(&mut compute, bound, rows, offset);
             }
             drop(compute);
             gather.submitted(&slot, gpu.queue.submit([encoder.finish()]));
-            Ok(())
+            Ok(dispatched)
         })?;
         gather.give_back(steps);
         self.submits += 1;

@@ -36,4 +36,5 @@ pub use gather_feed::{GatherColumn, GatherFeed};
 #[cfg(not(target_arch = "wasm32"))]
 pub use polling::block_on;
 pub use resident::Resident;
+pub use upload::bytes as upload_bytes;
 pub use wgpu::{AdapterInfo, CommandEncoder, DeviceType};

@@ -3,7 +3,7 @@
 use super::access::Access;
 use super::kernel::{Arithmetic, Dispatch, Extent, Groups, Kernel, Stated};
 use super::work::Work;
-use crate::table::{BufferId, Role, Table};
+use crate::table::{BufferId, Table};
 
 impl Dispatch {
     /// What it does for `rows` rows, at least 1, of a batch whose buffers are in `table`.
@@ -106,14 +106,5 @@ fn live_bytes(table: &Table, id: BufferId, rows: u32) -> u64 {
 
 /// Whether a kernel reads what it writes: what outlasts a step is changed and not made anew.
 fn is_changed(table: &Table, access: Access, id: BufferId) -> bool {
-    let lasts = match table.buffer(id).role {
-        Role::Parameter | Role::State | Role::OptimizerState | Role::Metric | Role::Arena => true,
-        Role::Input
-        | Role::Target
-        | Role::SampleWeight
-        | Role::ParameterGradient
-        | Role::Activation
-        | Role::Scratch => false,
-    };
-    lasts && !access.is_read()
+    table.buffer(id).role.outlasts_step() && !access.is_read()
 }

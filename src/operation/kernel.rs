@@ -295,10 +295,11 @@ impl Dispatch {
         self
     }
 
-    /// Says that the kernel is of a form that may use subgroup operations.
-    pub fn with_subgroups(mut self, form: MatrixForm) -> Self {
+    /// Says that the kernel is a matrix kernel of this form, for a product of matrices of
+    /// `[height, depth]` and `[depth, width]`.
+    pub fn with_product(mut self, product: [Extent; 3], form: MatrixForm) -> Self {
         self.kernel.subgroups = form == MatrixForm::Subgroup;
-        self
+        self.with_arithmetic(Arithmetic::Product { product, form })
     }
 
     /// Adds pieces of text before the kernel's own file, which is the last one.
@@ -377,7 +378,7 @@ pub struct Operand {
 }
 
 /// The program and the adapter that dispatches are made for.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Target<'a> {
     /// The buffers.
     pub table: &'a Table,

@@ -42,6 +42,25 @@ pub enum Role {
     Arena,
 }
 
+impl Role {
+    /// Whether such values outlast a step that changes them.
+    pub fn outlasts_step(self) -> bool {
+        match self {
+            Role::Parameter
+            | Role::State
+            | Role::OptimizerState
+            | Role::Metric
+            | Role::Arena => true,
+            Role::Input
+            | Role::Target
+            | Role::SampleWeight
+            | Role::ParameterGradient
+            | Role::Activation
+            | Role::Scratch => false,
+        }
+    }
+}
+
 /// The type of a buffer's elements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Element {

@@ -50,7 +50,7 @@ impl Operation for DenseBackwardInput {
         };
         let grid = Grid::matrix(form, height, width);
         Ok(Dispatch::new(self, text, WeightShape::new(inputs, units, 1.0), grid)
-            .with_subgroups(form)
+            .with_product(product, form)
             .with_text(self.activation.text())
             .overrides(self.activation.overrides()))
     }

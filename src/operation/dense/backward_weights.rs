@@ -48,7 +48,7 @@ impl Operation for DenseBackwardWeights {
         let constants = WeightShape::new(inputs, units, operand.scale);
         let grid = Grid::matrix(form, height, width);
         Ok(Dispatch::new(self, text, constants, grid)
-            .with_subgroups(form)
+            .with_product(product, form)
             .with_operand(self.input, operand))
     }
 }

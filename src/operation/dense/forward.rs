@@ -51,7 +51,7 @@ impl Operation for DenseForward {
         let constants = WeightShape::new(inputs, units, operand.scale);
         let grid = Grid::matrix(form, height, width);
         Ok(Dispatch::new(self, text, constants, grid)
-            .with_subgroups(form)
+            .with_product(product, form)
             .with_text(self.activation.text())
             .with_operand(self.input, operand)
             .overrides(self.activation.overrides()))

@@ -3,6 +3,7 @@
 use super::text::text;
 use crate::error::Error;
 use crate::number::expression::Term;
+use crate::operation::kernel::size;
 use crate::operation::prelude::*;
 use crate::table::{BufferId, Element, ExpressionId, Rows};
 
@@ -136,6 +137,6 @@ impl Operation for Map {
         let terms = target.table.expression(self.expression).terms();
         Ok(Dispatch::new(self, text, RowConstants::new(units), Grid::elements(units))
             .with_text([own.into()])
-            .counted(size(terms.into_iter().count())?))
+            .counted(size(terms.len())?))
     }
 }

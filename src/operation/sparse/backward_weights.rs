@@ -1,6 +1,7 @@
 //! The gradients of the parameters of a dense layer over sparse rows.
 
 use super::shape::{SparseConstants, SparseShape, width};
+use crate::operation::kernel::{Arithmetic, Stated};
 use crate::operation::prelude::*;
 
 operation! {

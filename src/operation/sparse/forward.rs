@@ -2,6 +2,7 @@
 
 use super::shape::{SparseConstants, SparseShape, width};
 use crate::operation::activation::Elementwise;
+use crate::operation::kernel::{Arithmetic, Stated};
 use crate::operation::prelude::*;
 
 operation! {
