@@ -137,12 +137,12 @@ macro_rules! define {
             /// # Errors
             /// [`Error::Argument`] if a size does not fit the kernel's 32 bits.
             pub fn dispatch(&self, target: &Target<'_>) -> Result<Dispatch> {
-                match self {
+                let (dispatch, flops) = match self {
                     $(Op::$name(op) => {
-                        let dispatch = op.dispatch(target)?;
-                        Ok(dispatch.counted(<super::$name as Operation>::FLOPS))
+                        (op.dispatch(target)?, <super::$name as Operation>::FLOPS)
                     })+
-                }
+                };
+                Ok(dispatch.with_rows().counted(flops))
             }
         }
     };
