@@ -5,20 +5,24 @@ use super::kernel::{Arithmetic, Dispatch, Extent, Groups, Kernel, Stated};
 use super::work::Work;
 use crate::table::{BufferId, Table};
 
+/// Values that an invocation loads at once, where it takes in one value after the other.
+const VALUES_AT_ONCE: u64 = 16;
+
 impl Dispatch {
     /// What it does for `rows` rows, at least 1, of a batch whose buffers are in `table`.
     pub fn work(&self, table: &Table, rows: u32) -> Work {
         let rows = rows.max(1);
         let workgroups = self.grid.workgroups(rows).into_iter().map(u64::from).product();
         let threads = self.threads();
-        let bound: u64 = self.bindings().map(|(_, id)| live_bytes(table, id, rows)).sum();
-        let (flops, bytes, chain) = match self.arithmetic {
+        let bound_bytes: u64 = self.bindings().map(|(_, id)| live_bytes(table, id, rows)).sum();
+        let (flops, bytes, local_bytes, waits) = match self.arithmetic {
             Arithmetic::Values(flops) => {
                 let moved = self.bindings().map(|(access, id)| {
                     live_bytes(table, id, rows) * if is_changed(table, access, id) { 2 } else { 1 }
                 });
                 let values = self.largest(table, rows);
-                (values * u64::from(flops), moved.sum(), self.chain(values, rows))
+                let waits = self.chain(values, rows).div_ceil(VALUES_AT_ONCE);
+                (values * u64::from(flops), moved.sum(), 0, waits)
             }
             Arithmetic::Product { product, form } => {
                 let [height, depth, width] = product.map(|extent| u64::from(extent.length(rows)));
@@ -30,15 +34,21 @@ impl Dispatch {
                 let reads = [across, down].into_iter().chain(std::iter::repeat(1));
                 let bytes = self.bindings().zip(reads);
                 let bytes = bytes.map(|((_, id), times)| live_bytes(table, id, rows) * times);
-                (flops, bytes.sum(), depth.div_ceil(tile.depth_parts.into()))
+                // An invocation reads a row and a column of each square that it multiplies and adds.
+                let side = u64::from(tile.side());
+                let local_bytes = 4 * flops / side.max(1);
+                // Adding up the parts of a sum takes about as long as a load.
+                let parts = u64::from(tile.depth_parts > 1);
+                let waits = depth.div_ceil(tile.chunk().max(1).into()) + parts;
+                (flops, bytes.sum(), local_bytes, waits)
             }
-            Arithmetic::Stated(Stated { flops, bytes, chain }) => {
+            Arithmetic::Stated(Stated { flops, bytes, waits }) => {
                 let of = |[fixed, a_row]: [u64; 2]| fixed + a_row * u64::from(rows);
                 let [fixed, a_row, a_group] = bytes;
-                (of(flops), of([fixed, a_row]) + a_group * workgroups, of(chain))
+                (of(flops), of([fixed, a_row]) + a_group * workgroups, 0, of(waits))
             }
         };
-        Work { flops, bytes, bound_bytes: bound, workgroups, threads, chain }
+        Work { flops, bytes, bound_bytes, local_bytes, workgroups, threads, waits }
     }
 
     fn bindings(&self) -> impl Iterator<Item = (Access, BufferId)> {
@@ -107,4 +117,15 @@ fn live_bytes(table: &Table, id: BufferId, rows: u32) -> u64 {
 /// Whether a kernel reads what it writes: what outlasts a step is changed and not made anew.
 fn is_changed(table: &Table, access: Access, id: BufferId) -> bool {
     table.buffer(id).role.outlasts_step() && !access.is_read()
+}
+
+impl super::matrix_form::Tile {
+    fn side(&self) -> u32 {
+        (self.rows * self.columns * self.depth_parts * self.tiles / self.threads).isqrt()
+    }
+
+    fn chunk(&self) -> u32 {
+        let quads = 4 * self.threads / (self.rows + self.columns);
+        4 << quads.max(1).ilog2()
+    }
 }

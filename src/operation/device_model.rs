@@ -22,6 +22,8 @@ pub struct DeviceModel {
     pub reached_percent: u32,
     /// Bytes a nanosecond between the cache and one processor.
     pub cache_bytes_per_ns: u32,
+    /// Bytes a nanosecond between one processor and the memory of its workgroups.
+    pub local_bytes_per_ns: u32,
     /// Bytes a nanosecond between memory and cache, of the whole device.
     pub memory_bytes_per_ns: u32,
     /// Bytes that the cache holds.
@@ -30,8 +32,6 @@ pub struct DeviceModel {
     pub dispatch_ns: u32,
     /// Nanoseconds until a value is there that is loaded from the cache.
     pub latency_ns: u32,
-    /// Values that an invocation loads before it waits for them.
-    pub values_at_once: u32,
 }
 
 impl DeviceModel {
@@ -42,13 +42,13 @@ impl DeviceModel {
         lanes: 128,
         invocations: 1024,
         flops_per_ns: 507,
-        reached_percent: 50,
+        reached_percent: 57,
         cache_bytes_per_ns: 62,
+        local_bytes_per_ns: 225,
         memory_bytes_per_ns: 3350,
         cache_bytes: 50 << 20,
         dispatch_ns: 1300,
         latency_ns: 150,
-        values_at_once: 16,
     };
 
     /// A GPU that shares the memory of the CPU: the numbers are Apple's M2's.
@@ -60,11 +60,11 @@ impl DeviceModel {
         flops_per_ns: 360,
         reached_percent: 65,
         cache_bytes_per_ns: 45,
+        local_bytes_per_ns: 180,
         memory_bytes_per_ns: 100,
         cache_bytes: 8 << 20,
         dispatch_ns: 2000,
         latency_ns: 300,
-        values_at_once: 16,
     };
 
     /// A GPU of which nothing is known, as in a browser: between the two.
@@ -76,11 +76,11 @@ impl DeviceModel {
         flops_per_ns: 400,
         reached_percent: 50,
         cache_bytes_per_ns: 50,
+        local_bytes_per_ns: 200,
         memory_bytes_per_ns: 400,
         cache_bytes: 16 << 20,
         dispatch_ns: 1500,
         latency_ns: 200,
-        values_at_once: 16,
     };
 
     /// The same device with so many processors, at least 1. Its memory and its cache stay.
@@ -93,9 +93,8 @@ impl DeviceModel {
     ///
     /// The dispatch itself takes its time. The workgroups are dealt out evenly, and the processor with
     /// the most of them is the last to end. It computes while it loads, so the slower of the two
-    /// counts; if it has few invocations, it computes at a part of its rate. Besides, what an
-    /// invocation takes in one after the other makes it wait again and again; as many workgroups
-    /// as a processor keeps at a time wait together.
+    /// counts; if it has few invocations, it computes at a part of its rate. Besides, an invocation
+    /// waits for what it loads; as many workgroups as a processor keeps at a time wait together.
     #[must_use]
     pub fn us(&self, work: &Work) -> f64 {
         let groups = work.workgroups.max(1);
@@ -115,11 +114,11 @@ impl DeviceModel {
             false => 0.0,
         };
 
-        let loads = work.chain.div_ceil(self.values_at_once.into()) as f64;
-        let waiting = waves * loads * f64::from(self.latency_ns);
+        let from_local = work.local_bytes as f64 * share / f64::from(self.local_bytes_per_ns);
 
-        let ns = f64::from(self.dispatch_ns) + waiting;
-        (ns + computing.max(from_cache).max(from_memory)) / 1e3
+        let waiting = waves * work.waits as f64 * f64::from(self.latency_ns);
+        let working = computing.max(from_local).max(from_cache).max(from_memory);
+        (f64::from(self.dispatch_ns) + waiting + working) / 1e3
     }
 }
 
@@ -136,20 +135,21 @@ mod tests {
         flops_per_ns: 200,
         reached_percent: 50,
         cache_bytes_per_ns: 10,
+        local_bytes_per_ns: 40,
         memory_bytes_per_ns: 20,
         cache_bytes: 1_000_000,
         dispatch_ns: 1000,
         latency_ns: 100,
-        values_at_once: 16,
     };
 
     const WORK: Work = Work {
         flops: 600_000,
         bytes: 6_000,
         bound_bytes: 6_000,
+        local_bytes: 6_000,
         workgroups: 6,
         threads: 256,
-        chain: 64,
+        waits: 4,
     };
 
     #[track_caller]
@@ -161,18 +161,27 @@ mod tests {
     #[test]
     fn estimates_are_those_worked_out_by_hand() {
         // A processor has 2 of 6 workgroups, both at a time: 200,000 operations at 100 a ns, and
-        // four loads of 16 values to wait for.
+        // four loads to wait for.
         assert_us(WORK, 1.0 + 2.0 + 0.4);
         // 30,000 of 90,000 bytes at 10 a ns.
         assert_us(Work { bytes: 90_000, ..WORK }, 1.0 + 3.0 + 0.4);
+        // 120,000 of 360,000 bytes at 40 a ns.
+        assert_us(Work { local_bytes: 360_000, ..WORK }, 1.0 + 3.0 + 0.4);
         // Beyond the cache, at 20 bytes a ns for the whole device.
         assert_us(Work { bound_bytes: 2_000_000, ..WORK }, 1.0 + 100.0 + 0.4);
         // 2 workgroups of 32 invocations keep half of 128 lanes busy.
         assert_us(Work { threads: 32, ..WORK }, 1.0 + 4.0 + 0.4);
         // 5 workgroups a processor, 2 at a time: three waves.
         assert_us(Work { workgroups: 20, ..WORK }, 1.0 + 1.5 + 1.2);
-        let nothing =
-            Work { flops: 0, bytes: 0, bound_bytes: 0, workgroups: 0, threads: 0, chain: 0 };
+        let nothing = Work {
+            flops: 0,
+            bytes: 0,
+            bound_bytes: 0,
+            local_bytes: 0,
+            workgroups: 0,
+            threads: 0,
+            waits: 0,
+        };
         assert_us(nothing, 1.0);
     }
 
@@ -184,11 +193,19 @@ mod tests {
                 for threads in [8, 32, 64, 256, 1024] {
                     for flops in [0, 1_000, 1_000_000, 1_000_000_000] {
                         for bytes in [16, 100_000, 100_000_000] {
-                            for chain in [1, 16, 784] {
-                                let bound_bytes = bytes;
-                                let work =
-                                    Work { flops, bytes, bound_bytes, workgroups, threads, chain };
-                                see(model, work);
+                            for waits in [1, 16, 784] {
+                                see(
+                                    model,
+                                    Work {
+                                        flops,
+                                        bytes,
+                                        bound_bytes: bytes,
+                                        local_bytes: flops,
+                                        workgroups,
+                                        threads,
+                                        waits,
+                                    },
+                                );
                             }
                         }
                     }
@@ -217,7 +234,8 @@ mod tests {
                 Work { flops: work.flops * 2 + 1, ..work },
                 Work { bytes: work.bytes * 2, ..work },
                 Work { bound_bytes: work.bound_bytes * 2, ..work },
-                Work { chain: work.chain + 1, ..work },
+                Work { local_bytes: work.local_bytes * 2, ..work },
+                Work { waits: work.waits + 1, ..work },
             ] {
                 assert!(model.us(&more) >= us, "{more:?} after {work:?}");
             }

@@ -228,8 +228,8 @@ pub struct Stated {
     pub flops: [u64; 2],
     /// Bytes read and written, the last number for each workgroup.
     pub bytes: [u64; 3],
-    /// The most values that one invocation takes in, one after the other.
-    pub chain: [u64; 2],
+    /// How often an invocation waits, one time after the other, until what it loads is there.
+    pub waits: [u64; 2],
 }
 
 /// One dispatch: a kernel, its constants and its storage buffers in binding order.

@@ -14,12 +14,14 @@ pub struct Work {
     /// Bytes of all that it binds, each buffer once: what it reads from memory and writes there where
     /// the cache holds nothing of it.
     pub bound_bytes: u64,
+    /// Bytes that the invocations read of the memory of their workgroups.
+    pub local_bytes: u64,
     /// Workgroups.
     pub workgroups: u64,
     /// Invocations of a workgroup.
     pub threads: u32,
-    /// The most values that one invocation takes in, one after the other.
-    pub chain: u64,
+    /// How often an invocation waits, one time after the other, until what it loads is there.
+    pub waits: u64,
 }
 
 /// Numbers that the work of several dispatches adds up to.

@@ -3,7 +3,7 @@
 
 use super::builder::Program;
 use super::pass::Pass;
-use super::plan::{choices, plan, used};
+use super::plan::{self, Choice, plan, used};
 use crate::error::Result;
 use crate::operation::kernel::size;
 use crate::operation::{Access, Adapter, Dispatch, MatrixForm, Total, Work};
@@ -16,8 +16,21 @@ pub struct Explanation {
     pub dispatches: Vec<ExplainedDispatch>,
     /// What they add up to.
     pub total: Total,
+    /// The ways in which the step could run, of which these dispatches are one.
+    pub ways: Vec<ExplainedWay>,
     /// All allocations on the device but for those that steps are uploaded through.
     pub buffers: Vec<ExplainedBuffer>,
+}
+
+/// A way in which a step could run.
+#[derive(Debug, Clone)]
+pub struct ExplainedWay {
+    /// What it is called.
+    pub name: &'static str,
+    /// Whether it is the one that runs.
+    pub chosen: bool,
+    /// What its dispatches add up to.
+    pub total: Total,
 }
 
 /// A dispatch of a step.
@@ -91,15 +104,23 @@ pub fn explain(
             writes: those(|access| !access.is_read()),
         }
     };
-    let mut dispatches = Vec::new();
-    let mut total = Total::default();
-    for choice in choices(program, lists, rows, adapter)? {
+    let explained = |choice: &Choice| {
         let (all, runs): (Vec<_>, Vec<_>) = choice.candidates().unzip();
         let chosen = runs.iter().position(|&runs| runs).unwrap_or_default();
-        let candidates: Vec<_> = all.into_iter().map(candidate).collect();
-        let dispatch = ExplainedDispatch { candidates, chosen };
-        total += (dispatch.chosen().work, dispatch.chosen().us);
-        dispatches.push(dispatch);
+        ExplainedDispatch { candidates: all.into_iter().map(candidate).collect(), chosen }
+    };
+    let (mut ways, mut dispatches) = (Vec::new(), Vec::new());
+    let mut total = Total::default();
+    for (way, chosen) in plan::ways(program, lists, rows, adapter)?.all() {
+        let explained: Vec<_> = way.choices.iter().map(explained).collect();
+        let mut sum = Total::default();
+        for dispatch in &explained {
+            sum += (dispatch.chosen().work, dispatch.chosen().us);
+        }
+        ways.push(ExplainedWay { name: way.name, chosen, total: sum });
+        if chosen {
+            (dispatches, total) = (explained, sum);
+        }
     }
     let used = used(program, &plan(program, &Pass::ALL, rows, adapter)?);
     let buffers = program.buffers();
@@ -110,7 +131,7 @@ pub fn explain(
         bytes: buffer.bytes(rows),
         used: lifetime(program, id, &dispatches),
     });
-    Ok(Explanation { buffers: buffers.collect(), dispatches, total })
+    Ok(Explanation { buffers: buffers.collect(), dispatches, total, ways })
 }
 
 /// The first and the last of `dispatches` that use `id` or a slice of it.

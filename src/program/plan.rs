@@ -8,7 +8,7 @@ use super::pass::Pass;
 use crate::error::Result;
 use crate::operation::kernel::{Target, size};
 use crate::operation::{self, Access, Adapter, AdapterClass, Dispatch, MatrixForm, Op};
-use crate::table::{BufferId, Role, Table};
+use crate::table::{BufferId, Role};
 
 /// Rows that the plan of a step of `rows` rows is made for: the next power of two. So the kernels that
 /// run depend on nothing but the rows of the step, and batches of all sizes need few plans.
@@ -21,9 +21,6 @@ pub fn planned_rows(rows: usize) -> usize {
 /// all that could run, those that the model of the adapter says end first. A pure function of the
 /// program, the [rows](planned_rows) and the adapter.
 ///
-/// A conversion that only operations read which load bytes by themselves, and that is no output, is
-/// no dispatch of its own.
-///
 /// # Errors
 /// [`Error::Argument`](crate::Error::Argument) if a size does not fit the kernels' 32-bit counts.
 pub fn plan(
@@ -32,8 +29,61 @@ pub fn plan(
     rows: usize,
     adapter: Adapter,
 ) -> Result<Vec<Dispatch>> {
+    let mut ways = ways(program, lists, rows, adapter)?;
+    let way = ways.all.swap_remove(ways.chosen);
+    Ok(way.choices.into_iter().map(Choice::into_chosen).collect())
+}
+
+/// The ways in which a step could run.
+#[derive(Debug, Clone)]
+pub struct Ways {
+    /// All of them; never empty.
+    all: Vec<Way>,
+    /// Which of them runs.
+    chosen: usize,
+}
+
+/// One way in which a step could run.
+#[derive(Debug, Clone)]
+pub struct Way {
+    /// What it is called in tables.
+    pub name: &'static str,
+    /// The dispatches, one after the other.
+    pub choices: Vec<Choice>,
+}
+
+impl Ways {
+    /// All of them, and whether it is the one that runs.
+    pub fn all(&self) -> impl ExactSizeIterator<Item = (&Way, bool)> {
+        self.all.iter().enumerate().map(|(place, way)| (way, place == self.chosen))
+    }
+}
+
+/// In which ways a step could run, as [`plan`] takes one.
+///
+/// # Errors
+/// As `plan`.
+pub fn ways(program: &Program, lists: &[Pass], rows: usize, adapter: Adapter) -> Result<Ways> {
     let choices = choices(program, lists, rows, adapter)?;
-    Ok(choices.into_iter().map(Choice::into_chosen).collect())
+    let all = vec![Way { name: "a dispatch for each operation", choices }];
+    let rows = size(planned_rows(rows))?;
+    let us = |way: &Way| {
+        let dispatches = way.choices.iter().map(Choice::chosen);
+        dispatches.map(|one| adapter.model.us(&one.work(program.table(), rows))).sum()
+    };
+    let chosen = least(all.iter().map(us));
+    Ok(Ways { all, chosen })
+}
+
+/// The place of the least of `times`; the first one among equals.
+fn least(times: impl Iterator<Item = f64>) -> usize {
+    let mut least = (0, f64::INFINITY);
+    for (place, us) in times.enumerate() {
+        if us < least.1 {
+            least = (place, us);
+        }
+    }
+    least.0
 }
 
 /// The kernels that could run in one place of a step.
@@ -61,26 +111,11 @@ impl Choice {
     fn into_chosen(mut self) -> Dispatch {
         self.candidates.swap_remove(self.chosen)
     }
-
-    /// Of `candidates`, the first among those that take the least time.
-    fn least(candidates: Vec<Dispatch>, table: &Table, rows: u32, adapter: Adapter) -> Self {
-        let us = |dispatch: &Dispatch| adapter.model.us(&dispatch.work(table, rows));
-        let mut chosen = 0;
-        let mut least = f64::INFINITY;
-        for (place, us) in candidates.iter().map(us).enumerate() {
-            if us < least {
-                (chosen, least) = (place, us);
-            }
-        }
-        Choice { candidates, chosen }
-    }
 }
 
-/// What could run in each place of a step: as [`plan`], one dispatch for each operation.
-///
-/// # Errors
-/// As `plan`.
-pub fn choices(
+/// What could run where each operation has a dispatch. A conversion that only operations read which
+/// load bytes by themselves, and that is no output, is part of these.
+fn choices(
     program: &Program,
     lists: &[Pass],
     rows: usize,
@@ -96,7 +131,9 @@ pub fn choices(
         let absorbed = |op: &Op| matches!(op, Op::Convert(convert) if conversions.contains_key(&convert.output));
         for op in ops.iter().filter(|op| !absorbed(op)) {
             let candidates = candidates(op, target)?;
-            all.push(Choice::least(candidates, program.table(), rows, adapter));
+            let us = |one: &Dispatch| adapter.model.us(&one.work(program.table(), rows));
+            let chosen = least(candidates.iter().map(us));
+            all.push(Choice { candidates, chosen });
         }
     }
     Ok(all)

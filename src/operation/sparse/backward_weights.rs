@@ -84,7 +84,7 @@ impl Operation for SparseBackwardWeights {
         let stated = Stated {
             flops: [0, 2 * values * units],
             bytes: [4 * (inputs + 1) * units, 8 * values + 12 * values * units, 0],
-            chain: [slice.into(), loops.into()],
+            waits: [slice.into(), loops.into()],
         };
         // Other kernels take four terms an iteration.
         Ok(Dispatch { terms: slice, terms_a_row: loops.saturating_mul(4), ..dispatch }

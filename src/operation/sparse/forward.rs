@@ -49,7 +49,7 @@ impl Operation for SparseForward {
         let stated = Stated {
             flops: [0, 2 * most * units],
             bytes: [4 * units, row_bytes, 0],
-            chain: [most, 0],
+            waits: [most, 0],
         };
         Ok(Dispatch { terms: constants.most.saturating_mul(4), ..dispatch }
             .with_arithmetic(Arithmetic::Stated(stated))

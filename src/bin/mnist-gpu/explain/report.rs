@@ -129,10 +129,7 @@ impl Report {
             memory: step.memory(),
             all: unfused.map(|unfused| All {
                 kernels: step.alternatives(),
-                steps: vec![
-                    plan("operations fused", true, &step.explanation.total),
-                    plan("no operation fused", false, &unfused.explanation.total),
-                ],
+                steps: step.ways(&unfused.explanation.total),
             }),
         }
     }
@@ -141,10 +138,6 @@ impl Report {
 fn sum(total: &Total) -> Sum {
     let Total { dispatches, flops, bytes, us } = *total;
     Sum { dispatches, flops, bytes, us }
-}
-
-fn plan(plan: &'static str, chosen: bool, total: &Total) -> StepPlan {
-    StepPlan { plan, chosen, dispatches: total.dispatches, us: total.us }
 }
 
 impl Step {
@@ -164,6 +157,19 @@ impl Step {
             reads: names(reads),
             writes: names(writes),
         }
+    }
+
+    /// `unfused` is what the step adds up to if no operations are joined.
+    fn ways(&self, unfused: &Total) -> Vec<StepPlan> {
+        let plan = |plan, chosen, total: &Total| StepPlan {
+            plan,
+            chosen,
+            dispatches: total.dispatches,
+            us: total.us,
+        };
+        let ways = self.explanation.ways.iter();
+        let ways = ways.map(|way| plan(way.name, way.chosen, &way.total));
+        ways.chain([plan("no operations joined", false, unfused)]).collect()
     }
 
     fn alternatives(&self) -> Vec<Alternatives> {
