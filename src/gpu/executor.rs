@@ -146,7 +146,7 @@ impl GpuExecutor {
     ) -> Result<HashMap<Pass, Vec<Bound>>> {
         let mut passes = HashMap::new();
         for &pass in self.passes.keys() {
-            passes.insert(pass, self.bound(pass, table, upload).await?);
+            passes.insert(pass, self.bound(self.planned(pass)?, table, upload).await?);
         }
         Ok(passes)
     }
@@ -172,17 +172,32 @@ impl GpuExecutor {
     /// # Errors
     /// [`Error::Device`] if the device refuses a kernel.
     pub async fn prepare(&mut self, pass: Pass) -> Result<()> {
+        let mut lists = Vec::new();
         for &pass in pass.all_lists() {
             if !self.passes.contains_key(&pass) {
-                let bound = self.bound(pass, &self.table, &self.upload).await?;
-                self.passes.insert(pass, bound);
+                lists.push((pass, self.planned(pass)?));
             }
+        }
+        // All at once: the distinct ones are shared out to threads.
+        let dispatches = lists.iter().flat_map(|(_, dispatches)| dispatches);
+        self.gpu.compile_all(dispatches.map(|dispatch| &dispatch.kernel)).await?;
+        for (pass, dispatches) in lists {
+            let bound = self.bound(dispatches, &self.table, &self.upload).await?;
+            self.passes.insert(pass, bound);
         }
         Ok(())
     }
 
-    async fn bound(&self, pass: Pass, table: &Table, upload: &Upload) -> Result<Vec<Bound>> {
-        let dispatches = plan(&self.program, self.program.ops(pass), self.gpu.kernel_class())?;
+    fn planned(&self, pass: Pass) -> Result<Vec<Dispatch>> {
+        plan(&self.program, self.program.ops(pass), self.gpu.kernel_class())
+    }
+
+    async fn bound(
+        &self,
+        dispatches: Vec<Dispatch>,
+        table: &Table,
+        upload: &Upload,
+    ) -> Result<Vec<Bound>> {
         let mut bound = Vec::with_capacity(dispatches.len());
         for dispatch in dispatches {
             let pipeline = self.gpu.pipeline(&dispatch.kernel).await?;
