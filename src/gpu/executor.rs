@@ -189,7 +189,7 @@ impl GpuExecutor {
     }
 
     fn planned(&self, pass: Pass) -> Result<Vec<Dispatch>> {
-        plan(&self.program, self.program.ops(pass), self.gpu.kernel_class())
+        plan(&self.program, self.program.ops(pass), self.gpu.adapter())
     }
 
     async fn bound(
