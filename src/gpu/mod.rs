@@ -15,6 +15,7 @@ mod gather_feed;
 mod gathered;
 mod limits;
 mod pipeline;
+mod pipeline_cache;
 mod plans;
 #[cfg(not(target_arch = "wasm32"))]
 mod polling;

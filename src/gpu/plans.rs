@@ -46,6 +46,8 @@ impl Plans {
             return Ok(());
         }
         let planned = plan(to.program, lists, rows, to.gpu.adapter())?;
+        // All at once: the distinct ones are shared out to threads.
+        to.gpu.compile_all(planned.iter().map(|dispatch| &dispatch.kernel)).await?;
         let mut dispatches = Vec::with_capacity(planned.len());
         for dispatch in planned {
             let known = self.bound.iter().position(|bound| bound.dispatch == dispatch);
