@@ -95,6 +95,28 @@ fn constants_and_bindings_are_those_of_the_text() {
     }
 }
 
+/// What a mistake replaces stands in the text of a kernel of its form, or nothing would be broken.
+#[test]
+fn every_mistake_has_its_text() {
+    for case in forms() {
+        let kernels: Vec<_> = MatrixForm::ALL
+            .into_iter()
+            .flat_map(|form| {
+                let all = dispatches(&case, [7, 5, 3], form).unwrap();
+                all.into_iter().map(move |dispatch| (form, dispatch.kernel))
+            })
+            .filter(|(_, kernel)| kernel.name == case.operation())
+            .collect();
+        for mutation in &case.mutations {
+            let own = |form| mutation.form.is_none_or(|only| only == form);
+            for (_, kernel) in kernels.iter().filter(|(form, _)| own(*form)) {
+                let (name, from) = (&case.name, mutation.from);
+                assert!(kernel.source().contains(from), "{name} has no {from:?} to break");
+            }
+        }
+    }
+}
+
 #[test]
 fn the_number_of_workgroups_fits_one_dimension_each() {
     for case in forms() {

@@ -1,7 +1,7 @@
 // weight_gradient[K, N] = input[M, K]^T * gradient[M, N] and bias_gradient[N] = the column sums of
 // gradient[M, N]: what the tile kernels (tile.wgsl) have to know of it. Left is the transposed input, right the
 // gradient.
-@group(0) @binding(3) var<storage, read> gradient: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read> gradient: array<Rows>;
 @group(0) @binding(4) var<storage, read_write> weight_gradient: array<vec4<f32>>;
 @group(0) @binding(5) var<storage, read_write> bias_gradient: array<vec4<f32>>;
 
@@ -38,10 +38,10 @@ fn load_right(quad: u32, term: u32) -> mat4x4<f32> {
     let last = step.live_rows - 1u;
     let row = 4u * term;
     return mat4x4<f32>(
-        gradient[row * width + column],
-        select(zero, gradient[min(row + 1u, last) * width + column], row + 1u < step.live_rows),
-        select(zero, gradient[min(row + 2u, last) * width + column], row + 2u < step.live_rows),
-        select(zero, gradient[min(row + 3u, last) * width + column], row + 3u < step.live_rows),
+        vec4<f32>(gradient[row * width + column]),
+        select(zero, vec4<f32>(gradient[min(row + 1u, last) * width + column]), row + 1u < step.live_rows),
+        select(zero, vec4<f32>(gradient[min(row + 2u, last) * width + column]), row + 2u < step.live_rows),
+        select(zero, vec4<f32>(gradient[min(row + 3u, last) * width + column]), row + 3u < step.live_rows),
     );
 }
 

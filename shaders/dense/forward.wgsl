@@ -2,7 +2,7 @@
 // know of it. Left is the input, right the weights.
 @group(0) @binding(3) var<storage, read> weights: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read> bias: array<vec4<f32>>;
-@group(0) @binding(5) var<storage, read_write> output: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read_write> output: array<Rows>;
 
 const LEFT_ALONG_TERMS: bool = true;
 const RIGHT_ALONG_TERMS: bool = false;
@@ -43,7 +43,8 @@ fn store(row: u32, column: u32, sums: vec4<f32>) {
     let width = (shape.units + 3u) / 4u;
     if row < step.live_rows && column < width {
         let live = vec4<u32>(4u * column) + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(shape.units);
-        output[row * width + column] = select(vec4<f32>(), activate(sums + bias[column]), live);
+        let values = select(vec4<f32>(), activate(sums + bias[column]), live);
+        output[row * width + column] = Rows(values);
     }
 }
 

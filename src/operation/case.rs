@@ -114,7 +114,13 @@ impl Form {
         case: impl Fn([usize; 3], u64) -> Result<Case> + Send + Sync + 'static,
     ) -> Self {
         let name = if form.is_empty() { O::NAME.into() } else { format!("{} {form}", O::NAME) };
-        Form { name, case: Box::new(case), mutations: Vec::new(), of_shared_text: false, large_shape: None }
+        Form {
+            name,
+            case: Box::new(case),
+            mutations: Vec::new(),
+            of_shared_text: false,
+            large_shape: None,
+        }
     }
 
     /// Adds mistakes that must be noticed, in text that all kernels of the operation share:

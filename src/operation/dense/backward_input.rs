@@ -47,7 +47,9 @@ impl Operation for DenseBackwardInput {
         let text = match form.class() {
             AdapterClass::Hardware => tile_text(form.tile(), shader!("dense/backward_input")),
             AdapterClass::Software => wgsl!["shared/dense", "dense/backward_input_register"],
-            AdapterClass::SoftwareSubgroups => wgsl!["shared/dense", "dense/backward_input_subgroup"],
+            AdapterClass::SoftwareSubgroups => {
+                wgsl!["shared/dense", "dense/backward_input_subgroup"]
+            }
         };
         let grid = Grid::matrix(form, height, width);
         Ok(Dispatch::new(self, text, WeightShape::new(inputs, units, 1.0), grid)

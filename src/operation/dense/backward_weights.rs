@@ -43,7 +43,9 @@ impl Operation for DenseBackwardWeights {
         let text = match form.class() {
             AdapterClass::Hardware => tile_text(form.tile(), shader!("dense/backward_weights")),
             AdapterClass::Software => wgsl!["shared/dense", "dense/backward_weights_register"],
-            AdapterClass::SoftwareSubgroups => wgsl!["shared/dense", "dense/backward_weights_subgroup"],
+            AdapterClass::SoftwareSubgroups => {
+                wgsl!["shared/dense", "dense/backward_weights_subgroup"]
+            }
         };
         let operand = target.operand(self.input);
         let constants = WeightShape::new(inputs, units, operand.scale);

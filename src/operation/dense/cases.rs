@@ -270,10 +270,7 @@ fn backward_input_mistakes(form: Form) -> Form {
             ("inputs beyond the last one written", "&& column < depth", ""),
         ],
     )
-    .mutations_of(
-        Tile64x32,
-        &[("threads beyond the blocks copy", "right < RIGHT_BLOCKS", "true")],
-    )
+    .mutations_of(Tile64x32, &[("threads beyond the blocks copy", "right < RIGHT_BLOCKS", "true")])
 }
 
 /// The buffer that the operation reads as reals, and what the reals will be.

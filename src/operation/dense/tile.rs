@@ -11,11 +11,7 @@ pub(super) fn tile_text(tile: Tile, product: Cow<'static, str>) -> Vec<Cow<'stat
     text.push(numbers(tile).into());
     text.push(shader!("dense/tile"));
     text.push(if tile.side() == 4 { shader!("dense/side_4") } else { shader!("dense/side_8") });
-    text.push(if tile.depth_parts == 1 {
-        shader!("dense/whole")
-    } else {
-        shader!("dense/parts")
-    });
+    text.push(if tile.depth_parts == 1 { shader!("dense/whole") } else { shader!("dense/parts") });
     text.push(product);
     text
 }
@@ -46,7 +42,9 @@ mod tests {
             let tile = form.tile();
             let (side, quads) = (tile.side(), tile.chunk() / 4);
             let Tile { rows, columns, threads, depth_parts, .. } = tile;
-            assert!([rows, columns, threads, depth_parts, quads].iter().all(|n| n.is_power_of_two()));
+            assert!(
+                [rows, columns, threads, depth_parts, quads].iter().all(|n| n.is_power_of_two())
+            );
             assert!(side == 4 || side == 8, "{form:?}");
             let all = rows * columns / (side * side) * depth_parts;
             assert_eq!(all, threads, "{form:?}: each thread computes one square");
