@@ -162,7 +162,7 @@ struct Form {
 
 impl Form {
     fn naive(device: &wgpu::Device, product: &Product, sizes: &Sizes) -> Form {
-        let kernel = product.dispatch(MatrixForm::Tile64).kernel;
+        let kernel = product.dispatch(MatrixForm::Register).kernel;
         // The naive kernels take the same declarations; only the file of the kernel itself differs.
         let shared = kernel.text.split_last().map_or(&[][..], |(_, shared)| shared);
         let source = [shared.join("\n"), product.naive.into()].join("\n");

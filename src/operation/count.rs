@@ -118,14 +118,3 @@ fn live_bytes(table: &Table, id: BufferId, rows: u32) -> u64 {
 fn is_changed(table: &Table, access: Access, id: BufferId) -> bool {
     table.buffer(id).role.outlasts_step() && !access.is_read()
 }
-
-impl super::matrix_form::Tile {
-    fn side(&self) -> u32 {
-        (self.rows * self.columns * self.depth_parts * self.tiles / self.threads).isqrt()
-    }
-
-    fn chunk(&self) -> u32 {
-        let quads = 4 * self.threads / (self.rows + self.columns);
-        4 << quads.max(1).ilog2()
-    }
-}

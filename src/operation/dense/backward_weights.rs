@@ -1,7 +1,9 @@
 //! The gradients of a dense layer's parameters.
 
 use super::shape::{DenseShape, WeightShape};
+use super::tile::tile_text;
 use crate::number::Matrix;
+use crate::operation::kernel::shader;
 use crate::operation::prelude::*;
 
 operation! {
@@ -39,10 +41,12 @@ impl Operation for DenseBackwardWeights {
         let product @ [height, _, width] =
             [Extent::Fixed(inputs), Extent::Rows, Extent::Fixed(units)];
         let form = target.matrix_form(product);
-        let text = match form {
-            MatrixForm::Tile64 => wgsl!["shared/dense", "dense/backward_weights_tiled"],
-            MatrixForm::Register => wgsl!["shared/dense", "dense/backward_weights_register"],
-            MatrixForm::Subgroup => wgsl!["shared/dense", "dense/backward_weights_subgroup"],
+        let text = match form.class() {
+            AdapterClass::Hardware => tile_text(form.tile(), shader!("dense/backward_weights")),
+            AdapterClass::Software => wgsl!["shared/dense", "dense/backward_weights_register"],
+            AdapterClass::SoftwareSubgroups => {
+                wgsl!["shared/dense", "dense/backward_weights_subgroup"]
+            }
         };
         let operand = target.operand(self.input);
         let constants = WeightShape::new(inputs, units, operand.scale);
