@@ -127,6 +127,7 @@ fn forward_mistakes(form: Form) -> Form {
             LAST_CHUNK,
             not_zeroed!("sums11"),
             NO_BARRIER,
+            ("inputs beyond the last one", "term >= term_quads()", "false"),
             ("a quarter without a term", "sums10 = add_products(sums10, rows1, columns0);", ""),
             ("quarters transposed", "(quarter / 2u, quarter % 2u)", "(quarter % 2u, quarter / 2u)"),
             ("a term twice", "chunk[left1 + 3u * LEFT_BLOCKS]", "chunk[left1 + 2u * LEFT_BLOCKS]"),
@@ -137,7 +138,6 @@ fn forward_mistakes(form: Form) -> Form {
         &[
             LAST_CHUNK,
             ("the last inputs of each chunk left out", "terms - start)", "terms - start) - 1u"),
-            ("inputs beyond the last one", "term >= term_quads()", "false"),
             ("a row of a block lost", "store(row + 3u, at.y, sums[3]);", ""),
             ("no bias", "activate(sums + bias[column])", "activate(sums)"),
             (ROWS_BEYOND, "if row < step.live_rows && column", "if column"),
@@ -205,7 +205,11 @@ fn backward_weights_mistakes(form: Form) -> Form {
                     "half = CHUNK / 2u",
                     "half = CHUNK / 4u",
                 ),
-                ("inputs beyond the last one written", "(shape.inputs + 3u) / 4u * 4u", "1000u"),
+                (
+                    "a gradient row overwritten",
+                    "[row * width + column] = sums",
+                    "[row / 2u * 2u * width + column] = sums",
+                ),
                 ("units beyond the last one written", "&& column < width", ""),
             ],
         )
