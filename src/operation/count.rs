@@ -63,7 +63,8 @@ impl Dispatch {
 
     /// Values of the largest buffer that it binds.
     fn largest(&self, table: &Table, rows: u32) -> u64 {
-        let values = self.bindings().map(|(_, id)| live_bytes(table, id, rows) / bytes_of(table, id));
+        let values =
+            self.bindings().map(|(_, id)| live_bytes(table, id, rows) / bytes_of(table, id));
         values.max().unwrap_or(0)
     }
 
@@ -74,7 +75,8 @@ impl Dispatch {
         if told > 0 {
             return told;
         }
-        let [height, width] = [self.grid.height, self.grid.width].map(|e| u64::from(e.length(rows)));
+        let [height, width] =
+            [self.grid.height, self.grid.width].map(|e| u64::from(e.length(rows)));
         let [down, across] = self.grid.tile.map(u64::from);
         let tiles = match self.grid.groups {
             Groups::Plane => 1,
@@ -124,10 +126,8 @@ mod tests {
     use super::*;
     use crate::operation::activation::Elementwise;
     use crate::operation::kernel::{Grid, Target};
-    use crate::operation::{
-        AdamRule, AdamUpdate, Adapter, DenseForward, MatrixForm, Op, Softmax,
-    };
-    use crate::table::{Element, Rows};
+    use crate::operation::{AdamRule, AdamUpdate, Adapter, DenseForward, MatrixForm, Op, Softmax};
+    use crate::table::{Element, Role, Rows};
 
     fn work(table: &Table, op: impl Into<Op>, rows: u32) -> Work {
         let conversions = Default::default();
@@ -140,9 +140,8 @@ mod tests {
     fn a_matrix_kernel_reads_its_operands_once_for_each_tile() {
         let mut table = Table::new();
         let input = table.activation("input", 784).unwrap();
-        let mut parameter = |name, rows| {
-            table.add(name, Role::Parameter, Element::Real, rows, 128).unwrap()
-        };
+        let mut parameter =
+            |name, rows| table.add(name, Role::Parameter, Element::Real, rows, 128).unwrap();
         let (weight, bias) = (parameter("weight", Rows::Fixed(784)), parameter("bias", Rows::One));
         let output = table.activation("output", 128).unwrap();
         let activation = Elementwise::Linear;
@@ -170,10 +169,9 @@ mod tests {
     #[test]
     fn other_kernels_move_what_they_bind() {
         let mut table = Table::new();
-        let [gradients, parameters, moment_1, moment_2] = ["g", "p", "m", "v"].map(|name| {
-            table.add(name, Role::Arena, Element::Real, Rows::One, 1024).unwrap()
-        });
-        let rule = AdamRule::default();
+        let [gradients, parameters, moment_1, moment_2] = ["g", "p", "m", "v"]
+            .map(|name| table.add(name, Role::Arena, Element::Real, Rows::One, 1024).unwrap());
+        let rule = AdamRule { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7 };
         let adam = AdamUpdate { gradients, parameters, moment_1, moment_2, rule };
         let expected = Work {
             flops: 15 * 1024,
