@@ -1,6 +1,7 @@
 //! The rows of a CSV file, each with the line where it begins.
 
 use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
 use std::sync::Arc;
 
 use csv_core::ReadRecordResult;
@@ -9,6 +10,10 @@ use crate::data::file::{FileReader, PositionedFile};
 use crate::data::row_index::Position;
 use crate::error::{Error, Result};
 
+/// Bytes read at once by a pass in order.
+pub(super) const BUFFER: usize = 64 << 10;
+/// Bytes read at once for a single row.
+pub(super) const SMALL_BUFFER: usize = 4 << 10;
 /// Longer rows are refused: they come from a quote that is never closed.
 const MAX_ROW: u64 = 16 << 20;
 
@@ -160,5 +165,27 @@ impl Rows {
                 ReadRecordResult::End => return Ok(false),
             }
         }
+    }
+}
+
+/// A line, for messages.
+#[derive(Clone, Copy)]
+pub(super) struct At<'a> {
+    pub path: &'a Path,
+    pub line: u64,
+}
+
+impl At<'_> {
+    pub(super) fn error(self, column: &str, problem: String) -> Error {
+        let place = format!("{}, line {}, column {column:?}", self.path.display(), self.line);
+        Error::data(place, problem)
+    }
+
+    pub(super) fn check_width(self, rows: &Rows, width: usize) -> Result<()> {
+        if rows.len() == width {
+            return Ok(());
+        }
+        let place = format!("{}, line {}", self.path.display(), self.line);
+        Err(Error::data(place, format!("has {} fields, expected {width}", rows.len())))
     }
 }
