@@ -8,18 +8,18 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// The directory, with the digits `sample` in it: 28x28, 1500 + 500.
-pub struct Place {
+pub(crate) struct Place {
     directory: TempDir,
 }
 
 impl Place {
-    pub fn with_sample() -> Self {
+    pub(crate) fn with_sample() -> Self {
         let place = Place { directory: tempfile::tempdir().unwrap() };
         place.copy_sample("sample");
         place
     }
 
-    pub fn copy_sample(&self, name: &str) {
+    pub(crate) fn copy_sample(&self, name: &str) {
         fs::create_dir(self.path(name)).unwrap();
         let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/digits-sample");
         for entry in fs::read_dir(from).unwrap() {
@@ -28,20 +28,20 @@ impl Place {
         }
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
 
-    pub fn bytes(&self, name: &str) -> Vec<u8> {
+    pub(crate) fn bytes(&self, name: &str) -> Vec<u8> {
         fs::read(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 
-    pub fn json(&self, name: &str) -> Value {
+    pub(crate) fn json(&self, name: &str) -> Value {
         serde_json::from_slice(&self.bytes(name)).unwrap()
     }
 
     /// `line` is split at spaces.
-    pub fn command(&self, line: &str) -> Command {
+    pub(crate) fn command(&self, line: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mnist-gpu"));
         command
             .args(line.split_whitespace())
@@ -55,17 +55,17 @@ impl Place {
     }
 
     /// Exit code, standard output, standard error.
-    pub fn run(&self, line: &str) -> (Option<i32>, String, String) {
+    pub(crate) fn run(&self, line: &str) -> (Option<i32>, String, String) {
         told(self.command(line).output().unwrap())
     }
 
-    pub fn start(&self, line: &str) -> Child {
+    pub(crate) fn start(&self, line: &str) -> Child {
         self.command(line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
 }
 
 /// Exit code, standard output, standard error.
-pub fn told(output: Output) -> (Option<i32>, String, String) {
+pub(crate) fn told(output: Output) -> (Option<i32>, String, String) {
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (output.status.code(), text(output.stdout), text(output.stderr))
 }
