@@ -3,16 +3,16 @@
 use std::collections::HashMap;
 
 use minibatch::gpu::gather_kernel;
-use minibatch::operation::{Dispatch, Kernel, KernelClass};
+use minibatch::operation::{Dispatch, Kernel, MatrixForm};
 use minibatch::parity::{dispatches, forms};
 use naga::valid::{Capabilities, ShaderStages, SubgroupOperationSet, ValidationFlags, Validator};
 
 /// One dispatch of each kernel, whatever adapter this is.
 fn kernels() -> HashMap<Kernel, Dispatch> {
     let mut kernels = HashMap::new();
-    for form in forms() {
-        for class in KernelClass::ALL {
-            for dispatch in dispatches(&form, [7, 5, 3], class).unwrap() {
+    for case in forms() {
+        for form in MatrixForm::ALL {
+            for dispatch in dispatches(&case, [7, 5, 3], form).unwrap() {
                 kernels.insert(dispatch.kernel.clone(), dispatch);
             }
         }
@@ -95,12 +95,34 @@ fn constants_and_bindings_are_those_of_the_text() {
     }
 }
 
+/// What a mistake replaces stands in the text of a kernel of its form, or nothing would be broken.
+#[test]
+fn every_mistake_has_its_text() {
+    for form in forms() {
+        let kernels: Vec<_> = MatrixForm::ALL
+            .into_iter()
+            .flat_map(|matrix| {
+                let all = dispatches(&form, [7, 5, 3], matrix).unwrap();
+                all.into_iter().map(move |dispatch| (matrix, dispatch.kernel))
+            })
+            .filter(|(_, kernel)| kernel.name == form.operation())
+            .collect();
+        for mutation in &form.mutations {
+            let own = |matrix| mutation.form.is_none_or(|only| only == matrix);
+            for (_, kernel) in kernels.iter().filter(|(matrix, _)| own(*matrix)) {
+                let (name, from) = (&form.name, mutation.from);
+                assert!(kernel.source().contains(from), "{name} has no {from:?} to break");
+            }
+        }
+    }
+}
+
 #[test]
 fn the_number_of_workgroups_fits_one_dimension_each() {
-    for form in forms() {
-        for class in KernelClass::ALL {
+    for case in forms() {
+        for form in MatrixForm::ALL {
             for shape in [[1, 1, 1], [7, 784, 128], [33, 129, 4096]] {
-                for dispatch in dispatches(&form, shape, class).unwrap() {
+                for dispatch in dispatches(&case, shape, form).unwrap() {
                     for rows in [1, 7, 60_000, 262_140] {
                         let groups = dispatch.grid.workgroups(rows);
                         assert!(

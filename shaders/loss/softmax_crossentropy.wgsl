@@ -1,12 +1,12 @@
 // Loss, right predictions and gradient of softmax cross-entropy, logits[B,U] against class indices, one row
 // an invocation. Each row adds to a loss and to counts of its own, which the host sums up when it
 // reads them: no reduction over the batch, no atomics, the same bits always.
-@group(0) @binding(2) var<storage, read> logits: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> logits: array<Rows>;
 @group(0) @binding(3) var<storage, read> labels: array<u32>;
 @group(0) @binding(4) var<storage, read> sample_weights: array<f32>;
 @group(0) @binding(5) var<storage, read_write> loss: array<f32>;
 @group(0) @binding(6) var<storage, read_write> counts: array<vec2<u32>>;
-@group(0) @binding(7) var<storage, read_write> gradient: array<vec4<f32>>;
+@group(0) @binding(7) var<storage, read_write> gradient: array<Rows>;
 
 @compute @workgroup_size(32)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
@@ -25,7 +25,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     var prediction = 0u;
     var nonfinite = label != labels[row];
     for (var quad = 0u; quad < quads; quad += 1u) {
-        let x = live_or(logits[first + quad], quad, LOWEST);
+        let x = live_or(vec4<f32>(logits[first + quad]), quad, LOWEST);
         nonfinite = nonfinite || any_nonfinite(x);
         for (var i = 0u; i < 4u; i += 1u) {
             if (x[i] > largest) {
@@ -38,10 +38,10 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     // Subtracting the largest logit keeps exp from overflowing.
     var sums = vec4<f32>(0.0);
     for (var quad = 0u; quad < quads; quad += 1u) {
-        sums += live_or(exp(logits[first + quad] - largest), quad, 0.0);
+        sums += live_or(exp(vec4<f32>(logits[first + quad]) - largest), quad, 0.0);
     }
     let sum = (sums.x + sums.y) + (sums.z + sums.w);
-    let row_loss = log(sum) + (largest - logits[first + label / 4u][label % 4u]);
+    let row_loss = log(sum) + (largest - f32(logits[first + label / 4u][label % 4u]));
     nonfinite = nonfinite || any_nonfinite(vec4<f32>(row_loss * sample_weight));
 
     loss[row] += row_loss * sample_weight;
@@ -51,7 +51,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     for (var quad = 0u; quad < quads; quad += 1u) {
         let unit = vec4<u32>(quad * 4u) + vec4<u32>(0u, 1u, 2u, 3u);
         let one_hot = select(vec4<f32>(0.0), vec4<f32>(1.0), unit == vec4<u32>(label));
-        let probability = exp(logits[first + quad] - largest) / sum;
-        gradient[first + quad] = live_or((probability - one_hot) * scale, quad, 0.0);
+        let probability = exp(vec4<f32>(logits[first + quad]) - largest) / sum;
+        gradient[first + quad] = Rows(live_or((probability - one_hot) * scale, quad, 0.0));
     }
 }

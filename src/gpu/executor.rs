@@ -1,51 +1,43 @@
 //! Runs a [`Program`] on a device: everything is allocated once, and a step is one encoder with
 //! one compute pass.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use wgpu::{BufferUsages, CommandEncoder, CommandEncoderDescriptor};
+use wgpu::CommandEncoder;
 
 use super::device::Gpu;
+use super::dispatches::{Bound, encoder, record_pass, record_timed};
 use super::feed::GpuFeed;
-use super::gather::{Gather, GatherFeed};
+use super::gather::Gather;
 use super::limits::{check_room, most_rows};
-use super::plan::plan;
+use super::plans::{BindTo, Plans};
 use super::readback::Readback;
-use super::resident::Resident;
 use super::staging::SLOTS;
-use super::table::{Table, byte_size, element_size};
+use super::table::Table;
 use super::timestamps::Timestamps;
 use super::upload::Upload;
 use crate::error::{Error, Result};
-use crate::operation::kernel::size;
-use crate::operation::{Dispatch, Kernel};
+use crate::operation::Kernel;
 use crate::profile::Profile;
-use crate::program::{BufferId, Element, Metrics, Pass, Program, Role, Rows, Step};
-
-/// A dispatch with its pipeline and buffers bound.
-struct Bound {
-    dispatch: Dispatch,
-    pipeline: wgpu::ComputePipeline,
-    bindings: wgpu::BindGroup,
-}
+use crate::program::{BufferId, Pass, Program, Step, planned_rows};
 
 /// Runs a program on a [`Gpu`].
 pub struct GpuExecutor {
-    gpu: Gpu,
-    program: Arc<Program>,
-    table: Table,
-    upload: Upload,
+    pub(super) gpu: Gpu,
+    pub(super) program: Arc<Program>,
+    pub(super) table: Table,
+    pub(super) upload: Upload,
     // Bound to the buffers of `table` and `upload`.
-    passes: HashMap<Pass, Vec<Bound>>,
-    readback: Readback,
+    pub(super) plans: Plans,
+    pub(super) readback: Readback,
     // Bound to the buffers of both, too.
-    gather: Option<Gather>,
-    submits: u64,
-    profile: Profile,
-    timestamps: Option<Timestamps>,
+    pub(super) gather: Option<Gather>,
+    pub(super) submits: u64,
+    pub(super) dispatched: u64,
+    pub(super) profile: Profile,
+    pub(super) timestamps: Option<Timestamps>,
     /// Upload slots that were asked for.
-    slots: usize,
+    pub(super) slots: usize,
 }
 
 impl std::fmt::Debug for GpuExecutor {
@@ -71,10 +63,11 @@ impl GpuExecutor {
             upload: Upload::new(gpu, &program, 1, SLOTS).await?,
             slots: SLOTS,
             program,
-            passes: HashMap::new(),
+            plans: Plans::default(),
             readback: Readback::default(),
             gather: None,
             submits: 0,
+            dispatched: 0,
             profile: Profile::default(),
             timestamps: None,
         })
@@ -120,10 +113,10 @@ impl GpuExecutor {
         check_room(&self.gpu, &self.program, rows)?;
         let table = self.table.with_capacity(&self.gpu, rows).await?;
         let upload = Upload::new(&self.gpu, &self.program, rows, self.slots).await?;
-        let passes = self.bound_passes(&table, &upload).await?;
+        let plans = self.plans.bound_to(self.bind_to(&table, &upload)).await?;
         self.gather = self.bound_gather(&table, &upload).await?;
         self.table = table;
-        self.replace_upload(upload, passes);
+        self.replace_upload(upload, plans);
         Ok(())
     }
 
@@ -140,23 +133,15 @@ impl GpuExecutor {
         self.submit_gathered().await?;
         let capacity = self.table.capacity();
         let upload = Upload::new(&self.gpu, &self.program, capacity, slots).await?;
-        let passes = self.bound_passes(&self.table, &upload).await?;
+        let plans = self.plans.bound_to(self.bind_to(&self.table, &upload)).await?;
         self.gather = self.bound_gather(&self.table, &upload).await?;
         self.slots = slots;
-        self.replace_upload(upload, passes);
+        self.replace_upload(upload, plans);
         Ok(())
     }
 
-    async fn bound_passes(
-        &self,
-        table: &Table,
-        upload: &Upload,
-    ) -> Result<HashMap<Pass, Vec<Bound>>> {
-        let mut passes = HashMap::new();
-        for &pass in self.passes.keys() {
-            passes.insert(pass, self.bound(pass, table, upload).await?);
-        }
-        Ok(passes)
+    fn bind_to<'a>(&'a self, table: &'a Table, upload: &'a Upload) -> BindTo<'a> {
+        BindTo { gpu: &self.gpu, program: &self.program, table, upload }
     }
 
     async fn bound_gather(&self, table: &Table, upload: &Upload) -> Result<Option<Gather>> {
@@ -169,71 +154,46 @@ impl GpuExecutor {
         })
     }
 
-    fn replace_upload(&mut self, mut upload: Upload, passes: HashMap<Pass, Vec<Bound>>) {
+    fn replace_upload(&mut self, mut upload: Upload, plans: Plans) {
         std::mem::swap(&mut self.upload, &mut upload);
         self.upload.replace(upload);
-        self.passes = passes;
+        self.plans = plans;
     }
 
-    /// Compiles and binds the dispatches of `pass`, and of the lists that may run with it.
+    /// Compiles and binds what steps of `pass` dispatch for `rows` rows: a whole batch, or a part of
+    /// one. Which kernels run is a pure function of the rows, so that it does not matter for what
+    /// else there is room.
     ///
     /// # Errors
     /// [`Error::Device`] if the device refuses a kernel.
-    pub async fn prepare(&mut self, pass: Pass) -> Result<()> {
-        for &pass in pass.all_lists() {
-            if !self.passes.contains_key(&pass) {
-                let bound = self.bound(pass, &self.table, &self.upload).await?;
-                self.passes.insert(pass, bound);
-            }
+    pub async fn prepare(&mut self, pass: Pass, rows: usize) -> Result<()> {
+        for lists in self.program.steps(pass) {
+            self.prepare_lists(lists, rows).await?;
         }
         Ok(())
     }
 
-    async fn bound(&self, pass: Pass, table: &Table, upload: &Upload) -> Result<Vec<Bound>> {
-        let dispatches = plan(&self.program, self.program.ops(pass), self.gpu.kernel_class())?;
-        let mut bound = Vec::with_capacity(dispatches.len());
-        for dispatch in dispatches {
-            let pipeline = self.gpu.pipeline(&dispatch.kernel).await?;
-            let bindings =
-                self.gpu.scoped(|| self.bind(&dispatch, &pipeline, table, upload)).await?;
-            bound.push(Bound { dispatch, pipeline, bindings });
+    /// The same for every number of rows up to `rows`.
+    ///
+    /// # Errors
+    /// As [`prepare`](Self::prepare).
+    pub async fn prepare_up_to(&mut self, pass: Pass, rows: usize) -> Result<()> {
+        let mut planned = 1;
+        while planned < planned_rows(rows) {
+            self.prepare(pass, planned).await?;
+            planned *= 2;
         }
-        Ok(bound)
+        self.prepare(pass, rows).await
     }
 
-    fn bind(
-        &self,
-        dispatch: &Dispatch,
-        pipeline: &wgpu::ComputePipeline,
-        table: &Table,
-        upload: &Upload,
-    ) -> Result<wgpu::BindGroup> {
-        let constants = self.gpu.device.create_buffer(&wgpu::BufferDescriptor {
-            label: Some("minibatch.constants"),
-            size: dispatch.constants.len() as u64,
-            usage: BufferUsages::UNIFORM,
-            mapped_at_creation: true,
-        });
-        constants
-            .get_mapped_range_mut(..)
-            .map_err(|error| self.gpu.failed(error))?
-            .slice(..)
-            .copy_from_slice(&dispatch.constants);
-        constants.unmap();
-        let label = format!("minibatch.{}", dispatch.kernel.name);
-        let mut resources = vec![upload.binding(), constants.as_entire_binding()];
-        for &id in &dispatch.buffers {
-            resources.push(table.binding(id)?);
-        }
-        let entries: Vec<_> = (0u32..)
-            .zip(resources)
-            .map(|(binding, resource)| wgpu::BindGroupEntry { binding, resource })
-            .collect();
-        Ok(self.gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
-            label: Some(&label),
-            layout: &pipeline.get_bind_group_layout(0),
-            entries: &entries,
-        }))
+    /// Compiles and binds what `step` dispatches.
+    pub(super) async fn prepare_step(&mut self, pass: Pass, step: &Step) -> Result<()> {
+        self.prepare_lists(pass.lists(step), step.live_rows).await
+    }
+
+    async fn prepare_lists(&mut self, lists: &'static [Pass], rows: usize) -> Result<()> {
+        let Self { gpu, program, table, upload, plans, .. } = self;
+        plans.prepare(BindTo { gpu, program, table, upload }, lists, rows).await
     }
 
     /// Records into `profile` what [`run`](Self::run) does from now on: what the calling thread
@@ -289,97 +249,6 @@ impl GpuExecutor {
         self.upload.is_current(feed)
     }
 
-    /// Lets steps take rows that lie on the device: each column is for a buffer that the host fills,
-    /// an input above all, and all are of the same samples. They replace those of a call before.
-    /// Other steps go on being [fed](Self::feed) by the host.
-    ///
-    /// # Errors
-    /// [`Error::Argument`] if there is no column, one is for a buffer that the host does not fill,
-    /// or does not fit it; [`Error::Device`] if the device fails. All stays as it was then.
-    pub async fn attach(&mut self, columns: Vec<(BufferId, Resident)>) -> Result<()> {
-        self.submit_gathered().await?;
-        let Self { gpu, program, table, upload, .. } = self;
-        self.gather = Some(Gather::new(gpu, program, table, upload, columns).await?);
-        Ok(())
-    }
-
-    /// Frees the rows that [`attach`](Self::attach) was given, unless somebody else holds them.
-    ///
-    /// # Errors
-    /// [`Error::Device`] if the device fails; they are freed all the same.
-    pub fn detach(&mut self) -> Result<()> {
-        let submitted = self.submit_gathered_now();
-        self.gather = None;
-        submitted
-    }
-
-    /// Memory for the numbers of `rows` of the rows that were [attached](Self::attach), to be
-    /// filled for one step. Makes room if there is less, which loses what the rows have gathered.
-    ///
-    /// # Errors
-    /// As [`feed`](Self::feed), but for [`Error::Busy`]; [`Error::Argument`] if no rows are attached.
-    pub async fn gather_feed(&mut self, rows: usize) -> Result<GatherFeed> {
-        if rows == 0 {
-            return Err(Error::argument("rows", "are 0; give at least 1"));
-        }
-        self.reserve(rows).await?;
-        self.gather.as_mut().map(|gather| gather.feed(rows)).ok_or_else(nothing_attached)
-    }
-
-    /// Runs `pass` on rows that lie on the device. It is submitted together with the steps of this
-    /// kind before and after it, a few at a time; at the latest when anything else is asked of the
-    /// executor that depends on it. Waits only if the device is behind by several submissions.
-    ///
-    /// # Errors
-    /// As [`run`](Self::run), also of the steps before it; nothing runs of a step that is refused.
-    pub async fn run_gathered(&mut self, pass: Pass, feed: GatherFeed, step: &Step) -> Result<()> {
-        let gather = self.gather.as_ref().ok_or_else(nothing_attached)?;
-        gather.check(pass, &feed, step)?;
-        if gather.is_almost_full() {
-            gather.ready(&self.gpu).await?;
-        }
-        self.prepare(pass).await?;
-        // Nothing is awaited from here on.
-        let full = self.gather.as_mut().is_some_and(|gather| gather.push(pass, feed, step));
-        if full { self.submit_gathered_now() } else { Ok(()) }
-    }
-
-    /// Submits the steps on resident rows that wait for others.
-    async fn submit_gathered(&mut self) -> Result<()> {
-        if let Some(gather) = self.gather.as_ref().filter(|gather| gather.is_pending()) {
-            gather.ready(&self.gpu).await?;
-            self.submit_gathered_now()?;
-        }
-        Ok(())
-    }
-
-    /// The same without waiting.
-    fn submit_gathered_now(&mut self) -> Result<()> {
-        let Self { gpu, upload, passes, gather, .. } = self;
-        let Some(gather) = gather.as_mut().filter(|gather| gather.is_pending()) else {
-            return Ok(());
-        };
-        let steps = gather.take();
-        gpu.guarded(|| {
-            let mut encoder = encoder(gpu, "minibatch.steps");
-            let slot = gather.record_upload(gpu, upload, &mut encoder, &steps)?;
-            let mut compute = compute_pass(&mut encoder);
-            for (number, pending) in steps.iter().enumerate() {
-                let (rows, offset) =
-                    (size(pending.step.live_rows)?, upload.gathered_offset(number));
-                gather.dispatch(&mut compute, rows, offset);
-                let bound = dispatches(passes, pending.pass, &pending.step);
-                record_dispatches(&mut compute, bound, rows, offset);
-            }
-            drop(compute);
-            gather.submitted(&slot, gpu.queue.submit([encoder.finish()]));
-            Ok(())
-        })?;
-        gather.give_back(steps);
-        self.submits += 1;
-        self.gpu.check()
-    }
-
     /// Runs `pass` on `feed` and submits, without waiting for the result.
     ///
     /// # Errors
@@ -388,28 +257,31 @@ impl GpuExecutor {
     /// others than `step.live_rows`.
     pub async fn run(&mut self, pass: Pass, feed: GpuFeed, step: &Step) -> Result<()> {
         self.upload.check(pass, &feed, step)?;
-        self.prepare(pass).await?;
+        self.prepare_step(pass, step).await?;
         self.submit_gathered_now()?;
-        let Self { gpu, table, upload, passes, profile, timestamps, .. } = self;
-        gpu.guarded(|| {
+        let Self { gpu, table, upload, plans, profile, timestamps, .. } = self;
+        self.dispatched += gpu.guarded(|| {
             let encoding = profile.span("encode");
             let mut encoder = encoder(gpu, "minibatch.step");
             let recorded = upload.record(table, &mut encoder, pass, feed, step)?;
-            let bound = dispatches(passes, pass, step);
-            let names = match timestamps {
+            let bound = plans.step(pass, step);
+            let (count, names) = match timestamps {
                 None => {
-                    record_pass(&mut encoder, bound, step.live_rows, recorded.offset)?;
-                    Vec::new()
+                    let rows = step.live_rows;
+                    (record_pass(&mut encoder, bound, rows, recorded.offset)?, Vec::new())
                 }
                 Some(times) => {
-                    record_timed(&mut encoder, bound, step.live_rows, recorded.offset, times)?
+                    let rows = step.live_rows;
+                    let names = record_timed(&mut encoder, bound, rows, recorded.offset, times)?;
+                    (names.len() as u64, names)
                 }
             };
             let commands = encoder.finish();
             drop(encoding);
             let _submitting = profile.span("submit");
             upload.ring().submitted(recorded.place, gpu.queue.submit([commands]));
-            timestamps.as_ref().map_or(Ok(()), |times| times.read(gpu, names))
+            timestamps.as_ref().map_or(Ok(()), |times| times.read(gpu, names))?;
+            Ok(count)
         })?;
         self.submits += 1;
         self.gpu.check()
@@ -422,7 +294,7 @@ impl GpuExecutor {
     /// infinite.
     pub async fn run_eagerly(&mut self, pass: Pass, feed: GpuFeed, step: &Step) -> Result<()> {
         self.upload.check(pass, &feed, step)?;
-        self.prepare(pass).await?;
+        self.prepare_step(pass, step).await?;
         self.submit_gathered_now()?;
         let Self { gpu, table, upload, .. } = self;
         let offset = gpu.guarded(|| {
@@ -432,14 +304,14 @@ impl GpuExecutor {
             Ok(recorded.offset)
         })?;
         self.submits += 1;
-        let count = dispatches(&self.passes, pass, step).count();
+        let count = self.plans.step(pass, step).count();
         for number in 0..count {
-            let Self { gpu, passes, .. } = self;
+            let Self { gpu, plans, .. } = self;
             let mut written = Vec::new();
             let mut name = "";
             gpu.guarded(|| {
                 let mut encoder = encoder(gpu, "minibatch.eager");
-                let one = dispatches(passes, pass, step).skip(number).take(1);
+                let one = plans.step(pass, step).skip(number).take(1);
                 for Bound { dispatch, .. } in one.clone() {
                     name = dispatch.kernel.name;
                     let bindings = dispatch.kernel.bindings.iter().zip(&dispatch.buffers);
@@ -452,6 +324,7 @@ impl GpuExecutor {
                 Ok(())
             })?;
             self.submits += 1;
+            self.dispatched += 1;
             for id in self.program.parts(&written) {
                 let values = self.read(id, step.live_rows).await?;
                 self.program.buffer(id).check_finite(name, step.number, &values)?;
@@ -464,8 +337,8 @@ impl GpuExecutor {
     /// `pass` as one compute pass. Never submits and never waits. The caller submits its encoder on
     /// the same queue and keeps polling the device, as any wgpu application does.
     ///
-    /// [`prepare`](Self::prepare) must have been called for this pass, so that nothing is allocated
-    /// here.
+    /// [`prepare`](Self::prepare) must have been called for this pass and so many rows, or
+    /// [`prepare_up_to`](Self::prepare_up_to), so that nothing is allocated here.
     ///
     /// # Errors
     /// As [`run`](Self::run); [`Error::Argument`] if the pass is not prepared. Nothing is recorded
@@ -478,17 +351,20 @@ impl GpuExecutor {
         step: &Step,
     ) -> Result<()> {
         self.upload.check(pass, &feed, step)?;
-        if pass.lists(step).iter().any(|pass| !self.passes.contains_key(pass)) {
-            return Err(Error::argument("pass", format!("{pass:?} is not prepared; call prepare")));
+        if !self.plans.has(pass.lists(step), step.live_rows) {
+            let rows = step.live_rows;
+            let problem = format!("{pass:?} is not prepared for {rows} rows; call prepare");
+            return Err(Error::argument("pass", problem));
         }
         self.submit_gathered_now()?;
-        let Self { gpu, table, upload, passes, .. } = self;
-        gpu.guarded(|| {
+        let Self { gpu, table, upload, plans, .. } = self;
+        self.dispatched += gpu.guarded(|| {
             let recorded = upload.record(table, encoder, pass, feed, step)?;
             upload.left_to_host(&recorded);
-            let bound = dispatches(passes, pass, step);
+            let bound = plans.step(pass, step);
             record_pass(encoder, bound, step.live_rows, recorded.offset)
-        })
+        })?;
+        Ok(())
     }
 
     /// Samples of [recorded](Self::record) steps that have run since the metrics were cleared, as
@@ -525,15 +401,15 @@ impl GpuExecutor {
             let problem = format!("{} with room for {capacity}", step.live_rows);
             return Err(Error::argument("live_rows", problem));
         }
-        self.prepare(pass).await?;
+        self.prepare_step(pass, step).await?;
         self.submit_gathered_now()?;
-        self.gpu.guarded(|| {
+        self.dispatched += self.gpu.guarded(|| {
             let offset = self.upload.write_step(&self.gpu, step)?;
             let mut encoder = encoder(&self.gpu, "minibatch.step");
-            let bound = dispatches(&self.passes, pass, step);
-            record_pass(&mut encoder, bound, step.live_rows, offset)?;
+            let bound = self.plans.step(pass, step);
+            let count = record_pass(&mut encoder, bound, step.live_rows, offset)?;
             self.gpu.queue.submit([encoder.finish()]);
-            Ok(())
+            Ok(count)
         })?;
         self.gpu.check()
     }
@@ -544,237 +420,25 @@ impl GpuExecutor {
         self.table.locate(id).is_ok()
     }
 
-    /// The kernels that `pass` dispatches, in order, once it is prepared.
-    pub fn kernels(&self, pass: Pass) -> Vec<Kernel> {
-        let bound = self.passes.get(&pass).into_iter().flatten();
+    /// The kernels that one step of `pass` dispatches for a whole batch of `rows` rows, its update
+    /// included, in order, once it is [prepared](Self::prepare).
+    pub fn kernels(&self, pass: Pass, rows: usize) -> Vec<Kernel> {
+        let bound = self.plans.dispatches(pass.of_whole_batch(), rows);
         bound.map(|bound| bound.dispatch.kernel.clone()).collect()
     }
 
-    /// Dispatches that one step of `pass` records, once it is prepared.
-    pub fn dispatches(&self, pass: Pass) -> usize {
-        self.passes.get(&pass).map_or(0, Vec::len)
+    /// How many they are.
+    pub fn dispatches(&self, pass: Pass, rows: usize) -> usize {
+        self.plans.dispatches(pass.of_whole_batch(), rows).count()
+    }
+
+    /// Dispatches of all steps recorded so far, those that gather their rows included.
+    pub fn dispatched(&self) -> u64 {
+        self.dispatched
     }
 
     /// Submissions made so far by [`run`](Self::run).
     pub fn submits(&self) -> u64 {
         self.submits
-    }
-
-    /// The values of `id`, `[rows, columns]` without padding; `live_rows` rows of a batch. Waits.
-    ///
-    /// # Errors
-    /// [`Error::Device`] if the device is lost, [`Error::Argument`] if the buffer is unused here.
-    pub async fn read(&mut self, id: BufferId, live_rows: usize) -> Result<Vec<f64>> {
-        let raw = self.read_raw(id, live_rows).await?;
-        let buffer = self.program.buffer(id);
-        let values = numbers(buffer.element, &raw);
-        let rows = values.chunks(buffer.stride()).take(buffer.live_rows(live_rows));
-        Ok(rows.flat_map(|row| &row[..buffer.columns]).copied().collect())
-    }
-
-    /// The bytes of `id` as they lie on the device, padding included; room for `rows` rows of a
-    /// batch, at most the capacity.
-    ///
-    /// # Errors
-    /// As [`read`](Self::read).
-    pub async fn read_raw(&mut self, id: BufferId, rows: usize) -> Result<Vec<u8>> {
-        self.submit_gathered().await?;
-        let capacity = self.table.capacity();
-        let bytes = byte_size(self.program.buffer(id), rows.min(capacity));
-        let sources = [self.source(id, bytes)?];
-        self.readback.read(&self.gpu, &sources)?.wait().await
-    }
-
-    fn source(&self, id: BufferId, bytes: u64) -> Result<(wgpu::Buffer, u64, u64)> {
-        let (buffer, offset) = self.table.locate(id)?;
-        Ok((buffer.clone(), offset, bytes))
-    }
-
-    /// Sets the values of `id`, `[rows, columns]` without padding.
-    ///
-    /// # Errors
-    /// [`Error::Shape`] if the number of values does not fit.
-    pub async fn write(&mut self, id: BufferId, values: &[f64]) -> Result<()> {
-        let rows = self.program.buffer(id).check_values(values.len())?;
-        if self.program.buffer(id).rows == Rows::Batch {
-            self.reserve(rows).await?;
-        }
-        let buffer = self.program.buffer(id);
-        let row_bytes = buffer.stride() * element_size(buffer.element);
-        let mut bytes = vec![0u8; byte_size(buffer, rows) as usize];
-        let rows = bytes.chunks_exact_mut(row_bytes).zip(values.chunks_exact(buffer.columns));
-        for (to, from) in rows {
-            for (to, &value) in to.chunks_exact_mut(element_size(buffer.element)).zip(from) {
-                match buffer.element {
-                    Element::Real => to.copy_from_slice(&(value as f32).to_ne_bytes()),
-                    Element::U32 | Element::Sparse { .. } => {
-                        to.copy_from_slice(&(value as u32).to_ne_bytes());
-                    }
-                    Element::U8 => to.copy_from_slice(&[value as u8]),
-                }
-            }
-        }
-        self.write_raw(id, &bytes)
-    }
-
-    /// Overwrites the first bytes of `id` as they lie on the device; a multiple of four.
-    ///
-    /// # Errors
-    /// [`Error::Argument`] if they do not fit, [`Error::Device`] if the device is lost.
-    pub fn write_raw(&mut self, id: BufferId, bytes: &[u8]) -> Result<()> {
-        let room = self.table.byte_size(id);
-        if bytes.len() as u64 > room || !bytes.len().is_multiple_of(4) {
-            return Err(Error::argument(
-                "bytes",
-                format!("{} bytes for a buffer of {room}; give a multiple of 4", bytes.len()),
-            ));
-        }
-        self.submit_gathered_now()?;
-        let (buffer, offset) = self.table.locate(id)?;
-        self.gpu.guarded(|| {
-            // Its order against steps is that of the calls: each step is submitted by its own.
-            self.gpu.queue.write_buffer(buffer, offset, bytes);
-            Ok(())
-        })?;
-        // A lost device takes the bytes without a word.
-        self.gpu.check_alive()
-    }
-
-    /// What the steps since the last [`clear_metrics`](Self::clear_metrics) have added up to.
-    /// Waits for them.
-    ///
-    /// # Errors
-    /// [`Error::Device`] if the device is lost.
-    pub async fn read_metrics(&mut self) -> Result<Metrics> {
-        self.submit_gathered().await?;
-        let program = Arc::clone(&self.program);
-        let regions: Vec<_> = program
-            .of_role(Role::Metric)
-            .map(|(id, buffer)| (id, byte_size(buffer, self.table.capacity())))
-            .collect();
-        if regions.is_empty() {
-            return Ok(Metrics::default());
-        }
-        let metrics = regions.iter().map(|&(id, bytes)| self.source(id, bytes));
-        let mut sources = metrics.collect::<Result<Vec<_>>>()?;
-        let recorded = self.has_recorded();
-        if recorded {
-            sources.push(self.upload.ledger());
-        }
-        let bytes = self.readback.read(&self.gpu, &sources)?.wait().await?;
-        let own: u64 = regions.iter().map(|(_, bytes)| bytes).sum();
-        let (mut rest, ledger) = bytes.split_at((own as usize).min(bytes.len()));
-        if recorded {
-            self.upload.settle(ledger);
-        }
-        let mut sizes = regions.iter().map(|(_, size)| *size as usize);
-        Metrics::gather(&program, |_, buffer| {
-            let (own, others) = rest.split_at(sizes.next().unwrap_or(0).min(rest.len()));
-            rest = others;
-            Ok(numbers(buffer.element, own))
-        })
-    }
-
-    /// Sets all metrics to 0, after the steps submitted before.
-    ///
-    /// # Errors
-    /// [`Error::Device`] if the device is lost.
-    pub fn clear_metrics(&mut self) -> Result<()> {
-        self.submit_gathered_now()?;
-        self.gpu.guarded(|| {
-            let mut encoder = encoder(&self.gpu, "minibatch.clear");
-            for (id, _) in self.program.of_role(Role::Metric) {
-                let (buffer, offset) = self.table.locate(id)?;
-                encoder.clear_buffer(buffer, offset, Some(self.table.byte_size(id)));
-            }
-            self.gpu.queue.submit([encoder.finish()]);
-            Ok(())
-        })?;
-        self.upload.ring().clear();
-        Ok(())
-    }
-}
-
-fn encoder(gpu: &Gpu, label: &str) -> CommandEncoder {
-    gpu.device.create_command_encoder(&CommandEncoderDescriptor { label: Some(label) })
-}
-
-/// What a step of `pass` dispatches, its update included.
-fn dispatches<'a>(
-    passes: &'a HashMap<Pass, Vec<Bound>>,
-    pass: Pass,
-    step: &Step,
-) -> impl Iterator<Item = &'a Bound> + Clone {
-    pass.lists(step).iter().filter_map(|pass| passes.get(pass)).flatten()
-}
-
-fn record_pass<'a>(
-    encoder: &mut CommandEncoder,
-    bound: impl Iterator<Item = &'a Bound>,
-    rows: usize,
-    step: u32,
-) -> Result<()> {
-    let rows = size(rows)?;
-    record_dispatches(&mut compute_pass(encoder), bound, rows, step);
-    Ok(())
-}
-
-fn compute_pass(encoder: &mut CommandEncoder) -> wgpu::ComputePass<'_> {
-    encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
-        label: Some("minibatch.step"),
-        timestamp_writes: None,
-    })
-}
-
-fn record_dispatches<'a>(
-    pass: &mut wgpu::ComputePass<'_>,
-    bound: impl Iterator<Item = &'a Bound>,
-    rows: u32,
-    step: u32,
-) {
-    for Bound { dispatch, pipeline, bindings } in bound {
-        let [x, y, z] = dispatch.grid.workgroups(rows);
-        pass.set_pipeline(pipeline);
-        pass.set_bind_group(0, bindings, &[step]);
-        pass.dispatch_workgroups(x, y, z);
-    }
-}
-
-fn nothing_attached() -> Error {
-    Error::argument("resident", "rows are not attached to this executor; call attach")
-}
-
-/// [`record_pass`] with a pass for each kernel, between two timestamps; the kernels' names.
-fn record_timed<'a>(
-    encoder: &mut CommandEncoder,
-    bound: impl Iterator<Item = &'a Bound>,
-    rows: usize,
-    step: u32,
-    times: &Timestamps,
-) -> Result<Vec<&'static str>> {
-    let rows = size(rows)?;
-    let mut names = Vec::new();
-    for Bound { dispatch, pipeline, bindings } in bound {
-        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
-            label: Some(dispatch.kernel.name),
-            timestamp_writes: times.writes(names.len()),
-        });
-        let [x, y, z] = dispatch.grid.workgroups(rows);
-        pass.set_pipeline(pipeline);
-        pass.set_bind_group(0, bindings, &[step]);
-        pass.dispatch_workgroups(x, y, z);
-        names.push(dispatch.kernel.name);
-    }
-    times.resolve(encoder, names.len());
-    Ok(names)
-}
-
-/// The elements that `bytes` hold.
-fn numbers(element: Element, bytes: &[u8]) -> Vec<f64> {
-    let words = bytes.chunks_exact(4).map(bytemuck::pod_read_unaligned::<u32>);
-    match element {
-        Element::Real => words.map(|word| f64::from(f32::from_bits(word))).collect(),
-        Element::U32 | Element::Sparse { .. } => words.map(f64::from).collect(),
-        Element::U8 => bytes.iter().map(|&byte| f64::from(byte)).collect(),
     }
 }
