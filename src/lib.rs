@@ -88,6 +88,7 @@ pub mod program;
 pub mod random;
 mod sparse_row;
 pub mod table;
+mod threads;
 pub mod training;
 
 /// For `mnist-gpu`, which writes its history with it.
