@@ -10,6 +10,7 @@ use super::dispatches::{Bound, encoder, record_pass, record_timed};
 use super::feed::GpuFeed;
 use super::gather::Gather;
 use super::limits::{check_room, most_rows};
+use super::pace::Pace;
 use super::plans::{BindTo, Plans};
 use super::readback::Readback;
 use super::staging::SLOTS;
@@ -32,6 +33,9 @@ pub struct GpuExecutor {
     pub(super) readback: Readback,
     // Bound to the buffers of both, too.
     pub(super) gather: Option<Gather>,
+    /// Steps on resident rows that may be one submission.
+    pub(super) steps_per_submit: usize,
+    pub(super) pace: Pace,
     pub(super) submits: u64,
     pub(super) dispatched: u64,
     pub(super) profile: Profile,
@@ -66,6 +70,8 @@ impl GpuExecutor {
             plans: Plans::default(),
             readback: Readback::default(),
             gather: None,
+            steps_per_submit: gpu.steps_per_submit(),
+            pace: Pace::new(gpu.submit_time()),
             submits: 0,
             dispatched: 0,
             profile: Profile::default(),
@@ -148,7 +154,17 @@ impl GpuExecutor {
         Ok(match &self.gather {
             Some(gather) => {
                 let columns = gather.columns().to_vec();
-                Some(Gather::new(&self.gpu, &self.program, table, upload, columns).await?)
+                Some(
+                    Gather::new(
+                        &self.gpu,
+                        &self.program,
+                        table,
+                        upload,
+                        columns,
+                        self.steps_per_submit,
+                    )
+                    .await?,
+                )
             }
             None => None,
         })
@@ -437,7 +453,7 @@ impl GpuExecutor {
         self.dispatched
     }
 
-    /// Submissions made so far by [`run`](Self::run).
+    /// Submissions made so far by [`run`](Self::run) and [`run_gathered`](Self::run_gathered).
     pub fn submits(&self) -> u64 {
         self.submits
     }

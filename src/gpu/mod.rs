@@ -14,6 +14,7 @@ mod gather;
 mod gather_feed;
 mod gathered;
 mod limits;
+mod pace;
 mod pipeline;
 mod pipeline_cache;
 mod plans;
