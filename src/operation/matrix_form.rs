@@ -1,6 +1,8 @@
 //! The forms that a matrix kernel is written in, and what is known of an adapter when one is chosen;
 //! plain numbers, nothing here knows a GPU.
 
+use super::device_model::DeviceModel;
+
 /// What an adapter is, as far as the choice of kernels goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AdapterClass {
@@ -26,17 +28,26 @@ pub struct Adapter {
     pub class: AdapterClass,
     /// The one form that all matrix kernels take, whatever would be chosen: for tests.
     pub form: Option<MatrixForm>,
+    /// How long such a device takes for what. Only of [`Hardware`](AdapterClass::Hardware) it makes a
+    /// difference.
+    pub model: DeviceModel,
 }
 
 impl Adapter {
     /// An adapter that is given the forms that suit it.
     pub fn new(class: AdapterClass) -> Self {
-        Adapter { class, form: None }
+        Adapter { class, form: None, model: DeviceModel::OTHER }
     }
 
     /// An adapter of the class that `form` is written for, which is given no other form.
     pub fn with_form(form: MatrixForm) -> Self {
-        Adapter { class: form.class(), form: Some(form) }
+        Adapter { form: Some(form), ..Adapter::new(form.class()) }
+    }
+
+    /// The same adapter with another model of its device.
+    #[must_use]
+    pub fn with_model(self, model: DeviceModel) -> Self {
+        Adapter { model, ..self }
     }
 }
 
@@ -92,7 +103,10 @@ impl Tile {
     /// one block of 4x4 values at most.
     pub const fn chunk(&self) -> u32 {
         let quads = 4 * self.threads / (self.rows + self.columns);
-        4 << quads.ilog2()
+        match quads.checked_ilog2() {
+            Some(doublings) => 4 << doublings,
+            None => 4,
+        }
     }
 }
 
@@ -111,6 +125,11 @@ impl MatrixForm {
         MatrixForm::Register,
         MatrixForm::Subgroup,
     ];
+
+    /// One form for each class of adapters: where all forms of a class share a text, they stand for the
+    /// others.
+    pub const OF_EACH_CLASS: [MatrixForm; 3] =
+        [MatrixForm::Tile32, MatrixForm::Register, MatrixForm::Subgroup];
 
     /// The one size of subgroup that [`Subgroup`](Self::Subgroup) is written for: lavapipe's. With
     /// another one its results are wrong.
