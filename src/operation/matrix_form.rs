@@ -103,7 +103,10 @@ impl Tile {
     /// one block of 4x4 values at most.
     pub const fn chunk(&self) -> u32 {
         let quads = 4 * self.threads / (self.rows + self.columns);
-        4 << quads.ilog2()
+        match quads.checked_ilog2() {
+            Some(doublings) => 4 << doublings,
+            None => 4,
+        }
     }
 }
 
@@ -122,6 +125,11 @@ impl MatrixForm {
         MatrixForm::Register,
         MatrixForm::Subgroup,
     ];
+
+    /// One form for each class of adapters: where all forms of a class share a text, they stand for the
+    /// others.
+    pub const OF_EACH_CLASS: [MatrixForm; 3] =
+        [MatrixForm::Tile32, MatrixForm::Register, MatrixForm::Subgroup];
 
     /// The one size of subgroup that [`Subgroup`](Self::Subgroup) is written for: lavapipe's. With
     /// another one its results are wrong.
