@@ -90,9 +90,29 @@ impl<T: Real> Run<'_, T> {
         self.threads.share(shape.rows, row).saturating_mul(shape.stride).max(1)
     }
 
+    /// Runs `each` on the live rows of `values`, several rows at the same time: on each row's number and
+    /// its elements, padding included. `work` is what an element costs, as [`Threads::share`] counts
+    /// it.
+    pub(super) fn each_row(
+        &self,
+        values: &mut [T],
+        shape: RowShape,
+        work: usize,
+        each: impl Fn(usize, &mut [T]) + Sync,
+    ) {
+        let part = self.part(shape, work);
+        let parts = values[..shape.live()].chunks_mut(part).enumerate();
+        self.threads.each(parts, |(number, values)| {
+            let first = number * (part / shape.stride);
+            for (row, values) in (first..).zip(values.chunks_exact_mut(shape.stride)) {
+                each(row, values);
+            }
+        });
+    }
+
     /// Runs `each` on the slices of the arenas: the gradients, and what the update changes. Long
-    /// slices are cut, and their parts run at the same time. `work` is what an element costs, as
-    /// [`Threads::share`] counts it.
+    /// slices are cut, and their parts run at the same time. `work` is what an element costs, in
+    /// additions of a loop that is made of vectors.
     pub fn each_slice<const N: usize>(
         &self,
         gradients: BufferId,

@@ -176,7 +176,9 @@ impl Report {
         }
         if let Some(bytes) = self.device_bytes {
             let (name, mib) = ("on the GPU", bytes as f64 / f64::from(1 << 20));
-            print::line(&format!("{name:<12} {mib:.2} MiB of buffers, the data set not among them"))?;
+            print::line(&format!(
+                "{name:<12} {mib:.2} MiB of buffers, the data set not among them"
+            ))?;
         }
         Ok(())
     }
