@@ -63,7 +63,8 @@ impl Dispatch {
 
     /// Values of the largest buffer that it binds.
     fn largest(&self, table: &Table, rows: u32) -> u64 {
-        let values = self.bindings().map(|(_, id)| live_bytes(table, id, rows) / bytes_of(table, id));
+        let values =
+            self.bindings().map(|(_, id)| live_bytes(table, id, rows) / bytes_of(table, id));
         values.max().unwrap_or(0)
     }
 
@@ -74,7 +75,8 @@ impl Dispatch {
         if told > 0 {
             return told;
         }
-        let [height, width] = [self.grid.height, self.grid.width].map(|e| u64::from(e.length(rows)));
+        let [height, width] =
+            [self.grid.height, self.grid.width].map(|e| u64::from(e.length(rows)));
         let [down, across] = self.grid.tile.map(u64::from);
         let tiles = match self.grid.groups {
             Groups::Plane => 1,

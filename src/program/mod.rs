@@ -14,8 +14,8 @@ mod graph;
 mod initializer;
 mod metrics;
 mod pass;
-mod plan;
 mod placement;
+mod plan;
 mod reuse;
 #[cfg(test)]
 mod testing;
@@ -24,7 +24,9 @@ pub use crate::operation::{AdamRule, dropout_threshold};
 pub use crate::table::{Buffer, BufferId, Element, Placement, Role, Rows, Step};
 pub use builder::{Program, ProgramBuilder};
 pub(crate) use compile::{Options, compile};
-pub use explain::{Candidate, ExplainedBuffer, ExplainedDispatch, ExplainedWay, Explanation, explain};
+pub use explain::{
+    Candidate, ExplainedBuffer, ExplainedDispatch, ExplainedWay, Explanation, explain,
+};
 pub use feed::{Column, Feed};
 pub(crate) use feed::{SPARSE_ROW, too_many_values};
 pub(crate) use graph::not_dense;
@@ -32,6 +34,6 @@ pub use graph::{Affine, Graph, Initial, Parameter, Value};
 pub use initializer::Initializer;
 pub use metrics::Metrics;
 pub use pass::Pass;
-pub use plan::{Choice, Way, Ways, plan, planned_rows, ways};
-pub(crate) use plan::used;
 pub(crate) use placement::{Arenas, Placed};
+pub(crate) use plan::used;
+pub use plan::{Choice, Way, Ways, plan, planned_rows, ways};

@@ -46,11 +46,9 @@ impl Role {
     /// Whether such values outlast a step that changes them.
     pub fn outlasts_step(self) -> bool {
         match self {
-            Role::Parameter
-            | Role::State
-            | Role::OptimizerState
-            | Role::Metric
-            | Role::Arena => true,
+            Role::Parameter | Role::State | Role::OptimizerState | Role::Metric | Role::Arena => {
+                true
+            }
             Role::Input
             | Role::Target
             | Role::SampleWeight

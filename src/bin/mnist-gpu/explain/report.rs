@@ -205,15 +205,11 @@ impl Step {
             });
             bytes.map(|buffer| buffer.bytes).sum()
         };
-        let parameters =
-            of(&|name, _| matches!(name, "all.parameters" | "all.frozen_parameters"));
+        let parameters = of(&|name, _| matches!(name, "all.parameters" | "all.frozen_parameters"));
         let gradients = of(&|name, _| name == "all.gradients");
         let optimizer = of(&|_, role| role == Role::Arena) - parameters - gradients;
         let batch = of(&|_, role| {
-            matches!(
-                role,
-                Role::Input | Role::Target | Role::SampleWeight | Role::Activation
-            )
+            matches!(role, Role::Input | Role::Target | Role::SampleWeight | Role::Activation)
         });
         let total = of(&|_, _| true) + self.uploads;
         let uploads = self.uploads;

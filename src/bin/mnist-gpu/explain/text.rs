@@ -27,8 +27,7 @@ pub(super) fn print(args: &args::Explain, report: &Report) -> anyhow::Result<()>
 }
 
 fn dispatches(report: &Report) -> anyhow::Result<()> {
-    let titles =
-        ["", "kernel", "workgroups", "operations", "bytes", "us", "reads -> writes"];
+    let titles = ["", "kernel", "workgroups", "operations", "bytes", "us", "reads -> writes"];
     let mut table = vec![titles.map(String::from)];
     for (number, dispatch) in (1..).zip(&report.dispatches) {
         let Dispatch { flops, bytes, us, .. } = dispatch;
