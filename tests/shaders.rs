@@ -69,6 +69,18 @@ fn every_kernel_is_valid() {
     }
 }
 
+/// The work of a kernel is counted by the invocations of its workgroups.
+#[test]
+fn invocations_are_counted_as_the_text_says() {
+    for (kernel, dispatch) in kernels() {
+        let module = naga::front::wgsl::parse_str(&kernel.source()).unwrap();
+        let threads = module.entry_points[0].workgroup_size.iter().product::<u32>();
+        let form = dispatch.arithmetic.form();
+        let told = form.map(|form| form.tile().threads).or_else(|| kernel.threads());
+        assert_eq!(told, Some(threads), "{kernel:?}");
+    }
+}
+
 /// The constants that the host uploads are as long as the kernel's struct of them, and each binding
 /// is read-only exactly where the operation only reads.
 #[test]

@@ -20,7 +20,7 @@ use super::upload::Upload;
 use crate::error::{Error, Result};
 use crate::operation::Kernel;
 use crate::profile::Profile;
-use crate::program::{BufferId, Pass, Program, Step, planned_rows};
+use crate::program::{BufferId, Pass, Program, Step};
 
 /// Runs a program on a [`Gpu`].
 pub struct GpuExecutor {
@@ -183,10 +183,8 @@ impl GpuExecutor {
     /// # Errors
     /// [`Error::Device`] if the device refuses a kernel.
     pub async fn prepare(&mut self, pass: Pass, rows: usize) -> Result<()> {
-        for lists in self.program.steps(pass) {
-            self.prepare_lists(lists, rows).await?;
-        }
-        Ok(())
+        let steps = self.program.steps(pass).into_iter().map(|lists| (lists, rows));
+        self.prepare_all(steps).await
     }
 
     /// The same for every number of rows up to `rows`.
@@ -194,22 +192,24 @@ impl GpuExecutor {
     /// # Errors
     /// As [`prepare`](Self::prepare).
     pub async fn prepare_up_to(&mut self, pass: Pass, rows: usize) -> Result<()> {
-        let mut planned = 1;
-        while planned < planned_rows(rows) {
-            self.prepare(pass, planned).await?;
-            planned *= 2;
-        }
-        self.prepare(pass, rows).await
+        let powers = (0..usize::BITS).map(|power| 1 << power);
+        let rows: Vec<usize> = powers.take_while(|&planned| planned < rows).chain([rows]).collect();
+        let steps = self.program.steps(pass).into_iter();
+        let steps = steps.flat_map(|lists| rows.iter().map(move |&rows| (lists, rows)));
+        self.prepare_all(steps.collect::<Vec<_>>()).await
     }
 
     /// Compiles and binds what `step` dispatches.
     pub(super) async fn prepare_step(&mut self, pass: Pass, step: &Step) -> Result<()> {
-        self.prepare_lists(pass.lists(step), step.live_rows).await
+        self.prepare_all([(pass.lists(step), step.live_rows)]).await
     }
 
-    async fn prepare_lists(&mut self, lists: &'static [Pass], rows: usize) -> Result<()> {
+    async fn prepare_all(
+        &mut self,
+        steps: impl IntoIterator<Item = (&'static [Pass], usize)>,
+    ) -> Result<()> {
         let Self { gpu, program, table, upload, plans, .. } = self;
-        plans.prepare(BindTo { gpu, program, table, upload }, lists, rows).await
+        plans.prepare(BindTo { gpu, program, table, upload }, steps).await
     }
 
     /// Records into `profile` what [`run`](Self::run) does from now on: what the calling thread
