@@ -8,11 +8,12 @@ use std::time::Instant;
 
 use std::collections::HashMap;
 
-use minibatch::gpu::kernel_class;
+use minibatch::gpu::adapter_class;
 use minibatch::operation::activation::Elementwise;
 use minibatch::operation::kernel::Target;
 use minibatch::operation::{
-    DenseBackwardInput, DenseBackwardWeights, DenseForward, Dispatch, Kernel, KernelClass, Op,
+    Adapter, AdapterClass, DenseBackwardInput, DenseBackwardWeights, DenseForward, Dispatch,
+    Kernel, MatrixForm, Op,
 };
 use minibatch::random::{Random, Stream};
 use minibatch::table::{Element, Role, Rows, Table};
@@ -45,8 +46,9 @@ struct Product {
 }
 
 impl Product {
-    fn dispatch(&self, class: KernelClass) -> Dispatch {
-        let target = Target { table: &self.table, class, conversions: &HashMap::new() };
+    fn dispatch(&self, form: MatrixForm) -> Dispatch {
+        let adapter = Adapter::with_form(form);
+        let target = Target { table: &self.table, adapter, conversions: &HashMap::new() };
         self.op.dispatch(&target).unwrap()
     }
 }
@@ -160,7 +162,7 @@ struct Form {
 
 impl Form {
     fn naive(device: &wgpu::Device, product: &Product, sizes: &Sizes) -> Form {
-        let kernel = product.dispatch(KernelClass::Tiled).kernel;
+        let kernel = product.dispatch(MatrixForm::Tile64).kernel;
         // The naive kernels take the same declarations; only the file of the kernel itself differs.
         let shared = kernel.text.split_last().map_or(&[][..], |(_, shared)| shared);
         let source = [shared.join("\n"), product.naive.into()].join("\n");
@@ -169,15 +171,10 @@ impl Form {
         Form::new(device, "naive", source, kernel, groups, product, sizes)
     }
 
-    fn of(device: &wgpu::Device, class: KernelClass, product: &Product, sizes: &Sizes) -> Form {
-        let name = match class {
-            KernelClass::Tiled => "tiled",
-            KernelClass::Register => "register",
-            KernelClass::Subgroup => "subgroup",
-        };
-        let Dispatch { kernel, grid, .. } = product.dispatch(class);
+    fn of(device: &wgpu::Device, form: MatrixForm, product: &Product, sizes: &Sizes) -> Form {
+        let Dispatch { kernel, grid, .. } = product.dispatch(form);
         let groups = grid.workgroups(sizes.rows as u32);
-        Form::new(device, name, kernel.source(), kernel, groups, product, sizes)
+        Form::new(device, form.name(), kernel.source(), kernel, groups, product, sizes)
     }
 
     fn new(
@@ -353,10 +350,9 @@ fn main() {
         let (device, queue) = adapter.request_device(&descriptor).await.expect("a device");
         (adapter.get_info(), device, queue)
     });
-    let mut classes = vec![KernelClass::Tiled, KernelClass::Register];
-    if kernel_class(&adapter, device.features()) == KernelClass::Subgroup {
-        classes.push(KernelClass::Subgroup);
-    }
+    let subgroups = adapter_class(&adapter, device.features()) == AdapterClass::SoftwareSubgroups;
+    let mut kinds = MatrixForm::ALL.to_vec();
+    kinds.retain(|&form| subgroups || form != MatrixForm::Subgroup);
 
     let flops = 2.0 * (sizes.rows * sizes.inputs * sizes.units) as f64;
     let json = arguments.iter().any(|argument| argument == "--json");
@@ -365,7 +361,7 @@ fn main() {
     let mut results = Vec::new();
     for product in products(&sizes) {
         let mut forms = vec![Form::naive(&device, &product, &sizes)];
-        forms.extend(classes.iter().map(|&class| Form::of(&device, class, &product, &sizes)));
+        forms.extend(kinds.iter().map(|&form| Form::of(&device, form, &product, &sizes)));
         for form in &mut forms {
             form.time(&device, &queue);
             form.check(&device, &queue, &product);

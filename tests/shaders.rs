@@ -3,16 +3,16 @@
 use std::collections::HashMap;
 
 use minibatch::gpu::gather_kernel;
-use minibatch::operation::{Dispatch, Kernel, KernelClass};
+use minibatch::operation::{Dispatch, Kernel, MatrixForm};
 use minibatch::parity::{dispatches, forms};
 use naga::valid::{Capabilities, ShaderStages, SubgroupOperationSet, ValidationFlags, Validator};
 
 /// One dispatch of each kernel, whatever adapter this is.
 fn kernels() -> HashMap<Kernel, Dispatch> {
     let mut kernels = HashMap::new();
-    for form in forms() {
-        for class in KernelClass::ALL {
-            for dispatch in dispatches(&form, [7, 5, 3], class).unwrap() {
+    for case in forms() {
+        for form in MatrixForm::ALL {
+            for dispatch in dispatches(&case, [7, 5, 3], form).unwrap() {
                 kernels.insert(dispatch.kernel.clone(), dispatch);
             }
         }
@@ -97,10 +97,10 @@ fn constants_and_bindings_are_those_of_the_text() {
 
 #[test]
 fn the_number_of_workgroups_fits_one_dimension_each() {
-    for form in forms() {
-        for class in KernelClass::ALL {
+    for case in forms() {
+        for form in MatrixForm::ALL {
             for shape in [[1, 1, 1], [7, 784, 128], [33, 129, 4096]] {
-                for dispatch in dispatches(&form, shape, class).unwrap() {
+                for dispatch in dispatches(&case, shape, form).unwrap() {
                     for rows in [1, 7, 60_000, 262_140] {
                         let groups = dispatch.grid.workgroups(rows);
                         assert!(

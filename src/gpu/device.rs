@@ -30,7 +30,7 @@ use super::adapter;
 #[cfg(not(target_arch = "wasm32"))]
 use super::polling::{Poller, block_on};
 use crate::error::{DeviceError, Error, Result};
-use crate::operation::{Kernel, KernelClass};
+use crate::operation::{Adapter, AdapterClass, Kernel, MatrixForm};
 
 /// Replaces the WGSL text of a kernel before it is compiled.
 pub type ShaderEdit = dyn Fn(&Kernel, String) -> String + Send + Sync;
@@ -41,7 +41,7 @@ pub struct Gpu {
     pub(super) device: Device,
     pub(super) queue: Queue,
     info: Arc<AdapterInfo>,
-    class: KernelClass,
+    adapter: Adapter,
     pub(super) checked: bool,
     pub(super) edit: Option<Arc<ShaderEdit>>,
     memory_budget: u64,
@@ -64,7 +64,7 @@ impl std::fmt::Debug for Gpu {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Gpu")
             .field("info", &self.info)
-            .field("class", &self.class)
+            .field("adapter", &self.adapter)
             .finish_non_exhaustive()
     }
 }
@@ -159,13 +159,13 @@ impl Gpu {
     /// asked of it, and its limits are kept.
     pub fn from_device(device: Device, queue: Queue) -> Self {
         let info = Arc::new(device.adapter_info());
-        let class = adapter::kernel_class(&info, device.features());
+        let adapter = Adapter::new(adapter::adapter_class(&info, device.features()));
         let checked = std::env::var_os("MINIBATCH_CHECKED_SHADERS").is_some_and(|v| v != "0");
         Gpu {
             device,
             queue,
             info,
-            class,
+            adapter,
             checked,
             edit: None,
             memory_budget: Self::MEMORY_BUDGET,
@@ -176,24 +176,24 @@ impl Gpu {
         }
     }
 
-    /// The same device with the matrix kernels of `class`, to try those that this kind of
-    /// adapter would not be given.
+    /// The same device with all matrix kernels in one form, and other kernels as on adapters that
+    /// this form is written for: to try what this adapter would not be given.
     ///
     /// # Errors
     /// [`Error::Argument`] if they would compute wrong numbers here: those with subgroups need
     /// subgroups of one size.
-    pub fn with_kernel_class(mut self, class: KernelClass) -> Result<Self> {
-        if !adapter::runs(&self.info, self.device.features(), class) {
+    pub fn with_matrix_form(mut self, form: MatrixForm) -> Result<Self> {
+        if !adapter::runs(&self.info, self.device.features(), form) {
             let problem = format!(
-                "{class:?} needs the feature SUBGROUP and subgroups of {}; {} has {} to {}",
-                KernelClass::SUBGROUP_SIZE,
+                "{form:?} needs the feature SUBGROUP and subgroups of {}; {} has {} to {}",
+                MatrixForm::SUBGROUP_SIZE,
                 self.info.name,
                 self.info.subgroup_min_size,
                 self.info.subgroup_max_size
             );
-            return Err(Error::argument("class", problem));
+            return Err(Error::argument("form", problem));
         }
-        self.class = class;
+        self.adapter = Adapter::with_form(form);
         Ok(self)
     }
 
@@ -249,16 +249,21 @@ impl Gpu {
         self.device.features().contains(wgpu::Features::TIMESTAMP_QUERY)
     }
 
-    /// Which matrix kernels it runs.
-    pub fn kernel_class(&self) -> KernelClass {
-        self.class
+    /// What the adapter is for those who choose kernels.
+    pub fn adapter_class(&self) -> AdapterClass {
+        self.adapter.class
     }
 
-    /// All matrix kernels that compute right numbers here, for
-    /// [`with_kernel_class`](Self::with_kernel_class).
-    pub fn kernel_classes(&self) -> Vec<KernelClass> {
-        let runs = |class: &KernelClass| adapter::runs(&self.info, self.device.features(), *class);
-        KernelClass::ALL.into_iter().filter(runs).collect()
+    /// What dispatches are planned for.
+    pub(super) fn adapter(&self) -> Adapter {
+        self.adapter
+    }
+
+    /// All forms of matrix kernels that compute right numbers here, for
+    /// [`with_matrix_form`](Self::with_matrix_form).
+    pub fn matrix_forms(&self) -> Vec<MatrixForm> {
+        let runs = |form: &MatrixForm| adapter::runs(&self.info, self.device.features(), *form);
+        MatrixForm::ALL.into_iter().filter(runs).collect()
     }
 
     /// Name, driver and, for a software adapter, that it is one.

@@ -182,7 +182,7 @@ impl GpuExecutor {
     }
 
     async fn bound(&self, pass: Pass, table: &Table, upload: &Upload) -> Result<Vec<Bound>> {
-        let dispatches = plan(&self.program, self.program.ops(pass), self.gpu.kernel_class())?;
+        let dispatches = plan(&self.program, self.program.ops(pass), self.gpu.adapter())?;
         let mut bound = Vec::with_capacity(dispatches.len());
         for dispatch in dispatches {
             let pipeline = self.gpu.pipeline(&dispatch.kernel).await?;

@@ -26,8 +26,8 @@ mod timestamps;
 mod upload;
 mod values;
 
-pub use crate::operation::{Access, Kernel, KernelClass};
-pub use adapter::{adapters, is_software, kernel_class};
+pub use crate::operation::{Access, AdapterClass, Kernel, MatrixForm};
+pub use adapter::{adapter_class, adapters, is_software};
 pub use device::{Gpu, ShaderEdit};
 pub use executor::GpuExecutor;
 pub use feed::{GpuColumn, GpuFeed};

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::error::Result;
 use crate::operation::kernel::Target;
-use crate::operation::{self, Access, Dispatch, KernelClass, Op};
+use crate::operation::{self, Access, Adapter, Dispatch, Op};
 use crate::program::Program;
 use crate::table::BufferId;
 
@@ -13,10 +13,10 @@ use crate::table::BufferId;
 ///
 /// # Errors
 /// [`Error::Argument`] if a size does not fit the kernels' 32-bit counts.
-pub(crate) fn plan(program: &Program, ops: &[Op], class: KernelClass) -> Result<Vec<Dispatch>> {
+pub(crate) fn plan(program: &Program, ops: &[Op], adapter: Adapter) -> Result<Vec<Dispatch>> {
     let mut conversions = conversions(ops);
     conversions.retain(|id, _| program.outputs().iter().all(|(_, output)| output != id));
-    let target = Target { table: program.table(), class, conversions: &conversions };
+    let target = Target { table: program.table(), adapter, conversions: &conversions };
     let absorbed =
         |op: &Op| matches!(op, Op::Convert(convert) if conversions.contains_key(&convert.output));
     ops.iter().filter(|op| !absorbed(op)).map(|op| op.dispatch(&target)).collect()

@@ -133,7 +133,7 @@ pub(super) fn used(program: &Program, dispatches: &[Dispatch]) -> Vec<bool> {
 pub(super) fn dispatches(program: &Program, gpu: &Gpu) -> Result<Vec<Dispatch>> {
     let mut all = Vec::new();
     for pass in Pass::ALL {
-        all.extend(plan(program, program.ops(pass), gpu.kernel_class())?);
+        all.extend(plan(program, program.ops(pass), gpu.adapter())?);
     }
     Ok(all)
 }

@@ -4,8 +4,8 @@
 
 use super::access::Buffers;
 use super::activation::{Elementwise, Told};
-use super::kernel::KernelClass;
 use super::list::Op;
+use super::matrix_form::MatrixForm;
 use crate::error::Result;
 use crate::random::{Random, Stream};
 use crate::table::{BufferId, Step, Table};
@@ -114,27 +114,22 @@ impl Form {
         Form { name, case: Box::new(case), mutations: Vec::new(), large_shape: None }
     }
 
-    /// Adds mistakes that must be noticed, whatever the class of the kernels: `(what, from, to)`.
+    /// Adds mistakes that must be noticed, whatever the form of the kernels: `(what, from, to)`.
     pub fn mutations<'a>(mut self, mutations: impl IntoIterator<Item = &'a Mistake>) -> Self {
         let all = mutations.into_iter();
-        self.mutations.extend(all.map(|&(what, from, to)| Mutation {
-            class: None,
-            what,
-            from,
-            to,
-        }));
+        self.mutations.extend(all.map(|&(what, from, to)| Mutation { form: None, what, from, to }));
         self
     }
 
-    /// Adds mistakes in matrix kernels of one class.
+    /// Adds mistakes in matrix kernels of one form.
     pub fn mutations_of<'a>(
         mut self,
-        class: KernelClass,
+        form: MatrixForm,
         mutations: impl IntoIterator<Item = &'a Mistake>,
     ) -> Self {
         let all = mutations.into_iter();
-        let class = Some(class);
-        self.mutations.extend(all.map(|&(what, from, to)| Mutation { class, what, from, to }));
+        let form = Some(form);
+        self.mutations.extend(all.map(|&(what, from, to)| Mutation { form, what, from, to }));
         self
     }
 
@@ -153,8 +148,8 @@ impl Form {
 /// A mistake in a kernel: each `from` in its text becomes `to`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mutation {
-    /// The class of matrix kernels that has it; `None` for all kernels of the operation.
-    pub class: Option<KernelClass>,
+    /// The form of matrix kernels that has it; `None` for all kernels of the operation.
+    pub form: Option<MatrixForm>,
     /// What goes wrong.
     pub what: &'static str,
     /// Text of the kernel.

@@ -6,29 +6,9 @@ use std::collections::HashMap;
 use bytemuck::{Pod, Zeroable};
 
 use super::access::{Access, Buffers};
+use super::matrix_form::{Adapter, AdapterClass, MatrixForm, Tile};
 use crate::error::{Error, Result};
 use crate::table::{BufferId, Table};
-
-/// How matrix kernels are built; the GPU executor chooses by its adapter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum KernelClass {
-    /// Tiles in workgroup memory: for GPUs.
-    Tiled,
-    /// Tiles in registers, no barriers: for software adapters, where a barrier is slow.
-    Register,
-    /// The same with operands shared by subgroup broadcasts: for software adapters whose
-    /// subgroups are [`SUBGROUP_SIZE`](Self::SUBGROUP_SIZE) wide.
-    Subgroup,
-}
-
-impl KernelClass {
-    /// Each of them.
-    pub const ALL: [KernelClass; 3] =
-        [KernelClass::Tiled, KernelClass::Register, KernelClass::Subgroup];
-
-    /// The one size of subgroup that the subgroup kernels are written for: lavapipe's.
-    pub const SUBGROUP_SIZE: u32 = 8;
-}
 
 /// A compute kernel: one specialisation of WGSL text. Kernels that are equal share a pipeline.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -181,14 +161,13 @@ impl Grid {
     }
 
     /// The tiles of a matrix kernel's result.
-    pub fn matrix(class: KernelClass, height: Extent, width: Extent) -> Self {
-        let (side, groups) = match class {
-            KernelClass::Tiled => (64, Groups::Plane),
-            // Eight invocations a group, a tile of 8x8 each.
-            KernelClass::Register => (8, Groups::Folded(8)),
-            KernelClass::Subgroup => (32, Groups::Folded(1)),
+    pub fn matrix(form: MatrixForm, height: Extent, width: Extent) -> Self {
+        let Tile { rows, columns, tiles, .. } = form.tile();
+        let groups = match form.class() {
+            AdapterClass::Hardware => Groups::Plane,
+            AdapterClass::Software | AdapterClass::SoftwareSubgroups => Groups::Folded(tiles),
         };
-        Grid { height, width, tile: [side, side], groups }
+        Grid { height, width, tile: [rows, columns], groups }
     }
 
     /// Workgroups for `rows` live rows, in three dimensions.
@@ -261,9 +240,9 @@ impl Dispatch {
         self
     }
 
-    /// Says that the kernel is of a class that may use subgroup operations.
-    pub fn with_subgroups(mut self, class: KernelClass) -> Self {
-        self.kernel.subgroups = class == KernelClass::Subgroup;
+    /// Says that the kernel is of a form that may use subgroup operations.
+    pub fn with_subgroups(mut self, form: MatrixForm) -> Self {
+        self.kernel.subgroups = form == MatrixForm::Subgroup;
         self
     }
 
@@ -347,14 +326,25 @@ pub struct Operand {
 pub struct Target<'a> {
     /// The buffers.
     pub table: &'a Table,
-    /// Which matrix kernels the adapter is given.
-    pub class: KernelClass,
+    /// What the kernels are to suit.
+    pub adapter: Adapter,
     /// Conversions from bytes that need no dispatch, as every operation that reads their results
     /// loads the bytes by itself: of each result the bytes and their scale.
     pub conversions: &'a HashMap<BufferId, (BufferId, f64)>,
 }
 
 impl Target<'_> {
+    /// The form of the kernel of a matrix product, of `[rows, depth]` and `[depth, columns]`. A pure
+    /// function, so that the same program on the same adapter always runs the same kernels.
+    pub fn matrix_form(&self, [_rows, _depth, _columns]: [Extent; 3]) -> MatrixForm {
+        let chosen = match self.adapter.class {
+            AdapterClass::Hardware => MatrixForm::Tile64,
+            AdapterClass::Software => MatrixForm::Register,
+            AdapterClass::SoftwareSubgroups => MatrixForm::Subgroup,
+        };
+        self.adapter.form.unwrap_or(chosen)
+    }
+
     /// Columns of `id`, as kernels count them.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::gpu::{Gpu, plan};
 pub use crate::operation::case::{Form, Mutation, shapes};
 pub use crate::operation::forms;
-use crate::operation::{Dispatch, Kernel, KernelClass};
+use crate::operation::{Adapter, Dispatch, Kernel, MatrixForm};
 use crate::program::{Pass, ProgramBuilder};
 pub use case::Worst;
 pub use trajectory::Training;
@@ -64,19 +64,19 @@ pub async fn operation(gpu: &Gpu, form: &Form, shapes: &[[usize; 3]]) -> Result<
     Ok(verdict)
 }
 
-/// The dispatches of a form's case at one shape, as matrix kernels of `class` would run it. Needs no
+/// The dispatches of a form's case at one shape, as matrix kernels of one form would run it. Needs no
 /// device.
 ///
 /// # Errors
 /// [`Error::Argument`](crate::Error::Argument) if a size does not fit the kernel's 32 bits.
-pub fn dispatches(form: &Form, shape: [usize; 3], class: KernelClass) -> Result<Vec<Dispatch>> {
-    let case = (form.case)(shape, 0)?;
+pub fn dispatches(of: &Form, shape: [usize; 3], form: MatrixForm) -> Result<Vec<Dispatch>> {
+    let case = (of.case)(shape, 0)?;
     let mut builder = ProgramBuilder::from_table(case.table);
     for op in case.ops {
         builder.push(Pass::Predict, op)?;
     }
     let program = builder.build();
-    plan(&program, program.ops(Pass::Predict), class)
+    plan(&program, program.ops(Pass::Predict), Adapter::with_form(form))
 }
 
 /// Trains a small model on `gpu`, in f32 and in f64, step by step. The error may be four times that

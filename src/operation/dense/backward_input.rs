@@ -38,15 +38,18 @@ impl Operation for DenseBackwardInput {
     }
 
     fn dispatch(&self, target: &Target<'_>) -> Result<Dispatch> {
-        let text = match target.class {
-            KernelClass::Tiled => wgsl!["shared/dense", "dense/backward_input_tiled"],
-            KernelClass::Register => wgsl!["shared/dense", "dense/backward_input_register"],
-            KernelClass::Subgroup => wgsl!["shared/dense", "dense/backward_input_subgroup"],
-        };
         let (inputs, units) = (target.columns(self.input)?, target.columns(self.output_gradient)?);
-        let grid = Grid::matrix(target.class, Extent::Rows, Extent::Fixed(inputs));
+        let product @ [height, _, width] =
+            [Extent::Rows, Extent::Fixed(units), Extent::Fixed(inputs)];
+        let form = target.matrix_form(product);
+        let text = match form {
+            MatrixForm::Tile64 => wgsl!["shared/dense", "dense/backward_input_tiled"],
+            MatrixForm::Register => wgsl!["shared/dense", "dense/backward_input_register"],
+            MatrixForm::Subgroup => wgsl!["shared/dense", "dense/backward_input_subgroup"],
+        };
+        let grid = Grid::matrix(form, height, width);
         Ok(Dispatch::new(self, text, WeightShape::new(inputs, units, 1.0), grid)
-            .with_subgroups(target.class)
+            .with_subgroups(form)
             .with_text(self.activation.text())
             .overrides(self.activation.overrides()))
     }

@@ -34,17 +34,20 @@ impl Operation for DenseBackwardWeights {
     }
 
     fn dispatch(&self, target: &Target<'_>) -> Result<Dispatch> {
-        let text = match target.class {
-            KernelClass::Tiled => wgsl!["shared/dense", "dense/backward_weights_tiled"],
-            KernelClass::Register => wgsl!["shared/dense", "dense/backward_weights_register"],
-            KernelClass::Subgroup => wgsl!["shared/dense", "dense/backward_weights_subgroup"],
-        };
         let (inputs, units) = (target.columns(self.input)?, target.columns(self.output_gradient)?);
+        let product @ [height, _, width] =
+            [Extent::Fixed(inputs), Extent::Rows, Extent::Fixed(units)];
+        let form = target.matrix_form(product);
+        let text = match form {
+            MatrixForm::Tile64 => wgsl!["shared/dense", "dense/backward_weights_tiled"],
+            MatrixForm::Register => wgsl!["shared/dense", "dense/backward_weights_register"],
+            MatrixForm::Subgroup => wgsl!["shared/dense", "dense/backward_weights_subgroup"],
+        };
         let operand = target.operand(self.input);
         let constants = WeightShape::new(inputs, units, operand.scale);
-        let grid = Grid::matrix(target.class, Extent::Fixed(inputs), Extent::Fixed(units));
+        let grid = Grid::matrix(form, height, width);
         Ok(Dispatch::new(self, text, constants, grid)
-            .with_subgroups(target.class)
+            .with_subgroups(form)
             .with_operand(self.input, operand))
     }
 }

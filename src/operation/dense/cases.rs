@@ -6,7 +6,7 @@ use crate::number::{Matrix, Real, bounds};
 use crate::operation::activation::Elementwise;
 use crate::operation::case::{Case, Cases, Form, Mistake, Values, results_of};
 use crate::operation::elementwise::Convert;
-use crate::operation::kernel::KernelClass::{Register, Subgroup, Tiled};
+use crate::operation::matrix_form::MatrixForm::{Register, Subgroup, Tile64};
 use crate::table::{BufferId, Element, Role, Rows, Table};
 
 const NOT_ZEROED: &str = "sums that do not begin at zero";
@@ -84,7 +84,7 @@ fn forward_mistakes(form: Form) -> Form {
             &[(last_inputs, "k < depth; k++", "k + 1u < depth; k++"), not_zeroed!("sums7")],
         )
         .mutations_of(
-            Tiled,
+            Tile64,
             &[
                 (last_inputs, "start < depth", "start + 4u < depth"),
                 not_zeroed!("sums"),
@@ -135,7 +135,7 @@ fn backward_weights_mistakes(form: Form) -> Form {
         ],
     )
     .mutations_of(
-        Tiled,
+        Tile64,
         &[
             (last_row, "start < step.live_rows;", "start + 1u < step.live_rows;"),
             (beyond, "let live = row < step.live_rows;", "let live = true;"),
@@ -174,7 +174,7 @@ fn backward_input_mistakes(form: Form) -> Form {
             &[(last_units, "n < width; n++", "n + 1u < width; n++"), not_zeroed!("sums5")],
         )
         .mutations_of(
-            Tiled,
+            Tile64,
             &[(last_units, "start < width", "start + 4u < width"), not_zeroed!("sums"), NO_BARRIER],
         )
         .mutations(&[("the weights not transposed", "transpose(", "("), ROWS_BEYOND])

@@ -37,17 +37,20 @@ impl Operation for DenseForward {
     }
 
     fn dispatch(&self, target: &Target<'_>) -> Result<Dispatch> {
-        let text = match target.class {
-            KernelClass::Tiled => wgsl!["shared/dense", "dense/forward_tiled"],
-            KernelClass::Register => wgsl!["shared/dense", "dense/forward_register"],
-            KernelClass::Subgroup => wgsl!["shared/dense", "dense/forward_subgroup"],
-        };
         let (inputs, units) = (target.columns(self.input)?, target.columns(self.output)?);
+        let product @ [height, _, width] =
+            [Extent::Rows, Extent::Fixed(inputs), Extent::Fixed(units)];
+        let form = target.matrix_form(product);
+        let text = match form {
+            MatrixForm::Tile64 => wgsl!["shared/dense", "dense/forward_tiled"],
+            MatrixForm::Register => wgsl!["shared/dense", "dense/forward_register"],
+            MatrixForm::Subgroup => wgsl!["shared/dense", "dense/forward_subgroup"],
+        };
         let operand = target.operand(self.input);
         let constants = WeightShape::new(inputs, units, operand.scale);
-        let grid = Grid::matrix(target.class, Extent::Rows, Extent::Fixed(units));
+        let grid = Grid::matrix(form, height, width);
         Ok(Dispatch::new(self, text, constants, grid)
-            .with_subgroups(target.class)
+            .with_subgroups(form)
             .with_text(self.activation.text())
             .with_operand(self.input, operand)
             .overrides(self.activation.overrides()))

@@ -47,8 +47,8 @@ impl Operation for SparseBackwardWeights {
         let (most, search) = (constants.most, constants.search());
         // How often the loops run at most for each row of the batch: those of a search, and those
         // over the values of a slice.
-        let (text, slice, tile, groups, loops) = match target.class {
-            KernelClass::Tiled => {
+        let (text, slice, tile, groups, loops) = match target.adapter.class {
+            AdapterClass::Hardware => {
                 let text = wgsl![
                     "shared/sparse",
                     "shared/elements",
@@ -57,7 +57,7 @@ impl Operation for SparseBackwardWeights {
                 ];
                 (text, TILE, 64, 1, search + 12)
             }
-            KernelClass::Register | KernelClass::Subgroup => {
+            AdapterClass::Software | AdapterClass::SoftwareSubgroups => {
                 let text = wgsl![
                     "shared/sparse",
                     "shared/elements",
