@@ -11,6 +11,7 @@ pub mod elementwise;
 pub mod expression;
 mod forms;
 mod functions;
+pub mod fused_step;
 pub mod kernel;
 mod list;
 pub mod loss;

@@ -1,0 +1,135 @@
+//! The two dispatches of a fused step.
+
+use super::chain::Chain;
+use super::sizes::Sizes;
+use super::text;
+use crate::error::Result;
+use crate::operation::access::Access;
+use crate::operation::kernel::{Dispatch, Grid, Target, shader};
+use crate::operation::matrix_form::AdapterClass;
+use crate::table::BufferId;
+
+/// Inputs and units, in groups of four, of a tile of the weights kernel.
+const TILE: u32 = 8;
+/// Workgroups that one dimension of a dispatch may have.
+const MOST_WORKGROUPS: u32 = 65_535;
+
+impl Chain {
+    /// The two dispatches that are the whole step, for batches of about `rows` rows; `handover` is a
+    /// buffer of [so many columns](Self::handover_columns). `None` where the network is too wide for
+    /// the memory of a workgroup, or where its bytes are converted by an operation of its own.
+    ///
+    /// # Errors
+    /// [`Error::Argument`](crate::Error::Argument) if a size does not fit the kernels' 32 bits.
+    pub fn dispatches(
+        &self,
+        target: &Target<'_>,
+        handover: BufferId,
+        rows: u32,
+    ) -> Result<Option<[Dispatch; 2]>> {
+        if self.converted && !target.conversions.contains_key(&self.input) {
+            return Ok(None);
+        }
+        let Some(sizes) = Sizes::new(self, target.table)? else { return Ok(None) };
+        let Some(each) = rows_of_workgroup(&sizes, target.adapter.class, rows) else {
+            return Ok(None);
+        };
+        let mut begins = Vec::with_capacity(sizes.layers.len());
+        let mut workgroups = 0u32;
+        for layer in &sizes.layers {
+            begins.push(workgroups);
+            // The bias comes after the last input.
+            let tiles = layer.inputs.saturating_add(1).div_ceil(TILE) * layer.units.div_ceil(TILE);
+            workgroups = workgroups.saturating_add(tiles);
+        }
+        if workgroups > MOST_WORKGROUPS {
+            return Ok(None);
+        }
+        let first = self.rows_dispatch(target, handover, &sizes, each)?;
+        let second = self.weights_dispatch(target, handover, &sizes, &begins, workgroups)?;
+        Ok(Some([first, second]))
+    }
+
+    fn rows_dispatch(
+        &self,
+        target: &Target<'_>,
+        handover: BufferId,
+        sizes: &Sizes,
+        each: u32,
+    ) -> Result<Dispatch> {
+        let operand = target.operand(self.input);
+        // The loss has its text, its constants and buffers 3 to 6: targets, weights, loss and counts.
+        let mut dispatch = self.loss.dispatch(target)?;
+        let kernel = &mut dispatch.kernel;
+        kernel.name = "fused_step_rows";
+        kernel.text.retain(|text| *text != shader!("loss/each_row"));
+        let activations = text::activations(&sizes.activations, &kernel.text);
+        kernel.text.extend(activations);
+        kernel.text.extend([
+            text::operand(&operand),
+            text::constants(sizes),
+            match each {
+                1 => shader!("fused/one_row"),
+                2 => shader!("fused/two_rows"),
+                _ => shader!("fused/four_rows"),
+            },
+            shader!("fused/rows"),
+            text::rows_main(sizes),
+        ]);
+        replace(&mut dispatch, 0, (Access::Load, operand.id));
+        replace(&mut dispatch, 5, (Access::Read, self.parameters));
+        dispatch.kernel.bindings.push(Access::Write);
+        dispatch.buffers.push(handover);
+        dispatch.grid = Grid::rows(each);
+        Ok(dispatch)
+    }
+
+    fn weights_dispatch(
+        &self,
+        target: &Target<'_>,
+        handover: BufferId,
+        sizes: &Sizes,
+        begins: &[u32],
+        workgroups: u32,
+    ) -> Result<Dispatch> {
+        let operand = target.operand(self.input);
+        // The optimizer has its text, its constants, the parameters at 3 and what it keeps from 4 on.
+        let mut dispatch = self.update.dispatch(target)?;
+        dispatch.kernel.name = "fused_step_weights";
+        let own = [shader!("shared/fold"), shader!("optimizer/each_parameter")];
+        dispatch.kernel.text.retain(|text| !own.contains(text));
+        replace(&mut dispatch, 0, (Access::Load, operand.id));
+        let binding = 2 + dispatch.buffers.len();
+        dispatch.kernel.bindings.push(Access::Read);
+        dispatch.buffers.push(handover);
+        dispatch.kernel.text.extend([
+            text::operand(&operand),
+            text::layers(sizes, binding, begins),
+            shader!("fused/weights"),
+        ]);
+        dispatch.grid = Grid::columns(workgroups, 1);
+        Ok(dispatch)
+    }
+}
+
+/// Puts another buffer at a place of the bindings.
+fn replace(dispatch: &mut Dispatch, place: usize, (access, id): (Access, BufferId)) {
+    if let Some(binding) = dispatch.kernel.bindings.get_mut(place) {
+        *binding = access;
+    }
+    if let Some(buffer) = dispatch.buffers.get_mut(place) {
+        *buffer = id;
+    }
+}
+
+/// Rows of the batch that a workgroup takes; `None` where not even one fits. A GPU's processors each want
+/// a workgroup first; with more rows than that each weight that is loaded serves several of them. What
+/// computes on the CPU has few processors.
+fn rows_of_workgroup(sizes: &Sizes, class: AdapterClass, rows: u32) -> Option<u32> {
+    let wanted = match class {
+        AdapterClass::Hardware if rows <= 128 => 1,
+        AdapterClass::Hardware if rows <= 256 => 2,
+        AdapterClass::Hardware | AdapterClass::Software | AdapterClass::SoftwareSubgroups => 4,
+    };
+    [4, 2, 1].into_iter().find(|&each| each <= wanted && sizes.fits(each))
+}
