@@ -95,6 +95,28 @@ fn constants_and_bindings_are_those_of_the_text() {
     }
 }
 
+/// What a mistake replaces stands in the text of a kernel of its form, or nothing would be broken.
+#[test]
+fn every_mistake_has_its_text() {
+    for form in forms() {
+        let kernels: Vec<_> = KernelClass::ALL
+            .into_iter()
+            .flat_map(|class| {
+                let all = dispatches(&form, [7, 5, 3], class).unwrap();
+                all.into_iter().map(move |dispatch| (class, dispatch.kernel))
+            })
+            .filter(|(_, kernel)| kernel.name == form.operation())
+            .collect();
+        for mutation in &form.mutations {
+            let own = |class| mutation.class.is_none_or(|only| only == class);
+            for (_, kernel) in kernels.iter().filter(|(class, _)| own(*class)) {
+                let (name, from) = (&form.name, mutation.from);
+                assert!(kernel.source().contains(from), "{name} has no {from:?} to break");
+            }
+        }
+    }
+}
+
 #[test]
 fn the_number_of_workgroups_fits_one_dimension_each() {
     for case in forms() {

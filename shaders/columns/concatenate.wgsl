@@ -1,7 +1,7 @@
 // output[B,M+N] = first[B,M] beside second[B,N].
-@group(0) @binding(2) var<storage, read> first: array<f32>;
-@group(0) @binding(3) var<storage, read> second: array<f32>;
-@group(0) @binding(4) var<storage, read_write> output: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> first: array<RowValue>;
+@group(0) @binding(3) var<storage, read> second: array<RowValue>;
+@group(0) @binding(4) var<storage, read_write> output: array<Rows>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -19,10 +19,10 @@ fn main(
     for (var i = 0u; i < 4u; i += 1u) {
         let column = (index % row_quads()) * 4u + i;
         if (column < shape.inputs) {
-            values[i] = first[first_row + column];
+            values[i] = f32(first[first_row + column]);
         } else if (column < shape.units) {
-            values[i] = second[second_row + column - shape.inputs];
+            values[i] = f32(second[second_row + column - shape.inputs]);
         }
     }
-    output[index] = values;
+    output[index] = Rows(values);
 }

@@ -1,6 +1,6 @@
 // output[B,N] = input[B, offset .. offset + N].
-@group(0) @binding(2) var<storage, read> input: array<f32>;
-@group(0) @binding(3) var<storage, read_write> output: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> input: array<RowValue>;
+@group(0) @binding(3) var<storage, read_write> output: array<Rows>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -16,8 +16,8 @@ fn main(
     for (var i = 0u; i < 4u; i += 1u) {
         let column = (index % row_quads()) * 4u + i;
         if (column < shape.units) {
-            values[i] = input[first + column];
+            values[i] = f32(input[first + column]);
         }
     }
-    output[index] = values;
+    output[index] = Rows(values);
 }

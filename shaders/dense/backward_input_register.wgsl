@@ -3,10 +3,10 @@
 // a tile of 8 rows x 8 inputs in registers, loads only vec4s, and shares nothing with its group
 // (see dense_forward_register.wgsl).
 // Threads are numbered along the inputs first; 8 threads a group, the tiles cut into groups in that order.
-@group(0) @binding(2) var<storage, read> gradient: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> gradient: array<Rows>;
 @group(0) @binding(3) var<storage, read> weights: array<vec4<f32>>;
-@group(0) @binding(4) var<storage, read> activated: array<vec4<f32>>;
-@group(0) @binding(5) var<storage, read_write> input_gradient: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read> activated: array<Rows>;
+@group(0) @binding(5) var<storage, read_write> input_gradient: array<Rows>;
 
 @compute @workgroup_size(8)
 fn main(
@@ -55,18 +55,18 @@ fn main(
             weights[w1 + 3u * width + n],
         ));
         let a0 = mat4x4<f32>(
-            gradient[d0 + n],
-            gradient[d1 + n],
-            gradient[d2 + n],
-            gradient[d3 + n],
+            vec4<f32>(gradient[d0 + n]),
+            vec4<f32>(gradient[d1 + n]),
+            vec4<f32>(gradient[d2 + n]),
+            vec4<f32>(gradient[d3 + n]),
         );
         sum00 += b0 * a0;
         sum01 += b1 * a0;
         let a1 = mat4x4<f32>(
-            gradient[d4 + n],
-            gradient[d5 + n],
-            gradient[d6 + n],
-            gradient[d7 + n],
+            vec4<f32>(gradient[d4 + n]),
+            vec4<f32>(gradient[d5 + n]),
+            vec4<f32>(gradient[d6 + n]),
+            vec4<f32>(gradient[d7 + n]),
         );
         sum10 += b0 * a1;
         sum11 += b1 * a1;
@@ -88,15 +88,15 @@ fn store(row: u32, column: u32, depth: u32, sums: mat4x4<f32>) {
     }
     let at = row * depth + column;
     if row < step.live_rows {
-        input_gradient[at] = sums[0] * activation_derivative(activated[at]);
+        input_gradient[at] = Rows(sums[0] * activation_derivative(vec4<f32>(activated[at])));
     }
     if row + 1u < step.live_rows {
-        input_gradient[at + depth] = sums[1] * activation_derivative(activated[at + depth]);
+        input_gradient[at + depth] = Rows(sums[1] * activation_derivative(vec4<f32>(activated[at + depth])));
     }
     if row + 2u < step.live_rows {
-        input_gradient[at + 2u * depth] = sums[2] * activation_derivative(activated[at + 2u * depth]);
+        input_gradient[at + 2u * depth] = Rows(sums[2] * activation_derivative(vec4<f32>(activated[at + 2u * depth])));
     }
     if row + 3u < step.live_rows {
-        input_gradient[at + 3u * depth] = sums[3] * activation_derivative(activated[at + 3u * depth]);
+        input_gradient[at + 3u * depth] = Rows(sums[3] * activation_derivative(vec4<f32>(activated[at + 3u * depth])));
     }
 }

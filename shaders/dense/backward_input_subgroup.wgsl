@@ -8,10 +8,10 @@
 // The workgroup is one subgroup; with any other subgroup size the result is wrong.
 // Groups are numbered along the shorter of rows and inputs first: those that run one after another then share a strip
 // of the larger operand, and it is the smaller one, which a cache may hold, that is read again and again.
-@group(0) @binding(2) var<storage, read> gradient: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> gradient: array<Rows>;
 @group(0) @binding(3) var<storage, read> weights: array<vec4<f32>>;
-@group(0) @binding(4) var<storage, read> activated: array<vec4<f32>>;
-@group(0) @binding(5) var<storage, read_write> input_gradient: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read> activated: array<Rows>;
+@group(0) @binding(5) var<storage, read_write> input_gradient: array<Rows>;
 
 @compute @workgroup_size(8)
 fn main(
@@ -54,7 +54,7 @@ fn main(
             weights[at + 2u * width],
             weights[at + 3u * width],
         ));
-        let own0 = gradient[rows0 + n];
+        let own0 = vec4<f32>(gradient[rows0 + n]);
         sums0 += block * mat4x4<f32>(
             subgroupBroadcast(own0, 0u),
             subgroupBroadcast(own0, 1u),
@@ -67,7 +67,7 @@ fn main(
             subgroupBroadcast(own0, 6u),
             subgroupBroadcast(own0, 7u),
         );
-        let own1 = gradient[rows1 + n];
+        let own1 = vec4<f32>(gradient[rows1 + n]);
         sums2 += block * mat4x4<f32>(
             subgroupBroadcast(own1, 0u),
             subgroupBroadcast(own1, 1u),
@@ -80,7 +80,7 @@ fn main(
             subgroupBroadcast(own1, 6u),
             subgroupBroadcast(own1, 7u),
         );
-        let own2 = gradient[rows2 + n];
+        let own2 = vec4<f32>(gradient[rows2 + n]);
         sums4 += block * mat4x4<f32>(
             subgroupBroadcast(own2, 0u),
             subgroupBroadcast(own2, 1u),
@@ -93,7 +93,7 @@ fn main(
             subgroupBroadcast(own2, 6u),
             subgroupBroadcast(own2, 7u),
         );
-        let own3 = gradient[rows3 + n];
+        let own3 = vec4<f32>(gradient[rows3 + n]);
         sums6 += block * mat4x4<f32>(
             subgroupBroadcast(own3, 0u),
             subgroupBroadcast(own3, 1u),
@@ -129,15 +129,15 @@ fn store(row: u32, column: u32, depth: u32, sums: mat4x4<f32>) {
     }
     let at = row * depth + column;
     if row < step.live_rows {
-        input_gradient[at] = sums[0] * activation_derivative(activated[at]);
+        input_gradient[at] = Rows(sums[0] * activation_derivative(vec4<f32>(activated[at])));
     }
     if row + 1u < step.live_rows {
-        input_gradient[at + depth] = sums[1] * activation_derivative(activated[at + depth]);
+        input_gradient[at + depth] = Rows(sums[1] * activation_derivative(vec4<f32>(activated[at + depth])));
     }
     if row + 2u < step.live_rows {
-        input_gradient[at + 2u * depth] = sums[2] * activation_derivative(activated[at + 2u * depth]);
+        input_gradient[at + 2u * depth] = Rows(sums[2] * activation_derivative(vec4<f32>(activated[at + 2u * depth])));
     }
     if row + 3u < step.live_rows {
-        input_gradient[at + 3u * depth] = sums[3] * activation_derivative(activated[at + 3u * depth]);
+        input_gradient[at + 3u * depth] = Rows(sums[3] * activation_derivative(vec4<f32>(activated[at + 3u * depth])));
     }
 }

@@ -3,10 +3,10 @@
 // 64 rows x 64 inputs, walking N in steps of 16 that it copies to workgroup memory. A thread computes
 // 4 rows x one vec4 of inputs, kept in registers.
 // Groups go over rows in x, which may be many, and over inputs in y.
-@group(0) @binding(2) var<storage, read> gradient: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> gradient: array<Rows>;
 @group(0) @binding(3) var<storage, read> weights: array<vec4<f32>>;
-@group(0) @binding(4) var<storage, read> activated: array<vec4<f32>>;
-@group(0) @binding(5) var<storage, read_write> input_gradient: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read> activated: array<Rows>;
+@group(0) @binding(5) var<storage, read_write> input_gradient: array<Rows>;
 
 // 64 rows, of the batch and of weights, x 4 vec4s along N.
 // Row r lies at r % 4 * 84 + r / 4 * 5: threads side by side, which read rows 4 apart, then meet different banks.
@@ -35,7 +35,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         // Past the end of N both sides are zero.
         let n = start + copied;
         let safe = min(n, width - 1u);
-        left[place] = select(zero, gradient[left_source + safe], n < width);
+        left[place] = select(zero, vec4<f32>(gradient[left_source + safe]), n < width);
         right[place] = select(zero, weights[right_source + safe], n < width);
         workgroupBarrier();
 
@@ -55,15 +55,15 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     // Past the live inputs the weights are zero, and so is the result.
     let at = row * depth + column;
     if row + 0u < step.live_rows {
-        input_gradient[at + 0u * depth] = sums[0] * activation_derivative(activated[at + 0u * depth]);
+        input_gradient[at + 0u * depth] = Rows(sums[0] * activation_derivative(vec4<f32>(activated[at + 0u * depth])));
     }
     if row + 1u < step.live_rows {
-        input_gradient[at + 1u * depth] = sums[1] * activation_derivative(activated[at + 1u * depth]);
+        input_gradient[at + 1u * depth] = Rows(sums[1] * activation_derivative(vec4<f32>(activated[at + 1u * depth])));
     }
     if row + 2u < step.live_rows {
-        input_gradient[at + 2u * depth] = sums[2] * activation_derivative(activated[at + 2u * depth]);
+        input_gradient[at + 2u * depth] = Rows(sums[2] * activation_derivative(vec4<f32>(activated[at + 2u * depth])));
     }
     if row + 3u < step.live_rows {
-        input_gradient[at + 3u * depth] = sums[3] * activation_derivative(activated[at + 3u * depth]);
+        input_gradient[at + 3u * depth] = Rows(sums[3] * activation_derivative(vec4<f32>(activated[at + 3u * depth])));
     }
 }

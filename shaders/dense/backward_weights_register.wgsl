@@ -3,7 +3,7 @@
 // loads only vec4s, and shares nothing with its group (see dense_forward_register.wgsl).
 // Four rows an iteration: lavapipe ends any loop after 65,535 iterations, which here is 262,140 rows.
 // Threads are numbered along the units first; 8 threads a group, the tiles cut into groups in that order.
-@group(0) @binding(3) var<storage, read> gradient: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read> gradient: array<Rows>;
 @group(0) @binding(4) var<storage, read_write> weight_gradient: array<vec4<f32>>;
 @group(0) @binding(5) var<storage, read_write> bias_gradient: array<vec4<f32>>;
 
@@ -46,17 +46,17 @@ fn main(
         let live2 = row + 2u < step.live_rows;
         let live3 = row + 3u < step.live_rows;
         let b0 = mat4x4<f32>(
-            gradient[row * width + d0],
-            select(zero, gradient[row1 * width + d0], live1),
-            select(zero, gradient[row2 * width + d0], live2),
-            select(zero, gradient[row3 * width + d0], live3),
+            vec4<f32>(gradient[row * width + d0]),
+            select(zero, vec4<f32>(gradient[row1 * width + d0]), live1),
+            select(zero, vec4<f32>(gradient[row2 * width + d0]), live2),
+            select(zero, vec4<f32>(gradient[row3 * width + d0]), live3),
         );
         bias0 += b0 * vec4<f32>(1.0);
         let b1 = mat4x4<f32>(
-            gradient[row * width + d1],
-            select(zero, gradient[row1 * width + d1], live1),
-            select(zero, gradient[row2 * width + d1], live2),
-            select(zero, gradient[row3 * width + d1], live3),
+            vec4<f32>(gradient[row * width + d1]),
+            select(zero, vec4<f32>(gradient[row1 * width + d1]), live1),
+            select(zero, vec4<f32>(gradient[row2 * width + d1]), live2),
+            select(zero, vec4<f32>(gradient[row3 * width + d1]), live3),
         );
         bias1 += b1 * vec4<f32>(1.0);
         let a0 = transpose(mat4x4<f32>(

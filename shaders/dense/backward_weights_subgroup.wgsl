@@ -9,7 +9,7 @@
 // Groups are numbered along the shorter of inputs and units first: those that run one after another then share a strip
 // of the larger operand, and it is the smaller one, which a cache may hold, that is read again and again.
 // lavapipe ends any loop after 65,535 iterations, hence four rows of the batch an iteration: 262,000 rows at most.
-@group(0) @binding(3) var<storage, read> gradient: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read> gradient: array<Rows>;
 @group(0) @binding(4) var<storage, read_write> weight_gradient: array<vec4<f32>>;
 @group(0) @binding(5) var<storage, read_write> bias_gradient: array<vec4<f32>>;
 
@@ -54,10 +54,10 @@ fn main(
         let live2 = row + 2u < step.live_rows;
         let live3 = row + 3u < step.live_rows;
         let block = mat4x4<f32>(
-            gradient[row * width + safe_column],
-            select(zero, gradient[row1 * width + safe_column], live1),
-            select(zero, gradient[row2 * width + safe_column], live2),
-            select(zero, gradient[row3 * width + safe_column], live3),
+            vec4<f32>(gradient[row * width + safe_column]),
+            select(zero, vec4<f32>(gradient[row1 * width + safe_column]), live1),
+            select(zero, vec4<f32>(gradient[row2 * width + safe_column]), live2),
+            select(zero, vec4<f32>(gradient[row3 * width + safe_column]), live3),
         );
         bias_sums += block * vec4<f32>(1.0);
         let own0 = load_input(row * depth + own_column);

@@ -4,7 +4,7 @@
 // registers. The groups of the first inputs sum the bias gradient from the same copies.
 // Rows are summed in order, so the result depends on the shape only.
 // Groups go over inputs in x and over units in y.
-@group(0) @binding(3) var<storage, read> gradient: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read> gradient: array<Rows>;
 @group(0) @binding(4) var<storage, read_write> weight_gradient: array<vec4<f32>>;
 @group(0) @binding(5) var<storage, read_write> bias_gradient: array<vec4<f32>>;
 
@@ -34,7 +34,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         let safe = min(row, step.live_rows - 1u);
         let live = row < step.live_rows;
         left[thread] = select(zero, load_input(safe * depth + left_source), live);
-        right[thread] = select(zero, gradient[safe * width + right_source], live);
+        right[thread] = select(zero, vec4<f32>(gradient[safe * width + right_source]), live);
         workgroupBarrier();
 
         for (var block = 0u; block < 256u; block += 64u) {

@@ -9,7 +9,7 @@
 // of the larger operand, and it is the smaller one, which a cache may hold, that is read again and again.
 @group(0) @binding(3) var<storage, read> weights: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read> bias: array<vec4<f32>>;
-@group(0) @binding(5) var<storage, read_write> output: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read_write> output: array<Rows>;
 
 @compute @workgroup_size(8)
 fn main(
@@ -129,15 +129,15 @@ fn store(row: u32, column: u32, width: u32, sums: mat4x4<f32>) {
     let live = vec4<u32>(4u * column) + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(shape.units);
     let zero = vec4<f32>();
     if row < step.live_rows {
-        output[row * width + column] = select(zero, activate(sums[0] + offset), live);
+        output[row * width + column] = Rows(select(zero, activate(sums[0] + offset), live));
     }
     if row + 1u < step.live_rows {
-        output[(row + 1u) * width + column] = select(zero, activate(sums[1] + offset), live);
+        output[(row + 1u) * width + column] = Rows(select(zero, activate(sums[1] + offset), live));
     }
     if row + 2u < step.live_rows {
-        output[(row + 2u) * width + column] = select(zero, activate(sums[2] + offset), live);
+        output[(row + 2u) * width + column] = Rows(select(zero, activate(sums[2] + offset), live));
     }
     if row + 3u < step.live_rows {
-        output[(row + 3u) * width + column] = select(zero, activate(sums[3] + offset), live);
+        output[(row + 3u) * width + column] = Rows(select(zero, activate(sums[3] + offset), live));
     }
 }

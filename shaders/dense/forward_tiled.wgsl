@@ -4,7 +4,7 @@
 // Groups go over rows in x, which may be many, and over units in y.
 @group(0) @binding(3) var<storage, read> weights: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read> bias: array<vec4<f32>>;
-@group(0) @binding(5) var<storage, read_write> output: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read_write> output: array<Rows>;
 
 // 64 rows x 4 vec4s along K. The stride is 5, not 4, so that rows 4 apart lie in different banks.
 var<workgroup> left: array<vec4<f32>, 320>;
@@ -55,15 +55,15 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     let offset = bias[column];
     let live = vec4<u32>(4u * column) + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(shape.units);
     if row + 0u < step.live_rows {
-        output[(row + 0u) * width + column] = select(zero, activate(sums[0] + offset), live);
+        output[(row + 0u) * width + column] = Rows(select(zero, activate(sums[0] + offset), live));
     }
     if row + 1u < step.live_rows {
-        output[(row + 1u) * width + column] = select(zero, activate(sums[1] + offset), live);
+        output[(row + 1u) * width + column] = Rows(select(zero, activate(sums[1] + offset), live));
     }
     if row + 2u < step.live_rows {
-        output[(row + 2u) * width + column] = select(zero, activate(sums[2] + offset), live);
+        output[(row + 2u) * width + column] = Rows(select(zero, activate(sums[2] + offset), live));
     }
     if row + 3u < step.live_rows {
-        output[(row + 3u) * width + column] = select(zero, activate(sums[3] + offset), live);
+        output[(row + 3u) * width + column] = Rows(select(zero, activate(sums[3] + offset), live));
     }
 }

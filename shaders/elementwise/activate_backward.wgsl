@@ -1,8 +1,8 @@
 // input_gradient[B,U] = output_gradient[B,U] * activation', told from value[B,U]: the activation's
 // result where it is one that dense kernels have within themselves, else its input.
-@group(0) @binding(2) var<storage, read> output_gradient: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read> value: array<vec4<f32>>;
-@group(0) @binding(4) var<storage, read_write> input_gradient: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> output_gradient: array<Rows>;
+@group(0) @binding(3) var<storage, read> value: array<Rows>;
+@group(0) @binding(4) var<storage, read_write> input_gradient: array<Rows>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -13,6 +13,6 @@ fn main(
     if (index >= step.live_rows * row_quads()) {
         return;
     }
-    let gradient = output_gradient[index] * activation_derivative(value[index]);
-    input_gradient[index] = live_or(gradient, index % row_quads(), 0.0);
+    let gradient = vec4<f32>(output_gradient[index]) * activation_derivative(vec4<f32>(value[index]));
+    input_gradient[index] = Rows(live_or(gradient, index % row_quads(), 0.0));
 }

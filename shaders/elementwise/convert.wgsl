@@ -8,7 +8,7 @@ struct Constants {
 
 @group(0) @binding(1) var<uniform> constants: Constants;
 @group(0) @binding(2) var<storage, read> input: array<u32>;
-@group(0) @binding(3) var<storage, read_write> output: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> output: array<Rows>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -21,5 +21,5 @@ fn main(
     }
     // The padding bytes of a row are zero, and so is what becomes of them.
     let bytes = (vec4<u32>(input[index]) >> vec4<u32>(0u, 8u, 16u, 24u)) & vec4<u32>(255u);
-    output[index] = vec4<f32>(bytes) * constants.scale;
+    output[index] = Rows(vec4<f32>(bytes) * constants.scale);
 }

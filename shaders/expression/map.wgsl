@@ -9,5 +9,5 @@ fn main(
     if (index >= step.live_rows * row_quads()) {
         return;
     }
-    output[index] = live_or(mapped(index, index / row_quads()), index % row_quads(), 0.0);
+    output[index] = Rows(live_or(mapped(index, index / row_quads()), index % row_quads(), 0.0));
 }

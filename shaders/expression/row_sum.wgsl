@@ -1,6 +1,6 @@
 // output[B,1] = sum over U of input[B,U]. The padding of the input is zero.
-@group(0) @binding(2) var<storage, read> input: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read_write> output: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> input: array<Rows>;
+@group(0) @binding(3) var<storage, read_write> output: array<Rows>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -13,10 +13,10 @@ fn main(
     let quads = select(0u, row_quads(), row < step.live_rows);
     var sums = vec4<f32>(0.0);
     for (var quad = first_quad(local); quad < quads; quad += LANES) {
-        sums += input[first + quad];
+        sums += vec4<f32>(input[first + quad]);
     }
     let total = row_sum(local, sums);
     if (first_quad(local) == 0u && row < step.live_rows) {
-        output[row] = vec4<f32>(total, 0.0, 0.0, 0.0);
+        output[row] = Rows(vec4<f32>(total, 0.0, 0.0, 0.0));
     }
 }

@@ -10,7 +10,7 @@
 // Text that is made for the network comes before this: THREADS, the constants below, `activated` and
 // `derivative_of`, which take the number of an activation, and `main`, which calls the functions of this file.
 @group(0) @binding(7) var<storage, read> parameters: array<vec4<f32>>;
-@group(0) @binding(8) var<storage, read_write> handover: array<vec4<f32>>;
+@group(0) @binding(8) var<storage, read_write> handover: array<Rows>;
 
 // What the layers put out: VALUES quads a row. Backward, the gradients take their places.
 var<workgroup> values: array<vec4<f32>, VALUES * ROWS>;
@@ -103,7 +103,7 @@ fn store_output(layer: Layer, group: u32, row: u32, quad: u32, sum: vec4<f32>) {
     let output = select(vec4<f32>(), activated(layer.activation, sum + offset), live);
     values[row * VALUES + layer.output_at + quad] = output;
     if layer.output_to != NOWHERE && is_live(group, row) {
-        handover[row_of_batch(group, row) * HANDOVER + layer.output_to + quad] = output;
+        handover[row_of_batch(group, row) * HANDOVER + layer.output_to + quad] = Rows(output);
     }
 }
 
@@ -118,7 +118,7 @@ fn judge_rows(layer: Layer, group: u32, local: u32) {
         if is_live(group, row) {
             let quad = i % layer.units;
             handover[row_of_batch(group, row) * HANDOVER + layer.gradient_to + quad] =
-                values[row * VALUES + layer.output_at + quad];
+                Rows(values[row * VALUES + layer.output_at + quad]);
         }
     }
 }
@@ -158,6 +158,6 @@ fn store_gradient(layer: Layer, group: u32, row: u32, quad: u32, sum: vec4<f32>)
     let gradient = sum * derivative_of(layer.activation, values[at]);
     values[at] = gradient;
     if is_live(group, row) {
-        handover[row_of_batch(group, row) * HANDOVER + layer.gradient_to + quad] = gradient;
+        handover[row_of_batch(group, row) * HANDOVER + layer.gradient_to + quad] = Rows(gradient);
     }
 }

@@ -56,7 +56,8 @@ fn main(
         if copied_row < rows {
             let row = start + copied_row;
             staged[local] = input_quad(layer, row, copied_input);
-            staged[256u + local] = handover[row * HANDOVER + layer.gradient_at + copied_unit];
+            staged[256u + local] =
+                vec4<f32>(handover[row * HANDOVER + layer.gradient_at + copied_unit]);
         }
         workgroupBarrier();
         for (var row = part; row < rows; row += 4u) {
@@ -102,7 +103,7 @@ fn input_quad(layer: Layer, row: u32, quad: u32) -> vec4<f32> {
     if layer.input_at == NOWHERE {
         return load_input(row * INPUTS + quad);
     }
-    return handover[row * HANDOVER + layer.input_at + quad];
+    return vec4<f32>(handover[row * HANDOVER + layer.input_at + quad]);
 }
 
 fn store_sums(half: u32, block: u32, sums: mat4x4<f32>) {

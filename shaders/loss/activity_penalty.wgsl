@@ -1,6 +1,6 @@
 // loss[B] += l1 * sum over U of |value[B,U]| + l2 * sum over U of value^2. The padding of the value is
 // zero.
-@group(0) @binding(2) var<storage, read> value: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> value: array<Rows>;
 @group(0) @binding(3) var<storage, read_write> loss: array<f32>;
 
 @compute @workgroup_size(64)
@@ -14,7 +14,7 @@ fn main(
     let quads = select(0u, row_quads(), row < step.live_rows);
     var sums = vec4<f32>(0.0);
     for (var quad = first_quad(local); quad < quads; quad += LANES) {
-        let x = value[first + quad];
+        let x = vec4<f32>(value[first + quad]);
         sums += shape.l1 * abs(x) + shape.l2 * x * x;
     }
     let cost = row_sum(local, sums);

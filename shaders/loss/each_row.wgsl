@@ -1,13 +1,13 @@
 // A loss of outputs[B,U] by itself, one row an invocation. The file of the loss has `judge`.
-@group(0) @binding(2) var<storage, read> outputs: array<vec4<f32>>;
-@group(0) @binding(7) var<storage, read_write> gradient: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> outputs: array<Rows>;
+@group(0) @binding(7) var<storage, read_write> gradient: array<Rows>;
 
 fn output_at(index: u32) -> vec4<f32> {
-    return outputs[index];
+    return vec4<f32>(outputs[index]);
 }
 
 fn set_gradient(index: u32, value: vec4<f32>) {
-    gradient[index] = value;
+    gradient[index] = Rows(value);
 }
 
 @compute @workgroup_size(32)

@@ -1,6 +1,6 @@
 // How many of predictions[B,U] lie between thresholds, those with a positive target and the others
 // apart: sums[B, 2 * bucket + positive] += weight. One row an invocation, and sums of its own.
-@group(0) @binding(2) var<storage, read> predictions: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> predictions: array<Rows>;
 @group(0) @binding(3) var<storage, read> targets: array<vec4<f32>>;
 @group(0) @binding(5) var<storage, read_write> sums: array<f32>;
 
@@ -31,7 +31,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let first_sum = row * 2u * shape.count;
     let weight = row_weight(row);
     for (var unit = 0u; unit < shape.units; unit += 1u) {
-        let bucket = bucket_of(predictions[first + unit / 4u][unit % 4u]);
+        let bucket = bucket_of(f32(predictions[first + unit / 4u][unit % 4u]));
         let positive = select(0u, 1u, targets[first + unit / 4u][unit % 4u] != 0.0);
         sums[first_sum + 2u * bucket + positive] += weight;
     }

@@ -16,7 +16,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     var losses = vec4<f32>(0.0);
     for (var quad = 0u; quad < quads; quad += 1u) {
         let smoothed = targets[first + quad] * (1.0 - shape.parameter) + spread;
-        losses += live_or(smoothed * (sum.y + (sum.x - logits[first + quad])), quad, 0.0);
+        losses += live_or(smoothed * (sum.y + (sum.x - vec4<f32>(logits[first + quad]))), quad, 0.0);
     }
     let row_loss = (losses.x + losses.y) + (losses.z + losses.w);
     let weight = row_weight(row);

@@ -9,7 +9,7 @@ struct Shape {
 }
 
 @group(0) @binding(1) var<uniform> shape: Shape;
-@group(0) @binding(2) var<storage, read> value: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> value: array<Rows>;
 @group(0) @binding(3) var<storage, read> sample_weights: array<f32>;
 @group(0) @binding(4) var<storage, read_write> sums: array<vec2<f32>>;
 
@@ -20,5 +20,5 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         return;
     }
     let weight = select(1.0, sample_weights[row], shape.weighted == 1u);
-    sums[row] += vec2<f32>(value[row].x * weight, weight);
+    sums[row] += vec2<f32>(f32(value[row].x) * weight, weight);
 }

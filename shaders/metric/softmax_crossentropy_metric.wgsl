@@ -13,7 +13,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     // A label that is no class reads nothing outside its row.
     let label = min(labels[row], shape.units - 1u);
     let sum = log_sum(row);
-    let row_loss = sum.y + (sum.x - logits[row * quads + label / 4u][label % 4u]);
+    let row_loss = sum.y + (sum.x - f32(logits[row * quads + label / 4u][label % 4u]));
     let weight = row_weight(row);
     sums[row] += vec2<f32>(row_loss * weight, weight);
 }

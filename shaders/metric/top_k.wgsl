@@ -12,7 +12,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let quads = (shape.units + 3u) / 4u;
     // A label that is no class is no hit, and reads nothing outside its row.
     let label = min(labels[row], shape.units - 1u);
-    let own = values[row * quads + label / 4u][label % 4u];
+    let own = f32(values[row * quads + label / 4u][label % 4u]);
     var hit = label == labels[row] && !any_nonfinite(vec4<f32>(own));
     if (shape.count == 1u) {
         // On a tie only the first one is the prediction.

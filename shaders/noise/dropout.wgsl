@@ -1,6 +1,6 @@
 // output[B,U] = input[B,U] * mask / (1 - rate).
-@group(0) @binding(2) var<storage, read> input: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read_write> output: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> input: array<Rows>;
+@group(0) @binding(3) var<storage, read_write> output: array<Rows>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -11,5 +11,5 @@ fn main(
     if (index >= step.live_rows * row_quads()) {
         return;
     }
-    output[index] = live_or(input[index] * factors(index), index % row_quads(), 0.0);
+    output[index] = Rows(live_or(vec4<f32>(input[index]) * factors(index), index % row_quads(), 0.0));
 }

@@ -1,8 +1,8 @@
 // input_gradient[B,U] = output_gradient[B,U] * mask / (1 - rate) * activation'(input[B,U]), where the
 // activation is the one that made the input.
-@group(0) @binding(2) var<storage, read> output_gradient: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read> input: array<vec4<f32>>;
-@group(0) @binding(4) var<storage, read_write> input_gradient: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> output_gradient: array<Rows>;
+@group(0) @binding(3) var<storage, read> input: array<Rows>;
+@group(0) @binding(4) var<storage, read_write> input_gradient: array<Rows>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -13,6 +13,6 @@ fn main(
     if (index >= step.live_rows * row_quads()) {
         return;
     }
-    let slope = activation_derivative(input[index]) * factors(index);
-    input_gradient[index] = live_or(output_gradient[index] * slope, index % row_quads(), 0.0);
+    let slope = activation_derivative(vec4<f32>(input[index])) * factors(index);
+    input_gradient[index] = Rows(live_or(vec4<f32>(output_gradient[index]) * slope, index % row_quads(), 0.0));
 }

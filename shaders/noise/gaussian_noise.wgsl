@@ -6,8 +6,8 @@ struct Constants {
 }
 
 @group(0) @binding(1) var<uniform> shape: Constants;
-@group(0) @binding(2) var<storage, read> input: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read_write> output: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> input: array<Rows>;
+@group(0) @binding(3) var<storage, read_write> output: array<Rows>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -22,5 +22,5 @@ fn main(
     for (var i = 0u; i < 4u; i += 1u) {
         z[i] = standard_normal(noise(shape.layer, place_in_batch(index) + i));
     }
-    output[index] = live_or(input[index] + shape.standard_deviation * z, index % row_quads(), 0.0);
+    output[index] = Rows(live_or(vec4<f32>(input[index]) + shape.standard_deviation * z, index % row_quads(), 0.0));
 }

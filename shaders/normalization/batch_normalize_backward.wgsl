@@ -1,7 +1,7 @@
 // gamma_gradient[U] = sum over B of output_gradient * normalized, beta_gradient[U] = sum over B of
 // output_gradient, with normalized = (input - mean) / sqrt(variance + epsilon).
-@group(0) @binding(2) var<storage, read> output_gradient: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read> input: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> output_gradient: array<Rows>;
+@group(0) @binding(3) var<storage, read> input: array<Rows>;
 @group(0) @binding(4) var<storage, read> mean: array<vec4<f32>>;
 @group(0) @binding(5) var<storage, read> variance: array<vec4<f32>>;
 @group(0) @binding(6) var<storage, read_write> gamma_gradient: array<vec4<f32>>;
@@ -20,9 +20,9 @@ fn main(
     var of_beta = vec4<f32>(0.0);
     for (var row = first_row(local); row < rows; row += LANES) {
         let index = row * quads + quad;
-        let normalized = (input[index] - mean[quad]) / sqrt(variance[quad] + shape.epsilon);
-        of_gamma += output_gradient[index] * live_or(normalized, quad, 0.0);
-        of_beta += output_gradient[index];
+        let normalized = (vec4<f32>(input[index]) - mean[quad]) / sqrt(variance[quad] + shape.epsilon);
+        of_gamma += vec4<f32>(output_gradient[index]) * live_or(normalized, quad, 0.0);
+        of_beta += vec4<f32>(output_gradient[index]);
     }
     let gamma_sum = column_sum(local, of_gamma);
     let beta_sum = column_sum(local, of_beta);

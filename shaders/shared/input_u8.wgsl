@@ -1,5 +1,5 @@
 // The layer's input as bytes, four to a u32, the first in the lowest bits; each becomes byte * scale.
-// `index` counts groups of four, as in the f32 form, so that the kernels are the same for both.
+// `index` counts groups of four, as in `input_rows.wgsl`, so that the kernels are the same for both.
 @group(0) @binding(2) var<storage, read> input: array<u32>;
 
 fn load_input(index: u32) -> vec4<f32> {

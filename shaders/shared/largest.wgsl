@@ -1,10 +1,10 @@
 // What the kernels share that ask which of a row's values is the largest.
-@group(0) @binding(2) var<storage, read> values: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> values: array<Rows>;
 
 // Integers in the order of the values, so that every device orders infinities, NaN and the smallest
 // numbers alike: 0 for NaN, which is below all others, and for what lies beyond the last unit.
 fn ranks(row: u32, quad: u32) -> vec4<u32> {
-    let bits = bitcast<vec4<u32>>(values[row * ((shape.units + 3u) / 4u) + quad]);
+    let bits = bitcast<vec4<u32>>(vec4<f32>(values[row * ((shape.units + 3u) / 4u) + quad]));
     let magnitude = bits & vec4<u32>(0x7fffffffu);
     // -0 is as large as 0.
     let negative = bits > vec4<u32>(0x80000000u);

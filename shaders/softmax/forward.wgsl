@@ -1,6 +1,6 @@
 // output[B,U] = softmax(input[B,U]), one row an invocation.
-@group(0) @binding(2) var<storage, read> input: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read_write> output: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> input: array<Rows>;
+@group(0) @binding(3) var<storage, read_write> output: array<Rows>;
 
 @compute @workgroup_size(32)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
@@ -12,15 +12,15 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let first = row * quads;
     var largest = LOWEST;
     for (var quad = 0u; quad < quads; quad += 1u) {
-        let x = live_or(input[first + quad], quad, LOWEST);
+        let x = live_or(vec4<f32>(input[first + quad]), quad, LOWEST);
         largest = max(largest, max(max(x.x, x.y), max(x.z, x.w)));
     }
     var sums = vec4<f32>(0.0);
     for (var quad = 0u; quad < quads; quad += 1u) {
-        sums += live_or(exp(input[first + quad] - largest), quad, 0.0);
+        sums += live_or(exp(vec4<f32>(input[first + quad]) - largest), quad, 0.0);
     }
     let sum = (sums.x + sums.y) + (sums.z + sums.w);
     for (var quad = 0u; quad < quads; quad += 1u) {
-        output[first + quad] = live_or(exp(input[first + quad] - largest) / sum, quad, 0.0);
+        output[first + quad] = Rows(live_or(exp(vec4<f32>(input[first + quad]) - largest) / sum, quad, 0.0));
     }
 }

@@ -3,7 +3,7 @@
 // them to zero and adds the values of these columns, row after row. It shares nothing, so that nothing waits.
 // Slices are wide, as each is searched for in each row. One slice more than there are columns sums the bias
 // gradient.
-@group(0) @binding(3) var<storage, read> gradient: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read> gradient: array<Rows>;
 @group(0) @binding(4) var<storage, read_write> weight_gradient: array<vec4<f32>>;
 @group(0) @binding(5) var<storage, read_write> bias_gradient: array<vec4<f32>>;
 
@@ -24,7 +24,7 @@ fn main(
     if slice == slices {
         var sums = vec4<f32>();
         for (var row = 0u; row < step.live_rows; row++) {
-            sums += gradient[row * width + quad];
+            sums += vec4<f32>(gradient[row * width + quad]);
         }
         bias_gradient[quad] = sums;
         return;
@@ -44,7 +44,7 @@ fn main(
     for (var row = 0u; row < step.live_rows; row++) {
         let begin = row_begin(row);
         let row_end = begin + shape.most;
-        let factor = gradient[row * width + quad];
+        let factor = vec4<f32>(gradient[row * width + quad]);
         var place = begin + columns_before(begin, first);
         // Eight at a time where there are many, as such an adapter ends loops after so many iterations.
         while place + 8u <= row_end && input[place + 7u] < end {

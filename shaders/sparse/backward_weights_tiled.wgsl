@@ -3,7 +3,7 @@
 // time the workgroup finds where the values of its columns lie, one search an invocation, and each invocation
 // adds those of its own columns. Rows are added in order, so the result does not depend on the device.
 // One tile more than there are columns sums the bias gradient.
-@group(0) @binding(3) var<storage, read> gradient: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read> gradient: array<Rows>;
 @group(0) @binding(4) var<storage, read_write> weight_gradient: array<vec4<f32>>;
 @group(0) @binding(5) var<storage, read_write> bias_gradient: array<vec4<f32>>;
 
@@ -32,7 +32,7 @@ fn main(
     if slice == slices {
         var part = vec4<f32>();
         for (var row = thread / 16u; row < step.live_rows; row += 4u) {
-            part += gradient[row * width + source];
+            part += vec4<f32>(gradient[row * width + source]);
         }
         parts[thread] = part;
         workgroupBarrier();
@@ -69,7 +69,7 @@ fn main(
             if values.x == values.y {
                 continue;
             }
-            let factor = gradient[(start + i) * width + source];
+            let factor = vec4<f32>(gradient[(start + i) * width + source]);
             for (var place = values.x; place < values.y; place++) {
                 let column = input[place] - own;
                 let product = value_at(place) * factor;

@@ -2,7 +2,7 @@
 // an invocation. The invocations of a row read the same columns, and rows of weights side by side.
 @group(0) @binding(3) var<storage, read> weights: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read> bias: array<vec4<f32>>;
-@group(0) @binding(5) var<storage, read_write> output: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read_write> output: array<Rows>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -25,5 +25,5 @@ fn main(
         sum += value_at(place) * weights[column * width + quad];
     }
     let live = vec4<u32>(4u * quad) + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(shape.units);
-    output[index] = select(vec4<f32>(), activate(sum), live);
+    output[index] = Rows(select(vec4<f32>(), activate(sum), live));
 }

@@ -253,6 +253,12 @@ impl Dispatch {
         self
     }
 
+    /// Says how rows of activations are stored, before all other text.
+    pub(super) fn with_rows(mut self) -> Self {
+        self.kernel.text.insert(0, shader!("shared/stored_f32"));
+        self
+    }
+
     /// Reads what `operand` says in the place of `id`, with the text that loads it.
     pub fn with_operand(mut self, id: BufferId, operand: Operand) -> Self {
         for buffer in self.buffers.iter_mut().filter(|buffer| **buffer == id) {
@@ -367,7 +373,7 @@ impl Target<'_> {
             Some(&(bytes, scale)) => {
                 Operand { id: bytes, scale: scale as f32, text: shader!("shared/input_u8") }
             }
-            None => Operand { id, scale: 1.0, text: shader!("shared/input_f32") },
+            None => Operand { id, scale: 1.0, text: shader!("shared/input_rows") },
         }
     }
 }

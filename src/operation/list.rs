@@ -137,9 +137,10 @@ macro_rules! define {
             /// # Errors
             /// [`Error::Argument`] if a size does not fit the kernel's 32 bits.
             pub fn dispatch(&self, target: &Target<'_>) -> Result<Dispatch> {
-                match self {
+                let dispatch = match self {
                     $(Op::$name(op) => op.dispatch(target),)+
-                }
+                };
+                Ok(dispatch?.with_rows())
             }
         }
     };

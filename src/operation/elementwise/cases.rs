@@ -47,8 +47,14 @@ impl Cases for ActivateBackward {
 
 impl Cases for Add {
     fn forms() -> Vec<Form> {
-        let mistakes =
-            [("the first alone", "first[index] + second[index]", "first[index]"), ROWS_BEYOND];
+        let mistakes = [
+            (
+                "the first alone",
+                "vec4<f32>(first[index]) + vec4<f32>(second[index])",
+                "vec4<f32>(first[index])",
+            ),
+            ROWS_BEYOND,
+        ];
         let form = Form::new::<Self>("", |shape, seed| add(shape, Values::new(seed)));
         vec![form.mutations(&mistakes)]
     }

@@ -16,12 +16,12 @@ pub(super) fn text(formula: &Formula, broadcast: &[bool]) -> String {
     for number in 0..broadcast.len() {
         let binding = number + 2;
         line(format_args!(
-            "@group(0) @binding({binding}) var<storage, read> operand_{number}: array<vec4<f32>>;"
+            "@group(0) @binding({binding}) var<storage, read> operand_{number}: array<Rows>;"
         ));
     }
     let binding = broadcast.len() + 2;
     line(format_args!(
-        "@group(0) @binding({binding}) var<storage, read_write> output: array<vec4<f32>>;"
+        "@group(0) @binding({binding}) var<storage, read_write> output: array<Rows>;"
     ));
     line(format_args!("\nfn mapped(index: u32, row: u32) -> vec4<f32> {{"));
     let terms = formula.terms();
@@ -40,9 +40,9 @@ pub(super) fn text(formula: &Formula, broadcast: &[bool]) -> String {
         let value = match term {
             Term::Constant(value) => format!("vec4<f32>({})", literal(value)),
             Term::Operand(number) if broadcast.get(number) == Some(&true) => {
-                format!("vec4<f32>(operand_{number}[row].x)")
+                format!("vec4<f32>(f32(operand_{number}[row].x))")
             }
-            Term::Operand(number) => format!("operand_{number}[index]"),
+            Term::Operand(number) => format!("vec4<f32>(operand_{number}[index])"),
             Term::Unary(function, a) => unary(function, &name(a)),
             Term::Power(a, exponent) => format!("power({}, {})", name(a), literal(exponent)),
             Term::Binary(function, a, b) => binary(function, &name(a), &name(b)),

@@ -103,7 +103,7 @@ pub(super) fn layers(sizes: &Sizes, binding: usize, begins: &[u32]) -> Text {
         "const INPUTS: u32 = {inputs}u;\n\
          const HANDOVER: u32 = {handover}u;\n\
          const NOWHERE: u32 = {NOWHERE}u;\n\
-         @group(0) @binding({binding}) var<storage, read> handover: array<vec4<f32>>;\n\n\
+         @group(0) @binding({binding}) var<storage, read> handover: array<Rows>;\n\n\
          fn layer_of(group: u32) -> Layer {{\n"
     );
     let mut input_at = NOWHERE;

@@ -21,7 +21,11 @@ const NO_WEIGHT: Mistake = ("no weight", "shape.weighted == 1u", "false");
 const ALWAYS_A_WEIGHT: Mistake = ("always a weight", "shape.weighted == 1u", "true");
 /// Mistakes that both softmax cross-entropies can make.
 const OF_SOFTMAX: [Mistake; 4] = [
-    ("overflow", "exp(logits[first + quad] - largest)", "exp(logits[first + quad])"),
+    (
+        "overflow",
+        "exp(vec4<f32>(logits[first + quad]) - largest)",
+        "exp(vec4<f32>(logits[first + quad]))",
+    ),
     ("padding summed", "- largest), quad, 0.0)", "- largest), quad, 1.0)"),
     ("a quarter of the logits unseen", "max(max(most.x, most.y), max(most.z, most.w))", "most.x"),
     ("not added to", "sums[row] +=", "sums[row] ="),
@@ -58,7 +62,7 @@ impl Cases for TopK {
             ("ties against it", "> vec4<u32>(own_rank)", ">= vec4<u32>(own_rank)"),
             ("one place more", "greater < shape.count", "greater <= shape.count"),
             ("the argmax", "shape.count == 1u", "true"),
-            ("another label", "[label % 4u];\n    var", "[0];\n    var"),
+            ("another label", "[label % 4u]);\n    var", "[0]);\n    var"),
             ("another rank", "ranks(row, label / 4u)[label % 4u]", "ranks(row, 0u)[0]"),
             ("what is no class a hit", "label == labels[row] &&", ""),
             ("an infinity a hit", " && !any_nonfinite(vec4<f32>(own))", ""),
@@ -238,8 +242,8 @@ impl Cases for CategoricalCrossentropyMetric {
             ("no smoothing", "* (1.0 - shape.parameter) + spread", ""),
             (
                 "padding taken for units",
-                "- logits[first + quad])), quad, 0.0)",
-                "- logits[first + quad])), quad, 1.0)",
+                "- vec4<f32>(logits[first + quad]))), quad, 0.0)",
+                "- vec4<f32>(logits[first + quad]))), quad, 1.0)",
             ),
             ("the last units left out", "losses.z + losses.w", "losses.z"),
             NO_WEIGHT,

@@ -35,7 +35,8 @@ impl Cases for DropoutBackward {
     fn forms() -> Vec<Form> {
         let another_mask =
             ("another mask", "place_in_batch(quad) + i)", "place_in_batch(quad) + i + 1u)");
-        let no_derivative = ("no derivative", "activation_derivative(input[index]) * ", "");
+        let no_derivative =
+            ("no derivative", "activation_derivative(vec4<f32>(input[index])) * ", "");
         let form = |activation: Elementwise| {
             let form = Form::new::<Self>(activation.name(), move |shape, seed| {
                 dropout_backward(shape, activation, Values::new(seed))
@@ -65,7 +66,7 @@ impl Cases for GaussianNoise {
             ),
             ("another deviation", "shape.standard_deviation * z", "z"),
             NO_PLACE,
-            ("noise alone", "input[index] + shape", "shape"),
+            ("noise alone", "vec4<f32>(input[index]) + shape", "shape"),
             ("no root of 2", "1.41421356 * p", "p"),
             ("a uniform distribution", "p * x", "x"),
             ("the centre's polynomial in the tails", "w < 5.0", "true"),

@@ -37,7 +37,8 @@ const ROW_SUM: [Mistake; 6] = [
 ];
 
 const NO_EPSILON: Mistake = ("no epsilon", "variance[quad] + shape.epsilon", "variance[quad]");
-const NO_MEAN: Mistake = ("no mean taken off", "input[index] - mean[quad]", "input[index]");
+const NO_MEAN: Mistake =
+    ("no mean taken off", "vec4<f32>(input[index]) - mean[quad]", "vec4<f32>(input[index])");
 const NO_OFFSET: Mistake = ("no offset", "gamma[quad] + shape.gamma_offset", "gamma[quad]");
 const NO_BETA: Mistake = ("no beta", "+ beta[quad]", "");
 const PADDING: Mistake = ("padding that is not zero", "quad, 0.0)", "quad, 1.0)");
@@ -50,7 +51,7 @@ impl Cases for BatchMoments {
                 "column_sum(local, squares) / f32(step.live_rows)",
                 "column_sum(local, squares + 2.0 * mean * sums) / f32(step.live_rows) - 2.0 * mean * mean",
             ),
-            ("no mean taken off", "quad] - mean", "quad]"),
+            ("no mean taken off", "quad]) - mean", "quad])"),
             ("a sum for a mean", "sums) / f32(step.live_rows)", "sums)"),
             (
                 "a sample's variance",
@@ -160,8 +161,8 @@ impl Cases for LayerNormalize {
         let mistakes = [
             (
                 "padding summed",
-                "live_or(input[first + quad] - mean, quad, 0.0)",
-                "input[first + quad] - mean",
+                "live_or(vec4<f32>(input[first + quad]) - mean, quad, 0.0)",
+                "vec4<f32>(input[first + quad]) - mean",
             ),
             ("no epsilon", "variance + shape.epsilon", "variance"),
             ("a sum for a mean", "sums) / f32(shape.units)", "sums)"),
@@ -185,7 +186,11 @@ impl Cases for LayerNormalize {
 impl Cases for LayerNormalizeBackward {
     fn forms() -> Vec<Form> {
         let mistakes = [
-            ("no mean taken off", "input[index] - moments[row].x", "input[index]"),
+            (
+                "no mean taken off",
+                "vec4<f32>(input[index]) - moments[row].x",
+                "vec4<f32>(input[index])",
+            ),
             ("not by the deviation", "* moments[row].y", ""),
             ("the moments of the first row", "moments[row]", "moments[0]"),
         ];

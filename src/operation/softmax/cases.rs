@@ -12,7 +12,11 @@ const ROWS_BEYOND: (&str, &str, &str) =
 impl Cases for Softmax {
     fn forms() -> Vec<Form> {
         let mistakes = [
-            ("overflow", "exp(input[first + quad] - largest)", "exp(input[first + quad])"),
+            (
+                "overflow",
+                "exp(vec4<f32>(input[first + quad]) - largest)",
+                "exp(vec4<f32>(input[first + quad]))",
+            ),
             ("padding summed", "- largest), quad, 0.0)", "- largest), quad, 1.0)"),
             ROWS_BEYOND,
         ];
@@ -24,9 +28,13 @@ impl Cases for Softmax {
 impl Cases for SoftmaxBackward {
     fn forms() -> Vec<Form> {
         let mistakes = [
-            ("no sum", "(output_gradient[first + quad] - sum)", "output_gradient[first + quad]"),
-            ("not by the value", "= value[first + quad] * (", "= ("),
-            ("a sum without the values", "* value[first + quad];", ";"),
+            (
+                "no sum",
+                "(vec4<f32>(output_gradient[first + quad]) - sum)",
+                "vec4<f32>(output_gradient[first + quad])",
+            ),
+            ("not by the value", "= vec4<f32>(value[first + quad]) * (", "= ("),
+            ("a sum without the values", "* vec4<f32>(value[first + quad]);", ";"),
             ("padding that is not zero", "live_or(gradient, quad, 0.0)", "gradient - sum"),
             ROWS_BEYOND,
         ];

@@ -1,6 +1,0 @@
-// The layer's input as f32 rows. `index` counts vec4s: row * round_up(inputs, 4) / 4 + column / 4.
-@group(0) @binding(2) var<storage, read> input: array<vec4<f32>>;
-
-fn load_input(index: u32) -> vec4<f32> {
-    return input[index];
-}
