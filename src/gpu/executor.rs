@@ -182,7 +182,12 @@ impl GpuExecutor {
     }
 
     async fn bound(&self, pass: Pass, table: &Table, upload: &Upload) -> Result<Vec<Bound>> {
-        let dispatches = plan(&self.program, self.program.ops(pass), self.gpu.adapter())?;
+        let fused = super::plan::fused(&self.program, table.capacity(), self.gpu.adapter())?;
+        let dispatches = match (fused, pass) {
+            (Some(fused), Pass::Train) => fused.to_vec(),
+            (Some(_), Pass::Update) => Vec::new(),
+            _ => plan(&self.program, self.program.ops(pass), self.gpu.adapter())?,
+        };
         let mut bound = Vec::with_capacity(dispatches.len());
         for dispatch in dispatches {
             let pipeline = self.gpu.pipeline(&dispatch.kernel).await?;

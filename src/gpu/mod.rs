@@ -26,14 +26,14 @@ mod timestamps;
 mod upload;
 mod values;
 
-pub use crate::operation::{Access, AdapterClass, Kernel, MatrixForm};
+pub use crate::operation::{Access, AdapterClass, FusedSteps, Kernel, MatrixForm};
 pub use adapter::{adapter_class, adapters, is_software};
 pub use device::{Gpu, ShaderEdit};
 pub use executor::GpuExecutor;
 pub use feed::{GpuColumn, GpuFeed};
 pub use gather::gather_kernel;
 pub use gather_feed::{GatherColumn, GatherFeed};
-pub(crate) use plan::plan;
+pub(crate) use plan::{fused, plan};
 #[cfg(not(target_arch = "wasm32"))]
 pub use polling::block_on;
 pub use resident::Resident;

@@ -22,6 +22,22 @@ pub(crate) fn plan(program: &Program, ops: &[Op], adapter: Adapter) -> Result<Ve
     ops.iter().filter(|op| !absorbed(op)).map(|op| op.dispatch(&target)).collect()
 }
 
+/// TEMPORARY until plans are made of steps.
+pub(crate) fn fused(
+    program: &Program,
+    rows: usize,
+    adapter: Adapter,
+) -> Result<Option<[Dispatch; 2]>> {
+    if adapter.fused_steps != operation::FusedSteps::Always {
+        return Ok(None);
+    }
+    let Some((chain, handover)) = program.fused_step() else { return Ok(None) };
+    let mut conversions = conversions(program.ops(crate::program::Pass::Train));
+    conversions.retain(|id, _| program.outputs().iter().all(|(_, output)| output != id));
+    let target = Target { table: program.table(), adapter, conversions: &conversions };
+    chain.dispatches(&target, handover, operation::kernel::size(rows)?)
+}
+
 /// Conversions that need no dispatch, by their output: `(input, scale)`.
 fn conversions(ops: &[Op]) -> HashMap<BufferId, (BufferId, f64)> {
     let mut found = HashMap::new();

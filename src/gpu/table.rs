@@ -121,8 +121,10 @@ impl Table {
 
 /// Which buffers some dispatch binds, or the host fills or reads; by `BufferId::index`.
 pub(super) fn used(program: &Program, dispatches: &[Dispatch]) -> Vec<bool> {
-    let mut used: Vec<bool> =
-        program.buffers().map(|(_, buffer)| buffer.role != Role::Activation).collect();
+    let mut used: Vec<bool> = program
+        .buffers()
+        .map(|(_, buffer)| !matches!(buffer.role, Role::Activation | Role::Handover))
+        .collect();
     for id in dispatches.iter().flat_map(|dispatch| &dispatch.buffers) {
         used[id.index()] = true;
     }
@@ -132,6 +134,7 @@ pub(super) fn used(program: &Program, dispatches: &[Dispatch]) -> Vec<bool> {
 /// The dispatches of all passes.
 pub(super) fn dispatches(program: &Program, gpu: &Gpu) -> Result<Vec<Dispatch>> {
     let mut all = Vec::new();
+    all.extend(super::plan::fused(program, 1, gpu.adapter())?.into_iter().flatten());
     for pass in Pass::ALL {
         all.extend(plan(program, program.ops(pass), gpu.adapter())?);
     }

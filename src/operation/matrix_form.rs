@@ -26,17 +26,32 @@ pub struct Adapter {
     pub class: AdapterClass,
     /// The one form that all matrix kernels take, whatever would be chosen: for tests.
     pub form: Option<MatrixForm>,
+    /// Which training steps run as two kernels.
+    pub fused_steps: FusedSteps,
+}
+
+/// Which training steps run as two kernels, of those that can.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum FusedSteps {
+    /// Those that this makes faster, as far as their shapes tell.
+    #[default]
+    WhereFaster,
+    /// All of them: for tests.
+    Always,
+    /// None.
+    Never,
 }
 
 impl Adapter {
     /// An adapter that is given the forms that suit it.
     pub fn new(class: AdapterClass) -> Self {
-        Adapter { class, form: None }
+        Adapter { class, form: None, fused_steps: FusedSteps::WhereFaster }
     }
 
-    /// An adapter of the class that `form` is written for, which is given no other form.
+    /// An adapter of the class that `form` is written for, which is given no other form, and no step
+    /// without matrix kernels.
     pub fn with_form(form: MatrixForm) -> Self {
-        Adapter { class: form.class(), form: Some(form) }
+        Adapter { class: form.class(), form: Some(form), fused_steps: FusedSteps::Never }
     }
 }
 

@@ -39,7 +39,7 @@ pub use forms::forms;
 pub use kernel::{Dispatch, Kernel};
 pub use list::Op;
 pub use loss::*;
-pub use matrix_form::{Adapter, AdapterClass, MatrixForm, Tile};
+pub use matrix_form::{Adapter, AdapterClass, FusedSteps, MatrixForm, Tile};
 pub use metric::*;
 pub use noise::*;
 pub use normalization::*;

@@ -181,7 +181,12 @@ async fn find_stray(
     Ok(None)
 }
 
-fn poison(device: &mut GpuExecutor, id: BufferId, buffer: &Buffer, rows: usize) -> Result<()> {
+pub(super) fn poison(
+    device: &mut GpuExecutor,
+    id: BufferId,
+    buffer: &Buffer,
+    rows: usize,
+) -> Result<()> {
     let elements = buffer.allocated(rows + GUARD_ROWS);
     let bytes = match buffer.element {
         Element::U8 => vec![0xaa; elements],

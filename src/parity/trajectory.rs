@@ -44,9 +44,9 @@ impl Training {
 }
 
 /// The GPU may be off by so many times the f32 CPU executor's own error ...
-const SLACK: f64 = 4.0;
+pub(super) const SLACK: f64 = 4.0;
 /// ... plus this.
-const FLOOR: f64 = 1e-6;
+pub(super) const FLOOR: f64 = 1e-6;
 
 const SAMPLES: usize = 77;
 const BATCH_SIZE: usize = 16;
@@ -214,7 +214,7 @@ fn functional() -> Result<(Compiled, Dataset)> {
     Ok((compiled.gradient_accumulation_steps(2), data))
 }
 
-fn largest_difference(a: &[f64], b: &[f64]) -> f64 {
+pub(super) fn largest_difference(a: &[f64], b: &[f64]) -> f64 {
     if a.len() != b.len() {
         return f64::INFINITY;
     }

@@ -1,6 +1,7 @@
 //! The text of the kernels of a fused step that is made for a network.
 
 use std::borrow::Cow;
+// Text is written to memory here, which does not fail.
 use std::fmt::Write as _;
 
 use super::sizes::{LayerSizes, NOWHERE, Sizes};
@@ -42,12 +43,9 @@ pub(super) fn activations(activations: &[Elementwise], present: &[Text]) -> Vec<
             }
         }
         let constant = activation.overrides().map_or(0.0, |(_, constant)| constant as f32);
-        let renamed = own
-            .replace("override CONSTANT: f32;", &format!("const CONSTANT: f32 = {constant:?};"))
-            .replace("CONSTANT", &format!("CONSTANT_{number}"))
-            .replace("fn activate(", &format!("fn activate_{number}("))
-            .replace("fn activation_derivative(", &format!("fn activation_derivative_{number}("));
-        text.push(renamed.into());
+        let own =
+            own.replace("override CONSTANT: f32;", &format!("const CONSTANT: f32 = {constant:?};"));
+        text.push(renamed(&own, number).into());
     }
     for (name, of) in [("activated", "activate"), ("derivative_of", "activation_derivative")] {
         let mut choice = format!("fn {name}(activation: u32, x: vec4<f32>) -> vec4<f32> {{\n");
@@ -62,6 +60,31 @@ pub(super) fn activations(activations: &[Elementwise], present: &[Text]) -> Vec<
     text
 }
 
+/// `text` with `number` at the end of each name that it declares, so that others may declare the same.
+fn renamed(text: &str, number: usize) -> String {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let declared: Vec<&str> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("fn ").or_else(|| line.strip_prefix("const ")))
+        .filter_map(|rest| rest.split(|c| !is_part(c)).next())
+        .collect();
+    let mut renamed = String::with_capacity(text.len());
+    let mut rest = text;
+    while !rest.is_empty() {
+        let name = rest.find(|c| !is_part(c)).unwrap_or(rest.len());
+        let (word, others) = rest.split_at(name);
+        renamed.push_str(word);
+        if declared.contains(&word) {
+            let _ = write!(renamed, "_{number}");
+        }
+        let next = others.find(is_part).unwrap_or(others.len());
+        let (between, others) = others.split_at(next);
+        renamed.push_str(between);
+        rest = others;
+    }
+    renamed
+}
+
 /// The main function of the rows kernel: the layers forward, the loss, the layers backward.
 pub(super) fn rows_main(sizes: &Sizes) -> Text {
     let mut main = format!(
@@ -72,7 +95,6 @@ pub(super) fn rows_main(sizes: &Sizes) -> Text {
          ) {{\n",
         sizes.threads
     );
-    // Text is written to memory, which does not fail.
     for (number, layer) in sizes.layers.iter().enumerate() {
         let LayerSizes { inputs, units, live_units, weight, bias, .. } = layer;
         let LayerSizes { input_at, output_at, output_to, gradient_to, activation, .. } = layer;
