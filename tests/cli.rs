@@ -690,7 +690,7 @@ fn bench_reports_a_step_of_at_most_seven_dispatches_and_one_submit() {
     let place = Place::new();
     let bench = "bench --steps 20 --warmup 2 --json --backend";
     let report = place.succeed_json(&format!("{bench} gpu"));
-    let fields = "adapter backend batch_size dispatches_per_step first_step_ms layers \
+    let fields = "adapter backend batch_size device_bytes dispatches_per_step first_step_ms layers \
                   peak_rss_mib samples_per_second seconds steps steps_per_second submits_per_step";
     assert_eq!(keys(&report), fields);
     assert_eq!(report["layers"], serde_json::json!([784, 128, 10]));

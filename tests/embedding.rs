@@ -169,7 +169,8 @@ fn a_step_is_one_pass_of_seven_dispatches() {
         .unwrap();
     model.fit(&data, Fit::new().epochs(3)).unwrap();
     let executor = model.gpu().unwrap();
-    assert_eq!(executor.dispatches(Pass::Train) + executor.dispatches(Pass::Update), 7);
+    assert_eq!(executor.dispatches(Pass::Train, 32), 7);
+    assert_eq!(executor.dispatched(), 6 * 7);
     assert_eq!(executor.submits(), 6, "each of 2 x 3 steps is one submission");
 }
 

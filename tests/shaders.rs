@@ -99,17 +99,17 @@ fn constants_and_bindings_are_those_of_the_text() {
 #[test]
 fn every_mistake_has_its_text() {
     for form in forms() {
-        let kernels: Vec<_> = KernelClass::ALL
+        let kernels: Vec<_> = MatrixForm::ALL
             .into_iter()
-            .flat_map(|class| {
-                let all = dispatches(&form, [7, 5, 3], class).unwrap();
-                all.into_iter().map(move |dispatch| (class, dispatch.kernel))
+            .flat_map(|matrix| {
+                let all = dispatches(&form, [7, 5, 3], matrix).unwrap();
+                all.into_iter().map(move |dispatch| (matrix, dispatch.kernel))
             })
             .filter(|(_, kernel)| kernel.name == form.operation())
             .collect();
         for mutation in &form.mutations {
-            let own = |class| mutation.class.is_none_or(|only| only == class);
-            for (_, kernel) in kernels.iter().filter(|(class, _)| own(*class)) {
+            let own = |matrix| mutation.form.is_none_or(|only| only == matrix);
+            for (_, kernel) in kernels.iter().filter(|(matrix, _)| own(*matrix)) {
                 let (name, from) = (&form.name, mutation.from);
                 assert!(kernel.source().contains(from), "{name} has no {from:?} to break");
             }

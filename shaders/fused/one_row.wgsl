@@ -2,7 +2,7 @@
 const ROWS: u32 = 1u;
 alias Sums = vec4<f32>;
 
-fn inputs_of_rows(group: u32, k: u32) -> Sums {
+fn batch_of_rows(group: u32, k: u32) -> Sums {
     return load_input(row_of_batch(group, 0u) * INPUTS + k);
 }
 

@@ -2,7 +2,7 @@
 const ROWS: u32 = 2u;
 alias Sums = mat2x4<f32>;
 
-fn inputs_of_rows(group: u32, k: u32) -> Sums {
+fn batch_of_rows(group: u32, k: u32) -> Sums {
     return Sums(
         load_input(row_of_batch(group, 0u) * INPUTS + k),
         load_input(row_of_batch(group, 1u) * INPUTS + k),

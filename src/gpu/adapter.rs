@@ -4,7 +4,7 @@
 use wgpu::{Adapter, AdapterInfo, DeviceType, Features, Instance, InstanceDescriptor};
 
 use crate::error::{Error, Result};
-use crate::operation::{AdapterClass, MatrixForm};
+use crate::operation::{AdapterClass, DeviceModel, MatrixForm};
 
 /// What wgpu tells of the adapters of this machine, best first: discrete, integrated, virtual,
 /// then software.
@@ -24,6 +24,17 @@ pub fn adapter_class(info: &AdapterInfo, features: Features) -> AdapterClass {
         (false, _) => AdapterClass::Hardware,
         (true, false) => AdapterClass::Software,
         (true, true) => AdapterClass::SoftwareSubgroups,
+    }
+}
+
+/// How long such a device takes for what. wgpu does not tell how many processors a device has, so a
+/// kind of device has one model.
+pub(super) fn device_model(info: &AdapterInfo) -> DeviceModel {
+    match info.device_type {
+        DeviceType::DiscreteGpu => DeviceModel::DISCRETE,
+        DeviceType::IntegratedGpu => DeviceModel::INTEGRATED,
+        // A software adapter has forms of its own, and no use for it.
+        DeviceType::VirtualGpu | DeviceType::Other | DeviceType::Cpu => DeviceModel::OTHER,
     }
 }
 

@@ -30,7 +30,7 @@ use super::adapter;
 #[cfg(not(target_arch = "wasm32"))]
 use super::polling::{Poller, block_on};
 use crate::error::{DeviceError, Error, Result};
-use crate::operation::{Adapter, AdapterClass, FusedSteps, Kernel, MatrixForm};
+use crate::operation::{Adapter, AdapterClass, DeviceModel, FusedSteps, Kernel, MatrixForm};
 
 /// Replaces the WGSL text of a kernel before it is compiled.
 pub type ShaderEdit = dyn Fn(&Kernel, String) -> String + Send + Sync;
@@ -159,7 +159,8 @@ impl Gpu {
     /// asked of it, and its limits are kept.
     pub fn from_device(device: Device, queue: Queue) -> Self {
         let info = Arc::new(device.adapter_info());
-        let adapter = Adapter::new(adapter::adapter_class(&info, device.features()));
+        let adapter = Adapter::new(adapter::adapter_class(&info, device.features()))
+            .with_model(adapter::device_model(&info));
         let checked = std::env::var_os("MINIBATCH_CHECKED_SHADERS").is_some_and(|v| v != "0");
         Gpu {
             device,
@@ -200,6 +201,13 @@ impl Gpu {
     /// The same device, which runs such training steps as [two kernels](FusedSteps).
     pub fn with_fused_steps(mut self, steps: FusedSteps) -> Self {
         self.adapter.fused_steps = steps;
+        self
+    }
+
+    /// The same device with the kernels that a GPU of that model is given, chosen for each step by its
+    /// rows: to try on any adapter what runs on others.
+    pub fn planned_as(mut self, model: DeviceModel) -> Self {
+        self.adapter = Adapter::new(AdapterClass::Hardware).with_model(model);
         self
     }
 

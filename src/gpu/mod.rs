@@ -13,9 +13,10 @@ mod feed;
 mod gather;
 mod gather_feed;
 mod gathered;
+mod kept;
 mod limits;
 mod pipeline;
-mod plan;
+mod plans;
 #[cfg(not(target_arch = "wasm32"))]
 mod polling;
 mod readback;
@@ -33,8 +34,8 @@ pub use executor::GpuExecutor;
 pub use feed::{GpuColumn, GpuFeed};
 pub use gather::gather_kernel;
 pub use gather_feed::{GatherColumn, GatherFeed};
-pub(crate) use plan::{fused, plan};
 #[cfg(not(target_arch = "wasm32"))]
 pub use polling::block_on;
 pub use resident::Resident;
+pub use upload::bytes as upload_bytes;
 pub use wgpu::{AdapterInfo, CommandEncoder, DeviceType};

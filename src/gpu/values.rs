@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use super::dispatches::encoder;
 use super::executor::GpuExecutor;
-use super::table::{byte_size, element_size};
 use crate::error::{Error, Result};
 use crate::program::{BufferId, Element, Metrics, Role, Rows};
 
@@ -12,8 +11,10 @@ impl GpuExecutor {
     /// The values of `id`, `[rows, columns]` without padding; `live_rows` rows of a batch. Waits.
     ///
     /// # Errors
-    /// [`Error::Device`] if the device is lost, [`Error::Argument`] if the buffer is unused here.
+    /// [`Error::Device`] if the device is lost, [`Error::Argument`] if the buffer is unused here, or if
+    /// a fused step did not keep it.
     pub async fn read(&mut self, id: BufferId, live_rows: usize) -> Result<Vec<f64>> {
+        self.kept.check(&self.program, id)?;
         let raw = self.read_raw(id, live_rows).await?;
         let buffer = self.program.buffer(id);
         let values = numbers(buffer.element, &raw);
@@ -29,7 +30,7 @@ impl GpuExecutor {
     pub async fn read_raw(&mut self, id: BufferId, rows: usize) -> Result<Vec<u8>> {
         self.submit_gathered().await?;
         let capacity = self.table.capacity();
-        let bytes = byte_size(self.program.buffer(id), rows.min(capacity));
+        let bytes = self.program.buffer(id).bytes(rows.min(capacity));
         let sources = [self.source(id, bytes)?];
         self.readback.read(&self.gpu, &sources)?.wait().await
     }
@@ -49,11 +50,11 @@ impl GpuExecutor {
             self.reserve(rows).await?;
         }
         let buffer = self.program.buffer(id);
-        let row_bytes = buffer.stride() * element_size(buffer.element);
-        let mut bytes = vec![0u8; byte_size(buffer, rows) as usize];
+        let row_bytes = buffer.stride() * buffer.element.bytes();
+        let mut bytes = vec![0u8; buffer.bytes(rows) as usize];
         let rows = bytes.chunks_exact_mut(row_bytes).zip(values.chunks_exact(buffer.columns));
         for (to, from) in rows {
-            for (to, &value) in to.chunks_exact_mut(element_size(buffer.element)).zip(from) {
+            for (to, &value) in to.chunks_exact_mut(buffer.element.bytes()).zip(from) {
                 match buffer.element {
                     Element::Real => to.copy_from_slice(&(value as f32).to_ne_bytes()),
                     Element::U32 | Element::Sparse { .. } => {
@@ -99,7 +100,7 @@ impl GpuExecutor {
         let program = Arc::clone(&self.program);
         let regions: Vec<_> = program
             .of_role(Role::Metric)
-            .map(|(id, buffer)| (id, byte_size(buffer, self.table.capacity())))
+            .map(|(id, buffer)| (id, buffer.bytes(self.table.capacity())))
             .collect();
         if regions.is_empty() {
             return Ok(Metrics::default());

@@ -79,7 +79,7 @@ macro_rules! shader {
 pub(crate) use {shader, wgsl};
 
 /// A length that a grid covers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Extent {
     /// The live rows of the batch.
     Rows,
@@ -88,7 +88,7 @@ pub enum Extent {
 }
 
 /// How many workgroups a dispatch takes: `height` by `width`, cut in tiles.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Grid {
     /// First dimension of what is computed.
     pub height: Extent,
@@ -101,7 +101,7 @@ pub struct Grid {
 }
 
 /// How the tiles of a grid become workgroups.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Groups {
     /// One workgroup for each tile, in two dimensions.
     Plane,
@@ -195,8 +195,45 @@ fn fold(workgroups: u64) -> [u32; 3] {
     [workgroups.div_ceil(y) as u32, y as u32, 1]
 }
 
+/// What a kernel computes, as far as it is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Arithmetic {
+    /// So many floating-point operations for each value of the largest buffer that it binds.
+    Values(u32),
+    /// A product of matrices of `[height, depth]` and `[depth, width]`.
+    Product {
+        /// Height, depth and width.
+        product: [Extent; 3],
+        /// How the kernel is built.
+        form: MatrixForm,
+    },
+    /// What the kernel says of itself.
+    Stated(Stated),
+}
+
+impl Arithmetic {
+    /// How a matrix kernel is built.
+    pub fn form(self) -> Option<MatrixForm> {
+        match self {
+            Arithmetic::Product { form, .. } => Some(form),
+            Arithmetic::Values(_) | Arithmetic::Stated(_) => None,
+        }
+    }
+}
+
+/// What a kernel does, by its own count: a fixed part, and one for each row of the batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Stated {
+    /// Floating-point operations.
+    pub flops: [u64; 2],
+    /// Bytes read and written, the last number for each workgroup.
+    pub bytes: [u64; 3],
+    /// How often an invocation waits, one time after the other, until what it loads is there.
+    pub waits: [u64; 2],
+}
+
 /// One dispatch: a kernel, its constants and its storage buffers in binding order.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dispatch {
     /// What runs.
     pub kernel: Kernel,
@@ -211,6 +248,8 @@ pub struct Dispatch {
     pub terms: u32,
     /// How many of them each row of the batch adds, where that is more than one; else 0.
     pub terms_a_row: u32,
+    /// What is counted of what it computes.
+    pub arithmetic: Arithmetic,
 }
 
 impl Dispatch {
@@ -230,7 +269,23 @@ impl Dispatch {
         let mut constants = bytemuck::bytes_of(&constants).to_vec();
         constants.resize(constants.len().next_multiple_of(16).max(16), 0);
         let kernel = Kernel::new(O::NAME, bindings, text);
-        Dispatch { kernel, constants, buffers, grid, terms: 0, terms_a_row: 0 }
+        let arithmetic = Arithmetic::Values(0);
+        Dispatch { kernel, constants, buffers, grid, terms: 0, terms_a_row: 0, arithmetic }
+    }
+
+    /// Says what is counted of what it computes.
+    #[must_use]
+    pub fn with_arithmetic(self, arithmetic: Arithmetic) -> Self {
+        Dispatch { arithmetic, ..self }
+    }
+
+    /// Counts so many operations for each value, unless it says otherwise.
+    #[must_use]
+    pub fn counted(self, flops: u32) -> Self {
+        match self.arithmetic {
+            Arithmetic::Values(0) => Dispatch { arithmetic: Arithmetic::Values(flops), ..self },
+            Arithmetic::Values(_) | Arithmetic::Product { .. } | Arithmetic::Stated(_) => self,
+        }
     }
 
     /// Sets override constants of the text.
@@ -240,10 +295,11 @@ impl Dispatch {
         self
     }
 
-    /// Says that the kernel is of a form that may use subgroup operations.
-    pub fn with_subgroups(mut self, form: MatrixForm) -> Self {
+    /// Says that the kernel is a matrix kernel of this form, for a product of matrices of
+    /// `[height, depth]` and `[depth, width]`.
+    pub fn with_product(mut self, product: [Extent; 3], form: MatrixForm) -> Self {
         self.kernel.subgroups = form == MatrixForm::Subgroup;
-        self
+        self.with_arithmetic(Arithmetic::Product { product, form })
     }
 
     /// Adds pieces of text before the kernel's own file, which is the last one.
@@ -328,7 +384,7 @@ pub struct Operand {
 }
 
 /// The program and the adapter that dispatches are made for.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Target<'a> {
     /// The buffers.
     pub table: &'a Table,

@@ -1,6 +1,8 @@
 //! The forms that a matrix kernel is written in, and what is known of an adapter when one is chosen;
 //! plain numbers, nothing here knows a GPU.
 
+use super::device_model::DeviceModel;
+
 /// What an adapter is, as far as the choice of kernels goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AdapterClass {
@@ -28,6 +30,9 @@ pub struct Adapter {
     pub form: Option<MatrixForm>,
     /// Which training steps run as two kernels.
     pub fused_steps: FusedSteps,
+    /// How long such a device takes for what. Only of [`Hardware`](AdapterClass::Hardware) it makes a
+    /// difference.
+    pub model: DeviceModel,
 }
 
 /// Which training steps run as two kernels, of those that can.
@@ -45,13 +50,21 @@ pub enum FusedSteps {
 impl Adapter {
     /// An adapter that is given the forms that suit it.
     pub fn new(class: AdapterClass) -> Self {
-        Adapter { class, form: None, fused_steps: FusedSteps::WhereFaster }
+        let (form, fused_steps) = (None, FusedSteps::WhereFaster);
+        Adapter { class, form, fused_steps, model: DeviceModel::OTHER }
     }
 
     /// An adapter of the class that `form` is written for, which is given no other form, and no step
     /// without matrix kernels.
     pub fn with_form(form: MatrixForm) -> Self {
-        Adapter { class: form.class(), form: Some(form), fused_steps: FusedSteps::Never }
+        let fused_steps = FusedSteps::Never;
+        Adapter { form: Some(form), fused_steps, ..Adapter::new(form.class()) }
+    }
+
+    /// The same adapter with another model of its device.
+    #[must_use]
+    pub fn with_model(self, model: DeviceModel) -> Self {
+        Adapter { model, ..self }
     }
 }
 

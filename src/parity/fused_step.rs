@@ -16,7 +16,7 @@ use crate::model::{
 use crate::operation::activation::{Activation, Elementwise};
 use crate::operation::case::{Mistake, Values};
 use crate::operation::{Adapter, AdapterClass, Dispatch, FusedSteps};
-use crate::program::{BufferId, Element, Pass, Program, Role};
+use crate::program::{BufferId, Element, Pass, Program, Role, plan};
 
 /// A training step that two kernels can run, and mistakes in these that must be noticed.
 #[derive(Debug, Clone)]
@@ -63,6 +63,7 @@ pub fn fused_shapes() -> Vec<FusedShape> {
         shape(130, 64, &[129, 65]),
         shape(31, 784, &[128, 10]),
         shape(64, 100, &[12]),
+        shape(50, 6, &[9, 3]),
     ]
 }
 
@@ -192,8 +193,13 @@ const PADDING: Mistake = (
     "select(vec4<f32>(), activated(layer.activation, sum + offset), live)",
     "activated(layer.activation, sum + offset)",
 );
-const OF_ROWS: [Mistake; 13] = [
-    ("the last inputs left out", "k < layer.inputs", "k + 1u < layer.inputs"),
+const OF_ROWS: [Mistake; 14] = [
+    (
+        "the last inputs left out",
+        "(; k < layer.inputs; k += parts)",
+        "(; k + 1u < layer.inputs; k += parts)",
+    ),
+    ("a part left out of four", "sums += b2 * input_of_rows", "sums += b1 * input_of_rows"),
     ("the last units left out", "n < layer.units", "n + 1u < layer.units"),
     ("sums that do not begin at zero", "var sums = Sums();", "var sums = values_of_rows(0u);"),
     (
@@ -205,7 +211,11 @@ const OF_ROWS: [Mistake; 13] = [
     ("rows beyond the live ones judged", "group * ROWS + row < step.live_rows", "true"),
     ("no bias", "sum + offset)", "sum)"),
     ("no derivative", "sum * derivative_of(layer.activation, values[at])", "sum"),
-    ("the weights not transposed", "transpose(b) * values_of_rows", "b * values_of_rows"),
+    (
+        "the weights not transposed",
+        "transpose(weights_of(layer, quad, n))",
+        "weights_of(layer, quad, n)",
+    ),
     ("no mean over the batch", "* step.inverse_rows", "* 1.0"),
     ("a gradient without its weight", "sample_weight * shape.scale", "shape.scale"),
     ("no loss", "judge(row_of_batch(group, local), local * VALUES + layer.output_at);", ""),
@@ -238,7 +248,7 @@ pub fn fused_dispatches(
 ) -> Result<Vec<Dispatch>> {
     let (program, _) = form.program(shape)?;
     let adapter = Adapter { fused_steps: FusedSteps::Always, ..Adapter::new(class) };
-    Ok(crate::gpu::fused(&program, shape.rows, adapter)?.into_iter().flatten().collect())
+    plan(&program, Pass::Train.of_whole_batch(), shape.rows, adapter)
 }
 
 /// Trains with a form at each of `shapes` on `gpu`, three steps of which the second has fewer rows, and
@@ -259,7 +269,7 @@ pub async fn fused_step(gpu: &Gpu, form: &FusedForm, shapes: &[FusedShape]) -> R
             worst = worst.or(run.step(form, number, rows).await?);
             stray = stray.or(run.stray(rows).await?);
         }
-        kernels.extend(run.device.kernels(Pass::Train));
+        kernels.extend(run.device.kernels(Pass::Train, shape.rows));
     }
     let (name, seconds) = (form.name.clone(), start.elapsed().as_secs_f64());
     Ok(Verdict { name, shapes: shapes.len(), worst, stray, kernels, seconds })

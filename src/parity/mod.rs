@@ -7,11 +7,11 @@ mod trajectory;
 
 use crate::clock::Instant;
 use crate::error::Result;
-use crate::gpu::{Gpu, plan};
+use crate::gpu::Gpu;
 pub use crate::operation::case::{Form, Mutation, shapes};
 pub use crate::operation::forms;
 use crate::operation::{Adapter, Dispatch, Kernel, MatrixForm};
-use crate::program::{Pass, ProgramBuilder};
+use crate::program::{Pass, ProgramBuilder, plan};
 pub use case::Worst;
 pub use fused_step::{
     FusedForm, FusedShape, fused_dispatches, fused_forms, fused_shapes, fused_step,
@@ -80,7 +80,8 @@ pub fn dispatches(of: &Form, shape: [usize; 3], form: MatrixForm) -> Result<Vec<
         builder.push(Pass::Predict, op)?;
     }
     let program = builder.build();
-    plan(&program, program.ops(Pass::Predict), Adapter::with_form(form))
+    let [rows, ..] = shape;
+    plan(&program, &[Pass::Predict], rows, Adapter::with_form(form))
 }
 
 /// Trains a small model on `gpu`, in f32 and in f64, step by step. The error may be four times that

@@ -7,7 +7,7 @@ use super::case::{Values, Worst};
 use crate::cpu::CpuExecutor;
 use crate::data::{Batch, BatchOrder, Dataset, Features, Row, Shuffle, Targets};
 use crate::error::Result;
-use crate::gpu::{Gpu, GpuExecutor};
+use crate::gpu::{FusedSteps, Gpu, GpuExecutor};
 use crate::model::loss::Loss;
 use crate::model::metric::Metric;
 use crate::model::{
@@ -64,7 +64,9 @@ pub(super) async fn trajectory(gpu: &Gpu, training: Training) -> Result<Worst> {
     let program = Arc::new(program);
     let mut exact = CpuExecutor::<f64>::new(Arc::clone(&program));
     let mut single = CpuExecutor::<f32>::new(Arc::clone(&program));
-    let mut device = GpuExecutor::new(gpu, Arc::clone(&program)).await?;
+    // Every value between is compared, so it has to be kept.
+    let gpu = gpu.clone().with_fused_steps(FusedSteps::Never);
+    let mut device = GpuExecutor::new(&gpu, Arc::clone(&program)).await?;
     for (id, initial) in initial {
         let values = initial.values(compiled.seed);
         exact.write(id, &values)?;

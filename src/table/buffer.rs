@@ -45,6 +45,24 @@ pub enum Role {
     Arena,
 }
 
+impl Role {
+    /// Whether such values outlast a step that changes them.
+    pub fn outlasts_step(self) -> bool {
+        match self {
+            Role::Parameter | Role::State | Role::OptimizerState | Role::Metric | Role::Arena => {
+                true
+            }
+            Role::Input
+            | Role::Target
+            | Role::SampleWeight
+            | Role::ParameterGradient
+            | Role::Activation
+            | Role::Handover
+            | Role::Scratch => false,
+        }
+    }
+}
+
 /// The type of a buffer's elements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Element {
@@ -68,6 +86,14 @@ impl Element {
     /// In the place of a column where a sparse row has no more values. It is above all columns, so
     /// that a row ascends to its end.
     pub const NO_COLUMN: u32 = u32::MAX;
+
+    /// Bytes of one element on a device.
+    pub fn bytes(self) -> usize {
+        match self {
+            Element::Real | Element::U32 | Element::Sparse { .. } => 4,
+            Element::U8 => 1,
+        }
+    }
 }
 
 /// The first dimension of a buffer.
@@ -143,6 +169,11 @@ impl Buffer {
     /// Elements allocated for batches of up to `batch` samples.
     pub fn allocated(&self, batch: usize) -> usize {
         self.allocated_rows(batch).saturating_mul(self.stride())
+    }
+
+    /// Bytes that it takes on a device with room for batches of up to `batch` samples, at least four.
+    pub fn bytes(&self, batch: usize) -> u64 {
+        (self.allocated(batch) as u64).saturating_mul(self.element.bytes() as u64).max(4)
     }
 
     /// Rows that hold values when `live_rows` samples are in the batch.

@@ -67,7 +67,9 @@ impl Run<'_> {
         let done = resume.unwrap_or(Resume::new(initial_epoch, 0));
         start.initial_epoch = done.epochs;
         let rows = train.largest_batch();
-        self.session.prepare(Pass::Train, rows).await?;
+        for rows in [rows].into_iter().chain(train.smaller_batch()) {
+            self.session.prepare(Pass::Train, rows).await?;
+        }
         let micro_batch_size = self.session.compiled.micro_batch_size;
         start.micro_batch_size = micro_batch_size.filter(|&micro| micro < rows);
         self.each(callbacks, |callback, run| callback.train_begin(run, &start)).await?;

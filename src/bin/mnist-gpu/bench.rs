@@ -6,7 +6,6 @@ use std::time::Instant;
 
 use anyhow::{Context, ensure};
 use minibatch::data::{Dataset, Features, read_idx_dir};
-use minibatch::program::Pass;
 use minibatch::random::{Random, Stream};
 use minibatch::training::{Callback, Control, EpochStart, Scores, StepEnd};
 use minibatch::{Adam, Fit, Loss, Metric};
@@ -31,9 +30,12 @@ struct Report {
     seconds: f64,
     steps_per_second: f64,
     samples_per_second: f64,
-    /// 0 on the CPU, as are the submits.
+    /// Those that gather the rows of a step included; 0 on the CPU, as are the submits.
     dispatches_per_step: usize,
     submits_per_step: f64,
+    /// Bytes of the model's buffers on the device and of the memory that batches are uploaded through;
+    /// `None` on the CPU.
+    device_bytes: Option<u64>,
     /// From the program's start until the device had done the first step.
     first_step_ms: f64,
     /// `None` where the system does not tell.
@@ -84,11 +86,13 @@ pub(crate) fn run(args: &args::Bench, start: Instant) -> anyhow::Result<ExitCode
     let steps_per_second = f64::from(args.steps) / seconds;
     let (dispatches, submits) = match model.gpu() {
         Some(gpu) => {
-            let halves = [Pass::Train, Pass::Update].map(|pass| gpu.dispatches(pass));
-            (halves.iter().sum(), gpu.submits())
+            // All steps are alike.
+            let dispatches = gpu.dispatched() as f64 / total as f64;
+            (dispatches.round() as usize, gpu.submits())
         }
         None => (0, 0),
     };
+    let device_bytes = model.gpu().is_some().then(|| model.device_bytes(args.batch_size));
     let report = Report {
         adapter: backend.adapter(),
         backend: backend.name(),
@@ -100,6 +104,7 @@ pub(crate) fn run(args: &args::Bench, start: Instant) -> anyhow::Result<ExitCode
         samples_per_second: steps_per_second * args.batch_size as f64,
         dispatches_per_step: dispatches,
         submits_per_step: submits as f64 / total as f64,
+        device_bytes,
         first_step_ms: first.duration_since(start).as_secs_f64() * 1e3,
         peak_rss_mib: peak_rss_mib(),
     };
@@ -136,6 +141,12 @@ impl Report {
             let (dispatches, submits) = (self.dispatches_per_step, self.submits_per_step);
             let name = "a step";
             print::line(&format!("{name:<12} {dispatches} dispatches, {submits:.2} submits"))?;
+        }
+        if let Some(bytes) = self.device_bytes {
+            let (name, mib) = ("on the GPU", bytes as f64 / f64::from(1 << 20));
+            print::line(&format!(
+                "{name:<12} {mib:.2} MiB of buffers, the data set not among them"
+            ))?;
         }
         Ok(())
     }

@@ -8,6 +8,7 @@ mod checkpoint;
 #[cfg(feature = "download")]
 mod download;
 mod evaluate;
+mod explain;
 mod figure;
 mod history;
 mod interrupt;
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
         Command::Show(args) => show::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Bench(args) => bench::run(args, start),
+        Command::Explain(args) => explain::run(args),
         Command::Adapters(args) => adapters::run(args),
     };
     result.unwrap_or_else(|error| {

@@ -17,6 +17,7 @@ operation! {
 
 impl Operation for DenseBackwardInput {
     const IN_PARTS: InParts = InParts::Rows;
+    const FLOPS: u32 = 0;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         let (inputs, units) = (shapes.columns(self.input), shapes.columns(self.output_gradient));
@@ -49,7 +50,7 @@ impl Operation for DenseBackwardInput {
         };
         let grid = Grid::matrix(form, height, width);
         Ok(Dispatch::new(self, text, WeightShape::new(inputs, units, 1.0), grid)
-            .with_subgroups(form)
+            .with_product(product, form)
             .with_text(self.activation.text())
             .overrides(self.activation.overrides()))
     }

@@ -14,6 +14,7 @@ operation! {
 
 impl Operation for DenseBackwardWeights {
     const IN_PARTS: InParts = InParts::Sums;
+    const FLOPS: u32 = 0;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         let (inputs, units) = (shapes.columns(self.input), shapes.columns(self.output_gradient));
@@ -47,7 +48,7 @@ impl Operation for DenseBackwardWeights {
         let constants = WeightShape::new(inputs, units, operand.scale);
         let grid = Grid::matrix(form, height, width);
         Ok(Dispatch::new(self, text, constants, grid)
-            .with_subgroups(form)
+            .with_product(product, form)
             .with_operand(self.input, operand))
     }
 }

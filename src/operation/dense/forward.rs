@@ -15,6 +15,7 @@ operation! {
 
 impl Operation for DenseForward {
     const IN_PARTS: InParts = InParts::Rows;
+    const FLOPS: u32 = 0;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         let (inputs, units) = (shapes.columns(self.input), shapes.columns(self.output));
@@ -50,7 +51,7 @@ impl Operation for DenseForward {
         let constants = WeightShape::new(inputs, units, operand.scale);
         let grid = Grid::matrix(form, height, width);
         Ok(Dispatch::new(self, text, constants, grid)
-            .with_subgroups(form)
+            .with_product(product, form)
             .with_text(self.activation.text())
             .with_operand(self.input, operand)
             .overrides(self.activation.overrides()))

@@ -119,6 +119,16 @@ impl Chain {
         whole.then_some(Chain { layers, loss, update, parameters, input, converted })
     }
 
+    /// Multiplications with additions of the layers forward, for one row.
+    pub(super) fn products(&self, table: &Table) -> u64 {
+        let of = |layer: &Layer| {
+            let sizes =
+                [layer.forward.input, layer.forward.output].map(|id| table.columns(id) as u64);
+            sizes.into_iter().product::<u64>()
+        };
+        self.layers.iter().map(of).sum()
+    }
+
     /// Columns of the buffer that the first kernel writes for the second one: what each layer but the last
     /// puts out, and the gradients of what each puts out.
     pub fn handover_columns(&self, table: &Table) -> usize {

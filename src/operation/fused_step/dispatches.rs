@@ -5,8 +5,7 @@ use super::sizes::Sizes;
 use super::text;
 use crate::error::Result;
 use crate::operation::access::Access;
-use crate::operation::kernel::{Dispatch, Grid, Target, shader};
-use crate::operation::matrix_form::AdapterClass;
+use crate::operation::kernel::{Arithmetic, Dispatch, Grid, Stated, Target, shader};
 use crate::table::BufferId;
 
 /// Inputs and units, in groups of four, of a tile of the weights kernel.
@@ -31,7 +30,7 @@ impl Chain {
             return Ok(None);
         }
         let Some(sizes) = Sizes::new(self, target.table)? else { return Ok(None) };
-        let Some(each) = rows_of_workgroup(&sizes, target.adapter.class, rows) else {
+        let Some(each) = rows_of_workgroup(&sizes, target.adapter.model.processors, rows) else {
             return Ok(None);
         };
         let mut begins = Vec::with_capacity(sizes.layers.len());
@@ -46,7 +45,8 @@ impl Chain {
             return Ok(None);
         }
         let first = self.rows_dispatch(target, handover, &sizes, each)?;
-        let second = self.weights_dispatch(target, handover, &sizes, &begins, workgroups)?;
+        let second =
+            self.weights_dispatch(target, handover, &sizes, &begins, [workgroups, rows])?;
         Ok(Some([first, second]))
     }
 
@@ -81,7 +81,29 @@ impl Chain {
         dispatch.kernel.bindings.push(Access::Write);
         dispatch.buffers.push(handover);
         dispatch.grid = Grid::rows(each);
-        Ok(dispatch)
+        let products = self.products(target.table);
+        let of_first =
+            sizes.layers.first().map_or(0, |layer| 16 * u64::from(layer.inputs * layer.units));
+        let weights = sizes.layers.iter().map(|layer| 64 * u64::from(layer.inputs * layer.units));
+        let weights: u64 = weights.sum();
+        let backward_weights = weights - (4 * of_first).min(weights);
+        // Four loads of a forward sum are on their way together; a level of the tree takes as long.
+        let levels = |parts: u32| u64::from(parts.next_power_of_two().ilog2());
+        let forward = sizes.layers.iter().map(|layer| {
+            let steps = layer.inputs.div_ceil(layer.forward_parts);
+            u64::from(steps / 4 + steps % 4) + levels(layer.forward_parts)
+        });
+        let backward = sizes.layers.iter().skip(1).map(|layer| {
+            u64::from(layer.units.div_ceil(layer.backward_parts)) + levels(layer.backward_parts)
+        });
+        // The loss goes along its units one by one.
+        let judging = u64::from(sizes.layers.last().map_or(0, |layer| layer.units)) / 4 + 1;
+        let stated = Stated {
+            flops: [0, 4 * products],
+            bytes: [0, 16 * u64::from(sizes.inputs + sizes.handover), weights + backward_weights],
+            waits: [forward.sum::<u64>() + backward.sum::<u64>() + judging, 0],
+        };
+        Ok(dispatch.with_arithmetic(Arithmetic::Stated(stated)))
     }
 
     fn weights_dispatch(
@@ -90,7 +112,7 @@ impl Chain {
         handover: BufferId,
         sizes: &Sizes,
         begins: &[u32],
-        workgroups: u32,
+        [workgroups, rows]: [u32; 2],
     ) -> Result<Dispatch> {
         let operand = target.operand(self.input);
         // The optimizer has its text, its constants, the parameters at 3 and what it keeps from 4 on.
@@ -108,7 +130,16 @@ impl Chain {
             shader!("fused/weights"),
         ]);
         dispatch.grid = Grid::columns(workgroups, 1);
-        Ok(dispatch)
+        // Each changed value is read and written, a parameter's quad by one invocation.
+        let changed = u64::from(target.elements(self.parameters)?) * 4;
+        let arenas = dispatch.buffers.len() as u64 - 2;
+        let stated = Stated {
+            flops: [4 * changed, 2 * self.products(target.table)],
+            bytes: [2 * arenas * changed, u64::from(2 * TILE) * 16 * u64::from(workgroups), 0],
+            // A block of rows is loaded at a time; then the parts are added up, and the update loads.
+            waits: [u64::from(rows.div_ceil(32)) + 3, 0],
+        };
+        Ok(dispatch.with_arithmetic(Arithmetic::Stated(stated)))
     }
 }
 
@@ -122,14 +153,13 @@ fn replace(dispatch: &mut Dispatch, place: usize, (access, id): (Access, BufferI
     }
 }
 
-/// Rows of the batch that a workgroup takes; `None` where not even one fits. A GPU's processors each want
-/// a workgroup first; with more rows than that each weight that is loaded serves several of them. What
-/// computes on the CPU has few processors.
-fn rows_of_workgroup(sizes: &Sizes, class: AdapterClass, rows: u32) -> Option<u32> {
-    let wanted = match class {
-        AdapterClass::Hardware if rows <= 128 => 1,
-        AdapterClass::Hardware if rows <= 256 => 2,
-        AdapterClass::Hardware | AdapterClass::Software | AdapterClass::SoftwareSubgroups => 4,
+/// Rows of the batch that a workgroup takes; `None` where not even one fits. The device's processors each
+/// want a workgroup first; with more rows than that each weight that is loaded serves several of them.
+fn rows_of_workgroup(sizes: &Sizes, processors: u32, rows: u32) -> Option<u32> {
+    let wanted = match rows.div_ceil(processors.max(1)) {
+        0..=1 => 1,
+        2 => 2,
+        _ => 4,
     };
     [4, 2, 1].into_iter().find(|&each| each <= wanted && sizes.fits(each))
 }

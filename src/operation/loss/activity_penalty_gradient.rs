@@ -22,6 +22,7 @@ operation! {
 
 impl Operation for ActivityPenaltyGradient {
     const IN_PARTS: InParts = InParts::Rows;
+    const FLOPS: u32 = 4;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         shapes.fused(self.activation)?;

@@ -23,6 +23,7 @@ impl SampleLoss {
 
 impl Operation for SampleLoss {
     const IN_PARTS: InParts = InParts::Rows;
+    const FLOPS: u32 = 3;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         shapes.rows([self.value], 1)?;

@@ -13,6 +13,7 @@ operation! {
 
 impl Operation for AdagradUpdate {
     const IN_PARTS: InParts = InParts::NoRows;
+    const FLOPS: u32 = 5;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         let arenas = [self.gradients, self.parameters, self.accumulator];

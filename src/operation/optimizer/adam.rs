@@ -14,6 +14,7 @@ operation! {
 
 impl Operation for AdamUpdate {
     const IN_PARTS: InParts = InParts::NoRows;
+    const FLOPS: u32 = 15;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         let arenas = [self.gradients, self.parameters, self.moment_1, self.moment_2];

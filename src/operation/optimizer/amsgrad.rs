@@ -15,6 +15,7 @@ operation! {
 
 impl Operation for AmsGradUpdate {
     const IN_PARTS: InParts = InParts::NoRows;
+    const FLOPS: u32 = 16;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         let state = [self.moment_1, self.moment_2, self.largest_moment_2];

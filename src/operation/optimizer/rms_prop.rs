@@ -16,6 +16,7 @@ operation! {
 
 impl Operation for RmsPropUpdate {
     const IN_PARTS: InParts = InParts::NoRows;
+    const FLOPS: u32 = 12;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         let state = [self.mean_square, self.mean_gradient, self.velocity];

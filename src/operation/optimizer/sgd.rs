@@ -14,6 +14,7 @@ operation! {
 
 impl Operation for SgdUpdate {
     const IN_PARTS: InParts = InParts::NoRows;
+    const FLOPS: u32 = 6;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         let arenas = [self.gradients, self.parameters, self.velocity];
