@@ -193,7 +193,9 @@ const PADDING: Mistake = (
     "select(vec4<f32>(), activated(layer.activation, sum + offset), live)",
     "activated(layer.activation, sum + offset)",
 );
-const OF_ROWS: [Mistake; 14] = [
+const OF_ROWS: [Mistake; 16] = [
+    ("two rows mixed up", "group, 1u, quad, sums[1]", "group, 1u, quad, sums[0]"),
+    ("the last of four rows lost", "group, 3u, quad, sums[3]", "group, 2u, quad, sums[3]"),
     (
         "the last inputs left out",
         "(; k < layer.inputs; k += parts)",

@@ -122,7 +122,7 @@ pub fn explain(
             (dispatches, total) = (explained, sum);
         }
     }
-    let used = used(program, &plan(program, &Pass::ALL, rows, adapter)?);
+    let used = used(program, &all_dispatches(program, rows, adapter)?);
     let buffers = program.buffers();
     let buffers =
         buffers.filter(|(id, buffer)| buffer.placement == Placement::Own && used[id.index()]);

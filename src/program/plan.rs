@@ -185,6 +185,21 @@ fn candidates(op: &Op, target: Target<'_>) -> Result<Vec<Dispatch>> {
     forms.map(with).collect()
 }
 
+/// The dispatches of all that may run on batches of `rows` rows: of each list, and of a fused step.
+///
+/// # Errors
+/// As [`plan`].
+pub(crate) fn all_dispatches(
+    program: &Program,
+    rows: usize,
+    adapter: Adapter,
+) -> Result<Vec<Dispatch>> {
+    let mut all = plan(program, &Pass::ALL, rows, adapter)?;
+    let rows = size(planned_rows(rows))?;
+    all.extend(fused_step(program, Pass::Train.of_whole_batch(), rows, adapter)?.into_iter().flatten());
+    Ok(all)
+}
+
 /// Which buffers some dispatch binds, or the host fills or reads; by `BufferId::index`.
 pub(crate) fn used(program: &Program, dispatches: &[Dispatch]) -> Vec<bool> {
     let mut used: Vec<bool> = program

@@ -10,13 +10,16 @@ use crate::table::BufferId;
 
 /// Inputs and units, in groups of four, of a tile of the weights kernel.
 const TILE: u32 = 8;
+/// A workgroup reads all weights, which takes 17 microseconds for 1 MiB of them on a large GPU: with more
+/// the dispatches that are saved are no gain, and no memory is set aside for them.
+const MOST_WEIGHTS: u64 = 1 << 18;
 /// Workgroups that one dimension of a dispatch may have.
 const MOST_WORKGROUPS: u32 = 65_535;
 
 impl Chain {
     /// The two dispatches that are the whole step, for batches of about `rows` rows; `handover` is a
     /// buffer of [so many columns](Self::handover_columns). `None` where the network is too wide for
-    /// the memory of a workgroup, or where its bytes are converted by an operation of its own.
+    /// the memory of a workgroup or has too many weights, or where its bytes are converted by an operation of its own.
     ///
     /// # Errors
     /// [`Error::Argument`](crate::Error::Argument) if a size does not fit the kernels' 32 bits.
@@ -27,6 +30,9 @@ impl Chain {
         rows: u32,
     ) -> Result<Option<[Dispatch; 2]>> {
         if self.converted && !target.conversions.contains_key(&self.input) {
+            return Ok(None);
+        }
+        if self.products(target.table) > MOST_WEIGHTS {
             return Ok(None);
         }
         let Some(sizes) = Sizes::new(self, target.table)? else { return Ok(None) };
@@ -41,7 +47,7 @@ impl Chain {
             let tiles = layer.inputs.saturating_add(1).div_ceil(TILE) * layer.units.div_ceil(TILE);
             workgroups = workgroups.saturating_add(tiles);
         }
-        if workgroups > MOST_WORKGROUPS {
+        if workgroups.max(rows.div_ceil(each)) > MOST_WORKGROUPS {
             return Ok(None);
         }
         let first = self.rows_dispatch(target, handover, &sizes, each)?;
