@@ -20,6 +20,7 @@
 //! the answers are awaited later.
 
 use std::collections::HashMap;
+use std::num::NonZero;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -34,6 +35,10 @@ use crate::operation::{Adapter, AdapterClass, DeviceModel, FusedSteps, Kernel, M
 
 /// Replaces the WGSL text of a kernel before it is compiled.
 pub type ShaderEdit = dyn Fn(&Kernel, String) -> String + Send + Sync;
+
+/// What a device of ours has if its adapter does: each has a path without it. Subgroups are for
+/// software adapters.
+const FEATURES: wgpu::Features = wgpu::Features::SUBGROUP.union(wgpu::Features::PIPELINE_CACHE);
 
 /// A GPU to build models on. Clones share the device.
 #[derive(Clone)]
@@ -51,6 +56,11 @@ pub struct Gpu {
     pub(super) poller: Option<Arc<Poller>>,
     // Shared by all executors on the device: each kernel is compiled once.
     pub(super) pipelines: Arc<Mutex<HashMap<Kernel, wgpu::ComputePipeline>>>,
+    /// What the driver keeps of them; `None` unless asked for.
+    pub(super) pipeline_cache: Option<wgpu::PipelineCache>,
+    /// Threads that compile kernels; a browser has one.
+    #[cfg_attr(target_arch = "wasm32", expect(dead_code, reason = "nothing reads it there"))]
+    pub(super) compile_threads: usize,
 }
 
 /// What a device of ours has reported outside of any call.
@@ -104,8 +114,7 @@ impl Gpu {
     /// # Errors
     /// As these.
     pub async fn new_async(name: Option<&str>) -> Result<Self> {
-        // Only software adapters use it, and each feature has a path without it.
-        Self::open(name, wgpu::Features::SUBGROUP).await
+        Self::open(name, FEATURES).await
     }
 
     /// [`with_timestamps`](Self::with_timestamps), awaited.
@@ -113,7 +122,7 @@ impl Gpu {
     /// # Errors
     /// As [`new`](Self::new).
     pub async fn with_timestamps_async(name: Option<&str>) -> Result<Self> {
-        Self::open(name, wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY).await
+        Self::open(name, FEATURES | wgpu::Features::TIMESTAMP_QUERY).await
     }
 
     /// A device of ours, with those of `features` that the adapter has.
@@ -174,6 +183,8 @@ impl Gpu {
             #[cfg(not(target_arch = "wasm32"))]
             poller: None,
             pipelines: Arc::default(),
+            pipeline_cache: None,
+            compile_threads: std::thread::available_parallelism().map_or(1, NonZero::get),
         }
     }
 
@@ -378,7 +389,7 @@ impl Gpu {
         error.map_or(result, |error| Err(self.typed(error)))
     }
 
-    fn catch<R>(&self, work: impl FnOnce() -> R) -> (R, Option<wgpu::Error>) {
+    pub(super) fn catch<R>(&self, work: impl FnOnce() -> R) -> (R, Option<wgpu::Error>) {
         if cfg!(target_arch = "wasm32") {
             return (work(), None);
         }

@@ -16,6 +16,7 @@ mod gathered;
 mod kept;
 mod limits;
 mod pipeline;
+mod pipeline_cache;
 mod plans;
 #[cfg(not(target_arch = "wasm32"))]
 mod polling;

@@ -50,6 +50,8 @@ impl Plans {
         let planned = plan(to.program, lists, rows, to.gpu.adapter())?;
         let mut handovers = to.program.of_role(Role::Handover);
         let fused = handovers.any(|(id, _)| planned.iter().any(|one| one.buffers.contains(&id)));
+        // All at once: the distinct ones are shared out to threads.
+        to.gpu.compile_all(planned.iter().map(|dispatch| &dispatch.kernel)).await?;
         let mut dispatches = Vec::with_capacity(planned.len());
         for dispatch in planned {
             let known = self.bound.iter().position(|bound| bound.dispatch == dispatch);

@@ -3,7 +3,7 @@
 
 use super::builder::Program;
 use super::pass::Pass;
-use super::plan::{self, Choice, plan, used};
+use super::plan::{self, Choice, all_dispatches, used};
 use crate::error::Result;
 use crate::operation::kernel::size;
 use crate::operation::{Access, Adapter, Dispatch, MatrixForm, Total, Work};

@@ -196,7 +196,9 @@ pub(crate) fn all_dispatches(
 ) -> Result<Vec<Dispatch>> {
     let mut all = plan(program, &Pass::ALL, rows, adapter)?;
     let rows = size(planned_rows(rows))?;
-    all.extend(fused_step(program, Pass::Train.of_whole_batch(), rows, adapter)?.into_iter().flatten());
+    all.extend(
+        fused_step(program, Pass::Train.of_whole_batch(), rows, adapter)?.into_iter().flatten(),
+    );
     Ok(all)
 }
 

@@ -1,6 +1,6 @@
 //! Training.
 
-use super::arguments::{Fit, ValidationFreq};
+use super::arguments::{Fit, ValidationFreq, check_batch_size};
 use super::batch_source::{Asked, BatchSource, EpochBatches, TRAINING_STEPS};
 use super::batches::Purpose;
 use super::blocking::blocking;
@@ -35,6 +35,21 @@ impl Model {
             let freed = session.free_data();
             let history = history?;
             ended.and(freed).map(|()| history)
+        }
+
+        /// Allocates and compiles what [`fit`](Self::fit) needs for batches of up to `batch_size`
+        /// samples, which it else does when it begins: a program can read its data meanwhile. What
+        /// evaluation and prediction need is made when they are first asked for.
+        ///
+        /// # Errors
+        /// [`Error::Argument`] if `batch_size` is 0 or the device cannot hold the model;
+        /// [`Error::Device`] if the device fails.
+        prepare_fit, prepare_fit_async(&mut self, batch_size: usize) -> Result<()> {
+            check_batch_size("batch_size", batch_size)?;
+            self.session.forget_cancelled()?;
+            // Room for larger batches is made by clearing what the steps before have added up.
+            self.session.flush_totals().await?;
+            self.session.prepare(Pass::Train, batch_size).await
         }
     }
 }

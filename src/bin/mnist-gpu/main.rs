@@ -4,6 +4,7 @@ mod adapters;
 mod args;
 mod backend;
 mod bench;
+mod caches;
 mod checkpoint;
 #[cfg(feature = "download")]
 mod download;
@@ -13,6 +14,7 @@ mod figure;
 mod history;
 mod interrupt;
 mod network;
+mod pipelines;
 mod predict;
 mod print;
 mod progress;
