@@ -76,6 +76,18 @@ fn every_kernel_is_valid() {
     }
 }
 
+/// The work of a kernel is counted by the invocations of its workgroups.
+#[test]
+fn invocations_are_counted_as_the_text_says() {
+    for (kernel, dispatch) in kernels() {
+        let module = naga::front::wgsl::parse_str(&kernel.source()).unwrap();
+        let threads = module.entry_points[0].workgroup_size.iter().product::<u32>();
+        let form = dispatch.arithmetic.form();
+        let told = form.map(|form| form.tile().threads).or_else(|| kernel.threads());
+        assert_eq!(told, Some(threads), "{kernel:?}");
+    }
+}
+
 /// The constants that the host uploads are as long as the kernel's struct of them, and each binding
 /// is read-only exactly where the operation only reads.
 #[test]
@@ -105,19 +117,19 @@ fn constants_and_bindings_are_those_of_the_text() {
 /// What a mistake replaces stands in the text of a kernel of its form, or nothing would be broken.
 #[test]
 fn every_mistake_has_its_text() {
-    for form in forms() {
+    for case in forms() {
         let kernels: Vec<_> = MatrixForm::ALL
             .into_iter()
-            .flat_map(|matrix| {
-                let all = dispatches(&form, [7, 5, 3], matrix).unwrap();
-                all.into_iter().map(move |dispatch| (matrix, dispatch.kernel))
+            .flat_map(|form| {
+                let all = dispatches(&case, [7, 5, 3], form).unwrap();
+                all.into_iter().map(move |dispatch| (form, dispatch.kernel))
             })
-            .filter(|(_, kernel)| kernel.name == form.operation())
+            .filter(|(_, kernel)| kernel.name == case.operation())
             .collect();
-        for mutation in &form.mutations {
-            let own = |matrix| mutation.form.is_none_or(|only| only == matrix);
-            for (_, kernel) in kernels.iter().filter(|(matrix, _)| own(*matrix)) {
-                let (name, from) = (&form.name, mutation.from);
+        for mutation in &case.mutations {
+            let own = |form| mutation.form.is_none_or(|only| only == form);
+            for (_, kernel) in kernels.iter().filter(|(form, _)| own(*form)) {
+                let (name, from) = (&case.name, mutation.from);
                 assert!(kernel.source().contains(from), "{name} has no {from:?} to break");
             }
         }

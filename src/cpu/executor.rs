@@ -9,12 +9,14 @@ use crate::operation::{Op, Run};
 use crate::profile::Profile;
 use crate::program::{BufferId, Element, Metrics, Pass, Program, Role, Rows, Step};
 use crate::table::{Memory, Storage};
+use crate::threads::Threads;
 
 /// Runs a program, computing in `T`.
 pub struct CpuExecutor<T> {
     program: Arc<Program>,
     batch_capacity: usize,
     memory: Memory<T>,
+    threads: Threads,
     /// Feeds to be lent again.
     spare: Vec<CpuFeed<T>>,
     profile: Profile,
@@ -29,11 +31,22 @@ impl<T> std::fmt::Debug for CpuExecutor<T> {
 }
 
 impl<T: Real> CpuExecutor<T> {
-    /// Allocates what does not depend on the batch; all zeros.
+    /// Allocates what does not depend on the batch; all zeros. It computes on all cores.
     pub fn new(program: Arc<Program>) -> Self {
         let memory = Memory::new(program.table(), 0);
         let profile = Profile::default();
-        CpuExecutor { memory, batch_capacity: 0, spare: Vec::new(), profile, program }
+        let threads = Threads::all();
+        CpuExecutor { memory, threads, batch_capacity: 0, spare: Vec::new(), profile, program }
+    }
+
+    /// Computes on these threads from now on; the results are the same bits with any.
+    pub fn set_threads(&mut self, threads: &Threads) {
+        self.threads = threads.clone();
+    }
+
+    /// What it computes on.
+    pub fn threads(&self) -> &Threads {
+        &self.threads
     }
 
     /// Records into `profile` each operation that [`run`](Self::run) runs from now on.
@@ -69,7 +82,8 @@ impl<T: Real> CpuExecutor<T> {
 
     /// Runs one operation on what its buffers hold.
     pub fn execute(&self, op: &Op, step: &Step) {
-        op.run(&Run { table: self.program.table(), memory: &self.memory, step });
+        let (table, memory, threads) = (self.program.table(), &self.memory, &self.threads);
+        op.run(&Run { table, memory, step, threads });
     }
 
     /// Its buffers and operations.

@@ -21,7 +21,8 @@ pub enum Shuffle {
 
 /// The batches of one epoch: a pure function of (samples, batch size, shuffle, seed, epoch).
 ///
-/// It is computed place by place, so it takes the same memory for any number of samples.
+/// It is computed place by place, so it takes little memory whatever the number of samples: at most
+/// 48 KiB.
 #[derive(Debug, Clone)]
 pub struct BatchOrder {
     samples: usize,
@@ -42,7 +43,8 @@ impl BatchOrder {
             Shuffle::Full => samples,
             Shuffle::Batch => samples / batch_size,
         };
-        let permutation = Permutation::new(permuted, Random::new(seed, Stream::Shuffle(epoch)));
+        let random = Random::new(seed, Stream::Shuffle(epoch));
+        let permutation = Permutation::new(permuted, random).tabulated();
         BatchOrder { samples, batch_size, shuffle, permutation }
     }
 
@@ -102,10 +104,23 @@ impl BatchOrder {
 
     /// Some of the samples of batch `index`: those at the places `rows` in it.
     pub fn rows(&self, index: usize, rows: Range<usize>) -> impl Iterator<Item = usize> + '_ {
+        self.places_of(index, rows).map(|place| self.sample(place))
+    }
+
+    /// The same as [`Batch::indices`](super::Batch::indices) has them, in place of what `samples`
+    /// holds.
+    pub(crate) fn rows_into(&self, index: usize, rows: Range<usize>, samples: &mut Vec<u32>) {
+        let places = self.places_of(index, rows);
+        samples.clear();
+        samples.extend(places.map(|place| self.sample(place) as u32));
+    }
+
+    /// The places of the epoch that these places of a batch are.
+    fn places_of(&self, index: usize, rows: Range<usize>) -> Range<usize> {
         let places = self.places(index);
         let start = places.start.saturating_add(rows.start).min(places.end);
         let end = places.start.saturating_add(rows.end).clamp(start, places.end);
-        (start..end).map(|place| self.sample(place))
+        start..end
     }
 
     /// Which places of the epoch the batch takes.

@@ -1,5 +1,7 @@
 //! A permutation that is computed and not stored.
 
+use std::sync::Arc;
+
 use crate::random::Random;
 
 /// A permutation of `0..len` that takes the same memory for any `len`: a keyed Feistel network
@@ -26,7 +28,20 @@ pub struct Permutation {
     /// For each pair of rounds, multiplier and addend of either round.
     keys: [[u64; 4]; MOST_PAIRS],
     pairs: usize,
+    /// What each column and each row is moved by in every pair of rounds, where that was computed.
+    moves: Option<Arc<Moves>>,
 }
+
+/// The rounds as tables: of each pair, what it adds to the row of a number in each column, and what it
+/// changes in the column of a number in each row.
+#[derive(Debug)]
+struct Moves {
+    pairs: Vec<(Vec<u32>, Vec<u32>)>,
+}
+
+/// Rows and columns together up to which tables are made: those of four
+/// million samples take 48 KiB.
+const MOST_TABULATED: u64 = 4096;
 
 /// Two numbers of the same row are moved alike, and of the same column too. That rounds which read
 /// so many bits in all never told the two apart has a probability of about `2^-48`.
@@ -52,7 +67,25 @@ impl Permutation {
             pair[0] |= 1;
             pair[2] |= 1;
         }
-        Permutation { len, rows, column_bits, keys, pairs }
+        Permutation { len, rows, column_bits, keys, pairs, moves: None }
+    }
+
+    /// The same permutation, which is quicker to ask for all of its numbers: up to some millions, what
+    /// its rounds compute is kept in tables of the size of a row and of a column.
+    #[must_use]
+    pub(super) fn tabulated(mut self) -> Self {
+        let columns = 1u64 << self.column_bits;
+        // A few numbers are not worth it.
+        if self.rows + columns <= MOST_TABULATED && self.len > self.rows + columns {
+            let keys = self.keys.iter().take(self.pairs);
+            let pairs = keys.map(|&keys| {
+                let of_columns = (0..columns).map(|column| self.row_move(column, keys) as u32);
+                let of_rows = (0..self.rows).map(|row| self.column_move(row, keys) as u32);
+                (of_columns.collect(), of_rows.collect())
+            });
+            self.moves = Some(Arc::new(Moves { pairs: pairs.collect() }));
+        }
+        self
     }
 
     /// How many numbers are permuted.
@@ -86,17 +119,33 @@ impl Permutation {
     fn network(&self, number: u64) -> u64 {
         let (mut row, mut column) =
             (number >> self.column_bits, number & ((1 << self.column_bits) - 1));
-        for [multiplier, addend, other_multiplier, other_addend] in
-            self.keys.iter().take(self.pairs).copied()
-        {
-            // There are at most 2^32 rows: the upper half of the bits, as a fraction, of them.
-            row += ((mixed(column, multiplier, addend) >> 32) * self.rows) >> 32;
-            if row >= self.rows {
-                row -= self.rows;
+        let turned = |row: u64| if row >= self.rows { row - self.rows } else { row };
+        if let Some(moves) = &self.moves {
+            let at = |table: &[u32], place: u64| {
+                u64::from(table.get(place as usize).copied().unwrap_or_default())
+            };
+            for (of_columns, of_rows) in &moves.pairs {
+                row = turned(row + at(of_columns, column));
+                column ^= at(of_rows, row);
             }
-            column ^= mixed(row, other_multiplier, other_addend) >> (u64::BITS - self.column_bits);
+        } else {
+            for keys in self.keys.iter().take(self.pairs).copied() {
+                row = turned(row + self.row_move(column, keys));
+                column ^= self.column_move(row, keys);
+            }
         }
         row << self.column_bits | column
+    }
+
+    /// By how many rows a number of this column is moved.
+    fn row_move(&self, column: u64, [multiplier, addend, ..]: [u64; 4]) -> u64 {
+        // There are at most 2^32 rows: the upper half of the bits, as a fraction, of them.
+        ((mixed(column, multiplier, addend) >> 32) * self.rows) >> 32
+    }
+
+    /// Which bits of the column change of a number in this row.
+    fn column_move(&self, row: u64, [.., multiplier, addend]: [u64; 4]) -> u64 {
+        mixed(row, multiplier, addend) >> (u64::BITS - self.column_bits)
     }
 }
 
@@ -104,4 +153,24 @@ impl Permutation {
 fn mixed(place: u64, multiplier: u64, addend: u64) -> u64 {
     let product = place.wrapping_mul(multiplier).wrapping_add(addend);
     (product ^ (product >> 32)).wrapping_mul(Random::GOLDEN_GAMMA)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::Stream;
+
+    #[test]
+    fn tables_change_no_number() {
+        let few = [(2, false), (7, true), (100, true), (1000, true), (4097, true)];
+        let many = [(60_000, true), ((1 << 20) + 3, true), (1 << 23, false)];
+        for (len, has_tables) in few.into_iter().chain(many) {
+            let computed = Permutation::new(len, Random::new(5, Stream::Shuffle(len as u32)));
+            let tabulated = computed.clone().tabulated();
+            assert_eq!(tabulated.moves.is_some(), has_tables, "{len}");
+            for index in (0..len).step_by(len.div_ceil(60_000)) {
+                assert_eq!(tabulated.at(index), computed.at(index), "{index} of {len}");
+            }
+        }
+    }
 }

@@ -11,6 +11,7 @@ use super::feed::GpuFeed;
 use super::gather::Gather;
 use super::kept::Kept;
 use super::limits::{check_room, most_rows};
+use super::pace::Pace;
 use super::plans::{BindTo, Plans};
 use super::readback::Readback;
 use super::staging::SLOTS;
@@ -20,7 +21,7 @@ use super::upload::Upload;
 use crate::error::{Error, Result};
 use crate::operation::Kernel;
 use crate::profile::Profile;
-use crate::program::{BufferId, Pass, Program, Step, planned_rows};
+use crate::program::{BufferId, Pass, Program, Step};
 
 /// Runs a program on a [`Gpu`].
 pub struct GpuExecutor {
@@ -34,6 +35,9 @@ pub struct GpuExecutor {
     pub(super) readback: Readback,
     // Bound to the buffers of both, too.
     pub(super) gather: Option<Gather>,
+    /// Steps on resident rows that may be one submission.
+    pub(super) steps_per_submit: usize,
+    pub(super) pace: Pace,
     pub(super) submits: u64,
     pub(super) dispatched: u64,
     pub(super) profile: Profile,
@@ -69,6 +73,8 @@ impl GpuExecutor {
             kept: Kept::default(),
             readback: Readback::default(),
             gather: None,
+            steps_per_submit: gpu.steps_per_submit(),
+            pace: Pace::new(gpu.submit_time()),
             submits: 0,
             dispatched: 0,
             profile: Profile::default(),
@@ -151,7 +157,17 @@ impl GpuExecutor {
         Ok(match &self.gather {
             Some(gather) => {
                 let columns = gather.columns().to_vec();
-                Some(Gather::new(&self.gpu, &self.program, table, upload, columns).await?)
+                Some(
+                    Gather::new(
+                        &self.gpu,
+                        &self.program,
+                        table,
+                        upload,
+                        columns,
+                        self.steps_per_submit,
+                    )
+                    .await?,
+                )
             }
             None => None,
         })
@@ -170,10 +186,8 @@ impl GpuExecutor {
     /// # Errors
     /// [`Error::Device`] if the device refuses a kernel.
     pub async fn prepare(&mut self, pass: Pass, rows: usize) -> Result<()> {
-        for lists in self.program.steps(pass) {
-            self.prepare_lists(lists, rows).await?;
-        }
-        Ok(())
+        let steps = self.program.steps(pass).into_iter().map(|lists| (lists, rows));
+        self.prepare_all(steps).await
     }
 
     /// The same for every number of rows up to `rows`.
@@ -181,25 +195,27 @@ impl GpuExecutor {
     /// # Errors
     /// As [`prepare`](Self::prepare).
     pub async fn prepare_up_to(&mut self, pass: Pass, rows: usize) -> Result<()> {
-        let mut planned = 1;
-        while planned < planned_rows(rows) {
-            self.prepare(pass, planned).await?;
-            planned *= 2;
-        }
-        self.prepare(pass, rows).await
+        let powers = (0..usize::BITS).map(|power| 1 << power);
+        let rows: Vec<usize> = powers.take_while(|&planned| planned < rows).chain([rows]).collect();
+        let steps = self.program.steps(pass).into_iter();
+        let steps = steps.flat_map(|lists| rows.iter().map(move |&rows| (lists, rows)));
+        self.prepare_all(steps.collect::<Vec<_>>()).await
     }
 
     /// Compiles and binds what `step` dispatches.
     pub(super) async fn prepare_step(&mut self, pass: Pass, step: &Step) -> Result<()> {
         let (lists, rows) = (pass.lists(step), step.live_rows);
-        self.prepare_lists(lists, rows).await?;
+        self.prepare_all([(lists, rows)]).await?;
         self.kept.step(&self.program, lists, self.plans.is_fused(lists, rows));
         Ok(())
     }
 
-    async fn prepare_lists(&mut self, lists: &'static [Pass], rows: usize) -> Result<()> {
+    async fn prepare_all(
+        &mut self,
+        steps: impl IntoIterator<Item = (&'static [Pass], usize)>,
+    ) -> Result<()> {
         let Self { gpu, program, table, upload, plans, .. } = self;
-        plans.prepare(BindTo { gpu, program, table, upload }, lists, rows).await
+        plans.prepare(BindTo { gpu, program, table, upload }, steps).await
     }
 
     /// Records into `profile` what [`run`](Self::run) does from now on: what the calling thread
@@ -302,9 +318,7 @@ impl GpuExecutor {
         self.upload.check(pass, &feed, step)?;
         // Each list by itself, so that nothing is fused across their seam.
         let lists = pass.lists(step).chunks(1);
-        for list in lists.clone() {
-            self.prepare_lists(list, step.live_rows).await?;
-        }
+        self.prepare_all(lists.clone().map(|list| (list, step.live_rows))).await?;
         self.kept.step(&self.program, pass.lists(step), false);
         self.submit_gathered_now()?;
         let Self { gpu, table, upload, .. } = self;
@@ -452,7 +466,7 @@ impl GpuExecutor {
         self.dispatched
     }
 
-    /// Submissions made so far by [`run`](Self::run).
+    /// Submissions made so far by [`run`](Self::run) and [`run_gathered`](Self::run_gathered).
     pub fn submits(&self) -> u64 {
         self.submits
     }

@@ -15,6 +15,7 @@ mod gather_feed;
 mod gathered;
 mod kept;
 mod limits;
+mod pace;
 mod pipeline;
 mod pipeline_cache;
 mod plans;

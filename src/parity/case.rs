@@ -13,7 +13,7 @@ use crate::program::{
 
 /// A NaN that no computation makes: what outputs hold before, and what must be left where nothing
 /// is to be written. Each allocation has one of its own, as a sum or a copy of one is that one.
-fn poison_of(id: BufferId, buffer: &Buffer) -> u32 {
+pub(super) fn poison_of(id: BufferId, buffer: &Buffer) -> u32 {
     let owner = match buffer.placement {
         Placement::Own => id,
         Placement::Slice { arena, .. } => arena,

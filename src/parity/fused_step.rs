@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Verdict;
-use super::case::{GUARD_ROWS, Worst, poison};
+use super::case::{GUARD_ROWS, Worst, poison, poison_of};
 use super::trajectory::{FLOOR, SLACK, largest_difference};
 use crate::clock::Instant;
 use crate::cpu::CpuExecutor;
@@ -210,7 +210,13 @@ const OF_ROWS: [Mistake; 16] = [
         "store_outputs(layer, group, quad, sums);\n    }",
     ),
     ("parts that are not added up", "left > 1u", "left > 2u"),
-    ("rows beyond the live ones judged", "group * ROWS + row < step.live_rows", "true"),
+    (
+        "rows beyond the live ones",
+        "return min(group * ROWS + row, step.live_rows - 1u);\n}\n\n\
+         fn is_live(group: u32, row: u32) -> bool {\n    \
+             return group * ROWS + row < step.live_rows;",
+        "return group * ROWS + row;\n}\n\nfn is_live(group: u32, row: u32) -> bool {\n    return true;",
+    ),
     ("no bias", "sum + offset)", "sum)"),
     ("no derivative", "sum * derivative_of(layer.activation, values[at])", "sum"),
     (
@@ -405,7 +411,8 @@ impl Run {
         if live.iter().any(|&word| f32::from_bits(word).is_nan()) {
             return Ok(Some("a place of all.handover was not written".into()));
         }
-        if beyond.iter().any(|&word| !f32::from_bits(word).is_nan()) {
+        let poison = poison_of(self.handover, handover);
+        if beyond.iter().any(|&word| word != poison) {
             return Ok(Some("a row of all.handover beyond the live ones was written".into()));
         }
         Ok(None)

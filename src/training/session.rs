@@ -171,6 +171,30 @@ impl Session {
         Ok(())
     }
 
+    /// Runs `pass`, which is no prediction, on the next batch of `loader` if that needs no wait, as for
+    /// most batches on the device, and returns its samples; else `None`, and nothing was done.
+    ///
+    /// # Errors
+    /// As [`run_next`](Self::run_next).
+    pub(super) fn run_at_once(&mut self, pass: Pass, loader: &mut Loader) -> Result<Option<usize>> {
+        let Some((part, batch_rows)) = loader.next_resident() else {
+            return Ok(None);
+        };
+        if part.rows < batch_rows {
+            return Ok(None);
+        }
+        let step = self.next_step(pass, part.rows);
+        let Some(mut feed) = self.executor.try_lend_gathering(pass, &step) else {
+            return Ok(None);
+        };
+        loader.fill_resident(part, &mut feed)?;
+        self.last_rows = part.rows;
+        self.executor.run_gathered(pass, feed, &step)?;
+        self.totals.on_device = true;
+        self.count_step(pass);
+        Ok(Some(part.rows))
+    }
+
     /// Runs `pass` on the next batch of `loader`, and returns its samples; `None` if there is none.
     /// A prediction adds to `outputs`.
     pub(super) async fn run_next(

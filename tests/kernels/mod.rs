@@ -21,11 +21,15 @@ pub(crate) fn forms(gpu: &Gpu) -> Vec<MatrixForm> {
     forms
 }
 
-/// Those of `forms` that give `case` other kernels than the ones before them; the first alone for an
-/// operation that has no matrix kernel.
+/// Those of `forms` that give `case` other kernels than the ones before them, and of a case that tries
+/// text which several share the first of each class; the first alone for an operation that has no
+/// matrix kernel.
 pub(crate) fn distinct(case: &Form, forms: &[MatrixForm]) -> Vec<MatrixForm> {
-    let mut kernels: Vec<Vec<Kernel>> = Vec::new();
     let mut distinct = forms.to_vec();
+    if case.of_shared_text {
+        distinct = first_of_each_class(forms);
+    }
+    let mut kernels: Vec<Vec<Kernel>> = Vec::new();
     distinct.retain(|&form| {
         let dispatches = parity::dispatches(case, [7, 5, 3], form).unwrap();
         let own = dispatches.into_iter().map(|dispatch| dispatch.kernel).collect();
@@ -34,4 +38,11 @@ pub(crate) fn distinct(case: &Form, forms: &[MatrixForm]) -> Vec<MatrixForm> {
         new
     });
     distinct
+}
+
+/// Those of `forms` that stand for all that are written for the same adapters.
+pub(crate) fn first_of_each_class(forms: &[MatrixForm]) -> Vec<MatrixForm> {
+    let mut first = forms.to_vec();
+    first.dedup_by_key(|form| form.class());
+    first
 }

@@ -1,6 +1,6 @@
 //! Adam's update.
 
-use super::rule::{AdamRule, AdamScalars};
+use super::rule::{AdamRule, AdamScalars, WORK};
 use crate::operation::kernel::ParameterConstants;
 use crate::operation::prelude::*;
 
@@ -24,7 +24,7 @@ impl Operation for AdamUpdate {
     fn run<T: Real>(&self, on: &Run<'_, T>) {
         let scalars = self.rule.scalars(on.step);
         let changed = [self.parameters, self.moment_1, self.moment_2];
-        on.each_slice(self.gradients, changed, |gradients, changed| {
+        on.each_slice(self.gradients, changed, WORK, |gradients, changed| {
             adam(gradients, changed, scalars);
         });
     }
