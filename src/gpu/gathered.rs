@@ -27,7 +27,8 @@ impl GpuExecutor {
     }
 
     /// Lets so many steps on rows that are [attached](Self::attach) from now on be one submission, if
-    /// they are not too long for [`Gpu::submit_time`]; more than 128 mean 128. It changes no bit.
+    /// they are not too long for [`Gpu::submit_time`](crate::Gpu::submit_time); more than 128 mean 128.
+    /// It changes no bit.
     ///
     /// # Errors
     /// [`Error::Argument`] if it is 0.
