@@ -111,6 +111,13 @@ pub(crate) fn run(args: &args::Verify) -> anyhow::Result<ExitCode> {
             report(verdict)?;
         }
     }
+    for form in parity::fused_forms() {
+        report(minibatch::gpu::block_on(parity::fused_step(
+            &gpu,
+            &form,
+            &parity::fused_shapes(),
+        ))?)?;
+    }
     for training in Training::ALL {
         report(minibatch::gpu::block_on(parity::training(&gpu, training))?)?;
     }
