@@ -81,6 +81,7 @@ pub mod gpu;
 pub mod model;
 pub mod number;
 pub mod operation;
+mod panic;
 pub mod parity;
 mod profile;
 pub mod program;

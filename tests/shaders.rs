@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use minibatch::gpu::gather_kernel;
-use minibatch::operation::{Dispatch, Kernel, MatrixForm};
-use minibatch::parity::{dispatches, forms};
+use minibatch::operation::{AdapterClass, Dispatch, Kernel, MatrixForm};
+use minibatch::parity::{dispatches, forms, fused_dispatches, fused_forms, fused_shapes};
 use naga::valid::{Capabilities, ShaderStages, SubgroupOperationSet, ValidationFlags, Validator};
 
 /// One dispatch of each kernel, whatever adapter this is.
@@ -13,6 +13,13 @@ fn kernels() -> HashMap<Kernel, Dispatch> {
     for case in forms() {
         for form in MatrixForm::ALL {
             for dispatch in dispatches(&case, [7, 5, 3], form).unwrap() {
+                kernels.insert(dispatch.kernel.clone(), dispatch);
+            }
+        }
+    }
+    for form in fused_forms() {
+        for shape in fused_shapes() {
+            for dispatch in fused_dispatches(&form, shape, AdapterClass::Hardware).unwrap() {
                 kernels.insert(dispatch.kernel.clone(), dispatch);
             }
         }
@@ -66,6 +73,18 @@ fn every_kernel_is_valid() {
             .map(|(_, v)| layouter[v.ty].size)
             .sum();
         assert!(shared <= 16384, "{kernel:?} uses {shared} bytes of workgroup memory");
+    }
+}
+
+/// The work of a kernel is counted by the invocations of its workgroups.
+#[test]
+fn invocations_are_counted_as_the_text_says() {
+    for (kernel, dispatch) in kernels() {
+        let module = naga::front::wgsl::parse_str(&kernel.source()).unwrap();
+        let threads = module.entry_points[0].workgroup_size.iter().product::<u32>();
+        let form = dispatch.arithmetic.form();
+        let told = form.map(|form| form.tile().threads).or_else(|| kernel.threads());
+        assert_eq!(told, Some(threads), "{kernel:?}");
     }
 }
 

@@ -35,7 +35,6 @@ def python(folder, packages):
 def burn(folder):
     """The program of `burn/`, which cargo builds."""
     target = os.path.join(folder, "burn")
-    # From its own folder, so that cargo reads no configuration of this project's.
     crate = os.path.join(HERE, "burn")
     call("burn", ["cargo", "build", "--release", "--locked", "--target-dir", target], crate)
     return os.path.join(target, "release", "peers-burn")

@@ -164,6 +164,6 @@ def write(report, path):
         for name, network in report["networks"].items()
     ]
     with open(picture, "w", encoding="utf-8") as file:
-        file.write(plot.bars("Training steps a second: median, least and most", panels))
+        file.write(plot.bars("Training steps a second, logarithmic: median, least and most", panels))
     with open(path, "w", encoding="utf-8") as file:
         file.write(text(report, os.path.basename(picture)))

@@ -138,7 +138,10 @@ def limited(threads):
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
     told = ["OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS", "LP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"]
-    return os.environ | {name: str(threads) for name in told} | {"TF_CPP_MIN_LOG_LEVEL": "3", "NODEVICE_SELECT": "1"}
+    quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "NODEVICE_SELECT": "1"}
+    # JAX would take most of a GPU's memory for itself, beside the others.
+    shared = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
+    return os.environ | {name: str(threads) for name in told} | quiet | shared
 
 
 def rows(arguments, data, environment):

@@ -10,7 +10,7 @@ use super::table::Table;
 use super::upload::Upload;
 use crate::error::Result;
 use crate::operation::Dispatch;
-use crate::program::{Pass, Program, Step, plan, planned_rows};
+use crate::program::{Pass, Program, Role, Step, plan, planned_rows};
 
 /// What is dispatched for steps of each kind and size. A plan is a pure function of the rows of its
 /// step, so that nothing that ran before changes it.
@@ -28,38 +28,51 @@ struct PlannedStep {
     rows: usize,
     /// Places among what is bound.
     dispatches: Vec<usize>,
+    /// Whether it is a [fused step](crate::operation::fused_step).
+    fused: bool,
 }
 
 impl Plans {
-    /// Compiles and binds what steps that run `lists` on `rows` rows dispatch, unless it is there.
+    /// Compiles and binds what `steps` dispatch, unless it is there: what they run, and on how many
+    /// rows.
     ///
     /// # Errors
     /// [`Error::Device`](crate::Error::Device) if the device refuses a kernel.
     pub(super) async fn prepare(
         &mut self,
         to: BindTo<'_>,
-        lists: &'static [Pass],
-        rows: usize,
+        steps: impl IntoIterator<Item = (&'static [Pass], usize)>,
     ) -> Result<()> {
-        let rows = planned_rows(rows);
-        if self.find(lists, rows).is_some() {
+        let mut planned = Vec::new();
+        for (lists, rows) in steps {
+            let rows = planned_rows(rows);
+            if self.find(lists, rows).is_none() {
+                planned.push((lists, rows, plan(to.program, lists, rows, to.gpu.adapter())?));
+            }
+        }
+        if planned.is_empty() {
             return Ok(());
         }
-        let planned = plan(to.program, lists, rows, to.gpu.adapter())?;
         // All at once: the distinct ones are shared out to threads.
-        to.gpu.compile_all(planned.iter().map(|dispatch| &dispatch.kernel)).await?;
-        let mut dispatches = Vec::with_capacity(planned.len());
-        for dispatch in planned {
-            let known = self.bound.iter().position(|bound| bound.dispatch == dispatch);
-            dispatches.push(match known {
-                Some(place) => place,
-                None => {
-                    self.bound.push(to.bound(dispatch).await?);
-                    self.bound.len() - 1
-                }
-            });
+        let dispatches = planned.iter().flat_map(|(_, _, dispatches)| dispatches);
+        to.gpu.compile_all(dispatches.map(|dispatch| &dispatch.kernel)).await?;
+        for (lists, rows, planned) in planned {
+            let mut handovers = to.program.of_role(Role::Handover);
+            let hands_over = |id| planned.iter().any(|one| one.buffers.contains(&id));
+            let fused = handovers.any(|(id, _)| hands_over(id));
+            let mut dispatches = Vec::with_capacity(planned.len());
+            for dispatch in planned {
+                let known = self.bound.iter().position(|bound| bound.dispatch == dispatch);
+                dispatches.push(match known {
+                    Some(place) => place,
+                    None => {
+                        self.bound.push(to.bound(dispatch).await?);
+                        self.bound.len() - 1
+                    }
+                });
+            }
+            self.steps.push(PlannedStep { lists, rows, dispatches, fused });
         }
-        self.steps.push(PlannedStep { lists, rows, dispatches });
         Ok(())
     }
 
@@ -69,15 +82,18 @@ impl Plans {
     /// As [`prepare`](Self::prepare).
     pub(super) async fn bound_to(&self, to: BindTo<'_>) -> Result<Self> {
         let mut plans = Plans::default();
-        for step in &self.steps {
-            plans.prepare(to, step.lists, step.rows).await?;
-        }
+        plans.prepare(to, self.steps.iter().map(|step| (step.lists, step.rows))).await?;
         Ok(plans)
     }
 
     /// Whether steps that run `lists` on `rows` rows are prepared.
     pub(super) fn has(&self, lists: &[Pass], rows: usize) -> bool {
         self.find(lists, planned_rows(rows)).is_some()
+    }
+
+    /// Whether steps that run `lists` on `rows` rows are fused ones.
+    pub(super) fn is_fused(&self, lists: &[Pass], rows: usize) -> bool {
+        self.find(lists, planned_rows(rows)).is_some_and(|step| step.fused)
     }
 
     /// What `step` of `pass` dispatches; nothing unless it is prepared.

@@ -90,6 +90,9 @@ pub struct Form {
     pub case: CaseOf,
     /// Mistakes in the kernel that the suite must notice.
     pub mutations: Vec<Mutation>,
+    /// Whether all forms of matrix kernels for one class of adapters share the text that it is there
+    /// to try: then one of them stands for all.
+    pub of_shared_text: bool,
     /// A shape that takes more workgroups than one dimension of a dispatch may have, where that
     /// is worth a try.
     pub large_shape: Option<[usize; 3]>,
@@ -111,10 +114,17 @@ impl Form {
         case: impl Fn([usize; 3], u64) -> Result<Case> + Send + Sync + 'static,
     ) -> Self {
         let name = if form.is_empty() { O::NAME.into() } else { format!("{} {form}", O::NAME) };
-        Form { name, case: Box::new(case), mutations: Vec::new(), large_shape: None }
+        Form {
+            name,
+            case: Box::new(case),
+            mutations: Vec::new(),
+            of_shared_text: false,
+            large_shape: None,
+        }
     }
 
-    /// Adds mistakes that must be noticed, whatever the form of the kernels: `(what, from, to)`.
+    /// Adds mistakes that must be noticed, in text that all kernels of the operation share:
+    /// `(what, from, to)`.
     pub fn mutations<'a>(mut self, mutations: impl IntoIterator<Item = &'a Mistake>) -> Self {
         let all = mutations.into_iter();
         self.mutations.extend(all.map(|&(what, from, to)| Mutation { form: None, what, from, to }));
@@ -133,6 +143,12 @@ impl Form {
         self
     }
 
+    /// Says that it [tries shared text](Self::of_shared_text).
+    pub fn of_shared_text(mut self) -> Self {
+        self.of_shared_text = true;
+        self
+    }
+
     /// Gives it a [large shape](Self::large_shape).
     pub fn large(mut self, shape: [usize; 3]) -> Self {
         self.large_shape = Some(shape);
@@ -148,7 +164,8 @@ impl Form {
 /// A mistake in a kernel: each `from` in its text becomes `to`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mutation {
-    /// The form of matrix kernels that has it; `None` for all kernels of the operation.
+    /// The form of matrix kernels that has it; `None` where all kernels of the operation share the
+    /// text.
     pub form: Option<MatrixForm>,
     /// What goes wrong.
     pub what: &'static str,
@@ -197,7 +214,7 @@ pub fn shapes() -> Vec<[usize; 3]> {
             [[SIZES[i], SIZES[j], SIZES[k]], [SIZES[i], SIZES[k], SIZES[j]]]
         })
         .collect();
-    shapes.extend([[1, 1, 1], [2, 3, 2], [8, 8, 8], [128, 784, 128], [33, 128, 10]]);
+    shapes.extend([[1, 1, 1], [2, 3, 2], [8, 8, 8], [128, 784, 128], [9, 784, 10], [33, 128, 10]]);
     shapes.push([1000, 16, 10]);
     shapes
 }

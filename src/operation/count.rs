@@ -2,6 +2,7 @@
 
 use super::access::Access;
 use super::kernel::{Arithmetic, Dispatch, Extent, Groups, Kernel, Stated};
+use super::matrix_form::AdapterClass;
 use super::work::Work;
 use crate::table::{BufferId, Table};
 
@@ -34,12 +35,20 @@ impl Dispatch {
                 let reads = [across, down].into_iter().chain(std::iter::repeat(1));
                 let bytes = self.bindings().zip(reads);
                 let bytes = bytes.map(|((_, id), times)| live_bytes(table, id, rows) * times);
-                // An invocation reads a row and a column of each square that it multiplies and adds.
-                let side = u64::from(tile.side());
-                let local_bytes = 4 * flops / side.max(1);
-                // Adding up the parts of a sum takes about as long as a load.
-                let parts = u64::from(tile.depth_parts > 1);
-                let waits = depth.div_ceil(tile.chunk().max(1).into()) + parts;
+                let (local_bytes, waits) = match form.class() {
+                    AdapterClass::Hardware => {
+                        // An invocation reads a row and a column of each square that it multiplies
+                        // and adds.
+                        let side = u64::from(tile.side());
+                        // Adding up the parts of a sum takes about as long as a load.
+                        let parts = u64::from(tile.depth_parts > 1);
+                        (4 * flops / side, depth.div_ceil(tile.chunk().into()) + parts)
+                    }
+                    // They hold their tiles in registers, and load four terms at a time.
+                    AdapterClass::Software | AdapterClass::SoftwareSubgroups => {
+                        (0, depth.div_ceil(4))
+                    }
+                };
                 (flops, bytes.sum(), local_bytes, waits)
             }
             Arithmetic::Stated(Stated { flops, bytes, waits }) => {
@@ -121,13 +130,91 @@ fn is_changed(table: &Table, access: Access, id: BufferId) -> bool {
     table.buffer(id).role.outlasts_step() && !access.is_read()
 }
 
-impl super::matrix_form::Tile {
-    fn side(&self) -> u32 {
-        (self.rows * self.columns * self.depth_parts * self.tiles / self.threads).isqrt()
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operation::activation::Elementwise;
+    use crate::operation::kernel::{Grid, Target};
+    use crate::operation::{AdamRule, AdamUpdate, Adapter, DenseForward, MatrixForm, Op, Softmax};
+    use crate::table::{Element, Role, Rows};
+
+    fn work(table: &Table, op: impl Into<Op>, rows: u32) -> Work {
+        let conversions = Default::default();
+        let adapter = Adapter::with_form(MatrixForm::Tile64);
+        let target = Target { table, adapter, conversions: &conversions };
+        op.into().dispatch(&target).unwrap().work(table, rows)
     }
 
-    fn chunk(&self) -> u32 {
-        let quads = 4 * self.threads / (self.rows + self.columns);
-        4 << quads.max(1).ilog2()
+    #[test]
+    fn a_matrix_kernel_reads_its_operands_once_for_each_tile() {
+        let mut table = Table::new();
+        let input = table.activation("input", 784).unwrap();
+        let mut parameter =
+            |name, rows| table.add(name, Role::Parameter, Element::Real, rows, 128).unwrap();
+        let (weight, bias) = (parameter("weight", Rows::Fixed(784)), parameter("bias", Rows::One));
+        let output = table.activation("output", 128).unwrap();
+        let activation = Elementwise::Linear;
+        let op = DenseForward { input, weight, bias, output, activation };
+        let flops = 2 * 32 * 784 * 128;
+        let expected = Work {
+            flops,
+            // Two tiles of 64x64 beside each other: each reads all rows, and half of the weight.
+            bytes: 4 * (2 * 32 * 784 + 784 * 128 + 128 + 32 * 128),
+            bound_bytes: 4 * (32 * 784 + 784 * 128 + 128 + 32 * 128),
+            // Eight rows and eight columns, of four bytes, for 64 multiplications and additions.
+            local_bytes: flops / 2,
+            workgroups: 2,
+            threads: 256,
+            // 32 terms at a time, and the sum of the four parts.
+            waits: 784_u64.div_ceil(32) + 1,
+        };
+        assert_eq!(work(&table, op, 32), expected);
+        // 65 rows are two tiles down.
+        let more = work(&table, op, 65);
+        assert_eq!(more.bytes, 4 * (2 * 65 * 784 + 2 * 784 * 128 + 128 + 65 * 128));
+        assert_eq!(more.workgroups, 4);
+    }
+
+    #[test]
+    fn other_kernels_move_what_they_bind() {
+        let mut table = Table::new();
+        let [gradients, parameters, moment_1, moment_2] = ["g", "p", "m", "v"]
+            .map(|name| table.add(name, Role::Arena, Element::Real, Rows::One, 1024).unwrap());
+        let rule = AdamRule { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7 };
+        let adam = AdamUpdate { gradients, parameters, moment_1, moment_2, rule };
+        let expected = Work {
+            flops: 15 * 1024,
+            // The gradients are read; the others are read and written.
+            bytes: 4 * 1024 * (1 + 2 * 3),
+            bound_bytes: 4 * 4 * 1024,
+            local_bytes: 0,
+            // Four parameters an invocation, 64 invocations each.
+            workgroups: 4,
+            threads: 64,
+            waits: 1,
+        };
+        // The rows of the batch make no difference.
+        assert_eq!(work(&table, adam, 1), expected);
+        assert_eq!(work(&table, adam, 1000), expected);
+
+        // An invocation goes along a row of 100, 16 values at a time.
+        let input = table.activation("input", 100).unwrap();
+        let output = table.activation("output", 100).unwrap();
+        let softmax = work(&table, Softmax { input, output }, 33);
+        assert_eq!((softmax.workgroups, softmax.threads, softmax.waits), (2, 32, 7));
+        assert_eq!((softmax.flops, softmax.bytes), (4 * 3300, 2 * 4 * 3300));
+    }
+
+    #[test]
+    fn what_a_kernel_states_counts_for_rows_and_workgroups() {
+        let mut table = Table::new();
+        let input = table.activation("input", 4).unwrap();
+        let output = table.activation("output", 4).unwrap();
+        let stated = Stated { flops: [1, 2], bytes: [3, 4, 5], waits: [6, 7] };
+        let softmax = Softmax { input, output };
+        let dispatch = Dispatch::new(&softmax, Vec::new(), [0_u32; 4], Grid::rows(32))
+            .with_arithmetic(Arithmetic::Stated(stated));
+        let Work { flops, bytes, waits, .. } = dispatch.work(&table, 64);
+        assert_eq!([flops, bytes, waits], [1 + 2 * 64, 3 + 4 * 64 + 5 * 2, 6 + 7 * 64]);
     }
 }

@@ -28,20 +28,37 @@ pub struct Adapter {
     pub class: AdapterClass,
     /// The one form that all matrix kernels take, whatever would be chosen: for tests.
     pub form: Option<MatrixForm>,
+    /// Which training steps run as two kernels.
+    pub fused_steps: FusedSteps,
     /// How long such a device takes for what. Only of [`Hardware`](AdapterClass::Hardware) it makes a
     /// difference.
     pub model: DeviceModel,
 }
 
+/// Which training steps run as two kernels, of those that can.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum FusedSteps {
+    /// Those that this makes faster, as far as their shapes tell.
+    #[default]
+    WhereFaster,
+    /// All of them: for tests.
+    Always,
+    /// None.
+    Never,
+}
+
 impl Adapter {
     /// An adapter that is given the forms that suit it.
     pub fn new(class: AdapterClass) -> Self {
-        Adapter { class, form: None, model: DeviceModel::OTHER }
+        let (form, fused_steps) = (None, FusedSteps::WhereFaster);
+        Adapter { class, form, fused_steps, model: DeviceModel::OTHER }
     }
 
-    /// An adapter of the class that `form` is written for, which is given no other form.
+    /// An adapter of the class that `form` is written for, which is given no other form, and no step
+    /// without matrix kernels.
     pub fn with_form(form: MatrixForm) -> Self {
-        Adapter { form: Some(form), ..Adapter::new(form.class()) }
+        let fused_steps = FusedSteps::Never;
+        Adapter { form: Some(form), fused_steps, ..Adapter::new(form.class()) }
     }
 
     /// The same adapter with another model of its device.
@@ -54,8 +71,24 @@ impl Adapter {
 /// How a matrix kernel is built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum MatrixForm {
-    /// Tiles of 64x64 in workgroup memory.
+    /// Tiles of 128x128 in workgroup memory: for results that give each processor some.
+    Tile128,
+    /// Tiles of 64x64 whose sums are cut in 4 parts.
     Tile64,
+    /// Tiles of 64x32 whose sums are cut in 8 parts.
+    Tile64x32,
+    /// Tiles of 32x32, by small workgroups.
+    Tile32,
+    /// Tiles of 32x32 whose sums are cut in 4 parts.
+    Tile32Parts4,
+    /// Tiles of 16x16 whose sums are cut in 4 parts, by small workgroups.
+    Tile16Parts4,
+    /// Tiles of 16x16 whose sums are cut in 16 parts.
+    Tile16Parts16,
+    /// Tiles of 8x8 whose sums are cut in 16 parts, by small workgroups.
+    Tile8Parts16,
+    /// Tiles of 8x8 whose sums are cut in 64 parts: small results that are long sums.
+    Tile8Parts64,
     /// Tiles in registers, no barriers.
     Register,
     /// The same with operands shared by subgroup broadcasts.
@@ -77,10 +110,43 @@ pub struct Tile {
     pub tiles: u32,
 }
 
+impl Tile {
+    /// Rows and columns of the squares that an invocation computes: 4 or 8.
+    pub const fn side(&self) -> u32 {
+        (self.rows * self.columns * self.depth_parts * self.tiles / self.threads).isqrt()
+    }
+
+    /// Terms of each sum that are in workgroup memory at a time: as many as let each invocation copy
+    /// one block of 4x4 values at most.
+    pub const fn chunk(&self) -> u32 {
+        let quads = 4 * self.threads / (self.rows + self.columns);
+        match quads.checked_ilog2() {
+            Some(doublings) => 4 << doublings,
+            None => 4,
+        }
+    }
+}
+
 impl MatrixForm {
     /// Each of them.
-    pub const ALL: [MatrixForm; 3] =
-        [MatrixForm::Tile64, MatrixForm::Register, MatrixForm::Subgroup];
+    pub const ALL: [MatrixForm; 11] = [
+        MatrixForm::Tile128,
+        MatrixForm::Tile64,
+        MatrixForm::Tile64x32,
+        MatrixForm::Tile32,
+        MatrixForm::Tile32Parts4,
+        MatrixForm::Tile16Parts4,
+        MatrixForm::Tile16Parts16,
+        MatrixForm::Tile8Parts16,
+        MatrixForm::Tile8Parts64,
+        MatrixForm::Register,
+        MatrixForm::Subgroup,
+    ];
+
+    /// One form for each class of adapters: where all forms of a class share a text, they stand for the
+    /// others.
+    pub const OF_EACH_CLASS: [MatrixForm; 3] =
+        [MatrixForm::Tile32, MatrixForm::Register, MatrixForm::Subgroup];
 
     /// The one size of subgroup that [`Subgroup`](Self::Subgroup) is written for: lavapipe's. With
     /// another one its results are wrong.
@@ -89,7 +155,15 @@ impl MatrixForm {
     /// Its name in tables: `tile64`.
     pub const fn name(self) -> &'static str {
         match self {
+            MatrixForm::Tile128 => "tile128",
             MatrixForm::Tile64 => "tile64",
+            MatrixForm::Tile64x32 => "tile64x32",
+            MatrixForm::Tile32 => "tile32",
+            MatrixForm::Tile32Parts4 => "tile32_parts4",
+            MatrixForm::Tile16Parts4 => "tile16_parts4",
+            MatrixForm::Tile16Parts16 => "tile16_parts16",
+            MatrixForm::Tile8Parts16 => "tile8_parts16",
+            MatrixForm::Tile8Parts64 => "tile8_parts64",
             MatrixForm::Register => "register",
             MatrixForm::Subgroup => "subgroup",
         }
@@ -99,20 +173,35 @@ impl MatrixForm {
     /// they lack.
     pub const fn class(self) -> AdapterClass {
         match self {
-            MatrixForm::Tile64 => AdapterClass::Hardware,
+            MatrixForm::Tile128
+            | MatrixForm::Tile64
+            | MatrixForm::Tile64x32
+            | MatrixForm::Tile32
+            | MatrixForm::Tile32Parts4
+            | MatrixForm::Tile16Parts4
+            | MatrixForm::Tile16Parts16
+            | MatrixForm::Tile8Parts16
+            | MatrixForm::Tile8Parts64 => AdapterClass::Hardware,
             MatrixForm::Register => AdapterClass::Software,
             MatrixForm::Subgroup => AdapterClass::SoftwareSubgroups,
         }
     }
 
     /// What a workgroup computes.
-    pub fn tile(self) -> Tile {
-        let square =
-            |side, threads| Tile { rows: side, columns: side, threads, depth_parts: 1, tiles: 1 };
-        match self {
-            MatrixForm::Tile64 => square(64, 256),
-            MatrixForm::Register => Tile { tiles: 8, ..square(8, 8) },
-            MatrixForm::Subgroup => square(32, 8),
-        }
+    pub const fn tile(self) -> Tile {
+        let ([rows, columns], threads, depth_parts, tiles) = match self {
+            MatrixForm::Tile128 => ([128, 128], 256, 1, 1),
+            MatrixForm::Tile64 => ([64, 64], 256, 4, 1),
+            MatrixForm::Tile64x32 => ([64, 32], 256, 8, 1),
+            MatrixForm::Tile32 => ([32, 32], 64, 1, 1),
+            MatrixForm::Tile32Parts4 => ([32, 32], 256, 4, 1),
+            MatrixForm::Tile16Parts4 => ([16, 16], 64, 4, 1),
+            MatrixForm::Tile16Parts16 => ([16, 16], 256, 16, 1),
+            MatrixForm::Tile8Parts16 => ([8, 8], 64, 16, 1),
+            MatrixForm::Tile8Parts64 => ([8, 8], 256, 64, 1),
+            MatrixForm::Register => ([8, 8], 8, 1, 8),
+            MatrixForm::Subgroup => ([32, 32], 8, 1, 1),
+        };
+        Tile { rows, columns, threads, depth_parts, tiles }
     }
 }

@@ -1,8 +1,10 @@
 //! The gradient of a dense layer's input.
 
 use super::shape::{DenseShape, WeightShape, block_size};
+use super::tile::tile_text;
 use crate::number::{Block, Matrix};
 use crate::operation::activation::Elementwise;
+use crate::operation::kernel::shader;
 use crate::operation::prelude::*;
 use crate::threads::Threads;
 
@@ -45,10 +47,12 @@ impl Operation for DenseBackwardInput {
         let product @ [height, _, width] =
             [Extent::Rows, Extent::Fixed(units), Extent::Fixed(inputs)];
         let form = target.matrix_form(product);
-        let text = match form {
-            MatrixForm::Tile64 => wgsl!["shared/dense", "dense/backward_input_tiled"],
-            MatrixForm::Register => wgsl!["shared/dense", "dense/backward_input_register"],
-            MatrixForm::Subgroup => wgsl!["shared/dense", "dense/backward_input_subgroup"],
+        let text = match form.class() {
+            AdapterClass::Hardware => tile_text(form.tile(), shader!("dense/backward_input")),
+            AdapterClass::Software => wgsl!["shared/dense", "dense/backward_input_register"],
+            AdapterClass::SoftwareSubgroups => {
+                wgsl!["shared/dense", "dense/backward_input_subgroup"]
+            }
         };
         let grid = Grid::matrix(form, height, width);
         Ok(Dispatch::new(self, text, WeightShape::new(inputs, units, 1.0), grid)

@@ -1,7 +1,9 @@
 //! The gradients of a dense layer's parameters.
 
 use super::shape::{DenseShape, WeightShape, block_size};
+use super::tile::tile_text;
 use crate::number::{Block, Matrix};
+use crate::operation::kernel::shader;
 use crate::operation::prelude::*;
 use crate::threads::Threads;
 
@@ -41,10 +43,12 @@ impl Operation for DenseBackwardWeights {
         let product @ [height, _, width] =
             [Extent::Fixed(inputs), Extent::Rows, Extent::Fixed(units)];
         let form = target.matrix_form(product);
-        let text = match form {
-            MatrixForm::Tile64 => wgsl!["shared/dense", "dense/backward_weights_tiled"],
-            MatrixForm::Register => wgsl!["shared/dense", "dense/backward_weights_register"],
-            MatrixForm::Subgroup => wgsl!["shared/dense", "dense/backward_weights_subgroup"],
+        let text = match form.class() {
+            AdapterClass::Hardware => tile_text(form.tile(), shader!("dense/backward_weights")),
+            AdapterClass::Software => wgsl!["shared/dense", "dense/backward_weights_register"],
+            AdapterClass::SoftwareSubgroups => {
+                wgsl!["shared/dense", "dense/backward_weights_subgroup"]
+            }
         };
         let operand = target.operand(self.input);
         let constants = WeightShape::new(inputs, units, operand.scale);

@@ -1,8 +1,10 @@
 //! A dense layer forward.
 
 use super::shape::{DenseShape, WeightShape, block_size};
+use super::tile::tile_text;
 use crate::number::{Block, Matrix};
 use crate::operation::activation::Elementwise;
+use crate::operation::kernel::shader;
 use crate::operation::prelude::*;
 use crate::threads::Threads;
 
@@ -44,10 +46,10 @@ impl Operation for DenseForward {
         let product @ [height, _, width] =
             [Extent::Rows, Extent::Fixed(inputs), Extent::Fixed(units)];
         let form = target.matrix_form(product);
-        let text = match form {
-            MatrixForm::Tile64 => wgsl!["shared/dense", "dense/forward_tiled"],
-            MatrixForm::Register => wgsl!["shared/dense", "dense/forward_register"],
-            MatrixForm::Subgroup => wgsl!["shared/dense", "dense/forward_subgroup"],
+        let text = match form.class() {
+            AdapterClass::Hardware => tile_text(form.tile(), shader!("dense/forward")),
+            AdapterClass::Software => wgsl!["shared/dense", "dense/forward_register"],
+            AdapterClass::SoftwareSubgroups => wgsl!["shared/dense", "dense/forward_subgroup"],
         };
         let operand = target.operand(self.input);
         let constants = WeightShape::new(inputs, units, operand.scale);

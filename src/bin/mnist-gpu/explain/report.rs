@@ -1,6 +1,6 @@
 //! What `explain` tells, as its JSON has it.
 
-use minibatch::operation::{DeviceModel, Total};
+use minibatch::operation::{DeviceModel, MatrixForm, Total};
 use minibatch::program::{Candidate, ExplainedBuffer, ExplainedDispatch, Role, planned_rows};
 use serde::Serialize;
 
@@ -34,7 +34,7 @@ pub(super) struct Dispatch {
     pub kernel: &'static str,
     /// How a matrix kernel is built.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub form: Option<String>,
+    pub form: Option<&'static str>,
     pub workgroups: u64,
     pub threads: u32,
     pub flops: u64,
@@ -148,7 +148,7 @@ impl Step {
         };
         Dispatch {
             kernel,
-            form: form.map(|form| format!("{form:?}")),
+            form: form.map(MatrixForm::name),
             workgroups: work.workgroups,
             threads: work.threads,
             flops: work.flops,
