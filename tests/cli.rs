@@ -207,6 +207,22 @@ fn the_same_seed_saves_the_same_bytes_and_both_backends_agree() {
 }
 
 #[test]
+fn the_number_of_threads_changes_no_byte() {
+    let place = Place::new();
+    let saved = ["1", "3"].map(|threads| {
+        let out = place.succeed(&format!(
+            "train --data sample --epochs 1 --backend cpu --threads {threads} --save m.safetensors"
+        ));
+        let counted = format!("backend: the CPU, {threads} thread");
+        assert!(out.lines().any(|line| line.starts_with(&counted)), "{out}");
+        let evaluate =
+            "evaluate --model m.safetensors --data sample --backend cpu --json --threads";
+        (place.bytes("m.safetensors"), place.succeed(&format!("{evaluate} {threads}")))
+    });
+    assert!(saved[0] == saved[1]);
+}
+
+#[test]
 fn optimizers_have_keras_names_and_rates() {
     let place = Place::new();
     // Of each: Keras' default rate, and what it keeps of a weight.
@@ -487,7 +503,7 @@ fn bad_input_ends_with_one_line_and_code_2_and_changes_no_file() {
     let flags = "--batch-size 0; --epochs 0; --hidden 0; --hidden 8,,8; --learning-rate 0; \
                  --learning-rate -1; --learning-rate nan; --validation-split 1.0; --verbose 3; \
                  --dropout 1; --dropout -0.1; --optimizer adadelta; \
-                 --backend tpu; --synthetic; --frobnicate";
+                 --backend tpu; --threads 0; --synthetic; --frobnicate";
     let (_, _, err) = place.run("--batch-size 0");
     let told = "error: invalid value '0' for '--batch-size <N>': give a whole number of at least 1";
     assert_eq!(err.trim_end(), told);
@@ -513,6 +529,7 @@ fn bad_input_ends_with_one_line_and_code_2_and_changes_no_file() {
         ("--data sample --steps-per-epoch 99999", "99999"),
         ("--data sample --adapter nosuch", "nosuch"),
         ("--data sample --adapter nosuch --backend cpu", "nosuch"),
+        ("--data sample --threads 2 --backend gpu", "--threads 2"),
         ("--mirror nonsense", "nonsense"),
     ];
     for (line, culprit) in training {
