@@ -4,48 +4,40 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use wgpu::{BufferUsages, CommandEncoder, CommandEncoderDescriptor};
+use wgpu::{BufferUsages, CommandEncoder};
 
 use super::device::Gpu;
+use super::dispatches::{Bound, dispatches, encoder, record_pass, record_timed};
 use super::feed::GpuFeed;
-use super::gather::{Gather, GatherFeed};
+use super::gather::Gather;
 use super::limits::{check_room, most_rows};
 use super::plan::plan;
 use super::readback::Readback;
-use super::resident::Resident;
 use super::staging::SLOTS;
-use super::table::{Table, byte_size, element_size};
+use super::table::Table;
 use super::timestamps::Timestamps;
 use super::upload::Upload;
 use crate::error::{Error, Result};
-use crate::operation::kernel::size;
 use crate::operation::{Dispatch, Kernel};
 use crate::profile::Profile;
-use crate::program::{BufferId, Element, Metrics, Pass, Program, Role, Rows, Step};
-
-/// A dispatch with its pipeline and buffers bound.
-struct Bound {
-    dispatch: Dispatch,
-    pipeline: wgpu::ComputePipeline,
-    bindings: wgpu::BindGroup,
-}
+use crate::program::{BufferId, Pass, Program, Step};
 
 /// Runs a program on a [`Gpu`].
 pub struct GpuExecutor {
-    gpu: Gpu,
-    program: Arc<Program>,
-    table: Table,
-    upload: Upload,
+    pub(super) gpu: Gpu,
+    pub(super) program: Arc<Program>,
+    pub(super) table: Table,
+    pub(super) upload: Upload,
     // Bound to the buffers of `table` and `upload`.
-    passes: HashMap<Pass, Vec<Bound>>,
-    readback: Readback,
+    pub(super) passes: HashMap<Pass, Vec<Bound>>,
+    pub(super) readback: Readback,
     // Bound to the buffers of both, too.
-    gather: Option<Gather>,
-    submits: u64,
-    profile: Profile,
-    timestamps: Option<Timestamps>,
+    pub(super) gather: Option<Gather>,
+    pub(super) submits: u64,
+    pub(super) profile: Profile,
+    pub(super) timestamps: Option<Timestamps>,
     /// Upload slots that were asked for.
-    slots: usize,
+    pub(super) slots: usize,
 }
 
 impl std::fmt::Debug for GpuExecutor {
@@ -289,97 +281,6 @@ impl GpuExecutor {
         self.upload.is_current(feed)
     }
 
-    /// Lets steps take rows that lie on the device: each column is for a buffer that the host fills,
-    /// an input above all, and all are of the same samples. They replace those of a call before.
-    /// Other steps go on being [fed](Self::feed) by the host.
-    ///
-    /// # Errors
-    /// [`Error::Argument`] if there is no column, one is for a buffer that the host does not fill,
-    /// or does not fit it; [`Error::Device`] if the device fails. All stays as it was then.
-    pub async fn attach(&mut self, columns: Vec<(BufferId, Resident)>) -> Result<()> {
-        self.submit_gathered().await?;
-        let Self { gpu, program, table, upload, .. } = self;
-        self.gather = Some(Gather::new(gpu, program, table, upload, columns).await?);
-        Ok(())
-    }
-
-    /// Frees the rows that [`attach`](Self::attach) was given, unless somebody else holds them.
-    ///
-    /// # Errors
-    /// [`Error::Device`] if the device fails; they are freed all the same.
-    pub fn detach(&mut self) -> Result<()> {
-        let submitted = self.submit_gathered_now();
-        self.gather = None;
-        submitted
-    }
-
-    /// Memory for the numbers of `rows` of the rows that were [attached](Self::attach), to be
-    /// filled for one step. Makes room if there is less, which loses what the rows have gathered.
-    ///
-    /// # Errors
-    /// As [`feed`](Self::feed), but for [`Error::Busy`]; [`Error::Argument`] if no rows are attached.
-    pub async fn gather_feed(&mut self, rows: usize) -> Result<GatherFeed> {
-        if rows == 0 {
-            return Err(Error::argument("rows", "are 0; give at least 1"));
-        }
-        self.reserve(rows).await?;
-        self.gather.as_mut().map(|gather| gather.feed(rows)).ok_or_else(nothing_attached)
-    }
-
-    /// Runs `pass` on rows that lie on the device. It is submitted together with the steps of this
-    /// kind before and after it, a few at a time; at the latest when anything else is asked of the
-    /// executor that depends on it. Waits only if the device is behind by several submissions.
-    ///
-    /// # Errors
-    /// As [`run`](Self::run), also of the steps before it; nothing runs of a step that is refused.
-    pub async fn run_gathered(&mut self, pass: Pass, feed: GatherFeed, step: &Step) -> Result<()> {
-        let gather = self.gather.as_ref().ok_or_else(nothing_attached)?;
-        gather.check(pass, &feed, step)?;
-        if gather.is_almost_full() {
-            gather.ready(&self.gpu).await?;
-        }
-        self.prepare(pass).await?;
-        // Nothing is awaited from here on.
-        let full = self.gather.as_mut().is_some_and(|gather| gather.push(pass, feed, step));
-        if full { self.submit_gathered_now() } else { Ok(()) }
-    }
-
-    /// Submits the steps on resident rows that wait for others.
-    async fn submit_gathered(&mut self) -> Result<()> {
-        if let Some(gather) = self.gather.as_ref().filter(|gather| gather.is_pending()) {
-            gather.ready(&self.gpu).await?;
-            self.submit_gathered_now()?;
-        }
-        Ok(())
-    }
-
-    /// The same without waiting.
-    fn submit_gathered_now(&mut self) -> Result<()> {
-        let Self { gpu, upload, passes, gather, .. } = self;
-        let Some(gather) = gather.as_mut().filter(|gather| gather.is_pending()) else {
-            return Ok(());
-        };
-        let steps = gather.take();
-        gpu.guarded(|| {
-            let mut encoder = encoder(gpu, "minibatch.steps");
-            let slot = gather.record_upload(gpu, upload, &mut encoder, &steps)?;
-            let mut compute = compute_pass(&mut encoder);
-            for (number, pending) in steps.iter().enumerate() {
-                let (rows, offset) =
-                    (size(pending.step.live_rows)?, upload.gathered_offset(number));
-                gather.dispatch(&mut compute, rows, offset);
-                let bound = dispatches(passes, pending.pass, &pending.step);
-                record_dispatches(&mut compute, bound, rows, offset);
-            }
-            drop(compute);
-            gather.submitted(&slot, gpu.queue.submit([encoder.finish()]));
-            Ok(())
-        })?;
-        gather.give_back(steps);
-        self.submits += 1;
-        self.gpu.check()
-    }
-
     /// Runs `pass` on `feed` and submits, without waiting for the result.
     ///
     /// # Errors
@@ -558,223 +459,5 @@ impl GpuExecutor {
     /// Submissions made so far by [`run`](Self::run).
     pub fn submits(&self) -> u64 {
         self.submits
-    }
-
-    /// The values of `id`, `[rows, columns]` without padding; `live_rows` rows of a batch. Waits.
-    ///
-    /// # Errors
-    /// [`Error::Device`] if the device is lost, [`Error::Argument`] if the buffer is unused here.
-    pub async fn read(&mut self, id: BufferId, live_rows: usize) -> Result<Vec<f64>> {
-        let raw = self.read_raw(id, live_rows).await?;
-        let buffer = self.program.buffer(id);
-        let values = numbers(buffer.element, &raw);
-        let rows = values.chunks(buffer.stride()).take(buffer.live_rows(live_rows));
-        Ok(rows.flat_map(|row| &row[..buffer.columns]).copied().collect())
-    }
-
-    /// The bytes of `id` as they lie on the device, padding included; room for `rows` rows of a
-    /// batch, at most the capacity.
-    ///
-    /// # Errors
-    /// As [`read`](Self::read).
-    pub async fn read_raw(&mut self, id: BufferId, rows: usize) -> Result<Vec<u8>> {
-        self.submit_gathered().await?;
-        let capacity = self.table.capacity();
-        let bytes = byte_size(self.program.buffer(id), rows.min(capacity));
-        let sources = [self.source(id, bytes)?];
-        self.readback.read(&self.gpu, &sources)?.wait().await
-    }
-
-    fn source(&self, id: BufferId, bytes: u64) -> Result<(wgpu::Buffer, u64, u64)> {
-        let (buffer, offset) = self.table.locate(id)?;
-        Ok((buffer.clone(), offset, bytes))
-    }
-
-    /// Sets the values of `id`, `[rows, columns]` without padding.
-    ///
-    /// # Errors
-    /// [`Error::Shape`] if the number of values does not fit.
-    pub async fn write(&mut self, id: BufferId, values: &[f64]) -> Result<()> {
-        let rows = self.program.buffer(id).check_values(values.len())?;
-        if self.program.buffer(id).rows == Rows::Batch {
-            self.reserve(rows).await?;
-        }
-        let buffer = self.program.buffer(id);
-        let row_bytes = buffer.stride() * element_size(buffer.element);
-        let mut bytes = vec![0u8; byte_size(buffer, rows) as usize];
-        let rows = bytes.chunks_exact_mut(row_bytes).zip(values.chunks_exact(buffer.columns));
-        for (to, from) in rows {
-            for (to, &value) in to.chunks_exact_mut(element_size(buffer.element)).zip(from) {
-                match buffer.element {
-                    Element::Real => to.copy_from_slice(&(value as f32).to_ne_bytes()),
-                    Element::U32 | Element::Sparse { .. } => {
-                        to.copy_from_slice(&(value as u32).to_ne_bytes());
-                    }
-                    Element::U8 => to.copy_from_slice(&[value as u8]),
-                }
-            }
-        }
-        self.write_raw(id, &bytes)
-    }
-
-    /// Overwrites the first bytes of `id` as they lie on the device; a multiple of four.
-    ///
-    /// # Errors
-    /// [`Error::Argument`] if they do not fit, [`Error::Device`] if the device is lost.
-    pub fn write_raw(&mut self, id: BufferId, bytes: &[u8]) -> Result<()> {
-        let room = self.table.byte_size(id);
-        if bytes.len() as u64 > room || !bytes.len().is_multiple_of(4) {
-            return Err(Error::argument(
-                "bytes",
-                format!("{} bytes for a buffer of {room}; give a multiple of 4", bytes.len()),
-            ));
-        }
-        self.submit_gathered_now()?;
-        let (buffer, offset) = self.table.locate(id)?;
-        self.gpu.guarded(|| {
-            // Its order against steps is that of the calls: each step is submitted by its own.
-            self.gpu.queue.write_buffer(buffer, offset, bytes);
-            Ok(())
-        })?;
-        // A lost device takes the bytes without a word.
-        self.gpu.check_alive()
-    }
-
-    /// What the steps since the last [`clear_metrics`](Self::clear_metrics) have added up to.
-    /// Waits for them.
-    ///
-    /// # Errors
-    /// [`Error::Device`] if the device is lost.
-    pub async fn read_metrics(&mut self) -> Result<Metrics> {
-        self.submit_gathered().await?;
-        let program = Arc::clone(&self.program);
-        let regions: Vec<_> = program
-            .of_role(Role::Metric)
-            .map(|(id, buffer)| (id, byte_size(buffer, self.table.capacity())))
-            .collect();
-        if regions.is_empty() {
-            return Ok(Metrics::default());
-        }
-        let metrics = regions.iter().map(|&(id, bytes)| self.source(id, bytes));
-        let mut sources = metrics.collect::<Result<Vec<_>>>()?;
-        let recorded = self.has_recorded();
-        if recorded {
-            sources.push(self.upload.ledger());
-        }
-        let bytes = self.readback.read(&self.gpu, &sources)?.wait().await?;
-        let own: u64 = regions.iter().map(|(_, bytes)| bytes).sum();
-        let (mut rest, ledger) = bytes.split_at((own as usize).min(bytes.len()));
-        if recorded {
-            self.upload.settle(ledger);
-        }
-        let mut sizes = regions.iter().map(|(_, size)| *size as usize);
-        Metrics::gather(&program, |_, buffer| {
-            let (own, others) = rest.split_at(sizes.next().unwrap_or(0).min(rest.len()));
-            rest = others;
-            Ok(numbers(buffer.element, own))
-        })
-    }
-
-    /// Sets all metrics to 0, after the steps submitted before.
-    ///
-    /// # Errors
-    /// [`Error::Device`] if the device is lost.
-    pub fn clear_metrics(&mut self) -> Result<()> {
-        self.submit_gathered_now()?;
-        self.gpu.guarded(|| {
-            let mut encoder = encoder(&self.gpu, "minibatch.clear");
-            for (id, _) in self.program.of_role(Role::Metric) {
-                let (buffer, offset) = self.table.locate(id)?;
-                encoder.clear_buffer(buffer, offset, Some(self.table.byte_size(id)));
-            }
-            self.gpu.queue.submit([encoder.finish()]);
-            Ok(())
-        })?;
-        self.upload.ring().clear();
-        Ok(())
-    }
-}
-
-fn encoder(gpu: &Gpu, label: &str) -> CommandEncoder {
-    gpu.device.create_command_encoder(&CommandEncoderDescriptor { label: Some(label) })
-}
-
-/// What a step of `pass` dispatches, its update included.
-fn dispatches<'a>(
-    passes: &'a HashMap<Pass, Vec<Bound>>,
-    pass: Pass,
-    step: &Step,
-) -> impl Iterator<Item = &'a Bound> + Clone {
-    pass.lists(step).iter().filter_map(|pass| passes.get(pass)).flatten()
-}
-
-fn record_pass<'a>(
-    encoder: &mut CommandEncoder,
-    bound: impl Iterator<Item = &'a Bound>,
-    rows: usize,
-    step: u32,
-) -> Result<()> {
-    let rows = size(rows)?;
-    record_dispatches(&mut compute_pass(encoder), bound, rows, step);
-    Ok(())
-}
-
-fn compute_pass(encoder: &mut CommandEncoder) -> wgpu::ComputePass<'_> {
-    encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
-        label: Some("minibatch.step"),
-        timestamp_writes: None,
-    })
-}
-
-fn record_dispatches<'a>(
-    pass: &mut wgpu::ComputePass<'_>,
-    bound: impl Iterator<Item = &'a Bound>,
-    rows: u32,
-    step: u32,
-) {
-    for Bound { dispatch, pipeline, bindings } in bound {
-        let [x, y, z] = dispatch.grid.workgroups(rows);
-        pass.set_pipeline(pipeline);
-        pass.set_bind_group(0, bindings, &[step]);
-        pass.dispatch_workgroups(x, y, z);
-    }
-}
-
-fn nothing_attached() -> Error {
-    Error::argument("resident", "rows are not attached to this executor; call attach")
-}
-
-/// [`record_pass`] with a pass for each kernel, between two timestamps; the kernels' names.
-fn record_timed<'a>(
-    encoder: &mut CommandEncoder,
-    bound: impl Iterator<Item = &'a Bound>,
-    rows: usize,
-    step: u32,
-    times: &Timestamps,
-) -> Result<Vec<&'static str>> {
-    let rows = size(rows)?;
-    let mut names = Vec::new();
-    for Bound { dispatch, pipeline, bindings } in bound {
-        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
-            label: Some(dispatch.kernel.name),
-            timestamp_writes: times.writes(names.len()),
-        });
-        let [x, y, z] = dispatch.grid.workgroups(rows);
-        pass.set_pipeline(pipeline);
-        pass.set_bind_group(0, bindings, &[step]);
-        pass.dispatch_workgroups(x, y, z);
-        names.push(dispatch.kernel.name);
-    }
-    times.resolve(encoder, names.len());
-    Ok(names)
-}
-
-/// The elements that `bytes` hold.
-fn numbers(element: Element, bytes: &[u8]) -> Vec<f64> {
-    let words = bytes.chunks_exact(4).map(bytemuck::pod_read_unaligned::<u32>);
-    match element {
-        Element::Real => words.map(|word| f64::from(f32::from_bits(word))).collect(),
-        Element::U32 | Element::Sparse { .. } => words.map(f64::from).collect(),
-        Element::U8 => bytes.iter().map(|&byte| f64::from(byte)).collect(),
     }
 }

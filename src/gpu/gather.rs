@@ -8,6 +8,7 @@ use wgpu::{BindGroupEntry, BindingResource, BufferUsages, CommandEncoder, Comput
 
 use super::device::Gpu;
 use super::feed::row_bytes;
+use super::gather_feed::{GatherFeed, Layout, Memory};
 use super::resident::{Piece, Resident};
 use super::staging::{Ring, SLOTS, Slot};
 use super::table::Table;
@@ -15,7 +16,7 @@ use super::upload::{MOST_STEPS, STEP_STRIDE, Upload};
 use crate::error::{Error, Result};
 use crate::operation::Access;
 use crate::operation::kernel::{Grid, Kernel, size, wgsl};
-use crate::program::{Buffer, BufferId, Column, Feed, Pass, Program, Step};
+use crate::program::{BufferId, Pass, Program, Step};
 
 /// Bytes that the steps of one submission upload, unless a single one takes more.
 const MOST_BYTES: u64 = 1 << 20;
@@ -42,57 +43,6 @@ struct Columns {
     pad: u32,
 }
 
-/// What a step on resident rows uploads.
-struct Layout {
-    program: Arc<Program>,
-    /// Rows of the set.
-    set_rows: u32,
-    /// The columns whose rows are not on the device.
-    uploaded: Vec<Uploaded>,
-    /// Bytes for each row of a step: its number, and its row of each of these columns.
-    bytes_a_row: usize,
-}
-
-struct Uploaded {
-    id: BufferId,
-    row_bytes: usize,
-}
-
-impl Layout {
-    fn new(program: Arc<Program>, columns: &[(BufferId, Resident)]) -> Result<Self> {
-        let fed = |id: BufferId| Pass::Train.reads(program.buffer(id).role);
-        let refused = |problem: String| Err(Error::argument("resident", problem));
-        let Some(set_rows) = columns.first().map(|(_, resident)| resident.rows()) else {
-            return refused("names no column; give at least one".into());
-        };
-        for (place, (id, resident)) in columns.iter().enumerate() {
-            let buffer = program.buffer(*id);
-            let name = &buffer.name;
-            if !fed(*id) {
-                return refused(format!("has rows for {name}, which the host does not fill"));
-            }
-            if columns.iter().skip(place + 1).any(|(other, _)| other == id) {
-                return refused(format!("has rows for {name} twice"));
-            }
-            if (resident.rows(), resident.row_bytes()) != (set_rows, row_bytes(buffer)) {
-                let (rows, bytes, expected) =
-                    (resident.rows(), resident.row_bytes(), row_bytes(buffer));
-                return refused(format!(
-                    "has {rows} rows of {bytes} bytes for {name}; expected {set_rows} of {expected}"
-                ));
-            }
-        }
-        let resident = |id: BufferId| columns.iter().any(|(other, _)| *other == id);
-        let uploaded: Vec<_> = program
-            .buffers()
-            .filter(|&(id, _)| fed(id) && !resident(id))
-            .map(|(id, buffer)| Uploaded { id, row_bytes: row_bytes(buffer) as usize })
-            .collect();
-        let bytes_a_row = 4 + uploaded.iter().map(|column| column.row_bytes).sum::<usize>();
-        Ok(Layout { program, set_rows, uploaded, bytes_a_row })
-    }
-}
-
 /// One dispatch of the kernel.
 struct Placing {
     bindings: wgpu::BindGroup,
@@ -104,15 +54,6 @@ pub(super) struct Pending {
     pub pass: Pass,
     pub step: Step,
     memory: Memory,
-}
-
-/// What a feed writes to, to be lent again.
-#[derive(Default)]
-struct Memory {
-    /// The numbers of the rows, then one column after the other.
-    bytes: Vec<u8>,
-    /// Rows of each column so far.
-    filled: Vec<usize>,
 }
 
 /// Resident rows that an executor gathers from.
@@ -192,41 +133,15 @@ impl Gather {
 
     /// Memory for the numbers of `rows` rows, and for what else a step uploads.
     pub(super) fn feed(&mut self, rows: usize) -> GatherFeed {
-        let Memory { mut bytes, mut filled } = self.spare.pop().unwrap_or_default();
-        bytes.resize(rows * self.layout.bytes_a_row, 0);
-        filled.clear();
-        filled.resize(self.layout.uploaded.len(), 0);
-        let memory = Memory { bytes, filled };
-        GatherFeed { layout: Arc::clone(&self.layout), rows, numbers: 0, memory }
+        GatherFeed::new(&self.layout, rows, self.spare.pop().unwrap_or_default())
     }
 
     /// Whether a step of `pass` can read `feed`.
     ///
     /// # Errors
-    /// [`Error::Argument`] if rows are missing, the step has others, or the feed is of other
-    /// resident rows.
+    /// As [`GatherFeed::check`].
     pub(super) fn check(&self, pass: Pass, feed: &GatherFeed, step: &Step) -> Result<()> {
-        if !Arc::ptr_eq(&feed.layout, &self.layout) {
-            let problem = "is of other resident rows than the executor's; take a new one";
-            return Err(Error::argument("feed", problem));
-        }
-        let (rows, live_rows) = (feed.rows, step.live_rows);
-        if rows != live_rows {
-            let problem = format!("has {rows} rows and the step {live_rows}");
-            return Err(Error::argument("feed", problem));
-        }
-        if feed.numbers != rows {
-            let problem =
-                format!("has the numbers of {} rows; the step needs {rows}", feed.numbers);
-            return Err(Error::argument("feed", problem));
-        }
-        for (column, &filled) in self.layout.uploaded.iter().zip(&feed.memory.filled) {
-            let buffer = self.layout.program.buffer(column.id);
-            if pass.reads(buffer.role) {
-                buffer.check_filled(filled, rows)?;
-            }
-        }
-        Ok(())
+        feed.check(&self.layout, pass, step)
     }
 
     /// Waits until there is memory for a submission.
@@ -416,114 +331,4 @@ fn placings(
         placings.push(Placing { bindings, grid: Grid::elements(quads.saturating_mul(4)) });
     }
     Ok(placings)
-}
-
-/// Memory for what a step on resident rows uploads, of a [`GpuExecutor`](super::GpuExecutor): the
-/// numbers of its rows, and the rows of the columns that are not on the device.
-pub struct GatherFeed {
-    layout: Arc<Layout>,
-    rows: usize,
-    /// How many numbers of rows are there.
-    numbers: usize,
-    memory: Memory,
-}
-
-impl std::fmt::Debug for GatherFeed {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("GatherFeed").field("rows", &self.rows).finish_non_exhaustive()
-    }
-}
-
-impl GatherFeed {
-    /// Says which rows of the set the step takes, in the order of the step's rows; the same of each
-    /// resident column.
-    ///
-    /// # Errors
-    /// [`Error::Argument`] if they are not as many as the feed has rows, or one is not less than the
-    /// rows of the set.
-    pub fn gather(&mut self, numbers: impl IntoIterator<Item = u32>) -> Result<()> {
-        let (rows, set_rows) = (self.rows, self.layout.set_rows);
-        let mut numbers = numbers.into_iter();
-        self.numbers = 0;
-        for (place, number) in self.memory.bytes.chunks_exact_mut(4).take(rows).zip(&mut numbers) {
-            if number >= set_rows {
-                let problem = format!("{number} was asked for of a set of {set_rows} rows");
-                return Err(Error::argument("row", problem));
-            }
-            place.copy_from_slice(&number.to_ne_bytes());
-            self.numbers += 1;
-        }
-        if self.numbers < rows || numbers.next().is_some() {
-            let problem = match self.numbers < rows {
-                true => format!("are {} numbers for a feed of {rows}", self.numbers),
-                false => format!("are more numbers than the {rows} rows of the feed"),
-            };
-            self.numbers = 0;
-            return Err(Error::argument("rows", problem));
-        }
-        Ok(())
-    }
-}
-
-impl Feed for GatherFeed {
-    type Column<'a> = GatherColumn<'a>;
-
-    fn rows(&self) -> usize {
-        self.rows
-    }
-
-    /// Those whose rows are not on the device.
-    fn columns(&mut self) -> impl Iterator<Item = (BufferId, GatherColumn<'_>)> {
-        let (rows, program) = (self.rows, &self.layout.program);
-        let Memory { bytes, filled } = &mut self.memory;
-        let mut rest = bytes.get_mut(rows * 4..).unwrap_or_default();
-        self.layout.uploaded.iter().zip(filled).filter_map(move |(column, filled)| {
-            let row_bytes = column.row_bytes;
-            let (bytes, others) =
-                std::mem::take(&mut rest).split_at_mut_checked(rows * row_bytes)?;
-            rest = others;
-            let buffer = program.buffer(column.id);
-            let used = buffer.row_bytes();
-            Some((column.id, GatherColumn { bytes, row_bytes, used, buffer, rows, filled }))
-        })
-    }
-}
-
-/// The rows of one buffer in a [`GatherFeed`].
-#[derive(Debug)]
-pub struct GatherColumn<'a> {
-    bytes: &'a mut [u8],
-    /// Bytes from one row to the next.
-    row_bytes: usize,
-    /// Bytes of a row without padding.
-    used: usize,
-    buffer: &'a Buffer,
-    rows: usize,
-    filled: &'a mut usize,
-}
-
-impl Column for GatherColumn<'_> {
-    #[inline]
-    fn push(&mut self, row: &[u8]) -> Result<()> {
-        if row.len() != self.used || *self.filled >= self.rows {
-            return self.buffer.check_row(row.len(), *self.filled, self.rows);
-        }
-        let start = *self.filled * self.row_bytes;
-        if let Some(memory) = self.bytes.get_mut(start..start + self.row_bytes)
-            && let Some((used, padding)) = memory.split_at_mut_checked(row.len())
-        {
-            used.copy_from_slice(row);
-            if !padding.is_empty() {
-                padding.fill(0);
-            }
-            *self.filled += 1;
-        }
-        Ok(())
-    }
-
-    fn push_sparse(&mut self, columns: &[u32], values: &[f32]) -> Result<()> {
-        self.buffer.check_sparse_row(columns, values, *self.filled, self.rows)?;
-        let problem = format!("takes no sparse rows ({})", self.buffer.name);
-        Err(Error::argument("feed", problem))
-    }
 }

@@ -7,9 +7,12 @@
 mod adapter;
 mod completion;
 mod device;
+mod dispatches;
 mod executor;
 mod feed;
 mod gather;
+mod gather_feed;
+mod gathered;
 mod limits;
 mod pipeline;
 mod plan;
@@ -21,13 +24,15 @@ mod staging;
 mod table;
 mod timestamps;
 mod upload;
+mod values;
 
 pub use crate::operation::{Access, Kernel, KernelClass};
 pub use adapter::{adapters, is_software, kernel_class};
 pub use device::{Gpu, ShaderEdit};
 pub use executor::GpuExecutor;
 pub use feed::{GpuColumn, GpuFeed};
-pub use gather::{GatherColumn, GatherFeed, gather_kernel};
+pub use gather::gather_kernel;
+pub use gather_feed::{GatherColumn, GatherFeed};
 pub(crate) use plan::plan;
 #[cfg(not(target_arch = "wasm32"))]
 pub use polling::block_on;

@@ -1,0 +1,107 @@
+//! Steps on rows that lie on the device, several in a submission.
+
+use super::dispatches::{compute_pass, dispatches, encoder, record_dispatches};
+use super::executor::GpuExecutor;
+use super::gather::Gather;
+use super::gather_feed::GatherFeed;
+use super::resident::Resident;
+use crate::error::{Error, Result};
+use crate::operation::kernel::size;
+use crate::program::{BufferId, Pass, Step};
+
+impl GpuExecutor {
+    /// Lets steps take rows that lie on the device: each column is for a buffer that the host fills,
+    /// an input above all, and all are of the same samples. They replace those of a call before.
+    /// Other steps go on being [fed](Self::feed) by the host.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if there is no column, one is for a buffer that the host does not fill,
+    /// or does not fit it; [`Error::Device`] if the device fails. All stays as it was then.
+    pub async fn attach(&mut self, columns: Vec<(BufferId, Resident)>) -> Result<()> {
+        self.submit_gathered().await?;
+        let Self { gpu, program, table, upload, .. } = self;
+        self.gather = Some(Gather::new(gpu, program, table, upload, columns).await?);
+        Ok(())
+    }
+
+    /// Frees the rows that [`attach`](Self::attach) was given, unless somebody else holds them.
+    ///
+    /// # Errors
+    /// [`Error::Device`] if the device fails; they are freed all the same.
+    pub fn detach(&mut self) -> Result<()> {
+        let submitted = self.submit_gathered_now();
+        self.gather = None;
+        submitted
+    }
+
+    /// Memory for the numbers of `rows` of the rows that were [attached](Self::attach), to be
+    /// filled for one step. Makes room if there is less, which loses what the rows have gathered.
+    ///
+    /// # Errors
+    /// As [`feed`](Self::feed), but for [`Error::Busy`]; [`Error::Argument`] if no rows are attached.
+    pub async fn gather_feed(&mut self, rows: usize) -> Result<GatherFeed> {
+        if rows == 0 {
+            return Err(Error::argument("rows", "are 0; give at least 1"));
+        }
+        self.reserve(rows).await?;
+        self.gather.as_mut().map(|gather| gather.feed(rows)).ok_or_else(nothing_attached)
+    }
+
+    /// Runs `pass` on rows that lie on the device. It is submitted together with the steps of this
+    /// kind before and after it, a few at a time; at the latest when anything else is asked of the
+    /// executor that depends on it. Waits only if the device is behind by several submissions.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run), also of the steps before it; nothing runs of a step that is refused.
+    pub async fn run_gathered(&mut self, pass: Pass, feed: GatherFeed, step: &Step) -> Result<()> {
+        let gather = self.gather.as_ref().ok_or_else(nothing_attached)?;
+        gather.check(pass, &feed, step)?;
+        if gather.is_almost_full() {
+            gather.ready(&self.gpu).await?;
+        }
+        self.prepare(pass).await?;
+        // Nothing is awaited from here on.
+        let full = self.gather.as_mut().is_some_and(|gather| gather.push(pass, feed, step));
+        if full { self.submit_gathered_now() } else { Ok(()) }
+    }
+
+    /// Submits the steps on resident rows that wait for others.
+    pub(super) async fn submit_gathered(&mut self) -> Result<()> {
+        if let Some(gather) = self.gather.as_ref().filter(|gather| gather.is_pending()) {
+            gather.ready(&self.gpu).await?;
+            self.submit_gathered_now()?;
+        }
+        Ok(())
+    }
+
+    /// The same without waiting.
+    pub(super) fn submit_gathered_now(&mut self) -> Result<()> {
+        let Self { gpu, upload, passes, gather, .. } = self;
+        let Some(gather) = gather.as_mut().filter(|gather| gather.is_pending()) else {
+            return Ok(());
+        };
+        let steps = gather.take();
+        gpu.guarded(|| {
+            let mut encoder = encoder(gpu, "minibatch.steps");
+            let slot = gather.record_upload(gpu, upload, &mut encoder, &steps)?;
+            let mut compute = compute_pass(&mut encoder);
+            for (number, pending) in steps.iter().enumerate() {
+                let (rows, offset) =
+                    (size(pending.step.live_rows)?, upload.gathered_offset(number));
+                gather.dispatch(&mut compute, rows, offset);
+                let bound = dispatches(passes, pending.pass, &pending.step);
+                record_dispatches(&mut compute, bound, rows, offset);
+            }
+            drop(compute);
+            gather.submitted(&slot, gpu.queue.submit([encoder.finish()]));
+            Ok(())
+        })?;
+        gather.give_back(steps);
+        self.submits += 1;
+        self.gpu.check()
+    }
+}
+
+fn nothing_attached() -> Error {
+    Error::argument("resident", "rows are not attached to this executor; call attach")
+}
