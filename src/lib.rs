@@ -100,7 +100,7 @@ pub use model::loss::{Accuracy, Loss};
 pub use model::metric::{self, Metric};
 pub use model::{
     Adagrad, Adam, Clip, Compiled, CustomObjects, EpsilonRule, Functional, Initializer, Input,
-    InputType, Layer, Objective, Optimizer, Regularizer, RmsProp, Schedule, Sequential, Sgd,
+    InputType, Layer, Objective, Optimizer, Regularizer, Precision, RmsProp, Schedule, Sequential, Sgd,
     schedule,
 };
 pub use number::expression::Expression;

@@ -45,11 +45,11 @@ fn assert_all_are_caught(wanted: impl Fn(&Form) -> bool) {
     let gpu = Gpu::new().unwrap_or_else(|error| panic!("{error}"));
     let classes = kernels::classes(&gpu);
     let mut tried = 0;
-    for form in parity::forms().iter().filter(|form| wanted(form)) {
-        let own: &[KernelClass] = if is_of_a_class(form) { &classes } else { &classes[..1] };
+    for form in parity::forms_for(&gpu).filter(|form| wanted(form)) {
+        let own: &[KernelClass] = if is_of_a_class(&form) { &classes } else { &classes[..1] };
         for &mutation in &form.mutations {
             for &class in own.iter().filter(|&&c| mutation.class.is_none_or(|only| only == c)) {
-                assert_caught(&gpu, form, class, mutation);
+                assert_caught(&gpu, &form, class, mutation);
                 tried += 1;
             }
         }

@@ -64,7 +64,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     loss[row] += row_loss * sample_weight;
     counts[row] = counted(counts[row], select(0u, 1u, prediction == label), nonfinite);
 
-    let scale = sample_weight * shape.scale * step.inverse_rows;
+    let scale = sample_weight * (shape.scale * gradient_scale()) * step.inverse_rows;
     for (var quad = 0u; quad < quads; quad += 1u) {
         let probability = exp(vec4<f32>(logits[first + quad]) - largest) / sum;
         let slope = probability * total - smoothed(targets[first + quad]);

@@ -19,7 +19,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let quads = (shape.units + 3u) / 4u;
     let first = row * quads;
     let sample_weight = sample_weights[row];
-    let scale = sample_weight * shape.scale * step.inverse_rows / f32(shape.units);
+    let scale = sample_weight * (shape.scale * gradient_scale()) * step.inverse_rows / f32(shape.units);
 
     var losses = vec4<f32>(0.0);
     var right = 0u;

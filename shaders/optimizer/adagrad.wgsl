@@ -13,11 +13,11 @@ fn main(
     @builtin(num_workgroups) groups: vec3<u32>,
 ) {
     let index = folded_index(id, groups);
-    if (index >= constants.length / 4u) {
+    if (index >= constants.length / 4u || is_skipped()) {
         return;
     }
     let g = gradients[index];
     let sum = accumulator[index] + g * g;
     accumulator[index] = sum;
-    update(index, step.step_size * g / sqrt(sum + vec4<f32>(constants.epsilon)));
+    update(index, step_size() * g / sqrt(sum + vec4<f32>(constants.epsilon)));
 }

@@ -16,7 +16,7 @@ fn main(
     @builtin(num_workgroups) groups: vec3<u32>,
 ) {
     let index = folded_index(id, groups);
-    if (index >= constants.length / 4u) {
+    if (index >= constants.length / 4u || is_skipped()) {
         return;
     }
     let g = gradients[index];
@@ -26,6 +26,6 @@ fn main(
     let v = v_before + (g * g - v_before) * constants.one_minus_beta_2;
     moment_1[index] = m;
     moment_2[index] = v;
-    let root = sqrt(v) * step.root_scale + vec4<f32>(constants.epsilon);
-    update(index, step.step_size * m / root);
+    let root = sqrt(v) * root_scale() + vec4<f32>(constants.epsilon);
+    update(index, step_size() * m / root);
 }

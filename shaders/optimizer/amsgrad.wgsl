@@ -17,7 +17,7 @@ fn main(
     @builtin(num_workgroups) groups: vec3<u32>,
 ) {
     let index = folded_index(id, groups);
-    if (index >= constants.length / 4u) {
+    if (index >= constants.length / 4u || is_skipped()) {
         return;
     }
     let g = gradients[index];
@@ -29,6 +29,6 @@ fn main(
     moment_1[index] = m;
     moment_2[index] = v;
     largest_moment_2[index] = largest;
-    let root = sqrt(largest) * step.root_scale + vec4<f32>(constants.epsilon);
-    update(index, step.step_size * m / root);
+    let root = sqrt(largest) * root_scale() + vec4<f32>(constants.epsilon);
+    update(index, step_size() * m / root);
 }

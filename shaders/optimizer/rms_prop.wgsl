@@ -19,7 +19,7 @@ fn main(
     @builtin(num_workgroups) groups: vec3<u32>,
 ) {
     let index = folded_index(id, groups);
-    if (index >= constants.length / 4u) {
+    if (index >= constants.length / 4u || is_skipped()) {
         return;
     }
     let g = gradients[index];
@@ -35,7 +35,7 @@ fn main(
         variance = max(square - mean * mean, vec4<f32>(0.0));
     }
     let root = sqrt(variance + vec4<f32>(constants.epsilon));
-    let after = constants.momentum * velocity[index] + step.step_size * g / root;
+    let after = constants.momentum * velocity[index] + step_size() * g / root;
     velocity[index] = after;
     update(index, after);
 }

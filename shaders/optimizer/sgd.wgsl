@@ -15,10 +15,10 @@ fn main(
     @builtin(num_workgroups) groups: vec3<u32>,
 ) {
     let index = folded_index(id, groups);
-    if (index >= constants.length / 4u) {
+    if (index >= constants.length / 4u || is_skipped()) {
         return;
     }
-    let step_down = step.step_size * gradients[index];
+    let step_down = step_size() * gradients[index];
     let after = constants.momentum * velocity[index] - step_down;
     velocity[index] = after;
     if (NESTEROV) {

@@ -7,13 +7,15 @@ use crate::error::{Error, Result};
 use crate::number::Real;
 use crate::operation::{Op, Run};
 use crate::profile::Profile;
-use crate::program::{BufferId, Element, Metrics, Pass, Program, Role, Rows, Step};
+use crate::program::{BufferId, Element, Metrics, Pass, Program, Reals, Role, Rows, Step};
 use crate::table::{Memory, Storage};
 
 /// Runs a program, computing in `T`.
 pub struct CpuExecutor<T> {
     program: Arc<Program>,
     batch_capacity: usize,
+    /// Whether some buffers hold halves.
+    halves: bool,
     memory: Memory<T>,
     /// Feeds to be lent again.
     spare: Vec<CpuFeed<T>>,
@@ -33,7 +35,8 @@ impl<T: Real> CpuExecutor<T> {
     pub fn new(program: Arc<Program>) -> Self {
         let memory = Memory::new(program.table(), 0);
         let profile = Profile::default();
-        CpuExecutor { memory, batch_capacity: 0, spare: Vec::new(), profile, program }
+        let halves = program.has_halves();
+        CpuExecutor { memory, halves, batch_capacity: 0, spare: Vec::new(), profile, program }
     }
 
     /// Records into `profile` each operation that [`run`](Self::run) runs from now on.
@@ -68,7 +71,14 @@ impl<T: Real> CpuExecutor<T> {
 
     /// Runs one operation on what its buffers hold.
     pub fn execute(&self, op: &Op, step: &Step) {
-        op.run(&Run { table: self.program.table(), memory: &self.memory, step });
+        let (table, memory) = (self.program.table(), &self.memory);
+        op.run(&Run { table, memory, step });
+        if self.halves {
+            let half = |id: &BufferId| table.buffer(*id).reals == Reals::Half;
+            for id in op.writes().into_iter().filter(half) {
+                memory.round_to_half(table, id, step.live_rows);
+            }
+        }
     }
 
     /// Its buffers and operations.

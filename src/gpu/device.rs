@@ -104,8 +104,7 @@ impl Gpu {
     /// # Errors
     /// As these.
     pub async fn new_async(name: Option<&str>) -> Result<Self> {
-        // Only software adapters use it, and each feature has a path without it.
-        Self::open(name, wgpu::Features::SUBGROUP).await
+        Self::open(name, wgpu::Features::empty()).await
     }
 
     /// [`with_timestamps`](Self::with_timestamps), awaited.
@@ -113,11 +112,15 @@ impl Gpu {
     /// # Errors
     /// As [`new`](Self::new).
     pub async fn with_timestamps_async(name: Option<&str>) -> Result<Self> {
-        Self::open(name, wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY).await
+        Self::open(name, wgpu::Features::TIMESTAMP_QUERY).await
     }
 
-    /// A device of ours, with those of `features` that the adapter has.
+    /// A device of ours, with those of `features`, and of those that kernels use, that the adapter
+    /// has.
     async fn open(name: Option<&str>, features: wgpu::Features) -> Result<Self> {
+        // Only software adapters use subgroups. Each kernel has a form without them; half precision
+        // is refused where f16 is missing.
+        let features = features | wgpu::Features::SUBGROUP | wgpu::Features::SHADER_F16;
         let adapter = adapter::choose(name).await?;
         let (device, queue) = adapter
             .request_device(&wgpu::DeviceDescriptor {
@@ -241,6 +244,13 @@ impl Gpu {
     /// True if it computes on the CPU, such as Mesa's lavapipe.
     pub fn is_software(&self) -> bool {
         adapter::is_software(&self.info)
+    }
+
+    /// Whether kernels can store f16 here, as [`Precision::MixedFloat16`](crate::Precision) needs:
+    /// the device has the feature [`SHADER_F16`](wgpu::Features::SHADER_F16), which
+    /// [`new`](Self::new) asks for where the adapter has it.
+    pub fn has_halves(&self) -> bool {
+        self.device.features().contains(wgpu::Features::SHADER_F16)
     }
 
     /// Whether the device was made with timestamp queries, as

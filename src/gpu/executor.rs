@@ -10,7 +10,7 @@ use super::device::Gpu;
 use super::dispatches::{Bound, dispatches, encoder, record_pass, record_timed};
 use super::feed::GpuFeed;
 use super::gather::Gather;
-use super::limits::{check_room, most_rows};
+use super::limits::{check_halves, check_room, most_rows};
 use super::plan::plan;
 use super::readback::Readback;
 use super::staging::SLOTS;
@@ -56,6 +56,7 @@ impl GpuExecutor {
     /// [`Error::Argument`] if a buffer is beyond the device's limits, [`Error::Device`] if it
     /// cannot be made.
     pub async fn new(gpu: &Gpu, program: Arc<Program>) -> Result<Self> {
+        check_halves(gpu, &program)?;
         check_room(gpu, &program, 1)?;
         Ok(GpuExecutor {
             gpu: gpu.clone(),

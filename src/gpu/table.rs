@@ -8,7 +8,7 @@ use super::device::Gpu;
 use super::plan::plan;
 use crate::error::{Error, Result};
 use crate::operation::Dispatch;
-use crate::program::{Buffer, BufferId, Element, Pass, Placement, Program, Role, Rows};
+use crate::program::{Buffer, BufferId, Pass, Placement, Program, Role, Rows};
 
 /// A program's buffers, allocated once for batches of up to `capacity` samples.
 pub(super) struct Table {
@@ -138,15 +138,7 @@ pub(super) fn dispatches(program: &Program, gpu: &Gpu) -> Result<Vec<Dispatch>> 
     Ok(all)
 }
 
-/// Bytes of one element.
-pub(super) fn element_size(element: Element) -> usize {
-    match element {
-        Element::Real | Element::U32 | Element::Sparse { .. } => 4,
-        Element::U8 => 1,
-    }
-}
-
 /// Bytes that `buffer` takes with room for `rows` samples, at least four.
 pub(super) fn byte_size(buffer: &Buffer, rows: usize) -> u64 {
-    (buffer.allocated(rows) as u64).saturating_mul(element_size(buffer.element) as u64).max(4)
+    (buffer.allocated(rows) as u64).saturating_mul(buffer.element_bytes() as u64).max(4)
 }

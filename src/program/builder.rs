@@ -4,7 +4,7 @@ use super::pass::Pass;
 use crate::error::Result;
 use crate::number::expression::Formula;
 use crate::operation::Op;
-use crate::table::{Buffer, BufferId, Element, ExpressionId, Role, Rows, Table};
+use crate::table::{Buffer, BufferId, Element, ExpressionId, Reals, Role, Rows, Table};
 
 /// The buffer table of a model, its lists of operations, and the buffers of its outputs.
 ///
@@ -56,6 +56,11 @@ impl Program {
     /// The same buffers, each arena replaced by its slices.
     pub fn parts(&self, ids: &[BufferId]) -> Vec<BufferId> {
         self.table.parts(ids)
+    }
+
+    /// Whether some of its buffers hold halves.
+    pub fn has_halves(&self) -> bool {
+        self.table.buffers().any(|(_, buffer)| buffer.reals == Reals::Half)
     }
 
     /// The buffers that are slices of `arena`, in the order of their offsets.
@@ -154,6 +159,11 @@ impl ProgramBuilder {
     /// Says that `result` is what [`Pass::Predict`] computes for the output called `name`.
     pub fn output(&mut self, name: impl Into<String>, result: BufferId) {
         self.program.outputs.push((name.into(), result));
+    }
+
+    /// The buffer of that name.
+    pub fn find(&self, name: &str) -> Option<BufferId> {
+        self.program.table.find(name)
     }
 
     /// The name of a buffer made before.
@@ -267,6 +277,7 @@ mod tests {
                 Op::ActivityPenaltyGradient(operation::ActivityPenaltyGradient {
                     value: a,
                     input_gradient: b,
+                    loss_scale: None,
                     activation: Elementwise::Gelu,
                     l1: 0.5,
                     l2: 0.5,

@@ -67,6 +67,17 @@ impl Element {
     pub const NO_COLUMN: u32 = u32::MAX;
 }
 
+/// How the reals of a buffer are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Reals {
+    /// As the executor's real number: f32 on a GPU, f32 or f64 on the CPU.
+    #[default]
+    Full,
+    /// As f16: two bytes on a GPU; on the CPU numbers that an f16 can hold, rounded to the nearest
+    /// whenever an operation has written them.
+    Half,
+}
+
 /// The first dimension of a buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rows {
@@ -103,6 +114,8 @@ pub struct Buffer {
     pub role: Role,
     /// Type of the elements.
     pub element: Element,
+    /// How they are stored, if they are reals.
+    pub reals: Reals,
     /// First dimension.
     pub rows: Rows,
     /// Second dimension.
@@ -125,6 +138,15 @@ impl Buffer {
                 self.columns
             }
             (Element::Real | Element::U8, _) => self.columns.next_multiple_of(4),
+        }
+    }
+
+    /// Bytes of an element on a GPU.
+    pub fn element_bytes(&self) -> usize {
+        match (self.element, self.reals) {
+            (Element::Real, Reals::Half) => 2,
+            (Element::Real, Reals::Full) | (Element::U32 | Element::Sparse { .. }, _) => 4,
+            (Element::U8, _) => 1,
         }
     }
 

@@ -27,6 +27,7 @@ struct Report {
     backend: &'static str,
     layers: Vec<usize>,
     batch_size: usize,
+    precision: minibatch::Precision,
     steps: u32,
     seconds: f64,
     steps_per_second: f64,
@@ -68,6 +69,7 @@ pub(crate) fn run(args: &args::Bench, start: Instant) -> anyhow::Result<ExitCode
     let epochs = u32::try_from(total.div_ceil(steps_per_epoch as u64)).context("too many steps")?;
     let mut model = network::build(data.sample_shape(), hidden, 0.0, *classes)?
         .compile(Adam::default(), Loss::SparseCategoricalCrossentropy, [Metric::Accuracy])
+        .precision(args.precision.into())
         .build(backend.backend.clone())?;
     let (warmup, steps) = (args.warmup.into(), args.steps.into());
     let mut watch = Stopwatch { warmup, steps, ..Stopwatch::default() };
@@ -94,6 +96,7 @@ pub(crate) fn run(args: &args::Bench, start: Instant) -> anyhow::Result<ExitCode
         backend: backend.name(),
         layers: args.layers.clone(),
         batch_size: args.batch_size,
+        precision: args.precision.into(),
         steps: args.steps,
         seconds,
         steps_per_second,

@@ -15,7 +15,7 @@ impl Operation for ActivityPenalty {
     const IN_PARTS: InParts = InParts::Rows;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
-        shapes.rows([self.value], shapes.columns(self.value))?;
+        shapes.activations([self.value], shapes.columns(self.value))?;
         shapes.rows([self.loss], 1)
     }
 

@@ -14,7 +14,7 @@ impl Operation for Argmax {
     const IN_PARTS: InParts = InParts::Rows;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
-        shapes.rows([self.input], shapes.columns(self.input))?;
+        shapes.activations([self.input], shapes.columns(self.input))?;
         shapes.indices([self.index])
     }
 

@@ -24,7 +24,7 @@ impl Operation for SampleMetric {
     const IN_PARTS: InParts = InParts::Rows;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
-        shapes.rows([self.value], 1)?;
+        shapes.activations([self.value], 1)?;
         self.rows().check(shapes, 2)
     }
 
