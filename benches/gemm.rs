@@ -8,11 +8,12 @@ use std::time::Instant;
 
 use std::collections::HashMap;
 
-use minibatch::gpu::kernel_class;
+use minibatch::gpu::adapter_class;
 use minibatch::operation::activation::Elementwise;
 use minibatch::operation::kernel::Target;
 use minibatch::operation::{
-    DenseBackwardInput, DenseBackwardWeights, DenseForward, Dispatch, Kernel, KernelClass, Op,
+    Adapter, AdapterClass, DenseBackwardInput, DenseBackwardWeights, DenseForward, Dispatch,
+    Kernel, MatrixForm, Op,
 };
 use minibatch::random::{Random, Stream};
 use minibatch::table::{Element, Role, Rows, Table};
@@ -21,11 +22,30 @@ use wgpu::util::DeviceExt;
 const ROUNDS: usize = 9;
 /// Each measurement lasts about so long.
 const SECONDS: f64 = 0.15;
+/// Elements of each product that are compared, spread over it: of a large one all would take long.
+const MOST_CHECKED: usize = 20_000;
 
-struct Sizes {
-    rows: usize,
-    inputs: usize,
-    units: usize,
+pub(crate) struct Sizes {
+    pub rows: usize,
+    pub inputs: usize,
+    pub units: usize,
+}
+
+impl Sizes {
+    /// Floating-point operations of each of the three products.
+    pub(crate) fn flops(&self) -> f64 {
+        2.0 * (self.rows * self.inputs * self.units) as f64
+    }
+}
+
+/// How fast a form of a product is.
+pub(crate) struct Rate {
+    pub product: &'static str,
+    pub form: &'static str,
+    /// Median seconds of a dispatch.
+    pub seconds: f64,
+    /// How many times as fast as the naive form: the median of each round's.
+    pub to_naive: f64,
 }
 
 /// One of the three products, with its operands and what it must give.
@@ -41,12 +61,14 @@ struct Product {
     buffers: Vec<(Vec<f32>, usize)>,
     /// Which buffer holds the product.
     output: usize,
-    expected: Vec<f64>,
+    /// Some of its elements: where they lie, and what they must be.
+    expected: Vec<(usize, f64)>,
 }
 
 impl Product {
-    fn dispatch(&self, class: KernelClass) -> Dispatch {
-        let target = Target { table: &self.table, class, conversions: &HashMap::new() };
+    fn dispatch(&self, form: MatrixForm) -> Dispatch {
+        let adapter = Adapter::with_form(form);
+        let target = Target { table: &self.table, adapter, conversions: &HashMap::new() };
         self.op.dispatch(&target).unwrap()
     }
 }
@@ -63,14 +85,16 @@ fn products(sizes: &Sizes) -> Vec<Product> {
     let sum =
         |rows: usize, columns: usize, terms: usize, term: &dyn Fn(usize, usize, usize) -> f64| {
             let cell = |i: usize| (0..terms).map(|k| term(i / columns, i % columns, k)).sum();
-            (0..rows * columns).map(cell).collect::<Vec<f64>>()
+            // Odd, so that it meets all columns of a power of two.
+            let step = (rows * columns).div_ceil(MOST_CHECKED) | 1;
+            (0..rows * columns).step_by(step).map(|i| (i, cell(i))).collect::<Vec<(usize, f64)>>()
         };
     let (x, g, w, b) = (&input.0, &gradient.0, &weight.0, &bias.0);
     let mut forward = sum(rows, units, inputs, &|row, unit, k| {
         f64::from(x[row * inputs + k]) * f64::from(w[k * units + unit])
     });
-    for (i, value) in forward.iter_mut().enumerate() {
-        *value = (*value + f64::from(b[i % units])).max(0.0);
+    for (i, value) in &mut forward {
+        *value = (*value + f64::from(b[*i % units])).max(0.0);
     }
     let backward_weights = sum(inputs, units, rows, &|k, unit, row| {
         f64::from(x[row * inputs + k]) * f64::from(g[row * units + unit])
@@ -78,8 +102,8 @@ fn products(sizes: &Sizes) -> Vec<Product> {
     let mut backward_input = sum(rows, inputs, units, &|row, k, unit| {
         f64::from(g[row * units + unit]) * f64::from(w[k * units + unit])
     });
-    for (value, &x) in backward_input.iter_mut().zip(x) {
-        *value = if x > 0.0 { *value } else { 0.0 };
+    for (i, value) in &mut backward_input {
+        *value = if x[*i] > 0.0 { *value } else { 0.0 };
     }
     let mut table = Table::new();
     let mut row = |name: &str, columns: usize| table.activation(name, columns).unwrap();
@@ -160,7 +184,7 @@ struct Form {
 
 impl Form {
     fn naive(device: &wgpu::Device, product: &Product, sizes: &Sizes) -> Form {
-        let kernel = product.dispatch(KernelClass::Tiled).kernel;
+        let kernel = product.dispatch(MatrixForm::Register).kernel;
         // The naive kernels take the same declarations; only the file of the kernel itself differs.
         let shared = kernel.text.split_last().map_or(&[][..], |(_, shared)| shared);
         let source = [shared.join("\n"), product.naive.into()].join("\n");
@@ -169,15 +193,10 @@ impl Form {
         Form::new(device, "naive", source, kernel, groups, product, sizes)
     }
 
-    fn of(device: &wgpu::Device, class: KernelClass, product: &Product, sizes: &Sizes) -> Form {
-        let name = match class {
-            KernelClass::Tiled => "tiled",
-            KernelClass::Register => "register",
-            KernelClass::Subgroup => "subgroup",
-        };
-        let Dispatch { kernel, grid, .. } = product.dispatch(class);
+    fn of(device: &wgpu::Device, form: MatrixForm, product: &Product, sizes: &Sizes) -> Form {
+        let Dispatch { kernel, grid, .. } = product.dispatch(form);
         let groups = grid.workgroups(sizes.rows as u32);
-        Form::new(device, name, kernel.source(), kernel, groups, product, sizes)
+        Form::new(device, form.name(), kernel.source(), kernel, groups, product, sizes)
     }
 
     fn new(
@@ -306,7 +325,8 @@ impl Form {
         device.poll(wgpu::PollType::wait_indefinitely()).expect("the device works");
         let view = target.get_mapped_range(..).expect("mapped");
         let actual: &[f32] = bytemuck::cast_slice(&view);
-        for (i, (&actual, expected)) in actual.iter().zip(&product.expected).enumerate() {
+        for &(i, expected) in &product.expected {
+            let actual = actual[i];
             let error = (f64::from(actual) - expected).abs();
             let bound = 1e-3 + 1e-4 * expected.abs();
             let (form, name) = (self.name, product.name);
@@ -321,20 +341,8 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-fn main() {
-    let arguments: Vec<String> = std::env::args().collect();
-    let size = |flag: &str, default: usize| {
-        let value = arguments.iter().position(|argument| argument == flag).map(|i| i + 1);
-        let given = value.and_then(|i| arguments.get(i)).map(|text| text.parse().expect(flag));
-        let value = given.unwrap_or(default);
-        assert!(value > 0 && value % 4 == 0, "{flag} must be a multiple of 4 here");
-        value
-    };
-    let sizes = Sizes {
-        rows: size("--batch-size", 128),
-        inputs: size("--inputs", 784),
-        units: size("--units", 128),
-    };
+/// Every form of each product that the adapter can run.
+pub(crate) fn measure(sizes: &Sizes) -> (wgpu::AdapterInfo, Vec<Rate>) {
     let (adapter, device, queue) = pollster::block_on(async {
         let descriptor = wgpu::InstanceDescriptor::new_without_display_handle_from_env();
         let options = wgpu::RequestAdapterOptions {
@@ -353,19 +361,14 @@ fn main() {
         let (device, queue) = adapter.request_device(&descriptor).await.expect("a device");
         (adapter.get_info(), device, queue)
     });
-    let mut classes = vec![KernelClass::Tiled, KernelClass::Register];
-    if kernel_class(&adapter, device.features()) == KernelClass::Subgroup {
-        classes.push(KernelClass::Subgroup);
-    }
+    let subgroups = adapter_class(&adapter, device.features()) == AdapterClass::SoftwareSubgroups;
+    let mut kinds = MatrixForm::ALL.to_vec();
+    kinds.retain(|&form| subgroups || form != MatrixForm::Subgroup);
 
-    let flops = 2.0 * (sizes.rows * sizes.inputs * sizes.units) as f64;
-    let json = arguments.iter().any(|argument| argument == "--json");
-    let load = || std::fs::read_to_string("/proc/loadavg").unwrap_or_else(|_| "unknown".into());
-    let before = load();
     let mut results = Vec::new();
-    for product in products(&sizes) {
-        let mut forms = vec![Form::naive(&device, &product, &sizes)];
-        forms.extend(classes.iter().map(|&class| Form::of(&device, class, &product, &sizes)));
+    for product in products(sizes) {
+        let mut forms = vec![Form::naive(&device, &product, sizes)];
+        forms.extend(kinds.iter().map(|&form| Form::of(&device, form, &product, sizes)));
         for form in &mut forms {
             form.time(&device, &queue);
             form.check(&device, &queue, &product);
@@ -376,21 +379,46 @@ fn main() {
             .map(|_| forms.iter().map(|form| form.time(&device, &queue)).collect())
             .collect();
         for (i, form) in forms.iter().enumerate() {
-            let seconds = median(rounds.iter().map(|round| round[i]).collect());
-            let ratio = median(rounds.iter().map(|round| round[0] / round[i]).collect());
-            results.push((product.name, form.name, seconds, ratio));
+            results.push(Rate {
+                product: product.name,
+                form: form.name,
+                seconds: median(rounds.iter().map(|round| round[i]).collect()),
+                to_naive: median(rounds.iter().map(|round| round[0] / round[i]).collect()),
+            });
         }
     }
+    (adapter, results)
+}
 
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    let size = |flag: &str, default: usize| {
+        let value = arguments.iter().position(|argument| argument == flag).map(|i| i + 1);
+        let given = value.and_then(|i| arguments.get(i)).map(|text| text.parse().expect(flag));
+        let value = given.unwrap_or(default);
+        assert!(value > 0 && value % 4 == 0, "{flag} must be a multiple of 4 here");
+        value
+    };
+    let sizes = Sizes {
+        rows: size("--batch-size", 128),
+        inputs: size("--inputs", 784),
+        units: size("--units", 128),
+    };
+    let json = arguments.iter().any(|argument| argument == "--json");
+    let load = || std::fs::read_to_string("/proc/loadavg").unwrap_or_else(|_| "unknown".into());
+    let before = load();
+    let (adapter, results) = measure(&sizes);
+
+    let flops = sizes.flops();
     let Sizes { rows, inputs, units } = sizes;
     let driver = format!("{} {}", adapter.driver, adapter.driver_info);
     if json {
         let rows: Vec<_> = results
             .iter()
-            .map(|(product, form, seconds, ratio)| {
+            .map(|Rate { product, form, seconds, to_naive }| {
                 serde_json::json!({
                     "product": product, "form": form, "microseconds": seconds * 1e6,
-                    "gflops": flops / seconds / 1e9, "ratio_to_naive": ratio,
+                    "gflops": flops / seconds / 1e9, "ratio_to_naive": to_naive,
                 })
             })
             .collect();
@@ -405,9 +433,9 @@ fn main() {
     println!("{} ({driver}); {rows} samples, {inputs} inputs, {units} units", adapter.name);
     println!("median of {ROUNDS} rounds in turn; load average before: {}", before.trim());
     println!("{:<18} {:<10} {:>12} {:>10} {:>9}", "product", "form", "us", "GFLOP/s", "to naive");
-    for (product, form, seconds, ratio) in results {
+    for Rate { product, form, seconds, to_naive } in results {
         println!(
-            "{product:<18} {form:<10} {:>12.1} {:>10.2} {ratio:>8.1}x",
+            "{product:<18} {form:<10} {:>12.1} {:>10.2} {to_naive:>8.1}x",
             seconds * 1e6,
             flops / seconds / 1e9
         );

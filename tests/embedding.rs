@@ -8,7 +8,7 @@ use approx::assert_abs_diff_eq;
 use minibatch::callbacks::LambdaCallback;
 use minibatch::cpu::CpuExecutor;
 use minibatch::data::{Batch, BatchOrder, Dataset, Features, Shuffle, synthetic_digits};
-use minibatch::gpu::{GpuExecutor, GpuFeed, KernelClass, block_on};
+use minibatch::gpu::{AdapterClass, GpuExecutor, GpuFeed, block_on};
 use minibatch::model::{Compiled, Input, Objective, lower};
 use minibatch::program::{BufferId, Column, Element, Feed, Metrics, Pass, Program, Role};
 use minibatch::training::{History, Request, Scores, fill};
@@ -169,7 +169,8 @@ fn a_step_is_one_pass_of_seven_dispatches() {
         .unwrap();
     model.fit(&data, Fit::new().epochs(3)).unwrap();
     let executor = model.gpu().unwrap();
-    assert_eq!(executor.dispatches(Pass::Train) + executor.dispatches(Pass::Update), 7);
+    assert_eq!(executor.dispatches(Pass::Train, 32), 7);
+    assert_eq!(executor.dispatched(), 6 * 7);
     assert_eq!(executor.submits(), 6, "each of 2 x 3 steps is one submission");
 }
 
@@ -177,7 +178,7 @@ fn a_step_is_one_pass_of_seven_dispatches() {
 fn a_guest_without_features_runs_kernels_that_need_none() {
     let (device, queue) = host();
     let gpu = Gpu::from_device(device, queue);
-    assert_ne!(gpu.kernel_class(), KernelClass::Subgroup);
+    assert_ne!(gpu.adapter_class(), AdapterClass::SoftwareSubgroups);
 }
 
 #[test]

@@ -218,8 +218,7 @@ fn a_step_beyond_f16_changes_nothing_but_the_scale() {
                 model.set_weight("dense_1.weight", &[0.5]).unwrap();
                 model
             };
-            let (mut half, mut full) =
-                (build(Precision::MixedFloat16), build(Precision::Float32));
+            let (mut half, mut full) = (build(Precision::MixedFloat16), build(Precision::Float32));
             // -5 · 2^15 and -5 · 2^14 are beyond 65,504.
             for (number, scale) in [(1.0, 16_384.0), (2.0, 8_192.0)] {
                 half.train_on_batch(batch).unwrap();
@@ -235,7 +234,8 @@ fn a_step_beyond_f16_changes_nothing_but_the_scale() {
                 half.train_on_batch(batch).unwrap();
                 full.train_on_batch(batch).unwrap();
                 assert_eq!(loss_scale(&mut half, LossScale::IsSkipped), 0.0);
-                let [half, full] = [&mut half, &mut full].map(|m| m.weight("dense_1.weight").unwrap()[0]);
+                let [half, full] =
+                    [&mut half, &mut full].map(|m| m.weight("dense_1.weight").unwrap()[0]);
                 // Adam's steps are of one length, 0.01, whatever the gradient: that of f16 is off by
                 // 2^-10 of itself, and the moments of three steps shift it by no more than that.
                 assert!((half - full).abs() < 3.0 * 0.01 / 512.0, "{half} {full}");
@@ -315,7 +315,8 @@ fn activations_and_their_gradients_are_halves_and_the_rest_is_not() {
     for name in ["dense_1.output", "dense_2.output", "dense_2.output.gradient"] {
         assert!(half(name), "{name}");
     }
-    for name in ["dense_1.weight", "dense_1.weight.gradient", "dense_1.weight.moment_1", LOSS_SCALE] {
+    for name in ["dense_1.weight", "dense_1.weight.gradient", "dense_1.weight.moment_1", LOSS_SCALE]
+    {
         assert!(!half(name), "{name}");
     }
     let full = lower(&classifier(&digits()).precision(Precision::Float32)).unwrap();

@@ -7,14 +7,14 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use minibatch::Gpu;
-use minibatch::operation::{KernelClass, Op};
+use minibatch::operation::{MatrixForm, Op};
 use minibatch::parity::{self, Form, Mutation};
 
 /// Breaks the kernel of `form` and demands that the suite notices at one of its shapes.
-fn assert_caught(gpu: &Gpu, form: &Form, class: KernelClass, mutation: Mutation) {
+fn assert_caught(gpu: &Gpu, case: &Form, form: MatrixForm, mutation: Mutation) {
     let Mutation { what, from, to, .. } = mutation;
-    let operation = form.operation().to_owned();
-    let broken = gpu.clone().with_kernel_class(class).unwrap().with_shader_edit(Arc::new(
+    let operation = case.operation().to_owned();
+    let broken = gpu.clone().with_matrix_form(form).unwrap().with_shader_edit(Arc::new(
         move |kernel, source: String| {
             if kernel.name != operation {
                 return source;
@@ -25,31 +25,28 @@ fn assert_caught(gpu: &Gpu, form: &Form, class: KernelClass, mutation: Mutation)
     ));
     // Two shapes at a time have two seeds, an even and an odd one: some cases differ between them.
     let caught = parity::shapes().chunks(2).any(|shapes| {
-        let verdict = minibatch::gpu::block_on(parity::operation(&broken, form, shapes));
-        !verdict.unwrap_or_else(|error| panic!("{}, {what}: {error}", form.name)).passed()
+        let verdict = minibatch::gpu::block_on(parity::operation(&broken, case, shapes));
+        !verdict.unwrap_or_else(|error| panic!("{}, {what}: {error}", case.name)).passed()
     });
-    assert!(caught, "{} ({class:?}) passed with {what}: {from:?} -> {to:?}", form.name);
+    assert!(caught, "{} ({form:?}) passed with {what}: {from:?} -> {to:?}", case.name);
 }
 
-/// Whether the kernel depends on the class.
-fn is_of_a_class(form: &Form) -> bool {
-    let kernels = KernelClass::ALL.map(|class| {
-        let dispatches = parity::dispatches(form, [7, 5, 3], class).unwrap();
-        dispatches.into_iter().map(|dispatch| dispatch.kernel).collect::<Vec<_>>()
-    });
-    kernels.windows(2).any(|pair| pair[0] != pair[1])
+/// Whether the operation has a matrix kernel, which depends on the form.
+fn is_of_a_form(form: &Form) -> bool {
+    kernels::distinct(form, &MatrixForm::ALL).len() > 1
 }
 
 /// Tries every mistake of the forms that are `wanted`.
 fn assert_all_are_caught(wanted: impl Fn(&Form) -> bool) {
     let gpu = Gpu::new().unwrap_or_else(|error| panic!("{error}"));
-    let classes = kernels::classes(&gpu);
+    let forms = kernels::forms(&gpu);
     let mut tried = 0;
-    for form in parity::forms_for(&gpu).filter(|form| wanted(form)) {
-        let own: &[KernelClass] = if is_of_a_class(&form) { &classes } else { &classes[..1] };
-        for &mutation in &form.mutations {
-            for &class in own.iter().filter(|&&c| mutation.class.is_none_or(|only| only == c)) {
-                assert_caught(&gpu, &form, class, mutation);
+    for case in parity::forms_for(&gpu).filter(|case| wanted(case)) {
+        let shared = kernels::distinct(&case, &kernels::first_of_each_class(&forms));
+        for &mutation in &case.mutations {
+            let own = mutation.form.map_or(shared.clone(), |form| vec![form]);
+            for &form in own.iter().filter(|form| forms.contains(form)) {
+                assert_caught(&gpu, &case, form, mutation);
                 tried += 1;
             }
         }
@@ -60,17 +57,17 @@ fn assert_all_are_caught(wanted: impl Fn(&Form) -> bool) {
 
 #[test]
 fn broken_matrix_kernels_are_caught() {
-    assert_all_are_caught(is_of_a_class);
+    assert_all_are_caught(is_of_a_form);
 }
 
 #[test]
 fn broken_kernels_of_updates_losses_and_metrics_are_caught() {
-    assert_all_are_caught(|form| !is_of_a_class(form) && form.operation() < "c");
+    assert_all_are_caught(|form| !is_of_a_form(form) && form.operation() < "c");
 }
 
 #[test]
 fn broken_kernels_are_caught() {
-    assert_all_are_caught(|form| !is_of_a_class(form) && form.operation() >= "c");
+    assert_all_are_caught(|form| !is_of_a_form(form) && form.operation() >= "c");
 }
 
 /// An operation whose forms list no mistake has a parity test that nothing shows to work.

@@ -49,9 +49,16 @@ fn lists(name: &str, compiled: Compiled, gpu: &Gpu) -> [Lists; 4] {
         let program = model.program();
         let operations = program.ops(pass).iter().map(|op| operation(program, op)).collect();
         let executor = model.gpu().unwrap();
-        minibatch::gpu::block_on(executor.prepare(pass)).unwrap();
-        let kernels = executor.kernels(pass);
-        assert_eq!(kernels.len(), executor.dispatches(pass));
+        for pass in [pass, Pass::Update, Pass::Accumulate] {
+            minibatch::gpu::block_on(executor.prepare(pass, 4)).unwrap();
+        }
+        let mut kernels = executor.kernels(pass, 4);
+        assert_eq!(kernels.len(), executor.dispatches(pass, 4));
+        if pass == Pass::Train {
+            // Those of a whole batch; what follows the gradients is counted by itself.
+            let after = [Pass::Accumulate, Pass::Update].map(|pass| executor.dispatches(pass, 4));
+            kernels.truncate(kernels.len() - after[0] - after[1]);
+        }
         let dispatches = kernels.iter().map(|kernel| kernel.name.to_owned()).collect();
         Lists { operations, dispatches }
     })

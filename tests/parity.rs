@@ -5,7 +5,7 @@ mod kernels;
 use std::collections::HashSet;
 
 use minibatch::Gpu;
-use minibatch::operation::{KernelClass, Op};
+use minibatch::operation::Op;
 use minibatch::parity::{self, Training, Verdict};
 
 fn gpu() -> Gpu {
@@ -23,26 +23,26 @@ fn assert_passed(verdict: &Verdict) {
     );
 }
 
-fn every_form(class: KernelClass, checked: bool) {
-    let gpu = gpu().with_kernel_class(class).unwrap().with_checked_shaders(checked);
-    for form in parity::forms_for(&gpu) {
-        let verdict =
-            minibatch::gpu::block_on(parity::operation(&gpu, &form, &parity::shapes())).unwrap();
-        println!(
-            "{:40} {:.3} of the bound, {:.2} s",
-            verdict.name,
-            verdict.worst.ratio(),
-            verdict.seconds
-        );
-        assert_passed(&verdict);
-    }
-}
-
 #[test]
 fn every_operation_agrees_with_the_oracle() {
-    for class in kernels::classes(&gpu()) {
-        for checked in [false, true] {
-            every_form(class, checked);
+    let gpu = gpu();
+    let forms = kernels::forms(&gpu);
+    for checked in [false, true] {
+        let gpu = gpu.clone().with_checked_shaders(checked);
+        for case in parity::forms_for(&gpu) {
+            for form in kernels::distinct(&case, &forms) {
+                let gpu = gpu.clone().with_matrix_form(form).unwrap();
+                let shapes = parity::shapes();
+                let verdict = parity::operation(&gpu, &case, &shapes);
+                let verdict = minibatch::gpu::block_on(verdict).unwrap();
+                println!(
+                    "{:40} {form:?}: {:.3} of the bound, {:.2} s",
+                    verdict.name,
+                    verdict.worst.ratio(),
+                    verdict.seconds
+                );
+                assert_passed(&verdict);
+            }
         }
     }
 }
@@ -60,9 +60,9 @@ fn every_operation_has_a_form() {
 
 #[test]
 fn whole_trainings_agree_with_the_oracle() {
-    for class in kernels::classes(&gpu()) {
+    for form in kernels::forms(&gpu()) {
         for checked in [false, true] {
-            let gpu = gpu().with_kernel_class(class).unwrap().with_checked_shaders(checked);
+            let gpu = gpu().with_matrix_form(form).unwrap().with_checked_shaders(checked);
             for training in Training::ALL.into_iter().filter(|training| training.runs_on(&gpu)) {
                 let verdict = minibatch::gpu::block_on(parity::training(&gpu, training)).unwrap();
                 println!("{:40} {:.3} of the bound", verdict.name, verdict.worst.ratio());

@@ -3,16 +3,16 @@
 use std::collections::HashMap;
 
 use minibatch::gpu::gather_kernel;
-use minibatch::operation::{Dispatch, Kernel, KernelClass};
+use minibatch::operation::{Dispatch, Kernel, MatrixForm};
 use minibatch::parity::{dispatches, forms};
 use naga::valid::{Capabilities, ShaderStages, SubgroupOperationSet, ValidationFlags, Validator};
 
 /// One dispatch of each kernel, whatever adapter this is.
 fn kernels() -> HashMap<Kernel, Dispatch> {
     let mut kernels = HashMap::new();
-    for form in forms() {
-        for class in KernelClass::ALL {
-            for dispatch in dispatches(&form, [7, 5, 3], class).unwrap() {
+    for case in forms() {
+        for form in MatrixForm::ALL {
+            for dispatch in dispatches(&case, [7, 5, 3], form).unwrap() {
                 kernels.insert(dispatch.kernel.clone(), dispatch);
             }
         }
@@ -70,6 +70,18 @@ fn every_kernel_is_valid() {
     }
 }
 
+/// The work of a kernel is counted by the invocations of its workgroups.
+#[test]
+fn invocations_are_counted_as_the_text_says() {
+    for (kernel, dispatch) in kernels() {
+        let module = naga::front::wgsl::parse_str(&kernel.source()).unwrap();
+        let threads = module.entry_points[0].workgroup_size.iter().product::<u32>();
+        let form = dispatch.arithmetic.form();
+        let told = form.map(|form| form.tile().threads).or_else(|| kernel.threads());
+        assert_eq!(told, Some(threads), "{kernel:?}");
+    }
+}
+
 /// The constants that the host uploads are as long as the kernel's struct of them, and each binding
 /// is read-only exactly where the operation only reads.
 #[test]
@@ -99,19 +111,19 @@ fn constants_and_bindings_are_those_of_the_text() {
 /// What a mistake replaces stands in the text of a kernel of its form, or nothing would be broken.
 #[test]
 fn every_mistake_has_its_text() {
-    for form in forms() {
-        let kernels: Vec<_> = KernelClass::ALL
+    for case in forms() {
+        let kernels: Vec<_> = MatrixForm::ALL
             .into_iter()
-            .flat_map(|class| {
-                let all = dispatches(&form, [7, 5, 3], class).unwrap();
-                all.into_iter().map(move |dispatch| (class, dispatch.kernel))
+            .flat_map(|form| {
+                let all = dispatches(&case, [7, 5, 3], form).unwrap();
+                all.into_iter().map(move |dispatch| (form, dispatch.kernel))
             })
-            .filter(|(_, kernel)| kernel.name == form.operation())
+            .filter(|(_, kernel)| kernel.name == case.operation())
             .collect();
-        for mutation in &form.mutations {
-            let own = |class| mutation.class.is_none_or(|only| only == class);
-            for (_, kernel) in kernels.iter().filter(|(class, _)| own(*class)) {
-                let (name, from) = (&form.name, mutation.from);
+        for mutation in &case.mutations {
+            let own = |form| mutation.form.is_none_or(|only| only == form);
+            for (_, kernel) in kernels.iter().filter(|(form, _)| own(*form)) {
+                let (name, from) = (&case.name, mutation.from);
                 assert!(kernel.source().contains(from), "{name} has no {from:?} to break");
             }
         }
@@ -120,10 +132,10 @@ fn every_mistake_has_its_text() {
 
 #[test]
 fn the_number_of_workgroups_fits_one_dimension_each() {
-    for form in forms() {
-        for class in KernelClass::ALL {
+    for case in forms() {
+        for form in MatrixForm::ALL {
             for shape in [[1, 1, 1], [7, 784, 128], [33, 129, 4096]] {
-                for dispatch in dispatches(&form, shape, class).unwrap() {
+                for dispatch in dispatches(&case, shape, form).unwrap() {
                     for rows in [1, 7, 60_000, 262_140] {
                         let groups = dispatch.grid.workgroups(rows);
                         assert!(

@@ -20,7 +20,6 @@ random. What is reported is the median of the rounds.
 import argparse
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -28,10 +27,11 @@ import time
 
 import numpy as np
 
+import machine
+
 SAMPLES, WIDTH, BATCH_SIZE = 60_000, 784, 128
 # Seconds that an epoch may take to be run a second time.
 PATIENCE = 5.0
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
 def images():
@@ -318,7 +318,7 @@ def peers(library, seconds, only):
 def ours():
     """What this library's benchmark says: samples a second by the number of workers."""
     command = ["cargo", "bench", "--quiet", "--bench", "loader", "--features", "noop", "--", "--json"]
-    output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=ROOT).stdout
+    output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=machine.ROOT).stdout
     results = json.loads(output[output.index("{") :])["results"]
     return {f"{result['form']}, {result['workers']} workers": result["samples_per_second"] for result in results}
 
@@ -383,8 +383,7 @@ def main():
     if own:
         print(f"{'minibatch':20} {own['gigabytes_per_second']:8.3f} GB/s  {own['form']}")
     if arguments.json:
-        machine = {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count()}
-        report = {"machine": machine, "results": results, "ratios": ratios}
+        report = {"machine": machine.description(), "load": machine.load(), "results": results, "ratios": ratios}
         with open(arguments.json, "w", encoding="utf-8") as file:
             json.dump(report, file, indent=1)
 

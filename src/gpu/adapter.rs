@@ -4,7 +4,7 @@
 use wgpu::{Adapter, AdapterInfo, DeviceType, Features, Instance, InstanceDescriptor};
 
 use crate::error::{Error, Result};
-use crate::operation::KernelClass;
+use crate::operation::{AdapterClass, DeviceModel, MatrixForm};
 
 /// What wgpu tells of the adapters of this machine, best first: discrete, integrated, virtual,
 /// then software.
@@ -17,21 +17,32 @@ pub fn is_software(info: &AdapterInfo) -> bool {
     info.device_type == DeviceType::Cpu
 }
 
-/// The matrix kernels that suit an adapter, given the features of the device made on it. A pure
-/// function, so that the same adapter always runs the same kernels.
-pub fn kernel_class(info: &AdapterInfo, features: Features) -> KernelClass {
-    match (is_software(info), runs(info, features, KernelClass::Subgroup)) {
-        (false, _) => KernelClass::Tiled,
-        (true, false) => KernelClass::Register,
-        (true, true) => KernelClass::Subgroup,
+/// What an adapter is for those who choose kernels, given the features of the device made on it. A
+/// pure function, so that the same adapter always runs the same kernels.
+pub fn adapter_class(info: &AdapterInfo, features: Features) -> AdapterClass {
+    match (is_software(info), runs(info, features, MatrixForm::Subgroup)) {
+        (false, _) => AdapterClass::Hardware,
+        (true, false) => AdapterClass::Software,
+        (true, true) => AdapterClass::SoftwareSubgroups,
     }
 }
 
-/// Whether the kernels of `class` are right on such a device.
-pub(super) fn runs(info: &AdapterInfo, features: Features, class: KernelClass) -> bool {
+/// How long such a device takes for what. wgpu does not tell how many processors a device has, so a
+/// kind of device has one model.
+pub(super) fn device_model(info: &AdapterInfo) -> DeviceModel {
+    match info.device_type {
+        DeviceType::DiscreteGpu => DeviceModel::DISCRETE,
+        DeviceType::IntegratedGpu => DeviceModel::INTEGRATED,
+        // A software adapter has forms of its own, and no use for it.
+        DeviceType::VirtualGpu | DeviceType::Other | DeviceType::Cpu => DeviceModel::OTHER,
+    }
+}
+
+/// Whether matrix kernels of `form` are right on such a device.
+pub(super) fn runs(info: &AdapterInfo, features: Features, form: MatrixForm) -> bool {
     let sizes = [info.subgroup_min_size, info.subgroup_max_size];
-    class != KernelClass::Subgroup
-        || features.contains(Features::SUBGROUP) && sizes == [KernelClass::SUBGROUP_SIZE; 2]
+    form != MatrixForm::Subgroup
+        || features.contains(Features::SUBGROUP) && sizes == [MatrixForm::SUBGROUP_SIZE; 2]
 }
 
 /// Most terms that one output of a kernel may be a sum of. Mesa's llvmpipe silently ends an

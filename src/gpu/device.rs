@@ -20,6 +20,7 @@
 //! the answers are awaited later.
 
 use std::collections::HashMap;
+use std::num::NonZero;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -30,10 +31,16 @@ use super::adapter;
 #[cfg(not(target_arch = "wasm32"))]
 use super::polling::{Poller, block_on};
 use crate::error::{DeviceError, Error, Result};
-use crate::operation::{Kernel, KernelClass};
+use crate::operation::{Adapter, AdapterClass, DeviceModel, Kernel, MatrixForm};
 
 /// Replaces the WGSL text of a kernel before it is compiled.
 pub type ShaderEdit = dyn Fn(&Kernel, String) -> String + Send + Sync;
+
+/// What a device of ours has if its adapter does: each has a path without it, but for f16, without
+/// which half precision is refused. Subgroups are for software adapters.
+const FEATURES: wgpu::Features = wgpu::Features::SUBGROUP
+    .union(wgpu::Features::PIPELINE_CACHE)
+    .union(wgpu::Features::SHADER_F16);
 
 /// A GPU to build models on. Clones share the device.
 #[derive(Clone)]
@@ -41,7 +48,7 @@ pub struct Gpu {
     pub(super) device: Device,
     pub(super) queue: Queue,
     info: Arc<AdapterInfo>,
-    class: KernelClass,
+    adapter: Adapter,
     pub(super) checked: bool,
     pub(super) edit: Option<Arc<ShaderEdit>>,
     memory_budget: u64,
@@ -51,6 +58,11 @@ pub struct Gpu {
     pub(super) poller: Option<Arc<Poller>>,
     // Shared by all executors on the device: each kernel is compiled once.
     pub(super) pipelines: Arc<Mutex<HashMap<Kernel, wgpu::ComputePipeline>>>,
+    /// What the driver keeps of them; `None` unless asked for.
+    pub(super) pipeline_cache: Option<wgpu::PipelineCache>,
+    /// Threads that compile kernels; a browser has one.
+    #[cfg_attr(target_arch = "wasm32", expect(dead_code, reason = "nothing reads it there"))]
+    pub(super) compile_threads: usize,
 }
 
 /// What a device of ours has reported outside of any call.
@@ -64,7 +76,7 @@ impl std::fmt::Debug for Gpu {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Gpu")
             .field("info", &self.info)
-            .field("class", &self.class)
+            .field("adapter", &self.adapter)
             .finish_non_exhaustive()
     }
 }
@@ -104,7 +116,7 @@ impl Gpu {
     /// # Errors
     /// As these.
     pub async fn new_async(name: Option<&str>) -> Result<Self> {
-        Self::open(name, wgpu::Features::empty()).await
+        Self::open(name, FEATURES).await
     }
 
     /// [`with_timestamps`](Self::with_timestamps), awaited.
@@ -112,15 +124,11 @@ impl Gpu {
     /// # Errors
     /// As [`new`](Self::new).
     pub async fn with_timestamps_async(name: Option<&str>) -> Result<Self> {
-        Self::open(name, wgpu::Features::TIMESTAMP_QUERY).await
+        Self::open(name, FEATURES | wgpu::Features::TIMESTAMP_QUERY).await
     }
 
-    /// A device of ours, with those of `features`, and of those that kernels use, that the adapter
-    /// has.
+    /// A device of ours, with those of `features` that the adapter has.
     async fn open(name: Option<&str>, features: wgpu::Features) -> Result<Self> {
-        // Only software adapters use subgroups. Each kernel has a form without them; half precision
-        // is refused where f16 is missing.
-        let features = features | wgpu::Features::SUBGROUP | wgpu::Features::SHADER_F16;
         let adapter = adapter::choose(name).await?;
         let (device, queue) = adapter
             .request_device(&wgpu::DeviceDescriptor {
@@ -162,13 +170,14 @@ impl Gpu {
     /// asked of it, and its limits are kept.
     pub fn from_device(device: Device, queue: Queue) -> Self {
         let info = Arc::new(device.adapter_info());
-        let class = adapter::kernel_class(&info, device.features());
+        let adapter = Adapter::new(adapter::adapter_class(&info, device.features()))
+            .with_model(adapter::device_model(&info));
         let checked = std::env::var_os("MINIBATCH_CHECKED_SHADERS").is_some_and(|v| v != "0");
         Gpu {
             device,
             queue,
             info,
-            class,
+            adapter,
             checked,
             edit: None,
             memory_budget: Self::MEMORY_BUDGET,
@@ -176,28 +185,37 @@ impl Gpu {
             #[cfg(not(target_arch = "wasm32"))]
             poller: None,
             pipelines: Arc::default(),
+            pipeline_cache: None,
+            compile_threads: std::thread::available_parallelism().map_or(1, NonZero::get),
         }
     }
 
-    /// The same device with the matrix kernels of `class`, to try those that this kind of
-    /// adapter would not be given.
+    /// The same device with all matrix kernels in one form, and other kernels as on adapters that
+    /// this form is written for: to try what this adapter would not be given.
     ///
     /// # Errors
     /// [`Error::Argument`] if they would compute wrong numbers here: those with subgroups need
     /// subgroups of one size.
-    pub fn with_kernel_class(mut self, class: KernelClass) -> Result<Self> {
-        if !adapter::runs(&self.info, self.device.features(), class) {
+    pub fn with_matrix_form(mut self, form: MatrixForm) -> Result<Self> {
+        if !adapter::runs(&self.info, self.device.features(), form) {
             let problem = format!(
-                "{class:?} needs the feature SUBGROUP and subgroups of {}; {} has {} to {}",
-                KernelClass::SUBGROUP_SIZE,
+                "{form:?} needs the feature SUBGROUP and subgroups of {}; {} has {} to {}",
+                MatrixForm::SUBGROUP_SIZE,
                 self.info.name,
                 self.info.subgroup_min_size,
                 self.info.subgroup_max_size
             );
-            return Err(Error::argument("class", problem));
+            return Err(Error::argument("form", problem));
         }
-        self.class = class;
+        self.adapter = Adapter::with_form(form);
         Ok(self)
+    }
+
+    /// The same device with the kernels that a GPU of that model is given, chosen for each step by its
+    /// rows: to try on any adapter what runs on others.
+    pub fn planned_as(mut self, model: DeviceModel) -> Self {
+        self.adapter = Adapter::new(AdapterClass::Hardware).with_model(model);
+        self
     }
 
     /// The same device with (or without) wgpu's run-time checks compiled into the kernels:
@@ -259,16 +277,21 @@ impl Gpu {
         self.device.features().contains(wgpu::Features::TIMESTAMP_QUERY)
     }
 
-    /// Which matrix kernels it runs.
-    pub fn kernel_class(&self) -> KernelClass {
-        self.class
+    /// What the adapter is for those who choose kernels.
+    pub fn adapter_class(&self) -> AdapterClass {
+        self.adapter.class
     }
 
-    /// All matrix kernels that compute right numbers here, for
-    /// [`with_kernel_class`](Self::with_kernel_class).
-    pub fn kernel_classes(&self) -> Vec<KernelClass> {
-        let runs = |class: &KernelClass| adapter::runs(&self.info, self.device.features(), *class);
-        KernelClass::ALL.into_iter().filter(runs).collect()
+    /// What dispatches are planned for.
+    pub(super) fn adapter(&self) -> Adapter {
+        self.adapter
+    }
+
+    /// All forms of matrix kernels that compute right numbers here, for
+    /// [`with_matrix_form`](Self::with_matrix_form).
+    pub fn matrix_forms(&self) -> Vec<MatrixForm> {
+        let runs = |form: &MatrixForm| adapter::runs(&self.info, self.device.features(), *form);
+        MatrixForm::ALL.into_iter().filter(runs).collect()
     }
 
     /// Name, driver and, for a software adapter, that it is one.
@@ -369,7 +392,7 @@ impl Gpu {
         error.map_or(result, |error| Err(self.typed(error)))
     }
 
-    fn catch<R>(&self, work: impl FnOnce() -> R) -> (R, Option<wgpu::Error>) {
+    pub(super) fn catch<R>(&self, work: impl FnOnce() -> R) -> (R, Option<wgpu::Error>) {
         if cfg!(target_arch = "wasm32") {
             return (work(), None);
         }

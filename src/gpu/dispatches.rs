@@ -1,7 +1,5 @@
 //! Recording the dispatches of a step into an encoder.
 
-use std::collections::HashMap;
-
 use wgpu::{CommandEncoder, CommandEncoderDescriptor};
 
 use super::device::Gpu;
@@ -9,7 +7,6 @@ use super::timestamps::Timestamps;
 use crate::error::Result;
 use crate::operation::Dispatch;
 use crate::operation::kernel::size;
-use crate::program::{Pass, Step};
 
 /// A dispatch with its pipeline and buffers bound.
 pub(super) struct Bound {
@@ -22,24 +19,15 @@ pub(super) fn encoder(gpu: &Gpu, label: &str) -> CommandEncoder {
     gpu.device.create_command_encoder(&CommandEncoderDescriptor { label: Some(label) })
 }
 
-/// What a step of `pass` dispatches, its update included.
-pub(super) fn dispatches<'a>(
-    passes: &'a HashMap<Pass, Vec<Bound>>,
-    pass: Pass,
-    step: &Step,
-) -> impl Iterator<Item = &'a Bound> + Clone {
-    pass.lists(step).iter().filter_map(|pass| passes.get(pass)).flatten()
-}
-
+/// Records `bound` as one compute pass; how many dispatches they are.
 pub(super) fn record_pass<'a>(
     encoder: &mut CommandEncoder,
     bound: impl Iterator<Item = &'a Bound>,
     rows: usize,
     step: u32,
-) -> Result<()> {
+) -> Result<u64> {
     let rows = size(rows)?;
-    record_dispatches(&mut compute_pass(encoder), bound, rows, step);
-    Ok(())
+    Ok(record_dispatches(&mut compute_pass(encoder), bound, rows, step))
 }
 
 pub(super) fn compute_pass(encoder: &mut CommandEncoder) -> wgpu::ComputePass<'_> {
@@ -49,18 +37,22 @@ pub(super) fn compute_pass(encoder: &mut CommandEncoder) -> wgpu::ComputePass<'_
     })
 }
 
+/// The same in a pass that was begun.
 pub(super) fn record_dispatches<'a>(
     pass: &mut wgpu::ComputePass<'_>,
     bound: impl Iterator<Item = &'a Bound>,
     rows: u32,
     step: u32,
-) {
+) -> u64 {
+    let mut count = 0;
     for Bound { dispatch, pipeline, bindings } in bound {
         let [x, y, z] = dispatch.grid.workgroups(rows);
         pass.set_pipeline(pipeline);
         pass.set_bind_group(0, bindings, &[step]);
         pass.dispatch_workgroups(x, y, z);
+        count += 1;
     }
+    count
 }
 
 /// [`record_pass`] with a pass for each kernel, between two timestamps; the kernels' names.

@@ -1,24 +1,23 @@
 //! Runs a [`Program`] on a device: everything is allocated once, and a step is one encoder with
 //! one compute pass.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use wgpu::{BufferUsages, CommandEncoder};
+use wgpu::CommandEncoder;
 
 use super::device::Gpu;
-use super::dispatches::{Bound, dispatches, encoder, record_pass, record_timed};
+use super::dispatches::{Bound, encoder, record_pass, record_timed};
 use super::feed::GpuFeed;
 use super::gather::Gather;
 use super::limits::{check_halves, check_room, most_rows};
-use super::plan::plan;
+use super::plans::{BindTo, Plans};
 use super::readback::Readback;
 use super::staging::SLOTS;
 use super::table::Table;
 use super::timestamps::Timestamps;
 use super::upload::Upload;
 use crate::error::{Error, Result};
-use crate::operation::{Dispatch, Kernel};
+use crate::operation::Kernel;
 use crate::profile::Profile;
 use crate::program::{BufferId, Pass, Program, Step};
 
@@ -29,11 +28,12 @@ pub struct GpuExecutor {
     pub(super) table: Table,
     pub(super) upload: Upload,
     // Bound to the buffers of `table` and `upload`.
-    pub(super) passes: HashMap<Pass, Vec<Bound>>,
+    pub(super) plans: Plans,
     pub(super) readback: Readback,
     // Bound to the buffers of both, too.
     pub(super) gather: Option<Gather>,
     pub(super) submits: u64,
+    pub(super) dispatched: u64,
     pub(super) profile: Profile,
     pub(super) timestamps: Option<Timestamps>,
     /// Upload slots that were asked for.
@@ -64,10 +64,11 @@ impl GpuExecutor {
             upload: Upload::new(gpu, &program, 1, SLOTS).await?,
             slots: SLOTS,
             program,
-            passes: HashMap::new(),
+            plans: Plans::default(),
             readback: Readback::default(),
             gather: None,
             submits: 0,
+            dispatched: 0,
             profile: Profile::default(),
             timestamps: None,
         })
@@ -113,10 +114,10 @@ impl GpuExecutor {
         check_room(&self.gpu, &self.program, rows)?;
         let table = self.table.with_capacity(&self.gpu, rows).await?;
         let upload = Upload::new(&self.gpu, &self.program, rows, self.slots).await?;
-        let passes = self.bound_passes(&table, &upload).await?;
+        let plans = self.plans.bound_to(self.bind_to(&table, &upload)).await?;
         self.gather = self.bound_gather(&table, &upload).await?;
         self.table = table;
-        self.replace_upload(upload, passes);
+        self.replace_upload(upload, plans);
         Ok(())
     }
 
@@ -133,23 +134,15 @@ impl GpuExecutor {
         self.submit_gathered().await?;
         let capacity = self.table.capacity();
         let upload = Upload::new(&self.gpu, &self.program, capacity, slots).await?;
-        let passes = self.bound_passes(&self.table, &upload).await?;
+        let plans = self.plans.bound_to(self.bind_to(&self.table, &upload)).await?;
         self.gather = self.bound_gather(&self.table, &upload).await?;
         self.slots = slots;
-        self.replace_upload(upload, passes);
+        self.replace_upload(upload, plans);
         Ok(())
     }
 
-    async fn bound_passes(
-        &self,
-        table: &Table,
-        upload: &Upload,
-    ) -> Result<HashMap<Pass, Vec<Bound>>> {
-        let mut passes = HashMap::new();
-        for &pass in self.passes.keys() {
-            passes.insert(pass, self.bound(pass, table, upload).await?);
-        }
-        Ok(passes)
+    fn bind_to<'a>(&'a self, table: &'a Table, upload: &'a Upload) -> BindTo<'a> {
+        BindTo { gpu: &self.gpu, program: &self.program, table, upload }
     }
 
     async fn bound_gather(&self, table: &Table, upload: &Upload) -> Result<Option<Gather>> {
@@ -162,71 +155,46 @@ impl GpuExecutor {
         })
     }
 
-    fn replace_upload(&mut self, mut upload: Upload, passes: HashMap<Pass, Vec<Bound>>) {
+    fn replace_upload(&mut self, mut upload: Upload, plans: Plans) {
         std::mem::swap(&mut self.upload, &mut upload);
         self.upload.replace(upload);
-        self.passes = passes;
+        self.plans = plans;
     }
 
-    /// Compiles and binds the dispatches of `pass`, and of the lists that may run with it.
+    /// Compiles and binds what steps of `pass` dispatch for `rows` rows: a whole batch, or a part of
+    /// one. Which kernels run is a pure function of the rows, so that it does not matter for what
+    /// else there is room.
     ///
     /// # Errors
     /// [`Error::Device`] if the device refuses a kernel.
-    pub async fn prepare(&mut self, pass: Pass) -> Result<()> {
-        for &pass in pass.all_lists() {
-            if !self.passes.contains_key(&pass) {
-                let bound = self.bound(pass, &self.table, &self.upload).await?;
-                self.passes.insert(pass, bound);
-            }
-        }
-        Ok(())
+    pub async fn prepare(&mut self, pass: Pass, rows: usize) -> Result<()> {
+        let steps = self.program.steps(pass).into_iter().map(|lists| (lists, rows));
+        self.prepare_all(steps).await
     }
 
-    async fn bound(&self, pass: Pass, table: &Table, upload: &Upload) -> Result<Vec<Bound>> {
-        let dispatches = plan(&self.program, self.program.ops(pass), self.gpu.kernel_class())?;
-        let mut bound = Vec::with_capacity(dispatches.len());
-        for dispatch in dispatches {
-            let pipeline = self.gpu.pipeline(&dispatch.kernel).await?;
-            let bindings =
-                self.gpu.scoped(|| self.bind(&dispatch, &pipeline, table, upload)).await?;
-            bound.push(Bound { dispatch, pipeline, bindings });
-        }
-        Ok(bound)
+    /// The same for every number of rows up to `rows`.
+    ///
+    /// # Errors
+    /// As [`prepare`](Self::prepare).
+    pub async fn prepare_up_to(&mut self, pass: Pass, rows: usize) -> Result<()> {
+        let powers = (0..usize::BITS).map(|power| 1 << power);
+        let rows: Vec<usize> = powers.take_while(|&planned| planned < rows).chain([rows]).collect();
+        let steps = self.program.steps(pass).into_iter();
+        let steps = steps.flat_map(|lists| rows.iter().map(move |&rows| (lists, rows)));
+        self.prepare_all(steps.collect::<Vec<_>>()).await
     }
 
-    fn bind(
-        &self,
-        dispatch: &Dispatch,
-        pipeline: &wgpu::ComputePipeline,
-        table: &Table,
-        upload: &Upload,
-    ) -> Result<wgpu::BindGroup> {
-        let constants = self.gpu.device.create_buffer(&wgpu::BufferDescriptor {
-            label: Some("minibatch.constants"),
-            size: dispatch.constants.len() as u64,
-            usage: BufferUsages::UNIFORM,
-            mapped_at_creation: true,
-        });
-        constants
-            .get_mapped_range_mut(..)
-            .map_err(|error| self.gpu.failed(error))?
-            .slice(..)
-            .copy_from_slice(&dispatch.constants);
-        constants.unmap();
-        let label = format!("minibatch.{}", dispatch.kernel.name);
-        let mut resources = vec![upload.binding(), constants.as_entire_binding()];
-        for &id in &dispatch.buffers {
-            resources.push(table.binding(id)?);
-        }
-        let entries: Vec<_> = (0u32..)
-            .zip(resources)
-            .map(|(binding, resource)| wgpu::BindGroupEntry { binding, resource })
-            .collect();
-        Ok(self.gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
-            label: Some(&label),
-            layout: &pipeline.get_bind_group_layout(0),
-            entries: &entries,
-        }))
+    /// Compiles and binds what `step` dispatches.
+    pub(super) async fn prepare_step(&mut self, pass: Pass, step: &Step) -> Result<()> {
+        self.prepare_all([(pass.lists(step), step.live_rows)]).await
+    }
+
+    async fn prepare_all(
+        &mut self,
+        steps: impl IntoIterator<Item = (&'static [Pass], usize)>,
+    ) -> Result<()> {
+        let Self { gpu, program, table, upload, plans, .. } = self;
+        plans.prepare(BindTo { gpu, program, table, upload }, steps).await
     }
 
     /// Records into `profile` what [`run`](Self::run) does from now on: what the calling thread
@@ -290,28 +258,31 @@ impl GpuExecutor {
     /// others than `step.live_rows`.
     pub async fn run(&mut self, pass: Pass, feed: GpuFeed, step: &Step) -> Result<()> {
         self.upload.check(pass, &feed, step)?;
-        self.prepare(pass).await?;
+        self.prepare_step(pass, step).await?;
         self.submit_gathered_now()?;
-        let Self { gpu, table, upload, passes, profile, timestamps, .. } = self;
-        gpu.guarded(|| {
+        let Self { gpu, table, upload, plans, profile, timestamps, .. } = self;
+        self.dispatched += gpu.guarded(|| {
             let encoding = profile.span("encode");
             let mut encoder = encoder(gpu, "minibatch.step");
             let recorded = upload.record(table, &mut encoder, pass, feed, step)?;
-            let bound = dispatches(passes, pass, step);
-            let names = match timestamps {
+            let bound = plans.step(pass, step);
+            let (count, names) = match timestamps {
                 None => {
-                    record_pass(&mut encoder, bound, step.live_rows, recorded.offset)?;
-                    Vec::new()
+                    let rows = step.live_rows;
+                    (record_pass(&mut encoder, bound, rows, recorded.offset)?, Vec::new())
                 }
                 Some(times) => {
-                    record_timed(&mut encoder, bound, step.live_rows, recorded.offset, times)?
+                    let rows = step.live_rows;
+                    let names = record_timed(&mut encoder, bound, rows, recorded.offset, times)?;
+                    (names.len() as u64, names)
                 }
             };
             let commands = encoder.finish();
             drop(encoding);
             let _submitting = profile.span("submit");
             upload.ring().submitted(recorded.place, gpu.queue.submit([commands]));
-            timestamps.as_ref().map_or(Ok(()), |times| times.read(gpu, names))
+            timestamps.as_ref().map_or(Ok(()), |times| times.read(gpu, names))?;
+            Ok(count)
         })?;
         self.submits += 1;
         self.gpu.check()
@@ -324,7 +295,7 @@ impl GpuExecutor {
     /// infinite.
     pub async fn run_eagerly(&mut self, pass: Pass, feed: GpuFeed, step: &Step) -> Result<()> {
         self.upload.check(pass, &feed, step)?;
-        self.prepare(pass).await?;
+        self.prepare_step(pass, step).await?;
         self.submit_gathered_now()?;
         let Self { gpu, table, upload, .. } = self;
         let offset = gpu.guarded(|| {
@@ -334,14 +305,14 @@ impl GpuExecutor {
             Ok(recorded.offset)
         })?;
         self.submits += 1;
-        let count = dispatches(&self.passes, pass, step).count();
+        let count = self.plans.step(pass, step).count();
         for number in 0..count {
-            let Self { gpu, passes, .. } = self;
+            let Self { gpu, plans, .. } = self;
             let mut written = Vec::new();
             let mut name = "";
             gpu.guarded(|| {
                 let mut encoder = encoder(gpu, "minibatch.eager");
-                let one = dispatches(passes, pass, step).skip(number).take(1);
+                let one = plans.step(pass, step).skip(number).take(1);
                 for Bound { dispatch, .. } in one.clone() {
                     name = dispatch.kernel.name;
                     let bindings = dispatch.kernel.bindings.iter().zip(&dispatch.buffers);
@@ -354,6 +325,7 @@ impl GpuExecutor {
                 Ok(())
             })?;
             self.submits += 1;
+            self.dispatched += 1;
             for id in self.program.parts(&written) {
                 let values = self.read(id, step.live_rows).await?;
                 self.program.buffer(id).check_finite(name, step.number, &values)?;
@@ -366,8 +338,8 @@ impl GpuExecutor {
     /// `pass` as one compute pass. Never submits and never waits. The caller submits its encoder on
     /// the same queue and keeps polling the device, as any wgpu application does.
     ///
-    /// [`prepare`](Self::prepare) must have been called for this pass, so that nothing is allocated
-    /// here.
+    /// [`prepare`](Self::prepare) must have been called for this pass and so many rows, or
+    /// [`prepare_up_to`](Self::prepare_up_to), so that nothing is allocated here.
     ///
     /// # Errors
     /// As [`run`](Self::run); [`Error::Argument`] if the pass is not prepared. Nothing is recorded
@@ -380,17 +352,20 @@ impl GpuExecutor {
         step: &Step,
     ) -> Result<()> {
         self.upload.check(pass, &feed, step)?;
-        if pass.lists(step).iter().any(|pass| !self.passes.contains_key(pass)) {
-            return Err(Error::argument("pass", format!("{pass:?} is not prepared; call prepare")));
+        if !self.plans.has(pass.lists(step), step.live_rows) {
+            let rows = step.live_rows;
+            let problem = format!("{pass:?} is not prepared for {rows} rows; call prepare");
+            return Err(Error::argument("pass", problem));
         }
         self.submit_gathered_now()?;
-        let Self { gpu, table, upload, passes, .. } = self;
-        gpu.guarded(|| {
+        let Self { gpu, table, upload, plans, .. } = self;
+        self.dispatched += gpu.guarded(|| {
             let recorded = upload.record(table, encoder, pass, feed, step)?;
             upload.left_to_host(&recorded);
-            let bound = dispatches(passes, pass, step);
+            let bound = plans.step(pass, step);
             record_pass(encoder, bound, step.live_rows, recorded.offset)
-        })
+        })?;
+        Ok(())
     }
 
     /// Samples of [recorded](Self::record) steps that have run since the metrics were cleared, as
@@ -427,15 +402,15 @@ impl GpuExecutor {
             let problem = format!("{} with room for {capacity}", step.live_rows);
             return Err(Error::argument("live_rows", problem));
         }
-        self.prepare(pass).await?;
+        self.prepare_step(pass, step).await?;
         self.submit_gathered_now()?;
-        self.gpu.guarded(|| {
+        self.dispatched += self.gpu.guarded(|| {
             let offset = self.upload.write_step(&self.gpu, step)?;
             let mut encoder = encoder(&self.gpu, "minibatch.step");
-            let bound = dispatches(&self.passes, pass, step);
-            record_pass(&mut encoder, bound, step.live_rows, offset)?;
+            let bound = self.plans.step(pass, step);
+            let count = record_pass(&mut encoder, bound, step.live_rows, offset)?;
             self.gpu.queue.submit([encoder.finish()]);
-            Ok(())
+            Ok(count)
         })?;
         self.gpu.check()
     }
@@ -446,15 +421,21 @@ impl GpuExecutor {
         self.table.locate(id).is_ok()
     }
 
-    /// The kernels that `pass` dispatches, in order, once it is prepared.
-    pub fn kernels(&self, pass: Pass) -> Vec<Kernel> {
-        let bound = self.passes.get(&pass).into_iter().flatten();
+    /// The kernels that one step of `pass` dispatches for a whole batch of `rows` rows, its update
+    /// included, in order, once it is [prepared](Self::prepare).
+    pub fn kernels(&self, pass: Pass, rows: usize) -> Vec<Kernel> {
+        let bound = self.plans.dispatches(pass.of_whole_batch(), rows);
         bound.map(|bound| bound.dispatch.kernel.clone()).collect()
     }
 
-    /// Dispatches that one step of `pass` records, once it is prepared.
-    pub fn dispatches(&self, pass: Pass) -> usize {
-        self.passes.get(&pass).map_or(0, Vec::len)
+    /// How many they are.
+    pub fn dispatches(&self, pass: Pass, rows: usize) -> usize {
+        self.plans.dispatches(pass.of_whole_batch(), rows).count()
+    }
+
+    /// Dispatches of all steps recorded so far, those that gather their rows included.
+    pub fn dispatched(&self) -> u64 {
+        self.dispatched
     }
 
     /// Submissions made so far by [`run`](Self::run).

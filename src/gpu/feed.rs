@@ -5,7 +5,6 @@ use std::sync::Arc;
 use wgpu::{BufferUsages, BufferViewMut, WriteOnly};
 
 use super::staging::{Rows, Slot};
-use super::table::byte_size;
 use crate::error::{Error, Result};
 use crate::program::{Buffer, BufferId, Column, Element, Feed, Program, Reals, Role};
 
@@ -39,7 +38,7 @@ impl Layout {
         for role in [Role::SampleWeight, Role::Target, Role::Input] {
             for (id, buffer) in program.of_role(role) {
                 let start = end.checked_next_multiple_of(wgpu::MAP_ALIGNMENT).unwrap_or(end);
-                end = start.saturating_add(byte_size(buffer, capacity));
+                end = start.saturating_add(buffer.bytes(capacity));
                 regions.push(Region { id, start, end, row_bytes: row_bytes(buffer) });
             }
         }
@@ -50,7 +49,7 @@ impl Layout {
 
 /// Bytes from one row to the next on the device.
 pub(super) fn row_bytes(buffer: &Buffer) -> u64 {
-    byte_size(buffer, 1)
+    buffer.bytes(1)
 }
 
 /// Memory for the rows of one step of a [`GpuExecutor`](super::GpuExecutor), mapped from the
@@ -243,8 +242,7 @@ pub(super) fn store_row(memory: &mut WriteOnly<'_, [u8]>, buffer: &Buffer, row: 
         (Element::Real, Reals::Half) => each_half(row, |place, bytes| {
             memory.slice(place..place + bytes.len()).copy_from_slice(bytes);
         }),
-        (Element::Real, Reals::Full)
-        | (Element::U8 | Element::U32 | Element::Sparse { .. }, _) => {
+        (Element::Real, Reals::Full) | (Element::U8 | Element::U32 | Element::Sparse { .. }, _) => {
             memory.slice(..used).copy_from_slice(row);
         }
     }

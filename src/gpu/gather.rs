@@ -222,14 +222,15 @@ impl Gather {
         Ok(slot)
     }
 
-    /// Dispatches what puts the rows of a step in their places.
-    pub(super) fn dispatch(&self, pass: &mut ComputePass<'_>, rows: u32, offset: u32) {
+    /// Dispatches what puts the rows of a step in their places; how many dispatches that is.
+    pub(super) fn dispatch(&self, pass: &mut ComputePass<'_>, rows: u32, offset: u32) -> u64 {
         pass.set_pipeline(&self.pipeline);
         for Placing { bindings, grid } in &self.placings {
             let [x, y, z] = grid.workgroups(rows);
             pass.set_bind_group(0, bindings, &[offset]);
             pass.dispatch_workgroups(x, y, z);
         }
+        self.placings.len() as u64
     }
 
     /// Says which submission `slot` comes back with.

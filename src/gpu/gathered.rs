@@ -1,6 +1,6 @@
 //! Steps on rows that lie on the device, several in a submission.
 
-use super::dispatches::{compute_pass, dispatches, encoder, record_dispatches};
+use super::dispatches::{compute_pass, encoder, record_dispatches};
 use super::executor::GpuExecutor;
 use super::gather::Gather;
 use super::gather_feed::GatherFeed;
@@ -59,7 +59,7 @@ impl GpuExecutor {
         if gather.is_almost_full() {
             gather.ready(&self.gpu).await?;
         }
-        self.prepare(pass).await?;
+        self.prepare_step(pass, step).await?;
         // Nothing is awaited from here on.
         let full = self.gather.as_mut().is_some_and(|gather| gather.push(pass, feed, step));
         if full { self.submit_gathered_now() } else { Ok(()) }
@@ -76,25 +76,26 @@ impl GpuExecutor {
 
     /// The same without waiting.
     pub(super) fn submit_gathered_now(&mut self) -> Result<()> {
-        let Self { gpu, upload, passes, gather, .. } = self;
+        let Self { gpu, upload, plans, gather, .. } = self;
         let Some(gather) = gather.as_mut().filter(|gather| gather.is_pending()) else {
             return Ok(());
         };
         let steps = gather.take();
-        gpu.guarded(|| {
+        self.dispatched += gpu.guarded(|| {
+            let mut dispatched = 0;
             let mut encoder = encoder(gpu, "minibatch.steps");
             let slot = gather.record_upload(gpu, upload, &mut encoder, &steps)?;
             let mut compute = compute_pass(&mut encoder);
             for (number, pending) in steps.iter().enumerate() {
                 let (rows, offset) =
                     (size(pending.step.live_rows)?, upload.gathered_offset(number));
-                gather.dispatch(&mut compute, rows, offset);
-                let bound = dispatches(passes, pending.pass, &pending.step);
-                record_dispatches(&mut compute, bound, rows, offset);
+                dispatched += gather.dispatch(&mut compute, rows, offset);
+                let bound = plans.step(pending.pass, &pending.step);
+                dispatched += record_dispatches(&mut compute, bound, rows, offset);
             }
             drop(compute);
             gather.submitted(&slot, gpu.queue.submit([encoder.finish()]));
-            Ok(())
+            Ok(dispatched)
         })?;
         gather.give_back(steps);
         self.submits += 1;

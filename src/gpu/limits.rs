@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use super::device::Gpu;
-use super::table::{byte_size, dispatches, used};
+use super::table::dispatches;
 use super::upload;
 use crate::error::{Error, Result};
 use crate::operation::Dispatch;
 use crate::operation::kernel::size;
-use crate::program::{Buffer, BufferId, Placement, Program, Role, Rows};
+use crate::program::{Buffer, BufferId, Placement, Program, Role, Rows, used};
 
 /// Whether the device can store what `program` stores as f16.
 ///
@@ -31,7 +31,7 @@ pub(super) fn check_halves(gpu: &Gpu, program: &Program) -> Result<()> {
 /// # Errors
 /// [`Error::Argument`] if they are not, with the numbers.
 pub(super) fn check_room(gpu: &Gpu, program: &Arc<Program>, rows: usize) -> Result<()> {
-    check_sizes(gpu, program, &dispatches(program, gpu)?, rows)
+    check_sizes(gpu, program, &dispatches(program, gpu, rows)?, rows)
 }
 
 /// The most rows, up to `rows`, of a batch whose buffers are each within the device's limits and, all
@@ -41,17 +41,17 @@ pub(super) fn check_room(gpu: &Gpu, program: &Arc<Program>, rows: usize) -> Resu
 /// # Errors
 /// [`Error::Argument`] if a size does not fit the kernels' 32-bit counts.
 pub(super) fn most_rows(gpu: &Gpu, program: &Arc<Program>, rows: usize) -> Result<usize> {
-    let dispatches = dispatches(program, gpu)?;
-    let used = used(program, &dispatches);
+    // Which buffers are bound does not depend on the rows.
+    let used = used(program, &dispatches(program, gpu, rows)?);
     // Parameters are there whatever the batch.
     let of_batch = |(id, buffer): &(BufferId, &Buffer)| {
         buffer.rows == Rows::Batch && buffer.placement == Placement::Own && used[id.index()]
     };
     let fits = |rows: usize| {
         let buffers = program.buffers().filter(of_batch);
-        let bytes: u64 = buffers.map(|(_, buffer)| byte_size(buffer, rows)).sum();
+        let bytes: u64 = buffers.map(|(_, buffer)| buffer.bytes(rows)).sum();
         let bytes = bytes.saturating_add(upload::bytes(program, rows));
-        bytes <= gpu.memory_budget() && check_sizes(gpu, program, &dispatches, rows).is_ok()
+        bytes <= gpu.memory_budget() && check_room(gpu, program, rows).is_ok()
     };
     if fits(rows) {
         return Ok(rows);
@@ -94,7 +94,7 @@ fn check_sizes(
                 ),
             ));
         }
-        let bytes = byte_size(buffer, rows);
+        let bytes = buffer.bytes(rows);
         if bytes > most {
             let argument = if buffer.rows == Rows::Batch { "batch_size" } else { "units" };
             return Err(Error::argument(

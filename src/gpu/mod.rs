@@ -15,7 +15,8 @@ mod gather_feed;
 mod gathered;
 mod limits;
 mod pipeline;
-mod plan;
+mod pipeline_cache;
+mod plans;
 #[cfg(not(target_arch = "wasm32"))]
 mod polling;
 mod readback;
@@ -26,15 +27,15 @@ mod timestamps;
 mod upload;
 mod values;
 
-pub use crate::operation::{Access, Kernel, KernelClass};
-pub use adapter::{adapters, is_software, kernel_class};
+pub use crate::operation::{Access, AdapterClass, Kernel, MatrixForm};
+pub use adapter::{adapter_class, adapters, is_software};
 pub use device::{Gpu, ShaderEdit};
 pub use executor::GpuExecutor;
 pub use feed::{GpuColumn, GpuFeed};
 pub use gather::gather_kernel;
 pub use gather_feed::{GatherColumn, GatherFeed};
-pub(crate) use plan::plan;
 #[cfg(not(target_arch = "wasm32"))]
 pub use polling::block_on;
 pub use resident::Resident;
+pub use upload::bytes as upload_bytes;
 pub use wgpu::{AdapterInfo, CommandEncoder, DeviceType};

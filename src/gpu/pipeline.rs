@@ -1,4 +1,4 @@
-//! Compiles kernels, each once a device.
+//! Compiles kernels, each once a device, several at a time where there are threads.
 
 use std::sync::PoisonError;
 
@@ -7,14 +7,103 @@ use crate::error::Result;
 use crate::operation::Kernel;
 
 impl Gpu {
-    /// The pipeline of a kernel, compiled when it is first asked for.
+    /// The same device, compiling kernels on up to so many threads, of which the calling one is
+    /// the first; 0 is taken as 1. It is as many as there are cores unless told. In a browser there
+    /// is one. What is compiled does not depend on it.
+    pub fn with_compile_threads(mut self, threads: usize) -> Self {
+        self.compile_threads = threads.max(1);
+        self
+    }
+
+    /// The kernels that were compiled so far, for all models on the device and its clones, in no
+    /// particular order.
+    pub fn compiled_kernels(&self) -> Vec<Kernel> {
+        self.pipelines.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
+    }
+
+    /// The pipeline of a kernel, compiled if it is not yet.
     pub(super) async fn pipeline(&self, kernel: &Kernel) -> Result<wgpu::ComputePipeline> {
-        let compiled = || self.pipelines.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(pipeline) = compiled().get(kernel) {
-            return Ok(pipeline.clone());
+        if let Some(pipeline) = self.compiled(kernel) {
+            return Ok(pipeline);
         }
         let pipeline = self.scoped(|| Ok(self.compile(kernel))).await?;
-        Ok(compiled().entry(kernel.clone()).or_insert(pipeline).clone())
+        Ok(self.keep(kernel, pipeline))
+    }
+
+    /// Compiles those of `kernels` that are not compiled yet, so that [`pipeline`](Self::pipeline)
+    /// finds them.
+    ///
+    /// # Errors
+    /// What the device says against the first kernel that it refuses.
+    pub(super) async fn compile_all<'k>(
+        &self,
+        kernels: impl IntoIterator<Item = &'k Kernel>,
+    ) -> Result<()> {
+        let mut missing: Vec<&Kernel> = Vec::new();
+        for kernel in kernels {
+            if !missing.contains(&kernel) && self.compiled(kernel).is_none() {
+                missing.push(kernel);
+            }
+        }
+        #[cfg(not(target_arch = "wasm32"))]
+        {
+            for (kernel, pipeline) in missing.iter().zip(self.compile_on_threads(&missing)) {
+                self.keep(kernel, pipeline?);
+            }
+        }
+        #[cfg(target_arch = "wasm32")]
+        for kernel in missing {
+            self.pipeline(kernel).await?;
+        }
+        Ok(())
+    }
+
+    fn compiled(&self, kernel: &Kernel) -> Option<wgpu::ComputePipeline> {
+        self.pipelines.lock().unwrap_or_else(PoisonError::into_inner).get(kernel).cloned()
+    }
+
+    /// The pipeline that was compiled first stays.
+    fn keep(&self, kernel: &Kernel, pipeline: wgpu::ComputePipeline) -> wgpu::ComputePipeline {
+        let mut pipelines = self.pipelines.lock().unwrap_or_else(PoisonError::into_inner);
+        pipelines.entry(kernel.clone()).or_insert(pipeline).clone()
+    }
+
+    /// The pipelines of `kernels`, in their order. Each thread takes the next kernel that none has
+    /// taken.
+    #[cfg(not(target_arch = "wasm32"))]
+    fn compile_on_threads(&self, kernels: &[&Kernel]) -> Vec<Result<wgpu::ComputePipeline>> {
+        use std::sync::atomic::{AtomicUsize, Ordering};
+
+        let next = AtomicUsize::new(0);
+        let work = || {
+            let mut done = Vec::new();
+            loop {
+                let place = next.fetch_add(1, Ordering::Relaxed);
+                let Some(kernel) = kernels.get(place) else { return done };
+                // An error scope belongs to the thread that opened it, so each kernel has its own.
+                done.push((place, self.guarded(|| Ok(self.compile(kernel)))));
+            }
+        };
+        let others = self.compile_threads.min(kernels.len()).saturating_sub(1);
+        let mut done = std::thread::scope(|scope| {
+            // Where the system gives no more threads, those that there are do the work.
+            let others: Vec<_> = (0..others)
+                .map_while(|_| {
+                    let thread = std::thread::Builder::new().name("minibatch compile".into());
+                    thread.spawn_scoped(scope, work).ok()
+                })
+                .collect();
+            let mut done = work();
+            for other in others {
+                match other.join() {
+                    Ok(more) => done.extend(more),
+                    Err(panic) => std::panic::resume_unwind(panic),
+                }
+            }
+            done
+        });
+        done.sort_by_key(|&(place, _)| place);
+        done.into_iter().map(|(_, pipeline)| pipeline).collect()
     }
 
     fn compile(&self, kernel: &Kernel) -> wgpu::ComputePipeline {
@@ -50,7 +139,7 @@ impl Gpu {
                 constants: &kernel.overrides().collect::<Vec<_>>(),
                 zero_initialize_workgroup_memory: self.checked,
             },
-            cache: None,
+            cache: self.pipeline_cache.as_ref(),
         })
     }
 

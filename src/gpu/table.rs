@@ -5,10 +5,9 @@ use std::sync::Arc;
 use wgpu::BufferUsages;
 
 use super::device::Gpu;
-use super::plan::plan;
 use crate::error::{Error, Result};
 use crate::operation::Dispatch;
-use crate::program::{Buffer, BufferId, Pass, Placement, Program, Role, Rows};
+use crate::program::{Buffer, BufferId, Pass, Placement, Program, Rows, plan, used};
 
 /// A program's buffers, allocated once for batches of up to `capacity` samples.
 pub(super) struct Table {
@@ -82,17 +81,17 @@ impl Table {
 
     /// Bytes allocated for `id`.
     pub(super) fn byte_size(&self, id: BufferId) -> u64 {
-        byte_size(self.describe(id), self.capacity)
+        self.describe(id).bytes(self.capacity)
     }
 
     /// Bytes that all buffers would take with room for batches of up to `rows` samples.
     pub(super) fn bytes(&self, rows: usize) -> u64 {
         let allocated = self.program.buffers().filter(|(id, _)| self.buffers[id.index()].is_some());
-        allocated.map(|(_, buffer)| byte_size(buffer, rows)).fold(0, u64::saturating_add)
+        allocated.map(|(_, buffer)| buffer.bytes(rows)).fold(0, u64::saturating_add)
     }
 
     async fn allocate(&mut self, gpu: &Gpu, which: impl Fn(&Buffer) -> bool) -> Result<()> {
-        let used = used(&self.program, &dispatches(&self.program, gpu)?);
+        let used = used(&self.program, &dispatches(&self.program, gpu, self.capacity)?);
         let wanted = |id: BufferId, buffer: &Buffer| {
             buffer.placement == Placement::Own && used[id.index()] && which(buffer)
         };
@@ -100,7 +99,7 @@ impl Table {
             let label = format!("minibatch.{}", buffer.name);
             let descriptor = wgpu::BufferDescriptor {
                 label: Some(&label),
-                size: byte_size(buffer, self.capacity),
+                size: buffer.bytes(self.capacity),
                 usage: BufferUsages::STORAGE | BufferUsages::COPY_SRC | BufferUsages::COPY_DST,
                 mapped_at_creation: false,
             };
@@ -119,26 +118,7 @@ impl Table {
     }
 }
 
-/// Which buffers some dispatch binds, or the host fills or reads; by `BufferId::index`.
-pub(super) fn used(program: &Program, dispatches: &[Dispatch]) -> Vec<bool> {
-    let mut used: Vec<bool> =
-        program.buffers().map(|(_, buffer)| buffer.role != Role::Activation).collect();
-    for id in dispatches.iter().flat_map(|dispatch| &dispatch.buffers) {
-        used[id.index()] = true;
-    }
-    used
-}
-
-/// The dispatches of all passes.
-pub(super) fn dispatches(program: &Program, gpu: &Gpu) -> Result<Vec<Dispatch>> {
-    let mut all = Vec::new();
-    for pass in Pass::ALL {
-        all.extend(plan(program, program.ops(pass), gpu.kernel_class())?);
-    }
-    Ok(all)
-}
-
-/// Bytes that `buffer` takes with room for `rows` samples, at least four.
-pub(super) fn byte_size(buffer: &Buffer, rows: usize) -> u64 {
-    (buffer.allocated(rows) as u64).saturating_mul(buffer.element_bytes() as u64).max(4)
+/// The dispatches of all passes for batches of `rows` rows.
+pub(super) fn dispatches(program: &Program, gpu: &Gpu, rows: usize) -> Result<Vec<Dispatch>> {
+    plan(program, &Pass::ALL, rows, gpu.adapter())
 }

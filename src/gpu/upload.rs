@@ -233,8 +233,9 @@ pub(super) fn slot_bytes(program: &Arc<Program>, rows: usize) -> u64 {
     Layout::new(Arc::clone(program), rows, HEADER_BYTES).size
 }
 
-/// Bytes of all slots for `rows` rows.
-pub(super) fn bytes(program: &Arc<Program>, rows: usize) -> u64 {
+/// Bytes on the device that batches of up to `rows` samples of `program` are uploaded through, where
+/// nothing else is asked for.
+pub fn bytes(program: &Arc<Program>, rows: usize) -> u64 {
     let slot = slot_bytes(program, rows);
     slot.saturating_mul(slots_of(slot, SLOTS) as u64)
 }

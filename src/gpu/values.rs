@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use half::f16;
+
 use super::dispatches::encoder;
 use super::executor::GpuExecutor;
-use super::table::byte_size;
 use crate::error::{Error, Result};
 use crate::number::Real;
 use crate::program::{Buffer, BufferId, Element, Metrics, Reals, Role, Rows};
-use half::f16;
 
 impl GpuExecutor {
     /// The values of `id`, `[rows, columns]` without padding; `live_rows` rows of a batch. Waits.
@@ -31,7 +31,7 @@ impl GpuExecutor {
     pub async fn read_raw(&mut self, id: BufferId, rows: usize) -> Result<Vec<u8>> {
         self.submit_gathered().await?;
         let capacity = self.table.capacity();
-        let bytes = byte_size(self.program.buffer(id), rows.min(capacity));
+        let bytes = self.program.buffer(id).bytes(rows.min(capacity));
         let sources = [self.source(id, bytes)?];
         self.readback.read(&self.gpu, &sources)?.wait().await
     }
@@ -52,7 +52,7 @@ impl GpuExecutor {
         }
         let buffer = self.program.buffer(id);
         let row_bytes = buffer.stride() * buffer.element_bytes();
-        let mut bytes = vec![0u8; byte_size(buffer, rows) as usize];
+        let mut bytes = vec![0u8; buffer.bytes(rows) as usize];
         let rows = bytes.chunks_exact_mut(row_bytes).zip(values.chunks_exact(buffer.columns));
         for (to, from) in rows {
             for (to, &value) in to.chunks_exact_mut(buffer.element_bytes()).zip(from) {
@@ -107,7 +107,7 @@ impl GpuExecutor {
         let program = Arc::clone(&self.program);
         let regions: Vec<_> = program
             .of_role(Role::Metric)
-            .map(|(id, buffer)| (id, byte_size(buffer, self.table.capacity())))
+            .map(|(id, buffer)| (id, buffer.bytes(self.table.capacity())))
             .collect();
         if regions.is_empty() {
             return Ok(Metrics::default());

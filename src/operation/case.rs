@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use super::access::Buffers;
 use super::activation::{Elementwise, Told};
-use super::kernel::KernelClass;
 use super::contract::InParts;
 use super::list::Op;
 use super::loss_scale::LossScale;
+use super::matrix_form::MatrixForm;
 use crate::error::{Error, Result};
 use crate::number::Real;
 use crate::random::{Random, Stream};
@@ -192,6 +192,9 @@ pub struct Form {
     pub mutations: Vec<Mutation>,
     /// Whether something is stored as f16 in it, which not every device can.
     pub halves: bool,
+    /// Whether all forms of matrix kernels for one class of adapters share the text that it is there
+    /// to try: then the first of them stands for all.
+    pub of_shared_text: bool,
     /// A shape that takes more workgroups than one dimension of a dispatch may have, where that
     /// is worth a try.
     pub large_shape: Option<[usize; 3]>,
@@ -213,30 +216,39 @@ impl Form {
         case: impl Fn([usize; 3], u64) -> Result<Case> + Send + Sync + 'static,
     ) -> Self {
         let name = if form.is_empty() { O::NAME.into() } else { format!("{} {form}", O::NAME) };
-        Form { name, case: Arc::new(case), mutations: Vec::new(), halves: false, large_shape: None }
+        Form {
+            name,
+            case: Arc::new(case),
+            mutations: Vec::new(),
+            halves: false,
+            of_shared_text: false,
+            large_shape: None,
+        }
     }
 
-    /// Adds mistakes that must be noticed, whatever the class of the kernels: `(what, from, to)`.
+    /// Adds mistakes that must be noticed, in text that all kernels of the operation share:
+    /// `(what, from, to)`.
     pub fn mutations<'a>(mut self, mutations: impl IntoIterator<Item = &'a Mistake>) -> Self {
         let all = mutations.into_iter();
-        self.mutations.extend(all.map(|&(what, from, to)| Mutation {
-            class: None,
-            what,
-            from,
-            to,
-        }));
+        self.mutations.extend(all.map(|&(what, from, to)| Mutation { form: None, what, from, to }));
         self
     }
 
-    /// Adds mistakes in matrix kernels of one class.
+    /// Adds mistakes in matrix kernels of one form.
     pub fn mutations_of<'a>(
         mut self,
-        class: KernelClass,
+        form: MatrixForm,
         mutations: impl IntoIterator<Item = &'a Mistake>,
     ) -> Self {
         let all = mutations.into_iter();
-        let class = Some(class);
-        self.mutations.extend(all.map(|&(what, from, to)| Mutation { class, what, from, to }));
+        let form = Some(form);
+        self.mutations.extend(all.map(|&(what, from, to)| Mutation { form, what, from, to }));
+        self
+    }
+
+    /// Says that it [tries shared text](Self::of_shared_text).
+    pub fn of_shared_text(mut self) -> Self {
+        self.of_shared_text = true;
         self
     }
 
@@ -266,6 +278,7 @@ impl Form {
             case: Arc::new(move |shape, seed| case(shape, seed)?.in_halves()),
             mutations,
             halves: true,
+            of_shared_text: self.of_shared_text,
             large_shape: None,
         })
     }
@@ -275,10 +288,9 @@ impl Form {
     pub(super) fn with_loss_scale(&self, skipped: bool) -> Option<Self> {
         let tried = (self.case)([2, 3, 2], 0).ok()?.with_loss_scale(skipped).ok()??;
         let updates = tried.ops.iter().any(|op| op.in_parts() == InParts::NoRows);
-        let corrects_root = tried.ops.iter().any(|op| {
-            matches!(op, Op::AdamUpdate(_) | Op::AmsGradUpdate(_))
-        });
-        let mutation = |(what, from, to)| Mutation { class: None, what, from, to };
+        let corrects_root =
+            tried.ops.iter().any(|op| matches!(op, Op::AdamUpdate(_) | Op::AmsGradUpdate(_)));
+        let mutation = |(what, from, to)| Mutation { form: None, what, from, to };
         let mutations = match (skipped, updates) {
             (true, _) => vec![mutation(("an update that is made", "loss_scale[2] > 0.0", "false"))],
             (false, false) => vec![mutation(("no scale", "return loss_scale[0];", "return 1.0;"))],
@@ -299,6 +311,7 @@ impl Form {
             }),
             mutations,
             halves: self.halves,
+            of_shared_text: self.of_shared_text,
             large_shape: None,
         })
     }
@@ -312,8 +325,9 @@ impl Form {
 /// A mistake in a kernel: each `from` in its text becomes `to`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mutation {
-    /// The class of matrix kernels that has it; `None` for all kernels of the operation.
-    pub class: Option<KernelClass>,
+    /// The form of matrix kernels that has it; `None` where all kernels of the operation share the
+    /// text.
+    pub form: Option<MatrixForm>,
     /// What goes wrong.
     pub what: &'static str,
     /// Text of the kernel.
@@ -328,7 +342,7 @@ pub type Mistake = (&'static str, &'static str, &'static str);
 /// What every kernel that stores f16 must not do: a result that is off by twice as much as the
 /// rounding to f16.
 const LESS_THAN_HALF: Mutation = Mutation {
-    class: None,
+    form: None,
     what: "a result with a digit less than f16 has",
     from: "= Rows(",
     to: "= Rows(0.996 * ",

@@ -32,6 +32,11 @@ pub trait Operation: Buffers + Copy + PartialEq + Debug {
     /// What becomes of it where a batch runs in parts.
     const IN_PARTS: InParts;
 
+    /// Floating-point operations for each value of the largest buffer that it binds, a square root or
+    /// an exponential counted as one; 0 if its dispatch says how many there are. They are there to
+    /// report and to estimate times.
+    const FLOPS: u32;
+
     /// Whether the buffers fit each other and the constants are in their ranges.
     ///
     /// # Errors

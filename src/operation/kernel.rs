@@ -6,29 +6,9 @@ use std::collections::HashMap;
 use bytemuck::{Pod, Zeroable};
 
 use super::access::{Access, Buffers};
+use super::matrix_form::{Adapter, AdapterClass, MatrixForm, Tile};
 use crate::error::{Error, Result};
 use crate::table::{BufferId, Reals, Table};
-
-/// How matrix kernels are built; the GPU executor chooses by its adapter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum KernelClass {
-    /// Tiles in workgroup memory: for GPUs.
-    Tiled,
-    /// Tiles in registers, no barriers: for software adapters, where a barrier is slow.
-    Register,
-    /// The same with operands shared by subgroup broadcasts: for software adapters whose
-    /// subgroups are [`SUBGROUP_SIZE`](Self::SUBGROUP_SIZE) wide.
-    Subgroup,
-}
-
-impl KernelClass {
-    /// Each of them.
-    pub const ALL: [KernelClass; 3] =
-        [KernelClass::Tiled, KernelClass::Register, KernelClass::Subgroup];
-
-    /// The one size of subgroup that the subgroup kernels are written for: lavapipe's.
-    pub const SUBGROUP_SIZE: u32 = 8;
-}
 
 /// A compute kernel: one specialisation of WGSL text. Kernels that are equal share a pipeline.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -101,7 +81,7 @@ macro_rules! shader {
 pub(crate) use {shader, wgsl};
 
 /// A length that a grid covers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Extent {
     /// The live rows of the batch.
     Rows,
@@ -110,7 +90,7 @@ pub enum Extent {
 }
 
 /// How many workgroups a dispatch takes: `height` by `width`, cut in tiles.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Grid {
     /// First dimension of what is computed.
     pub height: Extent,
@@ -123,7 +103,7 @@ pub struct Grid {
 }
 
 /// How the tiles of a grid become workgroups.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Groups {
     /// One workgroup for each tile, in two dimensions.
     Plane,
@@ -183,14 +163,13 @@ impl Grid {
     }
 
     /// The tiles of a matrix kernel's result.
-    pub fn matrix(class: KernelClass, height: Extent, width: Extent) -> Self {
-        let (side, groups) = match class {
-            KernelClass::Tiled => (64, Groups::Plane),
-            // Eight invocations a group, a tile of 8x8 each.
-            KernelClass::Register => (8, Groups::Folded(8)),
-            KernelClass::Subgroup => (32, Groups::Folded(1)),
+    pub fn matrix(form: MatrixForm, height: Extent, width: Extent) -> Self {
+        let Tile { rows, columns, tiles, .. } = form.tile();
+        let groups = match form.class() {
+            AdapterClass::Hardware => Groups::Plane,
+            AdapterClass::Software | AdapterClass::SoftwareSubgroups => Groups::Folded(tiles),
         };
-        Grid { height, width, tile: [side, side], groups }
+        Grid { height, width, tile: [rows, columns], groups }
     }
 
     /// Workgroups for `rows` live rows, in three dimensions.
@@ -218,8 +197,45 @@ fn fold(workgroups: u64) -> [u32; 3] {
     [workgroups.div_ceil(y) as u32, y as u32, 1]
 }
 
+/// What a kernel computes, as far as it is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Arithmetic {
+    /// So many floating-point operations for each value of the largest buffer that it binds.
+    Values(u32),
+    /// A product of matrices of `[height, depth]` and `[depth, width]`.
+    Product {
+        /// Height, depth and width.
+        product: [Extent; 3],
+        /// How the kernel is built.
+        form: MatrixForm,
+    },
+    /// What the kernel says of itself.
+    Stated(Stated),
+}
+
+impl Arithmetic {
+    /// How a matrix kernel is built.
+    pub fn form(self) -> Option<MatrixForm> {
+        match self {
+            Arithmetic::Product { form, .. } => Some(form),
+            Arithmetic::Values(_) | Arithmetic::Stated(_) => None,
+        }
+    }
+}
+
+/// What a kernel does, by its own count: a fixed part, and one for each row of the batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Stated {
+    /// Floating-point operations.
+    pub flops: [u64; 2],
+    /// Bytes read and written, the last number for each workgroup.
+    pub bytes: [u64; 3],
+    /// How often an invocation waits, one time after the other, until what it loads is there.
+    pub waits: [u64; 2],
+}
+
 /// One dispatch: a kernel, its constants and its storage buffers in binding order.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dispatch {
     /// What runs.
     pub kernel: Kernel,
@@ -234,6 +250,8 @@ pub struct Dispatch {
     pub terms: u32,
     /// How many of them each row of the batch adds, where that is more than one; else 0.
     pub terms_a_row: u32,
+    /// What is counted of what it computes.
+    pub arithmetic: Arithmetic,
 }
 
 impl Dispatch {
@@ -253,7 +271,23 @@ impl Dispatch {
         let mut constants = bytemuck::bytes_of(&constants).to_vec();
         constants.resize(constants.len().next_multiple_of(16).max(16), 0);
         let kernel = Kernel::new(O::NAME, bindings, text);
-        Dispatch { kernel, constants, buffers, grid, terms: 0, terms_a_row: 0 }
+        let arithmetic = Arithmetic::Values(0);
+        Dispatch { kernel, constants, buffers, grid, terms: 0, terms_a_row: 0, arithmetic }
+    }
+
+    /// Says what is counted of what it computes.
+    #[must_use]
+    pub fn with_arithmetic(self, arithmetic: Arithmetic) -> Self {
+        Dispatch { arithmetic, ..self }
+    }
+
+    /// Counts so many operations for each value, unless it says otherwise.
+    #[must_use]
+    pub fn counted(self, flops: u32) -> Self {
+        match self.arithmetic {
+            Arithmetic::Values(0) => Dispatch { arithmetic: Arithmetic::Values(flops), ..self },
+            Arithmetic::Values(_) | Arithmetic::Product { .. } | Arithmetic::Stated(_) => self,
+        }
     }
 
     /// Sets override constants of the text.
@@ -263,10 +297,11 @@ impl Dispatch {
         self
     }
 
-    /// Says that the kernel is of a class that may use subgroup operations.
-    pub fn with_subgroups(mut self, class: KernelClass) -> Self {
-        self.kernel.subgroups = class == KernelClass::Subgroup;
-        self
+    /// Says that the kernel is a matrix kernel of this form, for a product of matrices of
+    /// `[height, depth]` and `[depth, width]`.
+    pub fn with_product(mut self, product: [Extent; 3], form: MatrixForm) -> Self {
+        self.kernel.subgroups = form == MatrixForm::Subgroup;
+        self.with_arithmetic(Arithmetic::Product { product, form })
     }
 
     /// Adds pieces of text before the kernel's own file, which is the last one.
@@ -360,18 +395,29 @@ pub struct Operand {
 }
 
 /// The program and the adapter that dispatches are made for.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Target<'a> {
     /// The buffers.
     pub table: &'a Table,
-    /// Which matrix kernels the adapter is given.
-    pub class: KernelClass,
+    /// What the kernels are to suit.
+    pub adapter: Adapter,
     /// Conversions from bytes that need no dispatch, as every operation that reads their results
     /// loads the bytes by itself: of each result the bytes and their scale.
     pub conversions: &'a HashMap<BufferId, (BufferId, f64)>,
 }
 
 impl Target<'_> {
+    /// The form of the kernel of a matrix product, of `[rows, depth]` and `[depth, columns]`. A pure
+    /// function, so that the same program on the same adapter always runs the same kernels.
+    pub fn matrix_form(&self, [_rows, _depth, _columns]: [Extent; 3]) -> MatrixForm {
+        let chosen = match self.adapter.class {
+            AdapterClass::Hardware => MatrixForm::Tile64,
+            AdapterClass::Software => MatrixForm::Register,
+            AdapterClass::SoftwareSubgroups => MatrixForm::Subgroup,
+        };
+        self.adapter.form.unwrap_or(chosen)
+    }
+
     /// Columns of `id`, as kernels count them.
     ///
     /// # Errors

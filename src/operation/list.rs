@@ -146,11 +146,13 @@ macro_rules! define {
             /// # Errors
             /// [`Error::Argument`] if a size does not fit the kernel's 32 bits.
             pub fn dispatch(&self, target: &Target<'_>) -> Result<Dispatch> {
-                let dispatch = match self {
-                    $(Op::$name(op) => op.dispatch(target),)+
+                let (dispatch, flops) = match self {
+                    $(Op::$name(op) => {
+                        (op.dispatch(target)?, <super::$name as Operation>::FLOPS)
+                    })+
                 };
                 let shapes = self.shapes(target.table)?;
-                Ok(dispatch?.with_rows(shapes.reals(), shapes.has_halves()))
+                Ok(dispatch.with_rows(shapes.reals(), shapes.has_halves()).counted(flops))
             }
         }
     };

@@ -101,8 +101,11 @@ pub(super) async fn run(case: &operation::case::Case, gpu: &Gpu) -> Result<Outco
     }
     device.execute(Pass::Predict, &case.step).await?;
 
-    let mut outcome =
-        Outcome { worst: Worst::default(), stray: None, kernels: device.kernels(Pass::Predict) };
+    let mut outcome = Outcome {
+        worst: Worst::default(),
+        stray: None,
+        kernels: device.kernels(Pass::Predict, rows),
+    };
     let expected = |id| oracle.read(id, rows);
     let mut written = Vec::new();
     for (id, bound) in &case.outputs {

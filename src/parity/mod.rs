@@ -6,11 +6,11 @@ mod trajectory;
 
 use crate::clock::Instant;
 use crate::error::Result;
-use crate::gpu::{Gpu, plan};
+use crate::gpu::Gpu;
 pub use crate::operation::case::{Form, Mutation, shapes};
 pub use crate::operation::forms;
-use crate::operation::{Dispatch, Kernel, KernelClass};
-use crate::program::{Pass, ProgramBuilder};
+use crate::operation::{Adapter, Dispatch, Kernel, MatrixForm};
+use crate::program::{Pass, ProgramBuilder, plan};
 pub use case::Worst;
 pub use trajectory::Training;
 
@@ -70,19 +70,20 @@ pub fn forms_for(gpu: &Gpu) -> impl Iterator<Item = Form> {
     forms().into_iter().filter(move |form| halves || !form.halves)
 }
 
-/// The dispatches of a form's case at one shape, as matrix kernels of `class` would run it. Needs no
+/// The dispatches of a form's case at one shape, as matrix kernels of one form would run it. Needs no
 /// device.
 ///
 /// # Errors
 /// [`Error::Argument`](crate::Error::Argument) if a size does not fit the kernel's 32 bits.
-pub fn dispatches(form: &Form, shape: [usize; 3], class: KernelClass) -> Result<Vec<Dispatch>> {
-    let case = (form.case)(shape, 0)?;
+pub fn dispatches(of: &Form, shape: [usize; 3], form: MatrixForm) -> Result<Vec<Dispatch>> {
+    let case = (of.case)(shape, 0)?;
     let mut builder = ProgramBuilder::from_table(case.table);
     for op in case.ops {
         builder.push(Pass::Predict, op)?;
     }
     let program = builder.build();
-    plan(&program, program.ops(Pass::Predict), class)
+    let [rows, ..] = shape;
+    plan(&program, &[Pass::Predict], rows, Adapter::with_form(form))
 }
 
 /// Trains a small model on `gpu`, in f32 and in f64, step by step. The error may be four times that

@@ -15,8 +15,8 @@ use crate::model::{
     Input, Layer, LayerNormalization, Lowered, Normalization, Objective, Precision, Regularizer,
     Rescaling, Sequential, Sgd, lowered,
 };
-use crate::operation::activation::Activation;
 use crate::operation::LossScale;
+use crate::operation::activation::Activation;
 use crate::program::{Buffer, Column, Element, Feed, Pass, Program, Role, Step};
 
 /// What is trained.
@@ -273,8 +273,7 @@ impl Full {
         // Gradients of what layers make have the loss scale in them, which no step here changes.
         let scaled = buffer.role == Role::Activation && buffer.name.contains(".gradient");
         let scale = if scaled { LossScale::INITIAL } else { 1.0 };
-        let own: Vec<f64> =
-            self.exact.read(id, self.rows).into_iter().map(|x| x * scale).collect();
+        let own: Vec<f64> = self.exact.read(id, self.rows).into_iter().map(|x| x * scale).collect();
         largest_difference(&own, values)
     }
 }

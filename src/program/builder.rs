@@ -4,7 +4,7 @@ use super::pass::Pass;
 use crate::error::Result;
 use crate::number::expression::Formula;
 use crate::operation::Op;
-use crate::table::{Buffer, BufferId, Element, ExpressionId, Reals, Role, Rows, Table};
+use crate::table::{Buffer, BufferId, Element, ExpressionId, Reals, Role, Rows, Step, Table};
 
 /// The buffer table of a model, its lists of operations, and the buffers of its outputs.
 ///
@@ -21,6 +21,28 @@ impl Program {
     pub fn ops(&self, pass: Pass) -> &[Op] {
         // The numbers of the passes are their places in the order of `Pass::ALL`.
         &self.lists[pass as usize]
+    }
+
+    /// The lists of each kind of step that may run when `pass` is asked for. Batches run in parts, or
+    /// are accumulated, only where there are operations for that.
+    pub fn steps(&self, pass: Pass) -> Vec<&'static [Pass]> {
+        let whole = Step { updates: true, ..Step::forward(2) };
+        if pass != Pass::Train {
+            return vec![pass.lists(&whole)];
+        }
+        let mut parts = vec![whole];
+        if !self.ops(Pass::AddPart).is_empty() {
+            let within = Step { batch_rows: 3, ..Step::forward(1) };
+            parts.extend((0..3).map(|first_row| Step { first_row, updates: true, ..within }));
+        }
+        let mut steps: Vec<_> = parts.iter().map(|step| pass.lists(step)).collect();
+        if !self.ops(Pass::Accumulate).is_empty() {
+            let accumulating = parts.iter().map(|&step| Step { updates: false, ..step });
+            steps.extend(accumulating.map(|step| pass.lists(&step)));
+        }
+        steps.sort_unstable();
+        steps.dedup();
+        steps
     }
 
     /// The buffers.

@@ -270,8 +270,7 @@ impl Graph {
         let (gamma, beta, gamma_offset) = self.affine(affine, input.columns())?;
         let moments = self.fresh_name("moments");
         // Mean and inverse deviation keep their digits where values are stored as f16.
-        let moments =
-            self.table.add(moments, Role::Activation, Element::Real, Rows::Batch, 2)?;
+        let moments = self.table.add(moments, Role::Activation, Element::Real, Rows::Batch, 2)?;
         let output = self.result(&input.shape)?;
         self.push(operation::LayerNormalize {
             input: input.buffer,

@@ -4,6 +4,7 @@
 mod builder;
 mod canonical;
 mod compile;
+mod explain;
 mod expression;
 mod feed;
 mod forward;
@@ -14,6 +15,7 @@ mod initializer;
 mod metrics;
 mod pass;
 mod placement;
+mod plan;
 mod reuse;
 #[cfg(test)]
 mod testing;
@@ -22,6 +24,9 @@ pub use crate::operation::{AdamRule, dropout_threshold};
 pub use crate::table::{Buffer, BufferId, Element, Placement, Reals, Role, Rows, Step};
 pub use builder::{Program, ProgramBuilder};
 pub(crate) use compile::{Options, compile};
+pub use explain::{
+    Candidate, ExplainedBuffer, ExplainedDispatch, ExplainedWay, Explanation, explain,
+};
 pub use feed::{Column, Feed};
 pub(crate) use feed::{SPARSE_ROW, too_many_values};
 pub(crate) use graph::not_dense;
@@ -30,3 +35,5 @@ pub use initializer::Initializer;
 pub use metrics::Metrics;
 pub use pass::Pass;
 pub(crate) use placement::{Arenas, Placed};
+pub(crate) use plan::used;
+pub use plan::{Choice, Way, Ways, plan, planned_rows, ways};

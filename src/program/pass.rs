@@ -3,7 +3,7 @@
 use crate::table::Step;
 
 /// Which of a program's lists of operations.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Pass {
     /// Forward, loss and backward: the gradients of a batch, or of a part of it.
     Train,
@@ -69,19 +69,9 @@ impl Pass {
         }
     }
 
-    /// The lists that may run when this one is asked for, whatever the step.
-    pub fn all_lists(self) -> &'static [Pass] {
-        match self {
-            Pass::Train => {
-                &[Pass::Train, Pass::AddPart, Pass::TakeParts, Pass::Accumulate, Pass::Update]
-            }
-            Pass::AddPart => &[Pass::AddPart],
-            Pass::TakeParts => &[Pass::TakeParts],
-            Pass::Accumulate => &[Pass::Accumulate],
-            Pass::Update => &[Pass::Update],
-            Pass::Gradients => &[Pass::Gradients],
-            Pass::Evaluate => &[Pass::Evaluate],
-            Pass::Predict => &[Pass::Predict],
-        }
+    /// The lists that run for a whole batch when this one is asked for, with the update that completes
+    /// a training step.
+    pub fn of_whole_batch(self) -> &'static [Pass] {
+        self.lists(&Step { updates: true, ..Step::forward(1) })
     }
 }

@@ -42,6 +42,23 @@ pub enum Role {
     Arena,
 }
 
+impl Role {
+    /// Whether such values outlast a step that changes them.
+    pub fn outlasts_step(self) -> bool {
+        match self {
+            Role::Parameter | Role::State | Role::OptimizerState | Role::Metric | Role::Arena => {
+                true
+            }
+            Role::Input
+            | Role::Target
+            | Role::SampleWeight
+            | Role::ParameterGradient
+            | Role::Activation
+            | Role::Scratch => false,
+        }
+    }
+}
+
 /// The type of a buffer's elements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Element {
@@ -141,7 +158,7 @@ impl Buffer {
         }
     }
 
-    /// Bytes of an element on a GPU.
+    /// Bytes of an element on a device.
     pub fn element_bytes(&self) -> usize {
         match (self.element, self.reals) {
             (Element::Real, Reals::Half) => 2,
@@ -162,6 +179,11 @@ impl Buffer {
     /// Elements allocated for batches of up to `batch` samples.
     pub fn allocated(&self, batch: usize) -> usize {
         self.allocated_rows(batch).saturating_mul(self.stride())
+    }
+
+    /// Bytes that it takes on a device with room for batches of up to `batch` samples, at least four.
+    pub fn bytes(&self, batch: usize) -> u64 {
+        (self.allocated(batch) as u64).saturating_mul(self.element_bytes() as u64).max(4)
     }
 
     /// Rows that hold values when `live_rows` samples are in the batch.

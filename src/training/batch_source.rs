@@ -179,6 +179,14 @@ impl BatchSource {
         self.samples.unwrap_or(usize::MAX).min(self.batch_size).max(1)
     }
 
+    /// Samples of the batch that is smaller than the others, if an epoch is known to end with one.
+    pub(super) fn smaller_batch(&self) -> Option<usize> {
+        let samples = self.samples?;
+        let reached = self.steps.is_none_or(|steps| samples / self.batch_size < steps);
+        let smaller = samples % self.batch_size;
+        (reached && smaller > 0).then_some(smaller)
+    }
+
     /// Goes to where the first epoch of a call begins that is not its first: a stream is read up to
     /// there.
     ///

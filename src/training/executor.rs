@@ -126,11 +126,11 @@ impl Executor {
         }
     }
 
-    /// Makes room for batches of `rows` samples and compiles `pass`.
+    /// Makes room for batches of `rows` samples and compiles `pass` for them.
     pub(super) async fn prepare(&mut self, pass: Pass, rows: usize) -> Result<()> {
         on!(self, cpu => cpu.reserve(rows), gpu => {
             gpu.reserve(rows).await?;
-            gpu.prepare(pass).await?;
+            gpu.prepare(pass, rows).await?;
         });
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Training.
 
-use super::arguments::{Fit, ValidationFreq};
+use super::arguments::{Fit, ValidationFreq, check_batch_size};
 use super::batch_source::{Asked, BatchSource, EpochBatches, TRAINING_STEPS};
 use super::batches::Purpose;
 use super::blocking::blocking;
@@ -36,6 +36,21 @@ impl Model {
             let history = history?;
             ended.and(freed).map(|()| history)
         }
+
+        /// Allocates and compiles what [`fit`](Self::fit) needs for batches of up to `batch_size`
+        /// samples, which it else does when it begins: a program can read its data meanwhile. What
+        /// evaluation and prediction need is made when they are first asked for.
+        ///
+        /// # Errors
+        /// [`Error::Argument`] if `batch_size` is 0 or the device cannot hold the model;
+        /// [`Error::Device`] if the device fails.
+        prepare_fit, prepare_fit_async(&mut self, batch_size: usize) -> Result<()> {
+            check_batch_size("batch_size", batch_size)?;
+            self.session.forget_cancelled()?;
+            // Room for larger batches is made by clearing what the steps before have added up.
+            self.session.flush_totals().await?;
+            self.session.prepare(Pass::Train, batch_size).await
+        }
     }
 }
 
@@ -67,7 +82,9 @@ impl Run<'_> {
         let done = resume.unwrap_or(Resume::new(initial_epoch, 0));
         start.initial_epoch = done.epochs;
         let rows = train.largest_batch();
-        self.session.prepare(Pass::Train, rows).await?;
+        for rows in [rows].into_iter().chain(train.smaller_batch()) {
+            self.session.prepare(Pass::Train, rows).await?;
+        }
         let micro_batch_size = self.session.compiled.micro_batch_size;
         start.micro_batch_size = micro_batch_size.filter(|&micro| micro < rows);
         self.each(callbacks, |callback, run| callback.train_begin(run, &start)).await?;

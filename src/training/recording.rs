@@ -28,7 +28,9 @@ impl Model {
         session.flush_totals().await?;
         // A recorded step is a whole batch, so it is not cut.
         let rows = session.rows_at_once(Pass::Train, batch_size)?;
-        session.executor.prepare(Pass::Train, rows).await
+        let Executor::Gpu(gpu) = &mut session.executor else { return Err(on_the_cpu()) };
+        gpu.reserve(rows).await?;
+        gpu.prepare_up_to(Pass::Train, rows).await
     }
 
     /// Records one training step into the caller's encoder, to be submitted by the caller: see

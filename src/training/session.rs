@@ -132,8 +132,12 @@ impl Session {
         if pass == Pass::Train {
             self.cut_if_too_large(rows).await?;
         }
-        let rows = self.rows_at_once(pass, rows)?;
-        self.executor.prepare(pass, rows).await
+        let at_once = self.rows_at_once(pass, rows)?;
+        self.executor.prepare(pass, at_once).await?;
+        match rows % at_once {
+            0 => Ok(()),
+            last => self.executor.prepare(pass, last).await,
+        }
     }
 
     /// Bytes that training in batches of `rows` samples takes.

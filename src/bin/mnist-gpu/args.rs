@@ -49,6 +49,8 @@ pub(crate) enum Command {
     Verify(Verify),
     /// Measure training steps per second
     Bench(Bench),
+    /// Print what a training step is on a GPU, and how long it should take there; needs no GPU
+    Explain(Explain),
     /// List the adapters that wgpu finds
     Adapters(Adapters),
 }
@@ -423,6 +425,45 @@ pub(crate) struct Bench {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// Print what a training step is on a GPU, and how long it should take there; needs no GPU.
+///
+/// Each dispatch, a kernel's run, with its workgroups, floating-point operations and bytes, and the
+/// time that a model of such a device gives it; the total; the buffers with their sizes and when they
+/// are used. The kernels are those that such a device runs. The times are estimates, made to choose
+/// kernels by: bench measures.
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// Inputs, units of each hidden layer, classes
+    #[arg(
+        long, value_name = "SIZES", default_value = "784,128,10", value_delimiter = ',',
+        value_parser = at_least_one
+    )]
+    pub layers: Vec<usize>,
+    /// Samples a step
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = at_least_one)]
+    pub batch_size: usize,
+    /// The kind of GPU; other is one of which nothing is known, as in a browser
+    #[arg(long, value_name = "KIND", value_enum, default_value_t = DeviceKind::Discrete)]
+    pub device: DeviceKind,
+    /// Processors of the device: streaming multiprocessors, compute units or cores [default: 132
+    /// for discrete, 10 for integrated, 32 for other]
+    #[arg(long, value_name = "N", value_parser = at_least_one_u32)]
+    pub processors: Option<u32>,
+    /// Print what else could run, too
+    #[arg(long)]
+    pub all: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DeviceKind {
+    Discrete,
+    Integrated,
+    Other,
 }
 
 #[derive(Debug, Args)]

@@ -4,11 +4,14 @@ use anyhow::bail;
 use minibatch::{Error, Gpu, gpu, training};
 
 use crate::args::{self, BackendKind};
+use crate::pipelines::{self, Kept};
 
 /// The place chosen, and why if nobody named it.
 pub(crate) struct Chosen {
     pub backend: training::Backend,
     why: Option<String>,
+    /// Written when the program is done with the device.
+    _pipelines: Option<Kept>,
 }
 
 impl Chosen {
@@ -79,7 +82,14 @@ fn choose_by(
         (BackendKind::Gpu, None) => (training::Backend::Gpu(open(None)?), None),
         (BackendKind::Auto, None) => automatic(open(None))?,
     };
-    Ok(Chosen { backend, why })
+    let (backend, kept) = match backend {
+        training::Backend::Gpu(gpu) => {
+            let (gpu, kept) = pipelines::kept(gpu);
+            (training::Backend::Gpu(gpu), kept)
+        }
+        cpu => (cpu, None),
+    };
+    Ok(Chosen { backend, why, _pipelines: kept })
 }
 
 /// What to do with the best adapter, or without any.

@@ -1,15 +1,15 @@
 //! Measures training.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, ensure};
-use minibatch::data::{Dataset, Features, read_idx_dir};
-use minibatch::program::Pass;
+use minibatch::data::{Dataset, Features, StoredArrays, read_idx_dir};
 use minibatch::random::{Random, Stream};
 use minibatch::training::{Callback, Control, EpochStart, Scores, StepEnd};
-use minibatch::{Adam, Fit, Loss, Metric};
+use minibatch::{Adam, Fit, Loss, Metric, Model};
 use serde::Serialize;
 
 use crate::{args, backend, network, print};
@@ -32,9 +32,12 @@ struct Report {
     seconds: f64,
     steps_per_second: f64,
     samples_per_second: f64,
-    /// 0 on the CPU, as are the submits.
+    /// Those that gather the rows of a step included; 0 on the CPU, as are the submits.
     dispatches_per_step: usize,
     submits_per_step: f64,
+    /// Bytes of the model's buffers on the device and of the memory that batches are uploaded through;
+    /// `None` on the CPU.
+    device_bytes: Option<u64>,
     /// From the program's start until the device had done the first step.
     first_step_ms: f64,
     /// `None` where the system does not tell.
@@ -44,33 +47,16 @@ struct Report {
 /// # Errors
 /// If the backend or the data cannot be had, or the layers do not fit the data or the device.
 pub(crate) fn run(args: &args::Bench, start: Instant) -> anyhow::Result<ExitCode> {
-    let backend = backend::choose(&args.backend)?;
-    let [inputs, hidden @ .., classes] = args.layers.as_slice() else {
-        anyhow::bail!("--layers needs at least two sizes: inputs and classes");
-    };
     let total = u64::from(args.warmup) + u64::from(args.steps);
-    let data = match &args.data {
-        Some(directory) => read_idx_dir(directory).context("--data")?.train,
-        None => random(*inputs, *classes, args.batch_size, total)?,
-    };
-    ensure!(
-        data.width() == *inputs,
-        "--layers begins with {inputs}, but a sample has {} values",
-        data.width()
-    );
-    // Whole batches only, so that all steps are alike.
-    let steps_per_epoch = data.len() / args.batch_size;
-    ensure!(
-        steps_per_epoch > 0,
-        "--batch-size is {}, but there are only {} samples",
-        args.batch_size,
-        data.len()
-    );
+    // The data are read while the device is made and its kernels are compiled.
+    let (prepared, data) = std::thread::scope(|scope| {
+        let data = scope.spawn(|| data(args, total));
+        let prepared = prepared(args, total);
+        (prepared, data.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    });
+    let (Prepared { backend, mut model }, data) = (prepared?, data?);
+    let steps_per_epoch = whole_batches(data.len(), args.batch_size)?;
     let epochs = u32::try_from(total.div_ceil(steps_per_epoch as u64)).context("too many steps")?;
-    let mut model = network::build(data.sample_shape(), hidden, 0.0, *classes)?
-        .compile(Adam::default(), Loss::SparseCategoricalCrossentropy, [Metric::Accuracy])
-        .precision(args.precision.into())
-        .build(backend.backend.clone())?;
     let (warmup, steps) = (args.warmup.into(), args.steps.into());
     let mut watch = Stopwatch { warmup, steps, ..Stopwatch::default() };
     let fit = Fit::new()
@@ -86,11 +72,13 @@ pub(crate) fn run(args: &args::Bench, start: Instant) -> anyhow::Result<ExitCode
     let steps_per_second = f64::from(args.steps) / seconds;
     let (dispatches, submits) = match model.gpu() {
         Some(gpu) => {
-            let halves = [Pass::Train, Pass::Update].map(|pass| gpu.dispatches(pass));
-            (halves.iter().sum(), gpu.submits())
+            // All steps are alike.
+            let dispatches = gpu.dispatched() as f64 / total as f64;
+            (dispatches.round() as usize, gpu.submits())
         }
         None => (0, 0),
     };
+    let device_bytes = model.gpu().is_some().then(|| model.device_bytes(args.batch_size));
     let report = Report {
         adapter: backend.adapter(),
         backend: backend.name(),
@@ -103,6 +91,7 @@ pub(crate) fn run(args: &args::Bench, start: Instant) -> anyhow::Result<ExitCode
         samples_per_second: steps_per_second * args.batch_size as f64,
         dispatches_per_step: dispatches,
         submits_per_step: submits as f64 / total as f64,
+        device_bytes,
         first_step_ms: first.duration_since(start).as_secs_f64() * 1e3,
         peak_rss_mib: peak_rss_mib(),
     };
@@ -113,6 +102,54 @@ pub(crate) fn run(args: &args::Bench, start: Instant) -> anyhow::Result<ExitCode
         report.print()?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The backend, and a model on it that is ready for its first step.
+struct Prepared {
+    backend: backend::Chosen,
+    model: Model,
+}
+
+fn prepared(args: &args::Bench, total: u64) -> anyhow::Result<Prepared> {
+    let backend = backend::choose(&args.backend)?;
+    let [inputs, hidden @ .., classes] = args.layers.as_slice() else {
+        anyhow::bail!("--layers needs at least two sizes: inputs and classes");
+    };
+    let (samples, sample_shape) = match &args.data {
+        Some(directory) => outline(directory).context("--data")?,
+        None => (random_samples(args.batch_size, total), vec![*inputs]),
+    };
+    let width: usize = sample_shape.iter().product();
+    ensure!(width == *inputs, "--layers begins with {inputs}, but a sample has {width} values",);
+    whole_batches(samples, args.batch_size)?;
+    let mut model = network::build(&sample_shape, hidden, 0.0, *classes)?
+        .compile(Adam::default(), Loss::SparseCategoricalCrossentropy, [Metric::Accuracy])
+        .precision(args.precision.into())
+        .build(backend.backend.clone())?;
+    model.prepare_fit(args.batch_size)?;
+    Ok(Prepared { backend, model })
+}
+
+/// The steps of an epoch: whole batches only, so that all steps are alike.
+fn whole_batches(samples: usize, batch_size: usize) -> anyhow::Result<usize> {
+    let batches = samples.checked_div(batch_size).unwrap_or_default();
+    ensure!(batches > 0, "--batch-size is {batch_size}, but there are only {samples} samples");
+    Ok(batches)
+}
+
+/// Number and shape of the training samples in a directory of IDX files, from their headers.
+fn outline(directory: &Path) -> minibatch::Result<(usize, Vec<usize>)> {
+    let (train, _) = StoredArrays::idx_dir(directory)?;
+    let images = train.fields().inputs().first();
+    Ok((train.len(), images.map(|images| images.shape.clone()).unwrap_or_default()))
+}
+
+fn data(args: &args::Bench, total: u64) -> anyhow::Result<Dataset> {
+    match (&args.data, args.layers.as_slice()) {
+        (Some(directory), _) => Ok(read_idx_dir(directory).context("--data")?.train),
+        (None, &[inputs, .., classes]) => random(inputs, classes, args.batch_size, total),
+        (None, _) => anyhow::bail!("--layers needs at least two sizes: inputs and classes"),
+    }
 }
 
 impl Report {
@@ -140,14 +177,24 @@ impl Report {
             let name = "a step";
             print::line(&format!("{name:<12} {dispatches} dispatches, {submits:.2} submits"))?;
         }
+        if let Some(bytes) = self.device_bytes {
+            let (name, mib) = ("on the GPU", bytes as f64 / f64::from(1 << 20));
+            print::line(&format!(
+                "{name:<12} {mib:.2} MiB of buffers, the data set not among them"
+            ))?;
+        }
         Ok(())
     }
 }
 
+fn random_samples(batch_size: usize, steps: u64) -> usize {
+    let wanted = usize::try_from(steps).unwrap_or(usize::MAX).saturating_mul(batch_size);
+    wanted.clamp(FEWEST_SAMPLES, MOST_SAMPLES).max(batch_size.saturating_mul(4))
+}
+
 /// Random pixels and labels, always the same.
 fn random(inputs: usize, classes: usize, batch_size: usize, steps: u64) -> anyhow::Result<Dataset> {
-    let wanted = usize::try_from(steps).unwrap_or(usize::MAX).saturating_mul(batch_size);
-    let samples = wanted.clamp(FEWEST_SAMPLES, MOST_SAMPLES).max(batch_size.saturating_mul(4));
+    let samples = random_samples(batch_size, steps);
     let bytes = samples.checked_mul(inputs).filter(|&bytes| bytes <= MOST_BYTES);
     let bytes = bytes.with_context(|| {
         format!("{samples} samples of {inputs} bytes are more than bench's limit of 1 GiB")

@@ -4,14 +4,17 @@ mod adapters;
 mod args;
 mod backend;
 mod bench;
+mod caches;
 mod checkpoint;
 #[cfg(feature = "download")]
 mod download;
 mod evaluate;
+mod explain;
 mod figure;
 mod history;
 mod interrupt;
 mod network;
+mod pipelines;
 mod predict;
 mod print;
 mod progress;
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
         Command::Show(args) => show::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Bench(args) => bench::run(args, start),
+        Command::Explain(args) => explain::run(args),
         Command::Adapters(args) => adapters::run(args),
     };
     result.unwrap_or_else(|error| {

@@ -1,7 +1,6 @@
 //! Chooses the data: what the user names, else MNIST from the cache or the network, else synthetic
 //! digits.
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -10,6 +9,7 @@ use minibatch::data::{
 };
 
 use crate::args::{Data, Reading};
+use crate::caches;
 
 /// Synthetic digits for training and for the test.
 const SYNTHETIC: (usize, usize) = (20_000, 2_000);
@@ -48,7 +48,7 @@ pub(crate) fn choose(
     show_progress: bool,
 ) -> anyhow::Result<Source> {
     let named = std::env::var_os("MNIST_DIR").filter(|value| !value.is_empty());
-    let cache = cache_dir();
+    let cache = caches::directory().map(|caches| caches.join("mnist"));
     let fetch = |directory: &Path| fetch(directory, args.mirror.as_deref(), show_progress);
     let source = choose_among(args, reading, named.map(PathBuf::from), cache, fetch)?;
     if reading.shuffle_buffer.is_some() && source.buffer.is_none() {
@@ -190,25 +190,6 @@ pub(crate) fn sample_shape(set: &Samples) -> Vec<usize> {
     set.fields().inputs().first().map(|input| input.shape.clone()).unwrap_or_default()
 }
 
-/// The directory `minibatch/mnist` in the user's cache directory, whether or not it exists; `None`
-/// if the system does not say where that is.
-pub(crate) fn cache_dir() -> Option<PathBuf> {
-    cache_dir_on(std::env::consts::OS, |name| std::env::var_os(name))
-}
-
-fn cache_dir_on(system: &str, variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
-    // A relative path would mean another place for each directory the program is started in.
-    let directory =
-        |name: &str| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let caches = match system {
-        "windows" => directory("LOCALAPPDATA"),
-        "macos" => directory("HOME").map(|home| home.join("Library/Caches")),
-        _ => directory("XDG_CACHE_HOME")
-            .or_else(|| directory("HOME").map(|home| home.join(".cache"))),
-    };
-    caches.map(|caches| caches.join("minibatch").join("mnist"))
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -277,27 +258,5 @@ mod tests {
         assert!(choose(copy_sample).contains("downloaded just now"));
         fs::remove_file(cache.join("t10k-labels-idx1-ubyte.gz")).unwrap();
         assert!(choose(offline).contains("cache incomplete, download failed"));
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn the_cache_lies_where_the_system_has_its_caches() {
-        let variables = |name: &str| match name {
-            "HOME" => Some("/home/me".into()),
-            "LOCALAPPDATA" => Some("/me/local".into()),
-            _ => None,
-        };
-        let on = |system| cache_dir_on(system, variables);
-        assert_eq!(on("linux"), Some("/home/me/.cache/minibatch/mnist".into()));
-        assert_eq!(on("macos"), Some("/home/me/Library/Caches/minibatch/mnist".into()));
-        assert_eq!(on("windows"), Some("/me/local/minibatch/mnist".into()));
-        let xdg = |value: &'static str| {
-            cache_dir_on("linux", |name| {
-                (name == "XDG_CACHE_HOME").then(|| value.into()).or_else(|| variables(name))
-            })
-        };
-        assert_eq!(xdg("/caches"), Some("/caches/minibatch/mnist".into()));
-        assert_eq!(xdg("caches"), Some("/home/me/.cache/minibatch/mnist".into()));
-        assert_eq!(cache_dir_on("linux", |_| None), None);
     }
 }

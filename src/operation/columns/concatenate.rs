@@ -12,6 +12,7 @@ operation! {
 
 impl Operation for Concatenate {
     const IN_PARTS: InParts = InParts::Rows;
+    const FLOPS: u32 = 0;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         let (first, second) = (shapes.columns(self.first), shapes.columns(self.second));

@@ -1,8 +1,10 @@
 //! The gradient of a dense layer's input.
 
 use super::shape::{DenseShape, WeightShape};
+use super::tile::tile_text;
 use crate::number::Matrix;
 use crate::operation::activation::Elementwise;
+use crate::operation::kernel::shader;
 use crate::operation::prelude::*;
 
 operation! {
@@ -17,6 +19,7 @@ operation! {
 
 impl Operation for DenseBackwardInput {
     const IN_PARTS: InParts = InParts::Rows;
+    const FLOPS: u32 = 0;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         let (inputs, units) = (shapes.columns(self.input), shapes.columns(self.output_gradient));
@@ -38,15 +41,20 @@ impl Operation for DenseBackwardInput {
     }
 
     fn dispatch(&self, target: &Target<'_>) -> Result<Dispatch> {
-        let text = match target.class {
-            KernelClass::Tiled => wgsl!["shared/dense", "dense/backward_input_tiled"],
-            KernelClass::Register => wgsl!["shared/dense", "dense/backward_input_register"],
-            KernelClass::Subgroup => wgsl!["shared/dense", "dense/backward_input_subgroup"],
-        };
         let (inputs, units) = (target.columns(self.input)?, target.columns(self.output_gradient)?);
-        let grid = Grid::matrix(target.class, Extent::Rows, Extent::Fixed(inputs));
+        let product @ [height, _, width] =
+            [Extent::Rows, Extent::Fixed(units), Extent::Fixed(inputs)];
+        let form = target.matrix_form(product);
+        let text = match form.class() {
+            AdapterClass::Hardware => tile_text(form.tile(), shader!("dense/backward_input")),
+            AdapterClass::Software => wgsl!["shared/dense", "dense/backward_input_register"],
+            AdapterClass::SoftwareSubgroups => {
+                wgsl!["shared/dense", "dense/backward_input_subgroup"]
+            }
+        };
+        let grid = Grid::matrix(form, height, width);
         Ok(Dispatch::new(self, text, WeightShape::new(inputs, units, 1.0), grid)
-            .with_subgroups(target.class)
+            .with_product(product, form)
             .with_text(self.activation.text())
             .overrides(self.activation.overrides()))
     }

@@ -1,7 +1,9 @@
 //! The gradients of a dense layer's parameters.
 
 use super::shape::{DenseShape, WeightShape};
+use super::tile::tile_text;
 use crate::number::Matrix;
+use crate::operation::kernel::shader;
 use crate::operation::prelude::*;
 
 operation! {
@@ -14,6 +16,7 @@ operation! {
 
 impl Operation for DenseBackwardWeights {
     const IN_PARTS: InParts = InParts::Sums;
+    const FLOPS: u32 = 0;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         let (inputs, units) = (shapes.columns(self.input), shapes.columns(self.output_gradient));
@@ -34,17 +37,22 @@ impl Operation for DenseBackwardWeights {
     }
 
     fn dispatch(&self, target: &Target<'_>) -> Result<Dispatch> {
-        let text = match target.class {
-            KernelClass::Tiled => wgsl!["shared/dense", "dense/backward_weights_tiled"],
-            KernelClass::Register => wgsl!["shared/dense", "dense/backward_weights_register"],
-            KernelClass::Subgroup => wgsl!["shared/dense", "dense/backward_weights_subgroup"],
-        };
         let (inputs, units) = (target.columns(self.input)?, target.columns(self.output_gradient)?);
+        let product @ [height, _, width] =
+            [Extent::Fixed(inputs), Extent::Rows, Extent::Fixed(units)];
+        let form = target.matrix_form(product);
+        let text = match form.class() {
+            AdapterClass::Hardware => tile_text(form.tile(), shader!("dense/backward_weights")),
+            AdapterClass::Software => wgsl!["shared/dense", "dense/backward_weights_register"],
+            AdapterClass::SoftwareSubgroups => {
+                wgsl!["shared/dense", "dense/backward_weights_subgroup"]
+            }
+        };
         let operand = target.operand(self.input);
         let constants = WeightShape::new(inputs, units, operand.scale);
-        let grid = Grid::matrix(target.class, Extent::Fixed(inputs), Extent::Fixed(units));
+        let grid = Grid::matrix(form, height, width);
         Ok(Dispatch::new(self, text, constants, grid)
-            .with_subgroups(target.class)
+            .with_product(product, form)
             .with_operand(self.input, operand))
     }
 }

@@ -6,13 +6,22 @@ use crate::number::{Matrix, Real, bounds};
 use crate::operation::activation::Elementwise;
 use crate::operation::case::{Case, Cases, Form, Mistake, Values, results_of};
 use crate::operation::elementwise::Convert;
-use crate::operation::kernel::KernelClass::{Register, Subgroup, Tiled};
+use crate::operation::matrix_form::MatrixForm::{
+    Register, Subgroup, Tile8Parts64, Tile16Parts16, Tile32, Tile64, Tile64x32, Tile128,
+};
 use crate::table::{BufferId, Element, Role, Rows, Table};
 
 const NOT_ZEROED: &str = "sums that do not begin at zero";
 const NO_BARRIER: Mistake = ("no barrier", "workgroupBarrier();", "");
-const ROWS_BEYOND: Mistake =
-    ("rows beyond the live ones written", "row + 3u < step.live_rows", "true");
+const ROWS_BEYOND: &str = "rows beyond the live ones written";
+const SERIAL_ROWS_BEYOND: Mistake = (ROWS_BEYOND, "row + 3u < step.live_rows", "true");
+const LAST_CHUNK: Mistake =
+    ("the last chunk left out", "start < terms; start", "start + CHUNK < terms; start");
+const NO_BARRIER_OF_PARTS: Mistake = (
+    "no barrier before parts are added",
+    "    workgroupBarrier();\n    for (var half = PARTS",
+    "    for (var half = PARTS",
+);
 const BYTES: [Mistake; 2] = [
     ("no scaling", "* shape.scale", ""),
     ("bytes in another order", "(0u, 8u, 16u, 24u)", "(8u, 0u, 16u, 24u)"),
@@ -58,17 +67,30 @@ impl Cases for DenseForward {
             });
             match (stored, activation) {
                 (Stored::Bytes, Elementwise::Linear) => form.mutations(&BYTES),
-                (Stored::Bytes, _) => form,
+                (Stored::Bytes, _) => form.of_shared_text(),
                 (Stored::Reals, Elementwise::Linear) => forward_mistakes(form),
-                (Stored::Reals, Elementwise::Sigmoid) => form.mutations(mistakes).mutations(&[(
-                    "padding that is activated",
-                    "select(zero, activate(sums[0] + offset), live)",
-                    "activate(sums[0] + offset)",
-                )]),
-                // Results of this size do not overflow: that is tried by the activation alone.
-                (Stored::Reals, _) => {
-                    form.mutations(mistakes.iter().filter(|(what, ..)| *what != "overflow"))
+                (Stored::Reals, Elementwise::Sigmoid) => {
+                    let padding = "padding that is activated";
+                    let tile = (
+                        padding,
+                        "select(vec4<f32>(), activate(sums + bias[column]), live)",
+                        "activate(sums + bias[column])",
+                    );
+                    let serial = (
+                        padding,
+                        "select(zero, activate(sums[0] + offset), live)",
+                        "activate(sums[0] + offset)",
+                    );
+                    form.of_shared_text()
+                        .mutations(mistakes)
+                        .mutations_of(Tile128, &[tile])
+                        .mutations_of(Register, &[serial])
+                        .mutations_of(Subgroup, &[serial])
                 }
+                // Results of this size do not overflow: that is tried by the activation alone.
+                (Stored::Reals, _) => form
+                    .of_shared_text()
+                    .mutations(mistakes.iter().filter(|(what, ..)| *what != "overflow")),
             }
         };
         let stored = [Stored::Reals, Stored::Bytes].into_iter();
@@ -76,22 +98,52 @@ impl Cases for DenseForward {
     }
 }
 
+/// What the tile kernels share is broken once for all products: how they end and how much a thread
+/// computes, each in two files, and what all of them share.
 fn forward_mistakes(form: Form) -> Form {
     let last_inputs = "the last inputs left out";
-    form.mutations_of(Register, &[(last_inputs, "k < end", "k + 1u < end"), not_zeroed!("sum11")])
-        .mutations_of(
-            Subgroup,
-            &[(last_inputs, "k < depth; k++", "k + 1u < depth; k++"), not_zeroed!("sums7")],
-        )
-        .mutations_of(
-            Tiled,
-            &[
-                (last_inputs, "start < depth", "start + 4u < depth"),
-                not_zeroed!("sums"),
-                NO_BARRIER,
-            ],
-        )
-        .mutations(&[("no bias", "activate(sums[1] + offset)", "activate(sums[1])"), ROWS_BEYOND])
+    let no_bias = ("no bias", "activate(sums[1] + offset)", "activate(sums[1])");
+    form.mutations_of(
+        Register,
+        &[
+            (last_inputs, "k < end", "k + 1u < end"),
+            not_zeroed!("sum11"),
+            no_bias,
+            SERIAL_ROWS_BEYOND,
+        ],
+    )
+    .mutations_of(
+        Subgroup,
+        &[
+            (last_inputs, "k < depth; k++", "k + 1u < depth; k++"),
+            not_zeroed!("sums7"),
+            no_bias,
+            SERIAL_ROWS_BEYOND,
+        ],
+    )
+    .mutations_of(
+        Tile128,
+        &[
+            LAST_CHUNK,
+            not_zeroed!("sums11"),
+            NO_BARRIER,
+            ("inputs beyond the last one", "term >= term_quads()", "false"),
+            ("a quarter without a term", "sums10 = add_products(sums10, rows1, columns0);", ""),
+            ("quarters transposed", "(quarter / 2u, quarter % 2u)", "(quarter % 2u, quarter / 2u)"),
+            ("a term twice", "chunk[left1 + 3u * LEFT_BLOCKS]", "chunk[left1 + 2u * LEFT_BLOCKS]"),
+        ],
+    )
+    .mutations_of(
+        Tile32,
+        &[
+            LAST_CHUNK,
+            ("the last inputs of each chunk left out", "terms - start)", "terms - start) - 1u"),
+            ("a row of a block lost", "store(row + 3u, at.y, sums[3]);", ""),
+            ("no bias", "activate(sums + bias[column])", "activate(sums)"),
+            (ROWS_BEYOND, "if row < step.live_rows && column", "if column"),
+            ("units beyond the last one written", "&& column < width", ""),
+        ],
+    )
 }
 
 impl Cases for DenseBackwardWeights {
@@ -111,43 +163,60 @@ impl Cases for DenseBackwardWeights {
 
 fn backward_weights_mistakes(form: Form) -> Form {
     let last_row = "the last row left out";
-    let beyond = "rows beyond the live ones summed";
-    let no_bias = ("no bias gradient", "bias_gradient[column] = sums;", "");
-    let transposed = ("a transposed block", "transpose(", "(");
-    form.mutations_of(
-        Register,
-        &[
-            (last_row, "row < end;", "row + 1u < end;"),
-            (beyond, "row + 3u < step.live_rows", "true"),
-            not_zeroed!("sum10"),
-            no_bias,
-            transposed,
-        ],
-    )
-    .mutations_of(
-        Subgroup,
-        &[
-            (last_row, "row < step.live_rows; row += 4u", "row + 1u < step.live_rows; row += 4u"),
-            (beyond, "row + 3u < step.live_rows", "true"),
-            not_zeroed!("sums3"),
-            no_bias,
-            transposed,
-        ],
-    )
-    .mutations_of(
-        Tiled,
-        &[
-            (last_row, "start < step.live_rows;", "start + 1u < step.live_rows;"),
-            (beyond, "let live = row < step.live_rows;", "let live = true;"),
-            not_zeroed!("sums"),
-            NO_BARRIER,
-            ("no bias gradient", "bias_gradient[column] = bias_sums;", ""),
-        ],
-    )
-    .mutations(&[
+    let beyond = ("rows beyond the live ones summed", "row + 3u < step.live_rows", "true");
+    let no_bias = "no bias gradient";
+    let serial = [
+        beyond,
+        (no_bias, "bias_gradient[column] = sums;", ""),
+        ("a transposed block", "transpose(", "("),
         ("a gradient row overwritten", "weight_gradient[at + 3u * width]", "weight_gradient[at]"),
         ("units beyond the last one written", "column < width", "true"),
-    ])
+    ];
+    form.mutations_of(Register, &serial)
+        .mutations_of(
+            Register,
+            &[(last_row, "row < end;", "row + 1u < end;"), not_zeroed!("sum10")],
+        )
+        .mutations_of(Subgroup, &serial)
+        .mutations_of(
+            Subgroup,
+            &[
+                (
+                    last_row,
+                    "row < step.live_rows; row += 4u",
+                    "row + 1u < step.live_rows; row += 4u",
+                ),
+                not_zeroed!("sums3"),
+            ],
+        )
+        .mutations_of(
+            Tile16Parts16,
+            &[
+                LAST_CHUNK,
+                beyond,
+                not_zeroed!("sums"),
+                NO_BARRIER,
+                NO_BARRIER_OF_PARTS,
+                ("the second half of the parts left out", "half = PARTS / 2u", "half = PARTS / 4u"),
+                ("the terms of a part left out", "term += PARTS", "term += 2u * PARTS"),
+                (no_bias, "bias_gradient[column] = sums;", ""),
+                (
+                    "a bias gradient without half of the rows",
+                    "half = CHUNK / 2u",
+                    "half = CHUNK / 4u",
+                ),
+                (
+                    "a gradient row overwritten",
+                    "[row * width + column] = sums",
+                    "[row / 2u * 2u * width + column] = sums",
+                ),
+                ("units beyond the last one written", "&& column < width", ""),
+            ],
+        )
+        .mutations_of(
+            Tile8Parts64,
+            &[("the last row left out", "(step.live_rows + 3u)", "(step.live_rows + 2u)")],
+        )
 }
 
 impl Cases for DenseBackwardInput {
@@ -159,7 +228,7 @@ impl Cases for DenseBackwardInput {
             });
             match activation {
                 Elementwise::Linear => backward_input_mistakes(form),
-                _ => form.mutations(mistakes),
+                _ => form.of_shared_text().mutations(mistakes),
             }
         };
         Elementwise::fused().map(form).collect()
@@ -168,16 +237,44 @@ impl Cases for DenseBackwardInput {
 
 fn backward_input_mistakes(form: Form) -> Form {
     let last_units = "the last units left out";
-    form.mutations_of(Register, &[(last_units, "n < end", "n + 1u < end"), not_zeroed!("sum01")])
-        .mutations_of(
-            Subgroup,
-            &[(last_units, "n < width; n++", "n + 1u < width; n++"), not_zeroed!("sums5")],
-        )
-        .mutations_of(
-            Tiled,
-            &[(last_units, "start < width", "start + 4u < width"), not_zeroed!("sums"), NO_BARRIER],
-        )
-        .mutations(&[("the weights not transposed", "transpose(", "("), ROWS_BEYOND])
+    let not_transposed = ("the weights not transposed", "transpose(", "(");
+    form.mutations_of(
+        Register,
+        &[
+            (last_units, "n < end", "n + 1u < end"),
+            not_zeroed!("sum01"),
+            not_transposed,
+            SERIAL_ROWS_BEYOND,
+        ],
+    )
+    .mutations_of(
+        Subgroup,
+        &[
+            (last_units, "n < width; n++", "n + 1u < width; n++"),
+            not_zeroed!("sums5"),
+            not_transposed,
+            SERIAL_ROWS_BEYOND,
+        ],
+    )
+    .mutations_of(
+        Tile64,
+        &[
+            LAST_CHUNK,
+            not_zeroed!("sums01"),
+            not_transposed,
+            NO_BARRIER,
+            NO_BARRIER_OF_PARTS,
+            (
+                "no barrier between quarters",
+                "writes again.\n    workgroupBarrier();",
+                "writes again.\n",
+            ),
+            ("terms of a part left out", "i < CHUNK; i += PARTS", "i < PARTS; i += PARTS"),
+            (ROWS_BEYOND, "if row < step.live_rows && column", "if column"),
+            ("inputs beyond the last one written", "&& column < depth", ""),
+        ],
+    )
+    .mutations_of(Tile64x32, &[("threads beyond the blocks copy", "right < RIGHT_BLOCKS", "true")])
 }
 
 /// The buffer that the operation reads as reals, and what the reals will be.

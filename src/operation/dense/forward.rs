@@ -1,8 +1,10 @@
 //! A dense layer forward.
 
 use super::shape::{DenseShape, WeightShape};
+use super::tile::tile_text;
 use crate::number::Matrix;
 use crate::operation::activation::Elementwise;
+use crate::operation::kernel::shader;
 use crate::operation::prelude::*;
 
 operation! {
@@ -15,6 +17,7 @@ operation! {
 
 impl Operation for DenseForward {
     const IN_PARTS: InParts = InParts::Rows;
+    const FLOPS: u32 = 0;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         let (inputs, units) = (shapes.columns(self.input), shapes.columns(self.output));
@@ -37,17 +40,20 @@ impl Operation for DenseForward {
     }
 
     fn dispatch(&self, target: &Target<'_>) -> Result<Dispatch> {
-        let text = match target.class {
-            KernelClass::Tiled => wgsl!["shared/dense", "dense/forward_tiled"],
-            KernelClass::Register => wgsl!["shared/dense", "dense/forward_register"],
-            KernelClass::Subgroup => wgsl!["shared/dense", "dense/forward_subgroup"],
-        };
         let (inputs, units) = (target.columns(self.input)?, target.columns(self.output)?);
+        let product @ [height, _, width] =
+            [Extent::Rows, Extent::Fixed(inputs), Extent::Fixed(units)];
+        let form = target.matrix_form(product);
+        let text = match form.class() {
+            AdapterClass::Hardware => tile_text(form.tile(), shader!("dense/forward")),
+            AdapterClass::Software => wgsl!["shared/dense", "dense/forward_register"],
+            AdapterClass::SoftwareSubgroups => wgsl!["shared/dense", "dense/forward_subgroup"],
+        };
         let operand = target.operand(self.input);
         let constants = WeightShape::new(inputs, units, operand.scale);
-        let grid = Grid::matrix(target.class, Extent::Rows, Extent::Fixed(units));
+        let grid = Grid::matrix(form, height, width);
         Ok(Dispatch::new(self, text, constants, grid)
-            .with_subgroups(target.class)
+            .with_product(product, form)
             .with_text(self.activation.text())
             .with_operand(self.input, operand)
             .overrides(self.activation.overrides()))

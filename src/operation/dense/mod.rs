@@ -6,6 +6,7 @@ mod cases;
 mod forward;
 mod gradient;
 mod shape;
+mod tile;
 
 pub use backward_input::DenseBackwardInput;
 pub use backward_weights::DenseBackwardWeights;

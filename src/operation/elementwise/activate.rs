@@ -13,6 +13,7 @@ operation! {
 
 impl Operation for Activate {
     const IN_PARTS: InParts = InParts::Rows;
+    const FLOPS: u32 = 4;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         shapes.activations([self.input, self.output], shapes.columns(self.input))

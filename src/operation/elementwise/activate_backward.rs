@@ -14,6 +14,7 @@ operation! {
 
 impl Operation for ActivateBackward {
     const IN_PARTS: InParts = InParts::Rows;
+    const FLOPS: u32 = 5;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         let columns = shapes.columns(self.value);

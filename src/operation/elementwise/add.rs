@@ -11,6 +11,7 @@ operation! {
 
 impl Operation for Add {
     const IN_PARTS: InParts = InParts::Rows;
+    const FLOPS: u32 = 1;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         shapes.activations([self.first, self.second, self.output], shapes.columns(self.first))

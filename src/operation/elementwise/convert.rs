@@ -24,6 +24,7 @@ struct Constants {
 
 impl Operation for Convert {
     const IN_PARTS: InParts = InParts::Rows;
+    const FLOPS: u32 = 1;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         let columns = shapes.columns(self.input);

@@ -3,6 +3,7 @@
 use super::text::{Load, text};
 use crate::error::Error;
 use crate::number::expression::Term;
+use crate::operation::kernel::size;
 use crate::operation::prelude::*;
 use crate::table::{BufferId, ExpressionId};
 
@@ -62,6 +63,7 @@ impl Buffers for Map {
 
 impl Operation for Map {
     const IN_PARTS: InParts = InParts::Rows;
+    const FLOPS: u32 = 0;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         let columns = shapes.columns(self.output);
@@ -134,7 +136,9 @@ impl Operation for Map {
             "expression/functions",
             "expression/map"
         ];
+        let terms = target.table.expression(self.expression).terms();
         Ok(Dispatch::new(self, text, RowConstants::new(units), Grid::elements(units))
-            .with_text([own.into()]))
+            .with_text([own.into()])
+            .counted(size(terms.len())?))
     }
 }

@@ -11,6 +11,7 @@ operation! {
 
 impl Operation for RowSum {
     const IN_PARTS: InParts = InParts::Rows;
+    const FLOPS: u32 = 1;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         shapes.activations([self.input], shapes.columns(self.input))?;

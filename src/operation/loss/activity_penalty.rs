@@ -13,6 +13,7 @@ operation! {
 
 impl Operation for ActivityPenalty {
     const IN_PARTS: InParts = InParts::Rows;
+    const FLOPS: u32 = 4;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         shapes.activations([self.value], shapes.columns(self.value))?;

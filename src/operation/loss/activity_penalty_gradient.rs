@@ -4,8 +4,8 @@ use crate::error::Result;
 use crate::number::Real;
 use crate::operation::activation::Elementwise;
 use crate::operation::contract::{InParts, Operation, operation};
-use crate::operation::loss_scale::LossScale;
 use crate::operation::kernel::{Dispatch, Grid, RowConstants, Target, wgsl};
+use crate::operation::loss_scale::LossScale;
 use crate::operation::run::Run;
 use crate::operation::shapes::Shapes;
 
@@ -23,6 +23,7 @@ operation! {
 
 impl Operation for ActivityPenaltyGradient {
     const IN_PARTS: InParts = InParts::Rows;
+    const FLOPS: u32 = 4;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         shapes.fused(self.activation)?;

@@ -28,6 +28,7 @@ impl CategoricalCrossentropy {
 
 impl Operation for CategoricalCrossentropy {
     const IN_PARTS: InParts = InParts::Rows;
+    const FLOPS: u32 = 10;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         shapes.rows([self.targets], shapes.columns(self.logits))?;

@@ -30,6 +30,7 @@ impl PointwiseLoss {
 
 impl Operation for PointwiseLoss {
     const IN_PARTS: InParts = InParts::Rows;
+    const FLOPS: u32 = 8;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         shapes.fused(self.activation)?;

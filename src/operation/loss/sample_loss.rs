@@ -24,6 +24,7 @@ impl SampleLoss {
 
 impl Operation for SampleLoss {
     const IN_PARTS: InParts = InParts::Rows;
+    const FLOPS: u32 = 3;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         shapes.activations([self.value], 1)?;

@@ -27,6 +27,7 @@ impl SoftmaxCrossentropy {
 
 impl Operation for SoftmaxCrossentropy {
     const IN_PARTS: InParts = InParts::Rows;
+    const FLOPS: u32 = 8;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         shapes.indices([self.labels])?;

@@ -45,6 +45,7 @@ impl AdjustLossScale {
 
 impl Operation for AdjustLossScale {
     const IN_PARTS: InParts = InParts::NoRows;
+    const FLOPS: u32 = 2;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         shapes.loss_scale(Some(self.loss_scale))?;

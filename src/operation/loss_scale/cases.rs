@@ -32,7 +32,11 @@ impl Cases for UnscaleGradients {
         let mistakes = [
             ("no scale", "(1.0 / loss_scale[0])", "1.0"),
             ("the scale itself", "(1.0 / loss_scale[0])", "loss_scale[0]"),
-            ("the last gradients left out", "constants.length / 4u", "(constants.length / 4u - 16u)"),
+            (
+                "the last gradients left out",
+                "constants.length / 4u",
+                "(constants.length / 4u - 16u)",
+            ),
             ("a flag that is always set", "if (any(exponent == vec4<u32>(EXPONENT)))", "if (true)"),
         ];
         let found = [
@@ -82,7 +86,11 @@ impl Cases for AdjustLossScale {
             ("corrections swapped", "counted_1 / correction_1", "counted_2 / correction_2"),
             ("no root", "sqrt(counted_2 / correction_2)", "(counted_2 / correction_2)"),
             ("a correction that stays", "loss_scale[5] = correction_1;", ""),
-            ("the second correction for the first", "loss_scale[6] = correction_2;", "loss_scale[6] = correction_1;"),
+            (
+                "the second correction for the first",
+                "loss_scale[6] = correction_2;",
+                "loss_scale[6] = correction_1;",
+            ),
             ("a count of steps that stays", "loss_scale[7] = counted_1;", ""),
         ];
         let skipped_mistakes = [
@@ -93,11 +101,17 @@ impl Cases for AdjustLossScale {
             ("a skipped step that is not counted", "loss_scale[9] += 1.0;", ""),
         ];
         let corrects_root = [
-            ("the root's correction in the step size", "select(of_first / root, of_first, in_root)", "of_first / root"),
+            (
+                "the root's correction in the step size",
+                "select(of_first / root, of_first, in_root)",
+                "of_first / root",
+            ),
             ("no correction of the root", "select(1.0, root, in_root)", "1.0"),
         ];
         let form = |name, finite, root| {
-            Form::new::<Self>(name, move |shape, seed| adjust(shape, finite, root, Values::new(seed)))
+            Form::new::<Self>(name, move |shape, seed| {
+                adjust(shape, finite, root, Values::new(seed))
+            })
         };
         vec![
             form("finite", true, false).mutations(&finite_mistakes),

@@ -15,6 +15,7 @@ operation! {
 
 impl Operation for UnscaleGradients {
     const IN_PARTS: InParts = InParts::NoRows;
+    const FLOPS: u32 = 1;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         shapes.loss_scale(Some(self.loss_scale))?;

@@ -12,6 +12,7 @@ operation! {
 
 impl Operation for Argmax {
     const IN_PARTS: InParts = InParts::Rows;
+    const FLOPS: u32 = 1;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         shapes.activations([self.input], shapes.columns(self.input))?;

@@ -25,6 +25,7 @@ impl BinaryHistogram {
 
 impl Operation for BinaryHistogram {
     const IN_PARTS: InParts = InParts::Rows;
+    const FLOPS: u32 = 1;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         self.thresholds.check()?;

@@ -24,6 +24,7 @@ impl CategoricalCrossentropyMetric {
 
 impl Operation for CategoricalCrossentropyMetric {
     const IN_PARTS: InParts = InParts::Rows;
+    const FLOPS: u32 = 6;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         shapes.rows([self.targets], shapes.columns(self.logits))?;

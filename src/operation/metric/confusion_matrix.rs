@@ -15,6 +15,7 @@ operation! {
 
 impl Operation for ConfusionMatrix {
     const IN_PARTS: InParts = InParts::Sums;
+    const FLOPS: u32 = 0;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         let classes = shapes.columns(self.matrix);

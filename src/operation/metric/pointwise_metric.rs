@@ -23,6 +23,7 @@ impl PointwiseMetric {
 
 impl Operation for PointwiseMetric {
     const IN_PARTS: InParts = InParts::Rows;
+    const FLOPS: u32 = 4;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         shapes.rows([self.targets], shapes.columns(self.predictions))?;

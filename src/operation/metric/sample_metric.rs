@@ -22,6 +22,7 @@ impl SampleMetric {
 
 impl Operation for SampleMetric {
     const IN_PARTS: InParts = InParts::Rows;
+    const FLOPS: u32 = 2;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         shapes.activations([self.value], 1)?;

@@ -24,6 +24,7 @@ impl SoftmaxCrossentropyMetric {
 
 impl Operation for SoftmaxCrossentropyMetric {
     const IN_PARTS: InParts = InParts::Rows;
+    const FLOPS: u32 = 5;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         shapes.indices([self.labels])?;

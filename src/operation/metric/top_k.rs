@@ -28,6 +28,7 @@ impl TopK {
 
 impl Operation for TopK {
     const IN_PARTS: InParts = InParts::Rows;
+    const FLOPS: u32 = 1;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         shapes.indices([self.labels])?;

@@ -17,6 +17,7 @@ operation! {
 
 impl Operation for Dropout {
     const IN_PARTS: InParts = InParts::Rows;
+    const FLOPS: u32 = 2;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         shapes.activations([self.input, self.output], shapes.columns(self.input))

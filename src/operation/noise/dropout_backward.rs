@@ -20,6 +20,7 @@ operation! {
 
 impl Operation for DropoutBackward {
     const IN_PARTS: InParts = InParts::Rows;
+    const FLOPS: u32 = 2;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         shapes.fused(self.activation)?;

@@ -30,6 +30,7 @@ struct Constants {
 
 impl Operation for GaussianNoise {
     const IN_PARTS: InParts = InParts::Rows;
+    const FLOPS: u32 = 20;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         shapes.activations([self.input, self.output], shapes.columns(self.input))

@@ -17,6 +17,7 @@ operation! {
 
 impl Operation for BatchNormalizeBackward {
     const IN_PARTS: InParts = InParts::Sums;
+    const FLOPS: u32 = 5;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         let columns = shapes.columns(self.input);

@@ -22,6 +22,7 @@ operation! {
 
 impl Operation for BatchNormalizeBackwardInput {
     const IN_PARTS: InParts = InParts::AfterStatistics;
+    const FLOPS: u32 = 8;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         shapes.fused(self.activation)?;

@@ -17,6 +17,7 @@ operation! {
 
 impl Operation for LayerNormalize {
     const IN_PARTS: InParts = InParts::Rows;
+    const FLOPS: u32 = 7;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         let columns = shapes.columns(self.input);

@@ -18,6 +18,7 @@ operation! {
 
 impl Operation for LayerNormalizeBackwardInput {
     const IN_PARTS: InParts = InParts::Rows;
+    const FLOPS: u32 = 9;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         shapes.fused(self.activation)?;

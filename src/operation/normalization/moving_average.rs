@@ -24,6 +24,7 @@ struct Constants {
 
 impl Operation for MovingAverage {
     const IN_PARTS: InParts = InParts::NoRows;
+    const FLOPS: u32 = 3;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         shapes.vectors([self.value, self.average], shapes.columns(self.value))

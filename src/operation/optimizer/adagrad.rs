@@ -14,6 +14,7 @@ operation! {
 
 impl Operation for AdagradUpdate {
     const IN_PARTS: InParts = InParts::NoRows;
+    const FLOPS: u32 = 5;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         shapes.loss_scale(self.loss_scale)?;

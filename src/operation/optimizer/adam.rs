@@ -15,6 +15,7 @@ operation! {
 
 impl Operation for AdamUpdate {
     const IN_PARTS: InParts = InParts::NoRows;
+    const FLOPS: u32 = 15;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         shapes.loss_scale(self.loss_scale)?;

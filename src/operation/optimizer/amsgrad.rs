@@ -16,6 +16,7 @@ operation! {
 
 impl Operation for AmsGradUpdate {
     const IN_PARTS: InParts = InParts::NoRows;
+    const FLOPS: u32 = 16;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         shapes.loss_scale(self.loss_scale)?;

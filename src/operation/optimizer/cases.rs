@@ -140,7 +140,15 @@ fn amsgrad(shape: [usize; 3], values: Values) -> Result<Case> {
     let state = ["moment_1", "moment_2", "largest_moment_2"];
     let op = |[gradients, parameters]: [BufferId; 2], state: [BufferId; 3]| {
         let [moment_1, moment_2, largest_moment_2] = state;
-        AmsGradUpdate { gradients, parameters, moment_1, moment_2, largest_moment_2, loss_scale: None, rule: RULE }
+        AmsGradUpdate {
+            gradients,
+            parameters,
+            moment_1,
+            moment_2,
+            largest_moment_2,
+            loss_scale: None,
+            rule: RULE,
+        }
     };
     let step = adam_step();
     update(

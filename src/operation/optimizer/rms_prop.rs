@@ -17,6 +17,7 @@ operation! {
 
 impl Operation for RmsPropUpdate {
     const IN_PARTS: InParts = InParts::NoRows;
+    const FLOPS: u32 = 12;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         shapes.loss_scale(self.loss_scale)?;

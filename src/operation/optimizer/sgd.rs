@@ -15,6 +15,7 @@ operation! {
 
 impl Operation for SgdUpdate {
     const IN_PARTS: InParts = InParts::NoRows;
+    const FLOPS: u32 = 6;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         shapes.loss_scale(self.loss_scale)?;

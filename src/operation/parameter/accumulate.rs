@@ -15,6 +15,7 @@ operation! {
 
 impl Operation for Accumulate {
     const IN_PARTS: InParts = InParts::NoRows;
+    const FLOPS: u32 = 1;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         shapes.parameters([self.gradients, self.accumulated])?;

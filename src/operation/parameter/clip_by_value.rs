@@ -13,6 +13,7 @@ operation! {
 
 impl Operation for ClipByValue {
     const IN_PARTS: InParts = InParts::NoRows;
+    const FLOPS: u32 = 2;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         shapes.parameters([self.gradient])

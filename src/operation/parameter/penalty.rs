@@ -21,6 +21,7 @@ impl Penalty {
 
 impl Operation for Penalty {
     const IN_PARTS: InParts = InParts::Sums;
+    const FLOPS: u32 = 4;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         shapes.parameters([self.weight])?;

@@ -18,6 +18,7 @@ operation! {
 
 impl Operation for PenaltyGradient {
     const IN_PARTS: InParts = InParts::NoRows;
+    const FLOPS: u32 = 4;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         shapes.parameters([self.weight, self.weight_gradient])

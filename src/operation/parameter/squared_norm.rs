@@ -22,6 +22,7 @@ struct Constants {
 
 impl Operation for SquaredNorm {
     const IN_PARTS: InParts = InParts::NoRows;
+    const FLOPS: u32 = 2;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         shapes.parameters([self.gradient])?;

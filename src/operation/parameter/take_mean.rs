@@ -14,6 +14,7 @@ operation! {
 
 impl Operation for TakeMean {
     const IN_PARTS: InParts = InParts::NoRows;
+    const FLOPS: u32 = 1;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         if self.steps == 0 {

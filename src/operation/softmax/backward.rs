@@ -12,6 +12,7 @@ operation! {
 
 impl Operation for SoftmaxBackward {
     const IN_PARTS: InParts = InParts::Rows;
+    const FLOPS: u32 = 4;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         let columns = shapes.columns(self.value);

@@ -1,6 +1,7 @@
 //! The gradients of the parameters of a dense layer over sparse rows.
 
 use super::shape::{SparseConstants, SparseShape, width};
+use crate::operation::kernel::{Arithmetic, Stated};
 use crate::operation::prelude::*;
 
 operation! {
@@ -22,6 +23,7 @@ const TILE: u32 = 16;
 
 impl Operation for SparseBackwardWeights {
     const IN_PARTS: InParts = InParts::Sums;
+    const FLOPS: u32 = 0;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         let inputs = width(shapes.table(), self.input);
@@ -47,8 +49,8 @@ impl Operation for SparseBackwardWeights {
         let (most, search) = (constants.most, constants.search());
         // How often the loops run at most for each row of the batch: those of a search, and those
         // over the values of a slice.
-        let (text, slice, tile, groups, loops) = match target.class {
-            KernelClass::Tiled => {
+        let (text, slice, tile, groups, loops) = match target.adapter.class {
+            AdapterClass::Hardware => {
                 let text = wgsl![
                     "shared/sparse",
                     "shared/elements",
@@ -57,7 +59,7 @@ impl Operation for SparseBackwardWeights {
                 ];
                 (text, TILE, 64, 1, search + 12)
             }
-            KernelClass::Register | KernelClass::Subgroup => {
+            AdapterClass::Software | AdapterClass::SoftwareSubgroups => {
                 let text = wgsl![
                     "shared/sparse",
                     "shared/elements",
@@ -77,8 +79,16 @@ impl Operation for SparseBackwardWeights {
             groups: Groups::Folded(groups),
         };
         let dispatch = Dispatch::new(self, text, constants.cut(slice), grid);
+        let [values, inputs, units] = [most, constants.inputs, constants.units].map(u64::from);
+        // Every value adds a row of gradients to a row of the weight's.
+        let stated = Stated {
+            flops: [0, 2 * values * units],
+            bytes: [4 * (inputs + 1) * units, 8 * values + 12 * values * units, 0],
+            waits: [slice.into(), loops.into()],
+        };
         // Other kernels take four terms an iteration.
-        Ok(Dispatch { terms: slice, terms_a_row: loops.saturating_mul(4), ..dispatch })
+        Ok(Dispatch { terms: slice, terms_a_row: loops.saturating_mul(4), ..dispatch }
+            .with_arithmetic(Arithmetic::Stated(stated)))
     }
 }
 

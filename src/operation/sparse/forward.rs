@@ -2,6 +2,7 @@
 
 use super::shape::{SparseConstants, SparseShape, width};
 use crate::operation::activation::Elementwise;
+use crate::operation::kernel::{Arithmetic, Stated};
 use crate::operation::prelude::*;
 
 operation! {
@@ -15,6 +16,7 @@ operation! {
 
 impl Operation for SparseForward {
     const IN_PARTS: InParts = InParts::Rows;
+    const FLOPS: u32 = 0;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         let (inputs, units) = (width(shapes.table(), self.input), shapes.columns(self.output));
@@ -41,7 +43,16 @@ impl Operation for SparseForward {
         let text = wgsl!["shared/sparse", "shared/fold", "shared/elements", "sparse/forward"];
         let dispatch = Dispatch::new(self, text, constants, Grid::elements(constants.units));
         // An iteration for each value, where those of other kernels take four.
+        let [most, units] = [constants.most, constants.units].map(u64::from);
+        // A row reads a row of the weight for each of its values.
+        let row_bytes = 8 * most + 4 * units * (most + 1);
+        let stated = Stated {
+            flops: [0, 2 * most * units],
+            bytes: [4 * units, row_bytes, 0],
+            waits: [most, 0],
+        };
         Ok(Dispatch { terms: constants.most.saturating_mul(4), ..dispatch }
+            .with_arithmetic(Arithmetic::Stated(stated))
             .with_text(self.activation.text())
             .overrides(self.activation.overrides()))
     }

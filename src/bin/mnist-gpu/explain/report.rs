@@ -1,0 +1,219 @@
+//! What `explain` tells, as its JSON has it.
+
+use minibatch::operation::{DeviceModel, MatrixForm, Total};
+use minibatch::program::{Candidate, ExplainedBuffer, ExplainedDispatch, Role, planned_rows};
+use serde::Serialize;
+
+use super::Step;
+use crate::args;
+
+#[derive(Serialize)]
+pub(super) struct Report {
+    pub layers: Vec<usize>,
+    pub batch_size: usize,
+    pub device: Device,
+    pub dispatches: Vec<Dispatch>,
+    pub total: Sum,
+    pub buffers: Vec<Buffer>,
+    pub memory: Memory,
+    /// What else could run, if that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub all: Option<All>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Device {
+    pub kind: &'static str,
+    pub processors: u32,
+    /// The rows that the kernels were chosen for: those of the batch, up to the next power of two.
+    pub planned_rows: usize,
+}
+
+#[derive(Serialize)]
+pub(super) struct Dispatch {
+    pub kernel: &'static str,
+    /// How a matrix kernel is built.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub form: Option<&'static str>,
+    pub workgroups: u64,
+    pub threads: u32,
+    pub flops: u64,
+    pub bytes: u64,
+    pub us: f64,
+    pub reads: Vec<String>,
+    pub writes: Vec<String>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Sum {
+    pub dispatches: usize,
+    pub flops: u64,
+    pub bytes: u64,
+    pub us: f64,
+}
+
+#[derive(Serialize)]
+pub(super) struct Buffer {
+    pub name: String,
+    pub bytes: u64,
+    /// Whether its values outlast the step.
+    pub lasts: bool,
+    /// The first and the last dispatch that use it, from 1; none of this step does without them.
+    pub used: Option<[usize; 2]>,
+}
+
+/// Bytes on the device.
+#[derive(Serialize)]
+pub(super) struct Memory {
+    pub parameters: u64,
+    pub gradients: u64,
+    pub optimizer: u64,
+    /// The rows of the batch, what layers compute of them, and their gradients.
+    pub batch: u64,
+    /// Zeros, sums of losses and metrics.
+    pub other: u64,
+    /// What batches are uploaded through.
+    pub uploads: u64,
+    pub total: u64,
+}
+
+#[derive(Serialize)]
+pub(super) struct All {
+    /// For each dispatch that has alternatives: all of them.
+    pub kernels: Vec<Alternatives>,
+    pub steps: Vec<StepPlan>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Alternatives {
+    /// Its place among the dispatches, from 1.
+    pub dispatch: usize,
+    pub candidates: Vec<Alternative>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Alternative {
+    pub chosen: bool,
+    #[serde(flatten)]
+    pub dispatch: Dispatch,
+}
+
+#[derive(Serialize)]
+pub(super) struct StepPlan {
+    pub plan: &'static str,
+    pub chosen: bool,
+    pub dispatches: usize,
+    pub us: f64,
+}
+
+impl Report {
+    /// `unfused` is the same step without fusion, to tell what else could run.
+    pub(super) fn new(
+        args: &args::Explain,
+        model: &DeviceModel,
+        step: &Step,
+        unfused: Option<&Step>,
+    ) -> Self {
+        let dispatches = &step.explanation.dispatches;
+        Report {
+            layers: args.layers.clone(),
+            batch_size: args.batch_size,
+            device: Device {
+                kind: model.name,
+                processors: model.processors,
+                planned_rows: planned_rows(args.batch_size),
+            },
+            dispatches: dispatches.iter().map(|one| step.dispatch(one.chosen())).collect(),
+            total: sum(&step.explanation.total),
+            buffers: step.explanation.buffers.iter().map(|buffer| step.buffer(buffer)).collect(),
+            memory: step.memory(),
+            all: unfused.map(|unfused| All {
+                kernels: step.alternatives(),
+                steps: step.ways(&unfused.explanation.total),
+            }),
+        }
+    }
+}
+
+fn sum(total: &Total) -> Sum {
+    let Total { dispatches, flops, bytes, us } = *total;
+    Sum { dispatches, flops, bytes, us }
+}
+
+impl Step {
+    fn dispatch(&self, candidate: &Candidate) -> Dispatch {
+        let Candidate { kernel, form, work, us, reads, writes } = candidate;
+        let names = |ids: &[minibatch::program::BufferId]| {
+            ids.iter().map(|&id| self.program.buffer(id).name.clone()).collect()
+        };
+        Dispatch {
+            kernel,
+            form: form.map(MatrixForm::name),
+            workgroups: work.workgroups,
+            threads: work.threads,
+            flops: work.flops,
+            bytes: work.bytes,
+            us: *us,
+            reads: names(reads),
+            writes: names(writes),
+        }
+    }
+
+    /// `unfused` is what the step adds up to if no operations are joined.
+    fn ways(&self, unfused: &Total) -> Vec<StepPlan> {
+        let plan = |plan, chosen, total: &Total| StepPlan {
+            plan,
+            chosen,
+            dispatches: total.dispatches,
+            us: total.us,
+        };
+        let ways = self.explanation.ways.iter();
+        let ways = ways.map(|way| plan(way.name, way.chosen, &way.total));
+        ways.chain([plan("no operations joined", false, unfused)]).collect()
+    }
+
+    fn alternatives(&self) -> Vec<Alternatives> {
+        let all = self.explanation.dispatches.iter().enumerate();
+        let several = all.filter(|(_, dispatch)| dispatch.candidates.len() > 1);
+        let alternatives = |(place, dispatch): (usize, &ExplainedDispatch)| {
+            let candidates = dispatch.candidates.iter().enumerate();
+            let candidates = candidates.map(|(number, candidate)| Alternative {
+                chosen: number == dispatch.chosen,
+                dispatch: self.dispatch(candidate),
+            });
+            Alternatives { dispatch: place + 1, candidates: candidates.collect() }
+        };
+        several.map(alternatives).collect()
+    }
+
+    fn buffer(&self, buffer: &ExplainedBuffer) -> Buffer {
+        let described = self.program.buffer(buffer.id);
+        Buffer {
+            name: described.name.clone(),
+            bytes: buffer.bytes,
+            lasts: described.role.outlasts_step(),
+            used: buffer.used.map(|used| used.map(|place| place + 1)),
+        }
+    }
+
+    fn memory(&self) -> Memory {
+        let of = |wanted: &dyn Fn(&str, Role) -> bool| -> u64 {
+            let buffers = self.explanation.buffers.iter();
+            let bytes = buffers.filter(|buffer| {
+                let described = self.program.buffer(buffer.id);
+                wanted(&described.name, described.role)
+            });
+            bytes.map(|buffer| buffer.bytes).sum()
+        };
+        let parameters = of(&|name, _| matches!(name, "all.parameters" | "all.frozen_parameters"));
+        let gradients = of(&|name, _| name == "all.gradients");
+        let optimizer = of(&|_, role| role == Role::Arena) - parameters - gradients;
+        let batch = of(&|_, role| {
+            matches!(role, Role::Input | Role::Target | Role::SampleWeight | Role::Activation)
+        });
+        let total = of(&|_, _| true) + self.uploads;
+        let uploads = self.uploads;
+        let other = total - uploads - batch - optimizer - gradients - parameters;
+        Memory { parameters, gradients, optimizer, batch, other, uploads, total }
+    }
+}

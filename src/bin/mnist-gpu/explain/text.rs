@@ -1,0 +1,153 @@
+//! What `explain` tells, to be read.
+
+use super::report::{Dispatch, Memory, Report};
+use crate::{args, print};
+
+/// # Errors
+/// If it cannot be written.
+pub(super) fn print(args: &args::Explain, report: &Report) -> anyhow::Result<()> {
+    let layers: Vec<String> = args.layers.iter().map(usize::to_string).collect();
+    let (layers, rows) = (layers.join("-"), args.batch_size);
+    let (kind, processors) = (report.device.kind, report.device.processors);
+    print::line(&format!(
+        "A training step of {layers} on batches of {rows}, on {kind} with {processors} processors.\n\
+         The times are what a model of such a device says, not measurements."
+    ))?;
+    if report.device.planned_rows != rows {
+        let planned = report.device.planned_rows;
+        print::line(&format!("The kernels are those for batches of up to {planned}."))?;
+    }
+    print::line("")?;
+    dispatches(report)?;
+    print::line("")?;
+    memory(&report.memory)?;
+    print::line("")?;
+    buffers(report)?;
+    all(report)
+}
+
+fn dispatches(report: &Report) -> anyhow::Result<()> {
+    let titles = ["", "kernel", "workgroups", "operations", "bytes", "us", "reads -> writes"];
+    let mut table = vec![titles.map(String::from)];
+    for (number, dispatch) in (1..).zip(&report.dispatches) {
+        let Dispatch { flops, bytes, us, .. } = dispatch;
+        table.push([
+            number.to_string(),
+            name(dispatch),
+            groups(dispatch),
+            short(*flops),
+            short(*bytes),
+            format!("{us:.2}"),
+            format!("{} -> {}", dispatch.reads.join(", "), dispatch.writes.join(", ")),
+        ]);
+    }
+    let total = &report.total;
+    table.push([
+        String::new(),
+        "together".into(),
+        String::new(),
+        short(total.flops),
+        short(total.bytes),
+        format!("{:.2}", total.us),
+        format!("{:.0} steps/s if the host keeps up", 1e6 / total.us),
+    ]);
+    rows(&table, &[true, false, true, true, true, true, false])
+}
+
+fn memory(memory: &Memory) -> anyhow::Result<()> {
+    let Memory { parameters, gradients, optimizer, batch, other, uploads, total } = *memory;
+    print::line(&format!(
+        "Memory on the device: {}B. Parameters {}B, their gradients {}B, the optimizer's state {}B,\n\
+         a batch and what is computed of it {}B, what batches are uploaded through {}B, other {}B.",
+        short(total),
+        short(parameters),
+        short(gradients),
+        short(optimizer),
+        short(batch),
+        short(uploads),
+        short(other)
+    ))
+}
+
+fn buffers(report: &Report) -> anyhow::Result<()> {
+    let mut table = vec![["buffer", "bytes", "used by", "kept"].map(String::from)];
+    for buffer in &report.buffers {
+        let used = match buffer.used {
+            Some([first, last]) if first == last => format!("{first}"),
+            Some([first, last]) => format!("{first} to {last}"),
+            None => "no dispatch".into(),
+        };
+        let kept = if buffer.lasts { "from step to step" } else { "" };
+        table.push([buffer.name.clone(), short(buffer.bytes), used, kept.into()]);
+    }
+    rows(&table, &[false, true, false, false])
+}
+
+fn all(report: &Report) -> anyhow::Result<()> {
+    let Some(all) = &report.all else { return Ok(()) };
+    print::line("\nWhat could run; > is what does.")?;
+    for alternatives in &all.kernels {
+        let number = alternatives.dispatch;
+        let mut table = vec![
+            ["", &format!("in place of {number}"), "workgroups", "bytes", "us"].map(String::from),
+        ];
+        for candidate in &alternatives.candidates {
+            let dispatch = &candidate.dispatch;
+            table.push([
+                mark(candidate.chosen),
+                name(dispatch),
+                groups(dispatch),
+                short(dispatch.bytes),
+                format!("{:.2}", dispatch.us),
+            ]);
+        }
+        rows(&table, &[false, false, true, true, true])?;
+    }
+    let mut table = vec![["", "the whole step", "dispatches", "us"].map(String::from)];
+    for step in &all.steps {
+        let us = format!("{:.2}", step.us);
+        table.push([mark(step.chosen), step.plan.into(), step.dispatches.to_string(), us]);
+    }
+    rows(&table, &[false, false, true, true])
+}
+
+fn mark(chosen: bool) -> String {
+    if chosen { ">".into() } else { String::new() }
+}
+
+fn name(dispatch: &Dispatch) -> String {
+    match &dispatch.form {
+        Some(form) => format!("{} {form}", dispatch.kernel),
+        None => dispatch.kernel.into(),
+    }
+}
+
+fn groups(dispatch: &Dispatch) -> String {
+    format!("{} x {}", dispatch.workgroups, dispatch.threads)
+}
+
+/// A number in three digits: 6.42 M, 101 k.
+fn short(number: u64) -> String {
+    let (number, unit) = match number as f64 {
+        n if n < 1e3 => return format!("{n} "),
+        n if n < 1e6 => (n / 1e3, "k"),
+        n if n < 1e9 => (n / 1e6, "M"),
+        n => (n / 1e9, "G"),
+    };
+    let decimals = if number < 9.995 { 2 } else { usize::from(number < 99.95) };
+    format!("{number:.decimals$} {unit}")
+}
+
+/// A table with its first row as the titles; which columns are aligned to the right.
+fn rows<const N: usize>(table: &[[String; N]], right: &[bool; N]) -> anyhow::Result<()> {
+    let width = |column: usize| table.iter().map(|row| row[column].chars().count()).max();
+    let widths: [usize; N] = std::array::from_fn(|column| width(column).unwrap_or(0));
+    for row in table {
+        let cells = row.iter().zip(widths).zip(right).map(|((cell, width), right)| match right {
+            true => format!("{cell:>width$}"),
+            false => format!("{cell:width$}"),
+        });
+        print::line(cells.collect::<Vec<_>>().join("  ").trim_end())?;
+    }
+    Ok(())
+}
