@@ -87,7 +87,7 @@ pub fn dispatches(of: &Form, shape: [usize; 3], form: MatrixForm) -> Result<Vec<
 }
 
 /// Trains a small model on `gpu`, in f32 and in f64, step by step. The error may be four times that
-/// of f32 on the CPU, plus 1e-6; in half precision, plus what that changes.
+/// of f32 on the CPU, plus 1e-6; in half precision, plus four times what that changes.
 ///
 /// # Errors
 /// As [`operation`].

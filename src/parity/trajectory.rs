@@ -136,7 +136,7 @@ pub(super) async fn trajectory(gpu: &Gpu, training: Training) -> Result<Worst> {
                 let own = largest_difference(&reference, &single.read(id, batch.len()));
                 let error = largest_difference(&reference, &device.read(id, batch.len()).await?);
                 let halves = full.as_ref().map_or(0.0, |full| full.distance(buffer, &reference));
-                let bound = SLACK * own + FLOOR + halves;
+                let bound = SLACK * (own + halves) + FLOOR;
                 let place = format!("{} after step {number} is off by {error:e}", buffer.name);
                 worst = worst.or(Worst { error, bound, place });
             }
@@ -239,9 +239,9 @@ fn functional() -> Result<(Compiled, Dataset)> {
     Ok((compiled, data))
 }
 
-/// The same training without half precision. What is stored as f16 may be rounded to one or the other
-/// side of a number, so that two right executors differ by more than their own errors; but not by more
-/// than what half precision itself changes.
+/// The same training without half precision, which tells by how much f16 changes each value. Where a
+/// number lies near the middle between two f16, two right executors may store one and the other: they
+/// differ by twice the largest error of a rounding then, and what follows by as much as that changes.
 struct Full {
     program: Arc<Program>,
     exact: CpuExecutor<f64>,
