@@ -81,12 +81,14 @@ pub mod gpu;
 pub mod model;
 pub mod number;
 pub mod operation;
+mod panic;
 pub mod parity;
 mod profile;
 pub mod program;
 pub mod random;
 mod sparse_row;
 pub mod table;
+mod threads;
 pub mod training;
 
 /// For `mnist-gpu`, which writes its history with it.

@@ -1,72 +1,27 @@
 //! The program `mnist-gpu`, run as a user runs it.
 #![cfg(feature = "cli")]
 
+#[path = "support/program.rs"]
+mod program;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::Command;
 
 use approx::assert_abs_diff_eq;
 use minibatch::data::{IdxArray, read_idx, write_idx};
+use program::{Place, told};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use serde_json::Value;
-use tempfile::TempDir;
-
-/// A directory of its own in which the program runs, with `sample` (digits of 28x28, 1500 + 500)
-/// and `seven.png` in it.
-struct Place {
-    directory: TempDir,
-}
 
 impl Place {
+    /// With `seven.png` besides.
     fn new() -> Self {
-        let place = Place { directory: tempfile::tempdir().unwrap() };
-        place.copy_sample("sample");
+        let place = Place::with_sample();
         fs::copy(data("seven.png"), place.path("seven.png")).unwrap();
         place
-    }
-
-    fn copy_sample(&self, directory: &str) {
-        fs::create_dir(self.path(directory)).unwrap();
-        for entry in fs::read_dir(data("digits-sample")).unwrap() {
-            let entry = entry.unwrap();
-            fs::copy(entry.path(), self.path(directory).join(entry.file_name())).unwrap();
-        }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
-    }
-
-    fn bytes(&self, name: &str) -> Vec<u8> {
-        fs::read(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
-    }
-
-    fn json(&self, name: &str) -> Value {
-        serde_json::from_slice(&self.bytes(name)).unwrap()
-    }
-
-    /// `line` is split at spaces.
-    fn command(&self, line: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_mnist-gpu"));
-        command
-            .args(line.split_whitespace())
-            .current_dir(self.directory.path())
-            .env("HOME", self.directory.path())
-            .env("XDG_CACHE_HOME", self.path("cache"))
-            .env_remove("MNIST_DIR")
-            .env_remove("XDG_RUNTIME_DIR")
-            .stdin(Stdio::null());
-        command
-    }
-
-    fn run(&self, line: &str) -> (Option<i32>, String, String) {
-        told(self.command(line).output().unwrap())
-    }
-
-    fn start(&self, line: &str) -> Child {
-        self.command(line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
 
     /// What it prints; it must succeed.
@@ -134,12 +89,6 @@ fn a_batch_runs_in_the_parts_that_were_asked_for() {
     let (code, _, err) = place.run("train --synthetic --micro-batch 0");
     assert_eq!(code, Some(2), "{err}");
     assert!(err.contains("--micro-batch"), "{err}");
-}
-
-/// Exit code, standard output, standard error.
-fn told(output: Output) -> (Option<i32>, String, String) {
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    (output.status.code(), text(output.stdout), text(output.stderr))
 }
 
 /// The object's keys in alphabetical order.

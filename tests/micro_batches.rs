@@ -9,7 +9,7 @@ use minibatch::model::{Compiled, Dense, Dropout, GaussianNoise, Input, LayerNorm
 use minibatch::model::{Regularizer, lower};
 use minibatch::program::{Pass, Program, Role};
 use minibatch::training::{Backend, fill};
-use minibatch::{Activation, Adam, Gpu, Loss, Metric, Model, Sequential};
+use minibatch::{Activation, Adam, Cpu, Gpu, Loss, Metric, Model, Sequential};
 
 const ROWS: usize = 1000;
 
@@ -99,7 +99,7 @@ fn a_training_in_parts_is_the_training() {
         assert!((exact - own).abs() <= 1e-12, "{exact} is {own} in parts");
     }
     let gpu = Gpu::new().unwrap_or_else(|error| panic!("{error}"));
-    for backend in [Backend::Cpu, Backend::Gpu(gpu)] {
+    for backend in [Backend::Cpu(Cpu::new()), Backend::Gpu(gpu)] {
         let name = format!("{backend:?}");
         for (exact, own) in exact.iter().zip(train(Some(33), backend)) {
             let off = (exact - own).abs() / exact.abs().max(1.0);
@@ -167,7 +167,8 @@ fn a_step_that_was_broken_off_leaves_nothing_behind() {
 #[test]
 fn what_cannot_be_cut_is_refused() {
     let data = data();
-    let refused = |compiled: Compiled| compiled.build(Backend::Cpu).unwrap_err().to_string();
+    let refused =
+        |compiled: Compiled| compiled.build(Backend::Cpu(Cpu::new())).unwrap_err().to_string();
     let error = refused(compiled(&data).micro_batch_size(0));
     assert!(error.contains("micro_batch_size: is 0"), "{error}");
     let normalized = Sequential::new(Input::pixels(data.sample_shape()))

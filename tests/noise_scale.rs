@@ -8,7 +8,7 @@ use minibatch::data::{Batch, Dataset, Features, Targets, synthetic_digits};
 use minibatch::model::{Compiled, Dense, Dropout, Input, Regularizer};
 use minibatch::random::{Random, Stream};
 use minibatch::training::{Answer, Backend, Callback, Control, Request, StepEnd};
-use minibatch::{Activation, Adam, Fit, Gpu, Loss, Metric, Model, Result, Sequential, Sgd};
+use minibatch::{Activation, Adam, Cpu, Fit, Gpu, Loss, Metric, Model, Result, Sequential, Sgd};
 
 fn gpu() -> Gpu {
     Gpu::new().unwrap_or_else(|error| panic!("{error}"))
@@ -62,10 +62,10 @@ impl Callback for Curious {
 fn a_training_whose_gradients_are_looked_at_is_the_same_training() {
     let data = digits();
     for (compiled, backend) in [
-        (compiled(&data), Backend::Cpu),
+        (compiled(&data), Backend::Cpu(Cpu::new())),
         (compiled(&data), Backend::Gpu(gpu())),
-        (compiled(&data).gradient_accumulation_steps(3), Backend::Cpu),
-        (cut(&data), Backend::Cpu),
+        (compiled(&data).gradient_accumulation_steps(3), Backend::Cpu(Cpu::new())),
+        (cut(&data), Backend::Cpu(Cpu::new())),
         (cut(&data), Backend::Gpu(gpu())),
     ] {
         let train = |curious: Option<&mut Curious>| {
@@ -107,7 +107,7 @@ fn the_gradients_are_those_that_a_step_leaves_and_parts_add_up() {
             .dense(data.classes(), Activation::Softmax)
             .compile(Adam::default(), Loss::SparseCategoricalCrossentropy, [])
     };
-    for backend in [Backend::Cpu, Backend::Gpu(gpu())] {
+    for backend in [Backend::Cpu(Cpu::new()), Backend::Gpu(gpu())] {
         let mut model: Model = layers(&data).build(backend.clone()).unwrap();
         let mut parts = layers(&data).micro_batch_size(9).build(backend).unwrap();
         let before = model.weights().unwrap();
@@ -180,7 +180,7 @@ fn linear(backend: Backend) -> Model {
 #[test]
 fn all_samples_one_by_one_have_the_noise_of_the_formula() {
     let (inputs, targets, data) = regression();
-    for backend in [Backend::Cpu, Backend::Gpu(gpu())] {
+    for backend in [Backend::Cpu(Cpu::new()), Backend::Gpu(gpu())] {
         let mut model = linear(backend);
         let weights = model.weight("dense_1.weight").unwrap();
         let [squared_norm, variance] = expected(&inputs, &targets, &weights);
@@ -204,7 +204,7 @@ fn all_samples_one_by_one_have_the_noise_of_the_formula() {
 #[test]
 fn parts_of_few_samples_tell_the_same_on_average() {
     let (inputs, targets, data) = regression();
-    let mut model = linear(Backend::Cpu);
+    let mut model = linear(Backend::Cpu(Cpu::new()));
     let weights = model.weight("dense_1.weight").unwrap();
     let [squared_norm, variance] = expected(&inputs, &targets, &weights);
     let mut noise = GradientNoiseScale::new(&data).parts(3).part_size(4).every(1);
@@ -230,7 +230,7 @@ fn parts_of_few_samples_tell_the_same_on_average() {
 fn what_cannot_be_measured_is_refused_and_small_data_is_cut_to_size() {
     let data = digits();
     let fit = |noise: &mut GradientNoiseScale| {
-        let mut model = cut(&data).build(Backend::Cpu).unwrap();
+        let mut model = cut(&data).build(Backend::Cpu(Cpu::new())).unwrap();
         model.fit(&data, Fit::new().callback(noise)).map(|_| model)
     };
     let new = || GradientNoiseScale::new(&data);
@@ -254,7 +254,7 @@ fn what_cannot_be_measured_is_refused_and_small_data_is_cut_to_size() {
 #[test]
 fn memory_grows_by_the_rows_of_a_batch() {
     let data = digits();
-    for (backend, parameters) in [(Backend::Cpu, 4.0), (Backend::Gpu(gpu()), 4.0)] {
+    for (backend, parameters) in [(Backend::Cpu(Cpu::new()), 4.0), (Backend::Gpu(gpu()), 4.0)] {
         let model = Sequential::new(Input::pixels(data.sample_shape()))
             .dense(128, Activation::Relu)
             .dense(10, Activation::Softmax)

@@ -1,16 +1,18 @@
 //! `mnist-gpu train --checkpoint DIR --resume`, run, killed and run again as a user would.
 #![cfg(all(feature = "cli", unix))]
 
+#[path = "support/program.rs"]
+mod program;
+
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use minibatch::data::{IdxArray, read_idx, write_idx};
-use serde_json::Value;
-use tempfile::TempDir;
+use program::{Place, told};
 
 /// Steps in an epoch of [`TRAIN`]: 1,200 samples in batches of 32.
 const STEPS: usize = 38;
@@ -24,61 +26,7 @@ const TRAIN: &str = "train --data sample --hidden 12,8 --dropout 0.3 --optimizer
 const STREAM: &str = "--stream --shuffle-buffer 200 --steps-per-epoch 38";
 const RESUME: &str = "--checkpoint cp --resume";
 
-/// A directory of its own in which the program runs, with the digits `sample`, 1500 + 500.
-struct Place {
-    directory: TempDir,
-}
-
 impl Place {
-    fn new() -> Self {
-        let place = Place { directory: tempfile::tempdir().unwrap() };
-        place.copy_sample("sample");
-        place
-    }
-
-    fn copy_sample(&self, name: &str) {
-        fs::create_dir(self.path(name)).unwrap();
-        let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/digits-sample");
-        for entry in fs::read_dir(from).unwrap() {
-            let entry = entry.unwrap();
-            fs::copy(entry.path(), self.path(name).join(entry.file_name())).unwrap();
-        }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
-    }
-
-    fn bytes(&self, name: &str) -> Vec<u8> {
-        fs::read(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
-    }
-
-    fn json(&self, name: &str) -> Value {
-        serde_json::from_slice(&self.bytes(name)).unwrap()
-    }
-
-    /// `line` is split at spaces.
-    fn command(&self, line: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_mnist-gpu"));
-        command
-            .args(line.split_whitespace())
-            .current_dir(self.directory.path())
-            .env("HOME", self.directory.path())
-            .env_remove("MNIST_DIR")
-            .env_remove("XDG_RUNTIME_DIR")
-            .stdin(Stdio::null());
-        command
-    }
-
-    /// Exit code, standard output, standard error.
-    fn run(&self, line: &str) -> (Option<i32>, String, String) {
-        told(self.command(line).output().unwrap())
-    }
-
-    fn start(&self, line: &str) -> Child {
-        self.command(line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
-    }
-
     /// What it prints on standard output and on standard error; it must succeed.
     fn succeed(&self, line: &str) -> (String, String) {
         let (code, out, err) = self.run(line);
@@ -125,11 +73,6 @@ impl Place {
         assert!(status.success() || status.signal() == Some(9), "{line}: {err}");
         status.signal() == Some(9)
     }
-}
-
-fn told(output: Output) -> (Option<i32>, String, String) {
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    (output.status.code(), text(output.stdout), text(output.stderr))
 }
 
 /// The steps that a checkpoint's name tells.
@@ -188,11 +131,11 @@ fn survives(place: &Place, train: &str, backend: &str, every: &str, kills: &[usi
 fn a_run_that_is_killed_at_any_step_goes_on_with_the_same_bits() {
     let mut numbers = Numbers(9);
     for backend in ["cpu", "gpu"] {
-        let place = Place::new();
+        let place = Place::with_sample();
         let kills: Vec<usize> = (0..3).map(|_| 1 + numbers.below(ALL / 8)).collect();
         survives(&place, TRAIN, backend, "3", &kills);
         survives(&place, TRAIN, backend, "0.002s", &[1 + numbers.below(ALL / 4)]);
-        let place = Place::new();
+        let place = Place::with_sample();
         let stream = TRAIN.replace("--validation-split 0.2", STREAM);
         survives(&place, &stream, backend, "3", &[1 + numbers.below(ALL / 2)]);
     }
@@ -204,7 +147,7 @@ fn twenty_kills_at_random_steps_leave_no_trace() {
     let mut numbers = Numbers(2024);
     for backend in ["cpu", "gpu"] {
         for train in [TRAIN.to_owned(), TRAIN.replace("--validation-split 0.2", STREAM)] {
-            let place = Place::new();
+            let place = Place::with_sample();
             for _ in 0..20 {
                 let every = ["1", "2", "5", "0.001s"][numbers.below(4)];
                 survives(&place, &train, backend, every, &[1 + numbers.below(ALL / 2)]);
@@ -215,7 +158,7 @@ fn twenty_kills_at_random_steps_leave_no_trace() {
 
 #[test]
 fn an_empty_directory_starts_afresh_and_a_filled_one_wants_resume() {
-    let place = Place::new();
+    let place = Place::with_sample();
     let train = format!("{TRAIN} --backend cpu");
     place.succeed(&format!("{train} --save whole.safetensors --history whole.json"));
     let (out, _) = place.succeed(&format!("{train} {RESUME}"));
@@ -268,7 +211,7 @@ fn an_empty_directory_starts_afresh_and_a_filled_one_wants_resume() {
 
 #[test]
 fn a_checkpoint_of_another_run_is_refused_with_the_difference() {
-    let place = Place::new();
+    let place = Place::with_sample();
     let train = "train --data sample --hidden 8 --epochs 2 --steps-per-epoch 5 --backend cpu";
     place.succeed(&format!("{train} --checkpoint cp"));
     let kept = place.checkpoints();
@@ -327,7 +270,7 @@ fn a_checkpoint_of_another_run_is_refused_with_the_difference() {
 
 #[test]
 fn a_damaged_checkpoint_costs_one_interval_and_none_whole_is_an_error() {
-    let place = Place::new();
+    let place = Place::with_sample();
     let train = format!("{TRAIN} --backend cpu");
     place.succeed(&format!("{train} --save whole.safetensors"));
     let line = format!("{train} {RESUME} --checkpoint-every 5 --save m.safetensors");
@@ -378,7 +321,7 @@ fn a_damaged_checkpoint_costs_one_interval_and_none_whole_is_an_error() {
 
 #[test]
 fn two_processes_never_train_into_one_directory() {
-    let place = Place::new();
+    let place = Place::with_sample();
     let line = format!("{TRAIN} --backend cpu {RESUME}").replace("--epochs 10", "--epochs 100000");
     let mut first = place.start(&line);
     let begun = Instant::now();
@@ -400,7 +343,7 @@ fn two_processes_never_train_into_one_directory() {
 
 #[test]
 fn after_ctrl_c_the_checkpoint_is_of_the_step_that_was_the_last() {
-    let place = Place::new();
+    let place = Place::with_sample();
     let line = |epochs: usize| {
         let line = format!("{TRAIN} --backend cpu --save m.safetensors");
         line.replace("--epochs 10", &format!("--epochs {epochs}"))
@@ -431,7 +374,7 @@ fn after_ctrl_c_the_checkpoint_is_of_the_step_that_was_the_last() {
 
 #[test]
 fn the_history_is_of_the_whole_run_and_says_which_epoch_was_broken() {
-    let place = Place::new();
+    let place = Place::with_sample();
     let train = format!("{TRAIN} --backend cpu");
     place.succeed(&format!("{train} --history whole.json"));
     // Of the ends of epochs, only that of the seventh is a multiple of 7.

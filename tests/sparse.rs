@@ -124,7 +124,7 @@ fn a_device_trains_on_sparse_rows_as_the_cpu_does() {
     let exact = of(Backend::CpuInF64);
     let error =
         |values: &[f64]| values.iter().zip(&exact).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
-    let own = error(&of(Backend::Cpu));
+    let own = error(&of(Backend::Cpu(Cpu::new())));
     let gpu = Gpu::new().unwrap_or_else(|error| panic!("{error}"));
     let on_device = of(Backend::Gpu(gpu));
     assert!(on_device.iter().all(|value| value.is_finite()));
@@ -153,7 +153,7 @@ fn a_source_of_sparse_rows_is_trained_on_as_a_set_of_them() {
 #[test]
 fn a_short_row_keeps_nothing_of_the_row_before() {
     let gpu = Gpu::new().unwrap_or_else(|error| panic!("{error}"));
-    for backend in [Backend::Cpu, Backend::Gpu(gpu)] {
+    for backend in [Backend::Cpu(Cpu::new()), Backend::Gpu(gpu)] {
         let mut model = compiled(Input::sparse(WIDTH, MOST), Activation::Tanh, false)
             .build(backend.clone())
             .unwrap();

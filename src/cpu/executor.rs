@@ -9,6 +9,7 @@ use crate::operation::{Op, Run};
 use crate::profile::Profile;
 use crate::program::{BufferId, Element, Metrics, Pass, Program, Reals, Role, Rows, Step};
 use crate::table::{Memory, Storage};
+use crate::threads::Threads;
 
 /// Runs a program, computing in `T`.
 pub struct CpuExecutor<T> {
@@ -17,6 +18,7 @@ pub struct CpuExecutor<T> {
     /// Whether some buffers hold halves.
     halves: bool,
     memory: Memory<T>,
+    threads: Threads,
     /// Feeds to be lent again.
     spare: Vec<CpuFeed<T>>,
     profile: Profile,
@@ -31,12 +33,31 @@ impl<T> std::fmt::Debug for CpuExecutor<T> {
 }
 
 impl<T: Real> CpuExecutor<T> {
-    /// Allocates what does not depend on the batch; all zeros.
+    /// Allocates what does not depend on the batch; all zeros. It computes on all cores.
     pub fn new(program: Arc<Program>) -> Self {
         let memory = Memory::new(program.table(), 0);
         let profile = Profile::default();
+        let threads = Threads::all();
         let halves = program.has_halves();
-        CpuExecutor { memory, halves, batch_capacity: 0, spare: Vec::new(), profile, program }
+        CpuExecutor {
+            memory,
+            halves,
+            threads,
+            batch_capacity: 0,
+            spare: Vec::new(),
+            profile,
+            program,
+        }
+    }
+
+    /// Computes on these threads from now on; the results are the same bits with any.
+    pub fn set_threads(&mut self, threads: &Threads) {
+        self.threads = threads.clone();
+    }
+
+    /// What it computes on.
+    pub fn threads(&self) -> &Threads {
+        &self.threads
     }
 
     /// Records into `profile` each operation that [`run`](Self::run) runs from now on.
@@ -71,8 +92,8 @@ impl<T: Real> CpuExecutor<T> {
 
     /// Runs one operation on what its buffers hold.
     pub fn execute(&self, op: &Op, step: &Step) {
-        let (table, memory) = (self.program.table(), &self.memory);
-        op.run(&Run { table, memory, step });
+        let (table, memory, threads) = (self.program.table(), &self.memory, &self.threads);
+        op.run(&Run { table, memory, step, threads });
         if self.halves {
             let half = |id: &BufferId| table.buffer(*id).reals == Reals::Half;
             for id in op.writes().into_iter().filter(half) {

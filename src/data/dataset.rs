@@ -209,7 +209,7 @@ impl Dataset {
             Targets::Classes(_) => self.labels().iter().map(|&label| of(label)).collect(),
             Targets::Values { values, width } => {
                 let rows = values.chunks_exact(*width).skip(self.range.start).take(self.len());
-                rows.map(|row| class_of(row).map_or(1.0, of)).collect()
+                rows.map(|row| class_of(row.iter().copied()).map_or(1.0, of)).collect()
             }
         };
         self.with_sample_weights(weights)
@@ -451,20 +451,17 @@ pub(super) fn cut_last(samples: usize, fraction: f64) -> Result<usize> {
 }
 
 /// The class that floats stand for; `None` if it is none.
-pub(crate) fn class_of(row: &[f32]) -> Option<u32> {
-    match row {
-        [single] => {
-            let class = single.round_ties_even();
-            (0.0..4_294_967_296.0).contains(&class).then_some(class as u32)
-        }
-        row => {
-            let mut best = 0;
-            for (i, value) in row.iter().enumerate() {
-                if row.get(best).is_some_and(|largest| value > largest) {
-                    best = i;
-                }
-            }
-            Some(best as u32)
+pub(crate) fn class_of(row: impl ExactSizeIterator<Item = f32>) -> Option<u32> {
+    let single = row.len() == 1;
+    let mut largest = (0, f32::NAN);
+    for (place, value) in row.enumerate() {
+        if place == 0 || value > largest.1 {
+            largest = (place, value);
         }
     }
+    if !single {
+        return Some(largest.0 as u32);
+    }
+    let class = largest.1.round_ties_even();
+    (0.0..4_294_967_296.0).contains(&class).then_some(class as u32)
 }

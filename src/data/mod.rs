@@ -5,6 +5,7 @@ mod adaptor;
 mod batch;
 mod column;
 mod dataset;
+mod delimited;
 mod digits;
 mod fields;
 mod file;

@@ -231,6 +231,8 @@ fn extend<T: Copy>(to: &mut Vec<T>, from: &[T], range: std::ops::Range<usize>) {
 pub struct Samples {
     fields: Arc<Fields>,
     columns: Vec<Values>,
+    /// Values in a sample of each column.
+    widths: Vec<usize>,
     len: usize,
 }
 
@@ -239,7 +241,8 @@ impl Samples {
     #[must_use]
     pub fn new(fields: Arc<Fields>) -> Self {
         let columns = fields.columns().map(|(_, field)| Values::new(field)).collect();
-        Samples { fields, columns, len: 0 }
+        let widths = fields.columns().map(|(_, field)| field.width()).collect();
+        Samples { fields, columns, widths, len: 0 }
     }
 
     /// What each of them consists of.
@@ -263,8 +266,8 @@ impl Samples {
     /// Forgets all but the first `samples`, and what was appended to a column and not completed.
     pub fn truncate(&mut self, samples: usize) {
         self.len = self.len.min(samples);
-        for ((_, field), values) in self.fields.columns().zip(&mut self.columns) {
-            values.truncate(self.len, field.width());
+        for (&width, values) in self.widths.iter().zip(&mut self.columns) {
+            values.truncate(self.len, width);
         }
     }
 
@@ -333,17 +336,17 @@ impl Samples {
     /// forgotten then.
     pub fn complete(&mut self, samples: usize) -> Result<()> {
         let expected = self.len + samples;
-        let fields = Arc::clone(&self.fields);
-        for ((_, field), values) in fields.columns().zip(&self.columns) {
-            let actual = values.samples(field.width());
+        for (column, (&width, values)) in self.widths.iter().zip(&self.columns).enumerate() {
+            let actual = values.samples(width);
             if actual != Some(expected) {
+                let name = self.fields.columns().nth(column).map_or("", |(_, field)| &field.name);
                 let error = Error::Shape {
-                    what: format!("values of {:?}", field.name),
+                    what: format!("values of {name:?}"),
                     actual: match actual {
                         Some(all) => format!("{} samples", all.saturating_sub(self.len)),
                         None => "a part of a sample".into(),
                     },
-                    expected: format!("{samples} samples of {} values", field.width()),
+                    expected: format!("{samples} samples of {width} values"),
                 };
                 self.truncate(self.len);
                 return Err(error);
@@ -356,9 +359,8 @@ impl Samples {
     /// The value of column `column` of the sample at `place`; an empty one if it is not there.
     #[must_use]
     pub fn row(&self, column: usize, place: usize) -> Row<'_> {
-        let field = self.fields.columns().nth(column);
-        match (field, self.columns.get(column)) {
-            (Some((_, field)), Some(values)) => values.row(place, field.width()),
+        match (self.widths.get(column), self.columns.get(column)) {
+            (Some(&width), Some(values)) => values.row(place, width),
             _ => Row::Dense(&[]),
         }
     }
@@ -368,10 +370,8 @@ impl Samples {
     /// # Errors
     /// [`Error::Argument`] if the fields are others, [`Error::Shape`] if it is not there.
     pub fn push_from(&mut self, from: &Samples, place: usize) -> Result<()> {
-        for (((_, field), to), from) in
-            self.fields.columns().zip(&mut self.columns).zip(&from.columns)
-        {
-            to.push_from(from, place, field.width())?;
+        for ((&width, to), from) in self.widths.iter().zip(&mut self.columns).zip(&from.columns) {
+            to.push_from(from, place, width)?;
         }
         self.complete(1)
     }

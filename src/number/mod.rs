@@ -4,6 +4,8 @@
 pub mod approximate;
 pub mod bounds;
 pub mod expression;
+mod matrix;
 mod real;
 
-pub use real::{Matrix, Real};
+pub use matrix::{Block, Matrix, block_size};
+pub use real::Real;

@@ -3,35 +3,7 @@
 use std::fmt::Debug;
 use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub};
 
-/// A row-major or column-major view of a matrix in a slice.
-#[derive(Debug, Clone, Copy)]
-pub struct Matrix<S> {
-    /// The elements, from the first one on.
-    pub data: S,
-    /// Elements from one row to the next.
-    pub row_stride: usize,
-    /// Elements from one column to the next.
-    pub column_stride: usize,
-}
-
-impl<S> Matrix<S> {
-    /// A row-major matrix.
-    pub fn new(data: S, row_stride: usize) -> Self {
-        Matrix { data, row_stride, column_stride: 1 }
-    }
-
-    /// Its transpose, a view of the same elements.
-    pub fn transposed(self) -> Self {
-        Matrix { data: self.data, row_stride: self.column_stride, column_stride: self.row_stride }
-    }
-
-    fn reaches(&self, rows: usize, columns: usize) -> usize {
-        if rows == 0 || columns == 0 {
-            return 0;
-        }
-        (rows - 1) * self.row_stride + (columns - 1) * self.column_stride + 1
-    }
-}
+use super::matrix::{Block, Matrix};
 
 /// f32 or f64.
 pub trait Real:
@@ -81,13 +53,15 @@ pub trait Real:
     fn flushed_square(self) -> Self;
     /// The nearest number that an f16 can hold, the even one of two; from 65520 on infinity.
     fn rounded_to_half(self) -> Self;
-    /// `c[m,n] = a[m,k] · b[k,n] + beta · c`, or without reading `c` if `beta` is 0.
+    /// `c[m,n] = a[m,k] · b[k,n] + beta · c`, or without reading `c` if `beta` is 0. Each element of
+    /// `c` is added up in an order that depends on `k` alone, so that a product that is cut into
+    /// blocks has the same bits.
     fn gemm(
         size: [usize; 3],
         a: Matrix<&[Self]>,
         b: Matrix<&[Self]>,
         beta: Self,
-        c: Matrix<&mut [Self]>,
+        c: &mut Block<'_, Self>,
     );
 }
 
@@ -159,16 +133,14 @@ macro_rules! real {
                 a: Matrix<&[Self]>,
                 b: Matrix<&[Self]>,
                 beta: Self,
-                c: Matrix<&mut [Self]>,
+                c: &mut Block<'_, Self>,
             ) {
                 assert!(
-                    a.reaches(m, k) <= a.data.len()
-                        && b.reaches(k, n) <= b.data.len()
-                        && c.reaches(m, n) <= c.data.len(),
+                    a.reaches(m, k) && b.reaches(k, n) && c.reaches(m, n),
                     "a matrix of [{m}, {k}] · [{k}, {n}] goes beyond its buffer"
                 );
-                // SAFETY: the assertion above keeps every access within its slice, and `c` is
-                // borrowed mutably, so it overlaps neither `a` nor `b`.
+                // SAFETY: the assertion above keeps every access within its slice or block, and a
+                // block is a mutable borrow, so it overlaps neither `a` nor `b`.
                 unsafe {
                     $gemm(
                         m,
@@ -182,9 +154,9 @@ macro_rules! real {
                         b.row_stride as isize,
                         b.column_stride as isize,
                         beta,
-                        c.data.as_mut_ptr(),
-                        c.row_stride as isize,
-                        c.column_stride as isize,
+                        c.as_mut_ptr(),
+                        c.stride() as isize,
+                        1,
                     );
                 }
             }

@@ -4,8 +4,9 @@ use std::cell::{Ref, RefMut};
 
 use crate::number::Real;
 use crate::table::{BufferId, Memory, Step, Table};
+use crate::threads::Threads;
 
-/// The memory of a table and the scalars of the step.
+/// The memory of a table, the scalars of the step, and the threads that compute.
 pub struct Run<'a, T> {
     /// The buffers.
     pub table: &'a Table,
@@ -13,6 +14,8 @@ pub struct Run<'a, T> {
     pub memory: &'a Memory<T>,
     /// The scalars.
     pub step: &'a Step,
+    /// What parts of an operation run on at the same time.
+    pub threads: &'a Threads,
 }
 
 impl<T> std::fmt::Debug for Run<'_, T> {
@@ -32,6 +35,13 @@ pub struct RowShape {
     pub stride: usize,
     /// Elements of the whole batch that come before this part of it.
     pub before: usize,
+}
+
+impl RowShape {
+    /// Elements of all live rows.
+    pub fn live(&self) -> usize {
+        self.rows * self.stride
+    }
 }
 
 impl<T: Real> Run<'_, T> {
@@ -72,22 +82,57 @@ impl<T: Real> Run<'_, T> {
         self.memory.u32_mut(id)
     }
 
-    /// Runs `each` on one slice of the arenas after the other: the gradients, and what the update
-    /// changes.
+    /// Elements of the live rows of a buffer that go into one part, whole rows; all of them where a
+    /// hand-over to another thread would cost more than it saves. `work` is what an element costs, as
+    /// [`Threads::share`] counts it.
+    pub(super) fn part(&self, shape: RowShape, work: usize) -> usize {
+        let row = shape.stride.saturating_mul(work);
+        self.threads.share(shape.rows, row).saturating_mul(shape.stride).max(1)
+    }
+
+    /// Runs `each` on the live rows of `values`, several rows at the same time: on each row's number and
+    /// its elements, padding included. `work` is what an element costs, as [`Threads::share`] counts
+    /// it.
+    pub(super) fn each_row(
+        &self,
+        values: &mut [T],
+        shape: RowShape,
+        work: usize,
+        each: impl Fn(usize, &mut [T]) + Sync,
+    ) {
+        let part = self.part(shape, work);
+        let parts = values[..shape.live()].chunks_mut(part).enumerate();
+        self.threads.each(parts, |(number, values)| {
+            let first = number * (part / shape.stride);
+            for (row, values) in (first..).zip(values.chunks_exact_mut(shape.stride)) {
+                each(row, values);
+            }
+        });
+    }
+
+    /// Runs `each` on the slices of the arenas: the gradients, and what the update changes. Long
+    /// slices are cut, and their parts run at the same time. `work` is what an element costs, in
+    /// additions of a loop that is made of vectors.
     pub fn each_slice<const N: usize>(
         &self,
         gradients: BufferId,
         changed: [BufferId; N],
-        mut each: impl FnMut(&[T], [&mut [T]; N]),
+        work: usize,
+        each: impl Fn(&[T], [&mut [T]; N]) + Sync,
     ) {
         for (i, (gradient, _)) in self.table.slices(gradients).enumerate() {
             let slice = |arena| self.table.slices(arena).nth(i);
             let mut changed = changed.map(|arena| slice(arena).map(|(id, _)| self.real_mut(id)));
-            let changed = changed.each_mut().map(|slice| match slice {
-                Some(values) => &mut **values,
-                None => &mut [],
+            let gradient = self.real(gradient);
+            let length = self.threads.share(gradient.len(), work);
+            let mut changed = changed.each_mut().map(|slice| match slice {
+                Some(values) => values.chunks_mut(length),
+                None => [].chunks_mut(length),
             });
-            each(&self.real(gradient), changed);
+            let parts = gradient.chunks(length).map(move |gradient| {
+                (gradient, changed.each_mut().map(|chunks| chunks.next().unwrap_or_default()))
+            });
+            self.threads.each(parts, |(gradient, changed)| each(gradient, changed));
         }
     }
 }

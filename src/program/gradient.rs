@@ -96,6 +96,7 @@ mod tests {
     use crate::program::{Affine, Graph, Options, Pass, Role, Step, Value, compile};
     use crate::random::{Random, Stream};
     use crate::table::{Element, Memory};
+    use crate::threads::Threads;
 
     const ROWS: usize = 3;
 
@@ -145,7 +146,8 @@ mod tests {
         let run = |memory: &mut Memory<f64>| -> f64 {
             memory.clear(loss);
             for op in program.ops(Pass::Train) {
-                op.run(&Run { table, memory, step: &step });
+                let threads = &Threads::one();
+                op.run(&Run { table, memory, step: &step, threads });
             }
             memory.read(table, loss, ROWS).iter().sum::<f64>() / ROWS as f64
         };

@@ -12,8 +12,8 @@ use crate::program::{BufferId, Feed, Metrics, Pass, Program, Step};
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Backend {
-    /// On the CPU, in f32.
-    Cpu,
+    /// On the CPU, in f32, on the threads that it says.
+    Cpu(Cpu),
     /// On the CPU, in f64: how the tests compare whole trainings with Keras' own. What a model
     /// returns as f32 is rounded; [`Model::read_exactly`](super::Model::read_exactly) is not.
     #[doc(hidden)]
@@ -23,8 +23,8 @@ pub enum Backend {
 }
 
 impl From<&Cpu> for Backend {
-    fn from(_: &Cpu) -> Self {
-        Backend::Cpu
+    fn from(cpu: &Cpu) -> Self {
+        Backend::Cpu(cpu.clone())
     }
 }
 
@@ -105,7 +105,11 @@ macro_rules! on {
 impl Executor {
     pub(super) async fn new(backend: Backend, program: Arc<Program>) -> Result<Self> {
         Ok(match backend {
-            Backend::Cpu => Executor::Cpu(CpuExecutor::new(program)),
+            Backend::Cpu(cpu) => {
+                let mut executor = CpuExecutor::new(program);
+                executor.set_threads(cpu.pool());
+                Executor::Cpu(executor)
+            }
             Backend::CpuInF64 => Executor::CpuInF64(CpuExecutor::new(program)),
             Backend::Gpu(gpu) => Executor::Gpu(Box::new(GpuExecutor::new(&gpu, program).await?)),
         })
@@ -120,7 +124,7 @@ impl Executor {
     /// Where it runs.
     pub(super) fn backend(&self) -> Backend {
         match self {
-            Executor::Cpu(_) => Backend::Cpu,
+            Executor::Cpu(cpu) => Backend::Cpu(Cpu::on(cpu.threads())),
             Executor::CpuInF64(_) => Backend::CpuInF64,
             Executor::Gpu(gpu) => Backend::Gpu(gpu.gpu().clone()),
         }

@@ -317,6 +317,10 @@ pub(crate) struct Backend {
     /// GPU adapter whose name contains NAME; see `mnist-gpu adapters`
     #[arg(long, value_name = "NAME")]
     pub adapter: Option<String>,
+    /// Threads that compute on the CPU; the results are the same bits with any number
+    /// [default: all cores]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub threads: Option<usize>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -1,7 +1,7 @@
 //! Chooses where to compute.
 
 use anyhow::bail;
-use minibatch::{Error, Gpu, gpu, training};
+use minibatch::{Cpu, Error, Gpu, gpu, training};
 
 use crate::args::{self, BackendKind};
 use crate::pipelines::{self, Kept};
@@ -19,6 +19,10 @@ impl Chosen {
     pub(crate) fn describe(&self) -> String {
         let place = match &self.backend {
             training::Backend::Gpu(gpu) => gpu.describe(),
+            training::Backend::Cpu(cpu) => match cpu.pool().count() {
+                1 => "the CPU, 1 thread".to_owned(),
+                threads => format!("the CPU, {threads} threads"),
+            },
             _ => "the CPU".to_owned(),
         };
         match &self.why {
@@ -73,14 +77,18 @@ fn choose_by(
     args: &args::Backend,
     open: impl Fn(Option<&str>) -> Result<Gpu, Error>,
 ) -> anyhow::Result<Chosen> {
+    if let (BackendKind::Gpu, Some(threads)) = (args.kind, args.threads) {
+        bail!("--threads {threads} are of the CPU, but --backend is gpu; give one of them");
+    }
+    let cpu = args.threads.map_or_else(Cpu::new, |threads| Cpu::new().threads(threads));
     let (backend, why) = match (args.kind, args.adapter.as_deref()) {
         (BackendKind::Cpu, Some(name)) => {
             bail!("--adapter {name} names a GPU adapter, but --backend is cpu; give one of them")
         }
-        (BackendKind::Cpu, None) => (training::Backend::Cpu, None),
+        (BackendKind::Cpu, None) => (training::Backend::Cpu(cpu), None),
         (_, Some(name)) => (training::Backend::Gpu(open(Some(name))?), None),
         (BackendKind::Gpu, None) => (training::Backend::Gpu(open(None)?), None),
-        (BackendKind::Auto, None) => automatic(open(None))?,
+        (BackendKind::Auto, None) => automatic(open(None), cpu)?,
     };
     let (backend, kept) = match backend {
         training::Backend::Gpu(gpu) => {
@@ -93,17 +101,20 @@ fn choose_by(
 }
 
 /// What to do with the best adapter, or without any.
-fn automatic(best: Result<Gpu, Error>) -> anyhow::Result<(training::Backend, Option<String>)> {
+fn automatic(
+    best: Result<Gpu, Error>,
+    cpu: Cpu,
+) -> anyhow::Result<(training::Backend, Option<String>)> {
     Ok(match best {
         // It would compute on the CPU as well, only slower.
         Ok(gpu) if gpu.is_software() => {
             let name = &gpu.info().name;
             let why = format!("no GPU here, only a software adapter (--backend gpu takes {name})");
-            (training::Backend::Cpu, Some(why))
+            (training::Backend::Cpu(cpu), Some(why))
         }
         Ok(gpu) => (training::Backend::Gpu(gpu), None),
         Err(error @ (Error::NoAdapter(_) | Error::Device(_))) => {
-            (training::Backend::Cpu, Some(error.to_string()))
+            (training::Backend::Cpu(cpu), Some(error.to_string()))
         }
         Err(error) => return Err(error.into()),
     })

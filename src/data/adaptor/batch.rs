@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::concat::refuse_batches;
+use super::inner::as_inner;
 use crate::data::fields::Fields;
 use crate::data::samples::Samples;
 use crate::data::source::{Source, StreamPass, Streaming, Visit};
@@ -32,29 +33,11 @@ struct Batches {
 }
 
 impl Streaming for Batches {
-    fn fields(&self) -> &Arc<Fields> {
-        self.inner.fields()
-    }
-
-    fn len(&self) -> Option<usize> {
-        self.inner.len()
-    }
-
-    fn is_endless(&self) -> bool {
-        self.inner.is_endless()
-    }
+    as_inner!(fields, len, is_endless, finish, raw_fields);
 
     fn start(&self, visit: &Visit) -> Result<Box<dyn StreamPass>> {
         let pass = self.inner.start(visit)?;
         Ok(Box::new(BatchesPass { pass, samples: self.samples }))
-    }
-
-    fn finish(&self, samples: Samples, first: usize, visit: &Visit) -> Result<Samples> {
-        self.inner.finish(samples, first, visit)
-    }
-
-    fn raw_fields(&self) -> &Arc<Fields> {
-        self.inner.raw_fields()
     }
 
     fn batch_size(&self) -> Option<usize> {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::inner::as_inner;
 use crate::data::fields::Fields;
 use crate::data::samples::Samples;
 use crate::data::source::{FinishedPass, Source, StreamPass, Streaming, Visit};
@@ -35,13 +36,7 @@ impl std::fmt::Debug for Filter {
 }
 
 impl Streaming for Filter {
-    fn fields(&self) -> &Arc<Fields> {
-        self.inner.fields()
-    }
-
-    fn is_endless(&self) -> bool {
-        self.inner.is_endless()
-    }
+    as_inner!(fields, is_endless);
 
     fn start(&self, visit: &Visit) -> Result<Box<dyn StreamPass>> {
         let pass = FinishedPass::new(Arc::clone(&self.inner), visit)?;

@@ -1,12 +1,13 @@
 //! Samples that a function changes.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use super::inner::as_inner;
 use crate::data::fields::Fields;
 use crate::data::samples::Samples;
 use crate::data::source::{RandomAccess, Source, SourceKind, StreamPass, Streaming, Visit};
 use crate::error::{Error, Result};
+use crate::panic::caught;
 use crate::random::{Random, Stream};
 
 /// Takes one sample, its number and the pass, and adds what it becomes to other samples.
@@ -122,19 +123,14 @@ fn random(visit: &Visit, number: usize) -> Random {
 
 /// Runs what a user wrote; its error or panic names the place.
 fn guarded<T>(place: impl Fn() -> String, call: impl FnOnce() -> Result<T>) -> Result<T> {
-    match catch_unwind(AssertUnwindSafe(call)) {
+    match caught(call) {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error @ (Error::Data { .. } | Error::Io { .. }))) => Err(error),
         Ok(Err(error)) => {
             let problem = error.to_string();
             Err(Error::Data { place: place(), problem, source: Some(Box::new(error)) })
         }
-        Err(panic) => {
-            let what = panic.downcast_ref::<&str>().copied().map(str::to_owned);
-            let what = what.or_else(|| panic.downcast_ref::<String>().cloned());
-            let what = what.unwrap_or_else(|| "without a message".into());
-            Err(Error::data(place(), format!("the function of a map panicked: {what}")))
-        }
+        Err(what) => Err(Error::data(place(), format!("the function of a map panicked: {what}"))),
     }
 }
 
@@ -168,20 +164,10 @@ impl RandomAccess for Map<Arc<dyn RandomAccess>> {
 }
 
 impl Streaming for Map<Arc<dyn Streaming>> {
+    as_inner!(len, is_endless, start, raw_fields, batch_size, batches);
+
     fn fields(&self) -> &Arc<Fields> {
         &self.fields
-    }
-
-    fn len(&self) -> Option<usize> {
-        self.inner.len()
-    }
-
-    fn is_endless(&self) -> bool {
-        self.inner.is_endless()
-    }
-
-    fn start(&self, visit: &Visit) -> Result<Box<dyn StreamPass>> {
-        self.inner.start(visit)
     }
 
     fn finish(&self, samples: Samples, first: usize, visit: &Visit) -> Result<Samples> {
@@ -196,18 +182,6 @@ impl Streaming for Map<Arc<dyn Streaming>> {
             guarded(place, || (self.apply)(&mut one, number, visit, &mut into))?;
         }
         Ok(into)
-    }
-
-    fn raw_fields(&self) -> &Arc<Fields> {
-        self.inner.raw_fields()
-    }
-
-    fn batch_size(&self) -> Option<usize> {
-        self.inner.batch_size()
-    }
-
-    fn batches(&self) -> Option<usize> {
-        self.inner.batches()
     }
 }
 
@@ -227,21 +201,7 @@ impl<F> Streaming for MapBatch<F>
 where
     F: Fn(&mut Samples, &mut Random) -> Result<()> + Send + Sync,
 {
-    fn fields(&self) -> &Arc<Fields> {
-        self.inner.fields()
-    }
-
-    fn len(&self) -> Option<usize> {
-        self.inner.len()
-    }
-
-    fn is_endless(&self) -> bool {
-        self.inner.is_endless()
-    }
-
-    fn start(&self, visit: &Visit) -> Result<Box<dyn StreamPass>> {
-        self.inner.start(visit)
-    }
+    as_inner!(fields, len, is_endless, start, raw_fields, batch_size, batches);
 
     fn finish(&self, samples: Samples, first: usize, visit: &Visit) -> Result<Samples> {
         let mut samples = self.inner.finish(samples, first, visit)?;
@@ -251,17 +211,5 @@ where
             samples.complete(0)
         })?;
         Ok(samples)
-    }
-
-    fn raw_fields(&self) -> &Arc<Fields> {
-        self.inner.raw_fields()
-    }
-
-    fn batch_size(&self) -> Option<usize> {
-        self.inner.batch_size()
-    }
-
-    fn batches(&self) -> Option<usize> {
-        self.inner.batches()
     }
 }

@@ -6,6 +6,7 @@ mod cache;
 mod concat;
 mod every;
 mod filter;
+mod inner;
 mod interleave;
 mod map;
 mod repeat;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::inner::as_inner;
 use crate::data::fields::Fields;
 use crate::data::samples::Samples;
 use crate::data::source::{FinishedPass, RandomAccess, Source, StreamPass, Streaming, Visit};
@@ -73,9 +74,7 @@ struct RepeatStream {
 }
 
 impl Streaming for RepeatStream {
-    fn fields(&self) -> &Arc<Fields> {
-        self.inner.fields()
-    }
+    as_inner!(fields, batch_size);
 
     fn len(&self) -> Option<usize> {
         self.inner.len().and_then(|len| len.checked_mul(self.times?))
@@ -91,10 +90,6 @@ impl Streaming for RepeatStream {
         let pass = FinishedPass::new(Arc::clone(&self.inner), &visit)?;
         let inner = Arc::clone(&self.inner);
         Ok(Box::new(RepeatPass { inner, pass, visit, left: self.times, any: false }))
-    }
-
-    fn batch_size(&self) -> Option<usize> {
-        self.inner.batch_size()
     }
 
     fn batches(&self) -> Option<usize> {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::concat::refuse_batches;
+use super::inner::as_inner;
 use crate::data::fields::Fields;
 use crate::data::samples::Samples;
 use crate::data::source::{FinishedPass, Source, StreamPass, Streaming, Visit};
@@ -36,17 +37,7 @@ struct ShuffleBuffer {
 }
 
 impl Streaming for ShuffleBuffer {
-    fn fields(&self) -> &Arc<Fields> {
-        self.inner.fields()
-    }
-
-    fn len(&self) -> Option<usize> {
-        self.inner.len()
-    }
-
-    fn is_endless(&self) -> bool {
-        self.inner.is_endless()
-    }
+    as_inner!(fields, len, is_endless);
 
     fn start(&self, visit: &Visit) -> Result<Box<dyn StreamPass>> {
         Ok(Box::new(BufferPass {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::inner::as_inner;
 use crate::data::fields::Fields;
 use crate::data::samples::Samples;
 use crate::data::source::{Slice, Source, StreamPass, Streaming, Visit};
@@ -43,9 +44,7 @@ struct Part {
 }
 
 impl Streaming for Part {
-    fn fields(&self) -> &Arc<Fields> {
-        self.inner.fields()
-    }
+    as_inner!(fields, raw_fields, batch_size);
 
     fn len(&self) -> Option<usize> {
         match (self.inner.batch_size(), self.inner.len()) {
@@ -81,14 +80,6 @@ impl Streaming for Part {
         // batches, how many samples were skipped is not known.
         let skipped = if self.inner.batch_size().is_some() { 0 } else { self.skip };
         self.inner.finish(samples, skipped + first, visit)
-    }
-
-    fn raw_fields(&self) -> &Arc<Fields> {
-        self.inner.raw_fields()
-    }
-
-    fn batch_size(&self) -> Option<usize> {
-        self.inner.batch_size()
     }
 
     fn batches(&self) -> Option<usize> {

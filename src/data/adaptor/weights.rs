@@ -111,11 +111,8 @@ pub(super) fn class(target: &Values) -> Option<u32> {
     match target {
         Values::U32(labels) => labels.first().copied(),
         Values::U8(labels) => labels.first().copied().map(u32::from),
-        Values::F32(values) => class_of(values),
-        Values::F16(values) => {
-            let values: Vec<f32> = values.iter().map(|value| value.to_f32()).collect();
-            class_of(&values)
-        }
+        Values::F32(values) => class_of(values.iter().copied()),
+        Values::F16(values) => class_of(values.iter().map(|value| value.to_f32())),
         Values::Sparse(_) => None,
     }
 }

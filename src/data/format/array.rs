@@ -1,4 +1,4 @@
-//! Arrays in files, whichever format holds them, as the columns of a source.
+//! An array in a file, whichever format holds it.
 
 use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 use std::ops::Range;
@@ -9,10 +9,8 @@ use flate2::CrcReader;
 use flate2::bufread::{DeflateDecoder, GzDecoder};
 
 use super::scalar::Scalar;
-use crate::data::fields::{Element, Field, Fields};
 use crate::data::file::{FileReader, PositionedFile};
-use crate::data::samples::{Samples, Values};
-use crate::data::source::{RandomAccess, Source, StreamPass, Streaming, Visit};
+use crate::data::samples::Values;
 use crate::error::{Error, IdxProblem, Result};
 
 /// What is read from a file at once where it is read in order.
@@ -24,7 +22,7 @@ const PIECE: usize = 1 << 20;
 /// Bytes that are converted at once; a multiple of the size of each kind of number.
 const CONVERTED: usize = 32 << 10;
 /// What a class index is less than, as long as the number of classes is not known.
-const ANY_LABEL: u64 = 1 << 32;
+pub(super) const ANY_LABEL: u64 = 1 << 32;
 
 /// How the bytes of an array lie in its file.
 #[derive(Debug, Clone)]
@@ -94,7 +92,7 @@ impl StoredArray {
         }
     }
 
-    fn sample_shape(&self) -> Vec<usize> {
+    pub(super) fn sample_shape(&self) -> Vec<usize> {
         match self.shape.get(1..) {
             None | Some([]) => vec![1],
             Some(shape) => shape.to_vec(),
@@ -102,7 +100,7 @@ impl StoredArray {
     }
 
     /// Values of a sample.
-    fn width(&self) -> usize {
+    pub(super) fn width(&self) -> usize {
         self.shape.iter().skip(1).product()
     }
 
@@ -120,11 +118,11 @@ impl StoredArray {
         }
     }
 
-    fn place(&self, sample: usize) -> String {
+    pub(super) fn place(&self, sample: usize) -> String {
         format!("{}, sample {sample}", self.name())
     }
 
-    fn idx_error(&self, problem: IdxProblem) -> Error {
+    pub(super) fn idx_error(&self, problem: IdxProblem) -> Error {
         Error::Idx { path: self.path().into(), problem, source: None }
     }
 
@@ -209,11 +207,52 @@ impl StoredArray {
         Ok(())
     }
 
+    /// Appends `samples` samples, of which the first is `first`, from where they lie in the file.
+    ///
+    /// # Errors
+    /// If the array is compressed or has no such samples; if they cannot be read, or a value does
+    /// not fit.
+    pub(super) fn read_at(
+        &self,
+        (first, samples): (usize, usize),
+        limit: u64,
+        into: &mut Values,
+        scratch: &mut Vec<u8>,
+    ) -> Result<()> {
+        let Storage::Plain { offset } = self.storage else {
+            let problem = "is compressed, so that it can be read in order only";
+            return Err(Error::data(self.name(), problem));
+        };
+        if first.checked_add(samples).is_none_or(|end| end > self.samples()) {
+            let problem = format!("was asked for, of {} samples", self.samples());
+            return Err(Error::data(self.place(first), problem));
+        }
+        let start = offset + first as u64 * self.stride();
+        let mut position = start;
+        let fill = |buffer: &mut [u8]| {
+            let read = self.file.read_exact_at(buffer, position);
+            position += buffer.len() as u64;
+            read.map_err(|error| match error.kind() {
+                ErrorKind::UnexpectedEof => Stop::End,
+                _ => Stop::Failed(error),
+            })
+        };
+        let appended = self.append((first, samples), limit, into, scratch, fill);
+        appended.map_err(|failure| match failure {
+            Failure::Stop(stop) => {
+                let there = self.file.len_now().saturating_sub(start) / self.stride();
+                let sample = first + (there as usize).min(samples.saturating_sub(1));
+                self.stopped(stop, sample, position)
+            }
+            Failure::Value(sample, problem) => Error::data(self.place(sample), problem),
+        })
+    }
+
     /// The largest class index; all must be less than `classes`, if that is given.
     ///
     /// # Errors
     /// If the labels cannot be read, one is no class index, or is too large.
-    fn largest_label(&self, classes: Option<usize>) -> Result<u32> {
+    pub(super) fn largest_label(&self, classes: Option<usize>) -> Result<u32> {
         let mut reader = ArrayReader::open(self)?;
         let mut labels = Values::U32(Vec::new());
         let mut largest = 0;
@@ -298,7 +337,7 @@ impl Read for Input {
 }
 
 /// One pass over an array.
-struct ArrayReader {
+pub(super) struct ArrayReader {
     input: Input,
     /// The sample that comes next.
     next: usize,
@@ -308,7 +347,7 @@ struct ArrayReader {
 }
 
 impl ArrayReader {
-    fn open(array: &StoredArray) -> Result<Self> {
+    pub(super) fn open(array: &StoredArray) -> Result<Self> {
         let file = |range: Range<u64>| {
             BufReader::with_capacity(FILE_BUFFER, array.file.reader(range.start, range.end))
         };
@@ -341,7 +380,7 @@ impl ArrayReader {
 
     /// Appends the next `most` samples, or as many as are left. With the last of them, what follows
     /// it has been checked.
-    fn read(
+    pub(super) fn read(
         &mut self,
         array: &StoredArray,
         most: usize,
@@ -402,279 +441,5 @@ impl ArrayReader {
                 }
             }
         }
-    }
-}
-
-/// Arrays in files that together make samples: sample `i` has the `i`-th part of each.
-///
-/// Nothing but headers and class labels has been read, the latter once, in pieces, for the number
-/// of classes. The memory that it takes does not depend on the data.
-///
-/// As a target, one integer a sample is a class index; what else there is becomes f32. As an input,
-/// u8 and bool stay bytes, f16 stays f16, f32, bf16 and f64 become f32, and other integers u32. A
-/// value that does not fit (a negative integer as an input or a class, NaN, an infinite value) is
-/// an error that names file and sample.
-#[derive(Debug, Clone)]
-pub struct StoredArrays {
-    fields: Arc<Fields>,
-    /// Inputs, targets and weights, as in the fields.
-    columns: Arc<[StoredArray]>,
-    len: usize,
-}
-
-impl StoredArrays {
-    /// These arrays as inputs and targets, each under its name in the model.
-    ///
-    /// # Errors
-    /// [`Error::Shape`] if they are not of as many samples; what reading the labels returns; as
-    /// [`Fields::new`].
-    pub fn new<'a>(
-        inputs: impl IntoIterator<Item = (&'a str, StoredArray)>,
-        targets: impl IntoIterator<Item = (&'a str, StoredArray)>,
-    ) -> Result<Self> {
-        let (mut input_fields, mut target_fields) = (Vec::new(), Vec::new());
-        let mut columns = Vec::new();
-        for (name, array) in inputs {
-            input_fields.push(Field::new(name, array.scalar.element(), &array.sample_shape()));
-            columns.push(array);
-        }
-        let inputs = columns.len();
-        columns.extend(targets.into_iter().map(|(name, array)| {
-            let is_class = array.scalar.is_integer() && array.width() == 1;
-            target_fields.push(match is_class {
-                true => Field::class(name, None),
-                false => Field::new(name, Element::F32, &array.sample_shape()),
-            });
-            array
-        }));
-        let len = columns.first().map_or(0, StoredArray::samples);
-        if let Some(array) = columns.iter().find(|array| array.samples() != len) {
-            return Err(different_counts(columns.first().unwrap_or(array), array));
-        }
-        for (field, array) in target_fields.iter_mut().zip(columns.iter().skip(inputs)) {
-            if is_class(field) {
-                field.classes = Some(array.largest_label(None)? as usize + 1);
-            }
-        }
-        let fields = Fields::new(input_fields, target_fields)?;
-        Ok(StoredArrays { fields, columns: columns.into(), len })
-    }
-
-    /// The same with arrays of one float a sample as weights, each under the name of its target, or
-    /// an empty one if it is for all.
-    ///
-    /// # Errors
-    /// [`Error::Shape`] if one is not of as many samples; as [`Fields::with_weights`].
-    pub fn with_weights<'a>(
-        self,
-        weights: impl IntoIterator<Item = (&'a str, StoredArray)>,
-    ) -> Result<Self> {
-        let before = self.fields.inputs().len() + self.fields.targets().len();
-        let mut columns: Vec<StoredArray> = self.columns.iter().take(before).cloned().collect();
-        let mut fields = Vec::new();
-        for (name, array) in weights {
-            if array.samples() != self.len {
-                return Err(different_counts(columns.first().unwrap_or(&array), &array));
-            }
-            fields.push(Field { shape: array.sample_shape(), ..Field::weight(name) });
-            columns.push(array);
-        }
-        let fields = self.fields.with_weights(fields)?;
-        Ok(StoredArrays { fields, columns: columns.into(), ..self })
-    }
-
-    /// The same with `classes` classes in its first target of class indices: a test set takes the
-    /// number of its training set, whether or not every class occurs in it. The labels are read
-    /// once more.
-    ///
-    /// # Errors
-    /// [`Error::Data`], or [`Error::Idx`] for an IDX file, if a label is not less than `classes`;
-    /// [`Error::Argument`] if no target has class indices.
-    pub fn with_classes(self, classes: usize) -> Result<Self> {
-        let mut targets = self.fields.targets().to_vec();
-        let inputs = self.fields.inputs();
-        let arrays = self.columns.iter().skip(inputs.len());
-        let Some((target, array)) =
-            targets.iter_mut().zip(arrays).find(|(field, _)| is_class(field))
-        else {
-            return Err(Error::argument("classes", "are given, but no target has class indices"));
-        };
-        array.largest_label(Some(classes))?;
-        target.classes = Some(classes);
-        let fields = Fields::of(inputs.to_vec(), targets, self.fields.weights().to_vec());
-        Ok(StoredArrays { fields, ..self })
-    }
-
-    /// What a sample consists of.
-    #[must_use]
-    pub fn fields(&self) -> &Arc<Fields> {
-        &self.fields
-    }
-
-    /// Number of samples; at least 1.
-    #[must_use]
-    #[allow(clippy::len_without_is_empty, reason = "there is at least one sample")]
-    pub fn len(&self) -> usize {
-        self.len
-    }
-
-    /// Classes of the first target that has class indices.
-    #[must_use]
-    pub fn classes(&self) -> Option<usize> {
-        self.fields.targets().iter().find_map(|field| field.classes)
-    }
-
-    /// Bytes of all values, uncompressed: what they would take in memory, about.
-    #[must_use]
-    pub fn bytes(&self) -> u64 {
-        self.columns.iter().map(StoredArray::bytes).fold(0, u64::saturating_add)
-    }
-
-    /// True if an array is compressed, so that the samples can be read in order only.
-    #[must_use]
-    pub fn is_compressed(&self) -> bool {
-        self.columns.iter().any(StoredArray::is_compressed)
-    }
-
-    /// As a source: of random access if no array is compressed, else as a stream.
-    #[must_use]
-    pub fn source(&self) -> Source {
-        match self.is_compressed() {
-            true => self.stream(),
-            false => Source::new(self.clone()),
-        }
-    }
-
-    /// As a stream in the files' order: files are read in large pieces, compressed ones are
-    /// decompressed as they are read, in each pass anew.
-    #[must_use]
-    pub fn stream(&self) -> Source {
-        Source::stream(ArrayStream(self.clone()))
-    }
-
-    /// The columns and what the integers of each must be less than.
-    fn columns(&self) -> impl Iterator<Item = (&StoredArray, u64)> {
-        let limits = self
-            .fields
-            .columns()
-            .map(|(_, field)| field.classes.map_or(ANY_LABEL, |classes| classes as u64));
-        self.columns.iter().zip(limits)
-    }
-}
-
-fn is_class(field: &Field) -> bool {
-    field.element == Element::U32
-}
-
-fn different_counts(first: &StoredArray, other: &StoredArray) -> Error {
-    if other.idx {
-        return other.idx_error(IdxProblem::Counts {
-            labels: other.samples(),
-            images: first.samples(),
-            images_file: first.path().display().to_string(),
-        });
-    }
-    Error::Shape {
-        what: other.name(),
-        actual: format!("{} samples", other.samples()),
-        expected: format!("{}, as in {}", first.samples(), first.name()),
-    }
-}
-
-impl RandomAccess for StoredArrays {
-    fn fields(&self) -> &Arc<Fields> {
-        &self.fields
-    }
-
-    fn len(&self) -> usize {
-        self.len
-    }
-
-    fn read(&self, index: usize, visit: &Visit, into: &mut Samples) -> Result<()> {
-        self.read_all(&[index], visit, into)
-    }
-
-    fn read_all(&self, indices: &[usize], _: &Visit, into: &mut Samples) -> Result<()> {
-        let mut scratch = Vec::new();
-        for ((array, limit), values) in self.columns().zip(into.columns_mut()) {
-            let Storage::Plain { offset } = array.storage else {
-                let problem = "is compressed, so that it can be read in order only";
-                return Err(Error::data(array.name(), problem));
-            };
-            // Samples that stand one after the other in the file take one read.
-            for run in indices.chunk_by(|a, b| a.checked_add(1) == Some(*b)) {
-                let Some(&first) = run.first() else { continue };
-                if first.checked_add(run.len()).is_none_or(|end| end > self.len) {
-                    let problem = format!("was asked for, of {} samples", self.len);
-                    return Err(Error::data(array.place(first), problem));
-                }
-                let start = offset + first as u64 * array.stride();
-                let mut position = start;
-                let fill = |buffer: &mut [u8]| {
-                    let read = array.file.read_exact_at(buffer, position);
-                    position += buffer.len() as u64;
-                    read.map_err(|error| match error.kind() {
-                        ErrorKind::UnexpectedEof => Stop::End,
-                        _ => Stop::Failed(error),
-                    })
-                };
-                let appended = array.append((first, run.len()), limit, values, &mut scratch, fill);
-                appended.map_err(|failure| match failure {
-                    Failure::Stop(stop) => {
-                        let there = array.file.len_now().saturating_sub(start) / array.stride();
-                        let sample = first + (there as usize).min(run.len() - 1);
-                        array.stopped(stop, sample, position)
-                    }
-                    Failure::Value(sample, problem) => Error::data(array.place(sample), problem),
-                })?;
-            }
-        }
-        into.complete(indices.len())
-    }
-
-    fn place(&self, index: usize) -> String {
-        match self.columns.first() {
-            Some(array) => array.place(index),
-            None => format!("sample {index}"),
-        }
-    }
-}
-
-/// Arrays in files, read in order.
-#[derive(Debug)]
-struct ArrayStream(StoredArrays);
-
-impl Streaming for ArrayStream {
-    fn fields(&self) -> &Arc<Fields> {
-        &self.0.fields
-    }
-
-    fn len(&self) -> Option<usize> {
-        Some(self.0.len)
-    }
-
-    fn start(&self, _: &Visit) -> Result<Box<dyn StreamPass>> {
-        let readers = self.0.columns.iter().map(ArrayReader::open).collect::<Result<_>>()?;
-        Ok(Box::new(ArrayPass { arrays: self.0.clone(), readers, given: 0 }))
-    }
-}
-
-struct ArrayPass {
-    arrays: StoredArrays,
-    readers: Vec<ArrayReader>,
-    given: usize,
-}
-
-impl StreamPass for ArrayPass {
-    fn next(&mut self, most: usize, into: &mut Samples) -> Result<()> {
-        let ArrayPass { arrays, readers, given } = self;
-        let samples = most.min(arrays.len - *given);
-        for (((array, limit), reader), values) in
-            arrays.columns().zip(readers).zip(into.columns_mut())
-        {
-            reader.read(array, samples, limit, values)?;
-        }
-        *given += samples;
-        into.complete(samples)
     }
 }

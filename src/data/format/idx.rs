@@ -13,7 +13,8 @@ use std::sync::Arc;
 use flate2::bufread::GzDecoder;
 use flate2::{Compression, GzBuilder};
 
-use super::array::{FILE_BUFFER, Storage, StoredArray, StoredArrays};
+use super::array::{FILE_BUFFER, Storage, StoredArray};
+use super::arrays::StoredArrays;
 use super::scalar::Scalar;
 use crate::atomic_write::atomic_write;
 use crate::data::file::PositionedFile;

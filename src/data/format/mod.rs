@@ -2,6 +2,7 @@
 //! memory grows with the bytes that arrive, and what is damaged is an error with file and place.
 
 mod array;
+mod arrays;
 mod csv;
 mod idx;
 #[cfg(feature = "images")]
@@ -12,7 +13,8 @@ mod parquet;
 mod safetensors;
 mod scalar;
 
-pub use array::{StoredArray, StoredArrays};
+pub use array::StoredArray;
+pub use arrays::StoredArrays;
 pub use csv::{Csv, CsvCategories, CsvColumn, CsvFile, CsvMissing, CsvSchema, CsvType};
 pub use idx::{IdxArray, read_idx, read_idx_dir, read_idx_pair, write_idx};
 #[cfg(feature = "images")]

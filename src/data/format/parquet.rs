@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufReader, ErrorKind, Read};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -17,6 +16,7 @@ use crate::data::file::{FileReader, PositionedFile};
 use crate::data::samples::{Samples, Values};
 use crate::data::source::{Source, StreamPass, Streaming, Visit};
 use crate::error::{Error, Result};
+use crate::panic::caught;
 
 /// Rows that are decoded at once.
 const ROWS: usize = 1024;
@@ -244,7 +244,7 @@ fn class_of(number: f64) -> Result<u32, String> {
 /// damaged one.
 fn guarded<T>(path: &Path, call: impl FnOnce() -> Result<T, ParquetError>) -> Result<T> {
     let damaged = "is no Parquet file, or is damaged";
-    let error = match catch_unwind(AssertUnwindSafe(call)) {
+    let error = match caught(call) {
         Ok(Ok(value)) => return Ok(value),
         Ok(Err(ParquetError::External(error))) => match error.downcast::<io::Error>() {
             Ok(source) => match source.kind() {

@@ -1,10 +1,9 @@
 //! The rows of a CSV file of classes and texts, one by one.
 
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use csv::{ByteRecord, ErrorKind, Reader, ReaderBuilder};
-
+use crate::data::delimited::{Split, Splitter};
 use crate::data::row_index::{Position, START};
 use crate::error::{Error, Result, TextProblem};
 
@@ -25,9 +24,11 @@ const LAST_LINE: &[u8] = b"\n\0end of file\0\n";
 #[derive(Debug)]
 pub(super) struct ClassRows<F> {
     path: PathBuf,
-    reader: Reader<Row<F>>,
-    /// The row at hand, in memory that is used again.
-    record: ByteRecord,
+    input: BufReader<LimitedRow<F>>,
+    /// Bytes of the file that are used up.
+    byte: u64,
+    /// The row at hand.
+    row: Splitter,
     /// Rows before the next one.
     rows: u64,
     /// Where the row at hand begins.
@@ -37,12 +38,10 @@ pub(super) struct ClassRows<F> {
 impl<F: Read> ClassRows<F> {
     /// The rows of `file`, of which `buffer` bytes are read at once. `path` is for messages.
     pub(super) fn new(path: &Path, file: F, buffer: usize) -> Self {
-        let reader = ReaderBuilder::new()
-            .has_headers(false)
-            .flexible(true)
-            .buffer_capacity(buffer)
-            .from_reader(Row { file, left: 0, end: LAST_LINE });
-        ClassRows { path: path.into(), reader, record: ByteRecord::new(), rows: 0, at: START }
+        let file = LimitedRow { file, left: 0, end: LAST_LINE };
+        let input = BufReader::with_capacity(buffer, file);
+        let row = Splitter::new(b',');
+        ClassRows { path: path.into(), input, byte: 0, row, rows: 0, at: START }
     }
 
     /// Reads the next row: its text into `text`, in place of what was there, and its class, from 0.
@@ -52,13 +51,13 @@ impl<F: Read> ClassRows<F> {
             return Ok(None);
         }
         let line = Some(self.at.line);
-        let mut columns = self.record.iter();
+        let mut columns = self.row.fields();
         let class = columns.next().unwrap_or_default();
         let Some(class_index) = class_index(class) else {
             let found = String::from_utf8_lossy(class).chars().take(40).collect();
             return Err(self.problem(line, TextProblem::Class { found, most: MOST_CLASSES }));
         };
-        if self.record.len() < 2 {
+        if self.row.len() < 2 {
             return Err(self.problem(line, TextProblem::NoText));
         }
         text.clear();
@@ -81,30 +80,37 @@ impl<F: Read> ClassRows<F> {
 
     /// Splits the next row into columns; false at the end of the file.
     fn advance(&mut self) -> Result<bool> {
-        let line = Some(self.reader.position().line());
-        self.reader.get_mut().left = MOST_ROW_BYTES;
-        let more = self.reader.read_byte_record(&mut self.record);
-        if let Err(error) = more {
-            if self.reader.get_ref().left == 0 {
-                return Err(self.problem(line, TextProblem::Long { limit: MOST_ROW_BYTES }));
-            }
-            let source = match error.into_kind() {
-                ErrorKind::Io(source) => source,
-                other => io::Error::other(format!("{other:?}")),
+        self.at = Position { byte: self.byte, line: self.row.line() };
+        self.input.get_mut().left = MOST_ROW_BYTES;
+        self.row.begin();
+        loop {
+            let piece = match self.input.fill_buf() {
+                Ok(piece) => piece,
+                Err(error) => {
+                    if self.input.get_ref().left > 0 {
+                        return Err(Error::io("read", &self.path)(error));
+                    }
+                    let problem = TextProblem::Long { limit: MOST_ROW_BYTES };
+                    return Err(self.problem(Some(self.at.line), problem));
+                }
             };
-            return Err(Error::io("read", &self.path)(source));
+            let (taken, split) = self.row.split(piece);
+            self.input.consume(taken);
+            self.byte += taken as u64;
+            match split {
+                Split::More => {}
+                Split::Row => break,
+                Split::End => return Ok(false),
+            }
         }
-        if let Some(position) = self.record.position() {
-            self.at = Position { byte: position.byte(), line: position.line() };
-        }
-        let only = self.record.iter().next().filter(|_| self.record.len() == 1);
+        let only = self.row.fields().next().filter(|_| self.row.len() == 1);
         if only == Some(END) {
             return match self.rows {
                 0 => Err(self.problem(None, TextProblem::Empty)),
                 _ => Ok(false),
             };
         }
-        if self.record.iter().next_back().is_some_and(|last| last.trim_ascii_end().ends_with(END)) {
+        if self.row.fields().last().is_some_and(|last| last.trim_ascii_end().ends_with(END)) {
             return Err(self.problem(Some(self.at.line), TextProblem::OpenQuote));
         }
         Ok(true)
@@ -132,14 +138,13 @@ impl<F: Read> ClassRows<F> {
 impl<F: Read + Seek> ClassRows<F> {
     /// Goes to the row that begins at `position`, before which there are `rows`.
     pub(super) fn seek(&mut self, rows: u64, position: Position) -> Result<()> {
-        // The reader would read the first row of the file, to know its header.
-        self.reader.set_byte_headers(ByteRecord::new());
-        let mut to = csv::Position::new();
-        to.set_byte(position.byte).set_line(position.line);
-        self.reader.seek(to).map_err(|error| match error.into_kind() {
-            ErrorKind::Io(source) => Error::io("read", &self.path)(source),
-            other => Error::io("read", &self.path)(io::Error::other(format!("{other:?}"))),
-        })?;
+        // What has been read ahead is kept where it is what comes next.
+        if position.byte != self.byte {
+            let to = SeekFrom::Start(position.byte);
+            self.input.seek(to).map_err(Error::io("read", &self.path))?;
+            self.row.restart(position.line);
+            self.byte = position.byte;
+        }
         self.rows = rows;
         Ok(())
     }
@@ -156,7 +161,7 @@ fn class_index(column: &[u8]) -> Option<u32> {
 
 /// A file that gives so many bytes for a row and no more, and [`LAST_LINE`] after its last one.
 #[derive(Debug)]
-struct Row<F> {
+struct LimitedRow<F> {
     file: F,
     /// How many bytes it gives before it fails.
     left: usize,
@@ -164,7 +169,7 @@ struct Row<F> {
     end: &'static [u8],
 }
 
-impl<F: Read> Read for Row<F> {
+impl<F: Read> Read for LimitedRow<F> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let most = buffer.len().min(self.left);
         let Some(buffer) = buffer.get_mut(..most).filter(|buffer| !buffer.is_empty()) else {
@@ -183,7 +188,7 @@ impl<F: Read> Read for Row<F> {
     }
 }
 
-impl<F: Seek> Seek for Row<F> {
+impl<F: Seek> Seek for LimitedRow<F> {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         self.end = LAST_LINE;
         self.file.seek(to)

@@ -69,6 +69,10 @@ macro_rules! activations {
         }
 
         impl Elementwise {
+            /// What a value costs, as [`Threads`](crate::cpu::Threads) count it: between that of ReLU
+            /// and that of a function with an exponential.
+            pub(crate) const WORK: usize = 4;
+
             /// Each of them, with Keras' constants.
             pub const ALL: &[Elementwise] =
                 &[$(Elementwise::$name $({ $constant: $usual as f32 as f64 })?,)+];
@@ -129,6 +133,21 @@ macro_rules! activations {
                 match self {
                     $(Elementwise::$name { .. } => {
                         values.iter_mut().for_each(|x| *x = functions::$name::value(*x, constant));
+                    })+
+                }
+            }
+
+            /// Multiplies each gradient by `f'`, which the value of the same place tells, and takes 0
+            /// for what is negligible: one loop for each function, which the compiler can make
+            /// vectors of.
+            pub fn apply_derivative<T: Real>(self, told: &[T], gradients: &mut [T]) {
+                let constant = self.constant_as();
+                match self {
+                    $(Elementwise::$name { .. } => {
+                        for (gradient, &told) in gradients.iter_mut().zip(told) {
+                            let slope = functions::$name::derivative(told, constant);
+                            *gradient = (*gradient * slope).flushed();
+                        }
                     })+
                 }
             }

@@ -1,11 +1,12 @@
 //! The gradient of a dense layer's input.
 
-use super::shape::{DenseShape, WeightShape};
+use super::shape::{DenseShape, WeightShape, block_size};
 use super::tile::tile_text;
-use crate::number::Matrix;
+use crate::number::{Block, Matrix};
 use crate::operation::activation::Elementwise;
 use crate::operation::kernel::shader;
 use crate::operation::prelude::*;
+use crate::threads::Threads;
 
 operation! {
     /// `input_gradient[B,I] = (output_gradient[B,U] · weightᵀ[U,I]) ⊙ activation'`, where
@@ -37,6 +38,7 @@ impl Operation for DenseBackwardInput {
             &mut on.real_mut(self.input_gradient),
             DenseShape::of(on, self.input, self.output_gradient),
             self.activation,
+            on.threads,
         );
     }
 
@@ -67,24 +69,24 @@ fn dense_backward_input<T: Real>(
     input_gradient: &mut [T],
     shape: DenseShape,
     activation: Elementwise,
+    threads: &Threads,
 ) {
     let DenseShape { rows, inputs, units, input_stride, unit_stride } = shape;
-    T::gemm(
-        [rows, units, inputs],
-        Matrix::new(output_gradient, unit_stride),
-        Matrix::new(weight, unit_stride).transposed(),
-        T::ZERO,
-        Matrix::new(&mut *input_gradient, input_stride),
-    );
-    let gradients = input_gradient[..rows * input_stride].iter_mut().zip(input);
-    if activation == Elementwise::Relu {
-        // The most common one in a loop of its own, which the compiler makes vectors of.
-        for (gradient, &y) in gradients {
-            *gradient = if y > T::ZERO { gradient.flushed() } else { T::ZERO };
+    let size = block_size([rows, units, inputs], threads);
+    let blocks = Block::cut(&mut input_gradient[..rows * input_stride], input_stride, size);
+    threads.each(blocks, |mut gradient| {
+        let (first_row, first_column) = (gradient.first_row, gradient.first_column);
+        let columns = first_column..first_column + gradient.columns;
+        T::gemm(
+            [gradient.rows, units, inputs.min(columns.end) - first_column],
+            Matrix::new(output_gradient, unit_stride).from(first_row, 0),
+            Matrix::new(weight, unit_stride).transposed().from(0, first_column),
+            T::ZERO,
+            &mut gradient,
+        );
+        let input = input[first_row * input_stride..].chunks_exact(input_stride);
+        for (row, input) in (0..gradient.rows).zip(input) {
+            activation.apply_derivative(&input[columns.clone()], gradient.row_mut(row));
         }
-        return;
-    }
-    for (gradient, &y) in gradients {
-        *gradient = (*gradient * activation.derivative(y)).flushed();
-    }
+    });
 }

@@ -1,10 +1,11 @@
 //! The gradients of a dense layer's parameters.
 
-use super::shape::{DenseShape, WeightShape};
+use super::shape::{DenseShape, WeightShape, block_size};
 use super::tile::tile_text;
-use crate::number::Matrix;
+use crate::number::{Block, Matrix};
 use crate::operation::kernel::shader;
 use crate::operation::prelude::*;
+use crate::threads::Threads;
 
 operation! {
     /// `weight_gradient[I,U] = inputᵀ[I,B] · output_gradient[B,U]`,
@@ -33,6 +34,7 @@ impl Operation for DenseBackwardWeights {
             &mut on.real_mut(self.weight_gradient),
             &mut on.real_mut(self.bias_gradient),
             DenseShape::of(on, self.input, self.output_gradient),
+            on.threads,
         );
     }
 
@@ -63,19 +65,33 @@ fn dense_backward_weights<T: Real>(
     weight_gradient: &mut [T],
     bias_gradient: &mut [T],
     shape: DenseShape,
+    threads: &Threads,
 ) {
     let DenseShape { rows, inputs, units, input_stride, unit_stride } = shape;
-    T::gemm(
-        [inputs, rows, units],
-        Matrix::new(input, input_stride).transposed(),
-        Matrix::new(output_gradient, unit_stride),
-        T::ZERO,
-        Matrix::new(weight_gradient, unit_stride),
-    );
-    bias_gradient.fill(T::ZERO);
-    for row in output_gradient.chunks_exact(unit_stride).take(rows) {
-        for (sum, &gradient) in bias_gradient.iter_mut().zip(row) {
-            *sum += gradient;
+    let size = block_size([inputs, rows, units], threads);
+    let weights = Block::cut(&mut weight_gradient[..inputs * unit_stride], unit_stride, size);
+    let bias = Block::cut(bias_gradient, unit_stride, size);
+    // The gradients of the bias are one more row, which the thread takes that has time first.
+    let parts = weights.map(|weights| (true, weights)).chain(bias.map(|bias| (false, bias)));
+    threads.each(parts, |(is_weights, mut gradient)| {
+        let (first_row, first_column) = (gradient.first_row, gradient.first_column);
+        let columns = first_column..first_column + gradient.columns;
+        if is_weights {
+            T::gemm(
+                [gradient.rows, rows, units.min(columns.end) - first_column],
+                Matrix::new(input, input_stride).transposed().from(first_row, 0),
+                Matrix::new(output_gradient, unit_stride).from(0, first_column),
+                T::ZERO,
+                &mut gradient,
+            );
+        } else {
+            let sums = gradient.row_mut(0);
+            sums.fill(T::ZERO);
+            for row in output_gradient.chunks_exact(unit_stride).take(rows) {
+                for (sum, &gradient) in sums.iter_mut().zip(&row[columns.clone()]) {
+                    *sum += gradient;
+                }
+            }
         }
-    }
+    });
 }

@@ -2,7 +2,7 @@
 
 use super::{DenseBackwardInput, DenseBackwardWeights, DenseForward};
 use crate::error::Result;
-use crate::number::{Matrix, Real, bounds};
+use crate::number::{Block, Matrix, Real, bounds};
 use crate::operation::activation::Elementwise;
 use crate::operation::case::{Case, Cases, Form, Mistake, Values, results_of};
 use crate::operation::elementwise::Convert;
@@ -317,7 +317,7 @@ fn product(
     let a = if a_transposed { Matrix::new(a, m).transposed() } else { Matrix::new(a, k) };
     let b = if b_transposed { Matrix::new(b, k).transposed() } else { Matrix::new(b, n) };
     let mut c = vec![0.0; m * n];
-    f64::gemm([m, k, n], a, b, 0.0, Matrix::new(&mut c, n));
+    f64::gemm([m, k, n], a, b, 0.0, &mut Block::new(&mut c, n));
     c
 }
 

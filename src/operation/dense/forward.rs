@@ -1,11 +1,12 @@
 //! A dense layer forward.
 
-use super::shape::{DenseShape, WeightShape};
+use super::shape::{DenseShape, WeightShape, block_size};
 use super::tile::tile_text;
-use crate::number::Matrix;
+use crate::number::{Block, Matrix};
 use crate::operation::activation::Elementwise;
 use crate::operation::kernel::shader;
 use crate::operation::prelude::*;
+use crate::threads::Threads;
 
 operation! {
     /// `output[B,U] = activation(input[B,I] · weight[I,U] + bias[U])`.
@@ -36,6 +37,7 @@ impl Operation for DenseForward {
             &mut on.real_mut(self.output),
             DenseShape::of(on, self.input, self.output),
             self.activation,
+            on.threads,
         );
     }
 
@@ -67,20 +69,26 @@ fn dense_forward<T: Real>(
     output: &mut [T],
     shape: DenseShape,
     activation: Elementwise,
+    threads: &Threads,
 ) {
     let DenseShape { rows, inputs, units, input_stride, unit_stride } = shape;
-    let output = &mut output[..rows * unit_stride];
-    for row in output.chunks_exact_mut(unit_stride) {
-        row.copy_from_slice(&bias[..unit_stride]);
-    }
-    T::gemm(
-        [rows, inputs, units],
-        Matrix::new(input, input_stride),
-        Matrix::new(weight, unit_stride),
-        T::ONE,
-        Matrix::new(&mut *output, unit_stride),
-    );
-    for row in output.chunks_exact_mut(unit_stride) {
-        activation.apply(&mut row[..units]);
-    }
+    let size = block_size([rows, inputs, units], threads);
+    let blocks = Block::cut(&mut output[..rows * unit_stride], unit_stride, size);
+    threads.each(blocks, |mut output| {
+        let columns = output.first_column..output.first_column + output.columns;
+        let live = units.min(columns.end) - columns.start;
+        for row in 0..output.rows {
+            output.row_mut(row).copy_from_slice(&bias[columns.clone()]);
+        }
+        T::gemm(
+            [output.rows, inputs, live],
+            Matrix::new(input, input_stride).from(output.first_row, 0),
+            Matrix::new(weight, unit_stride).from(0, columns.start),
+            T::ONE,
+            &mut output,
+        );
+        for row in 0..output.rows {
+            activation.apply(&mut output.row_mut(row)[..live]);
+        }
+    });
 }

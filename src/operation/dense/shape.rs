@@ -2,9 +2,10 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::number::Real;
+use crate::number::{self, Real};
 use crate::operation::run::Run;
 use crate::table::BufferId;
+use crate::threads::Threads;
 
 /// `[rows, inputs]`, `[inputs, units]` and `[rows, units]`, with the elements between rows.
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +34,15 @@ impl DenseShape {
             unit_stride: output.stride,
         }
     }
+}
+
+/// Multiply-adds of a product that take several times as long as a hand-over to another thread.
+const LEAST_PART: usize = 1 << 19;
+
+/// Rows and columns of the blocks that threads take of the product `[rows, depth] · [depth, columns]`.
+pub(super) fn block_size(size: [usize; 3], threads: &Threads) -> [usize; 2] {
+    let work = size.into_iter().fold(1, usize::saturating_mul);
+    number::block_size(size, threads.parts(work, LEAST_PART))
 }
 
 /// `Shape` in `shared/dense.wgsl`.

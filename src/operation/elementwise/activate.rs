@@ -21,13 +21,17 @@ impl Operation for Activate {
 
     fn run<T: Real>(&self, on: &Run<'_, T>) {
         let shape = on.shape(self.input);
+        let (live, part) = (shape.live(), on.part(shape, Elementwise::WORK));
         let (input, mut output) = (on.real(self.input), on.real_mut(self.output));
-        let rows = input.chunks_exact(shape.stride).zip(output.chunks_exact_mut(shape.stride));
-        for (input, output) in rows.take(shape.rows) {
-            let output = &mut output[..shape.columns];
-            output.copy_from_slice(&input[..shape.columns]);
-            self.activation.apply(output);
-        }
+        let parts = input[..live].chunks(part).zip(output[..live].chunks_mut(part));
+        on.threads.each(parts, |(input, output)| {
+            let rows = input.chunks_exact(shape.stride).zip(output.chunks_exact_mut(shape.stride));
+            for (input, output) in rows {
+                let output = &mut output[..shape.columns];
+                output.copy_from_slice(&input[..shape.columns]);
+                self.activation.apply(output);
+            }
+        });
     }
 
     fn dispatch(&self, target: &Target<'_>) -> Result<Dispatch> {

@@ -25,14 +25,20 @@ impl Operation for ActivateBackward {
         let shape = on.shape(self.value);
         let (gradient, value) = (on.real(self.output_gradient), on.real(self.value));
         let mut result = on.real_mut(self.input_gradient);
-        let read = gradient.chunks_exact(shape.stride).zip(value.chunks_exact(shape.stride));
-        let rows = read.zip(result.chunks_exact_mut(shape.stride));
-        for ((gradient, value), result) in rows.take(shape.rows) {
-            let pairs = gradient.iter().zip(value);
-            for (result, (&gradient, &value)) in result[..shape.columns].iter_mut().zip(pairs) {
-                *result = (gradient * self.activation.derivative(value)).flushed();
-            }
-        }
+        let (live, part) = (shape.live(), on.part(shape, Elementwise::WORK));
+        let read = gradient[..live].chunks(part).zip(value[..live].chunks(part));
+        on.threads.each(
+            read.zip(result[..live].chunks_mut(part)),
+            |((gradient, value), result)| {
+                let read =
+                    gradient.chunks_exact(shape.stride).zip(value.chunks_exact(shape.stride));
+                for ((gradient, value), result) in read.zip(result.chunks_exact_mut(shape.stride)) {
+                    let result = &mut result[..shape.columns];
+                    result.copy_from_slice(&gradient[..shape.columns]);
+                    self.activation.apply_derivative(value, result);
+                }
+            },
+        );
     }
 
     fn dispatch(&self, target: &Target<'_>) -> Result<Dispatch> {

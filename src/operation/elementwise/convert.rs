@@ -34,12 +34,15 @@ impl Operation for Convert {
 
     fn run<T: Real>(&self, on: &Run<'_, T>) {
         let shape = on.shape(self.input);
-        let live = shape.rows * shape.stride;
+        let (live, part) = (shape.live(), on.part(shape, 1));
         let scale = T::from_f64(self.scale);
         let (input, mut output) = (on.u8(self.input), on.real_mut(self.output));
-        for (output, &input) in output[..live].iter_mut().zip(&input[..live]) {
-            *output = T::from_u8(input) * scale;
-        }
+        let parts = output[..live].chunks_mut(part).zip(input[..live].chunks(part));
+        on.threads.each(parts, |(output, input)| {
+            for (output, &input) in output.iter_mut().zip(input) {
+                *output = T::from_u8(input) * scale;
+            }
+        });
     }
 
     fn dispatch(&self, target: &Target<'_>) -> Result<Dispatch> {

@@ -40,7 +40,7 @@ impl Operation for CategoricalCrossentropy {
         let label_smoothing = T::from_f64(self.label_smoothing);
         let spread = label_smoothing / T::from_f64(shape.columns as f64);
         let smoothed = |target: T| target * (T::ONE - label_smoothing) + spread;
-        let targets = on.real(self.targets);
+        let targets = &*on.real(self.targets);
         self.rows().each(on, |row, logits, gradient| {
             let targets = &targets[row * shape.stride..][..shape.columns];
             let (most, log_sum) = softmax_row(logits, gradient);

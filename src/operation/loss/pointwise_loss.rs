@@ -41,7 +41,7 @@ impl Operation for PointwiseLoss {
     fn run<T: Real>(&self, on: &Run<'_, T>) {
         let shape = on.shape(self.outputs);
         let inverse_units = T::ONE / T::from_f64(shape.columns as f64);
-        let targets = on.real(self.targets);
+        let targets = &*on.real(self.targets);
         self.rows().each(on, |row, outputs, gradient| {
             let targets = &targets[row * shape.stride..][..shape.columns];
             let (mut sum, mut right) = (T::ZERO, 0);

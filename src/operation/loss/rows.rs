@@ -6,6 +6,7 @@ use crate::operation::kernel::{RowConstants, Target};
 use crate::operation::loss_scale::LossScale;
 use crate::operation::run::Run;
 use crate::operation::shapes::Shapes;
+use crate::operation::softmax::row::WORK;
 use crate::table::{BufferId, Element, Rows};
 
 /// The buffers that every loss has beside its targets, and its factor.
@@ -55,33 +56,43 @@ impl LossRows {
     pub(super) fn each<T: Real>(
         self,
         on: &Run<'_, T>,
-        mut each: impl FnMut(usize, &[T], &mut [T]) -> RowLoss<T>,
+        each: impl Fn(usize, &[T], &mut [T]) -> RowLoss<T> + Sync,
     ) {
         let shape = on.shape(self.outputs);
         let inverse_rows = T::ONE / T::from_f64(on.step.batch_rows as f64);
         let loss_scale = on.loss_scale(self.loss_scale, LossScale::Scale, T::ONE);
         let scale = T::from_f64(self.scale) * loss_scale;
+        let step = on.step.number as u32;
         let (outputs, sample_weights) = (on.real(self.outputs), on.real(self.sample_weights));
         let (mut loss, mut gradient) = (on.real_mut(self.loss), on.real_mut(self.gradient));
         let mut counts = on.u32_mut(self.counts);
-        let read = outputs.chunks_exact(shape.stride).zip(sample_weights.iter());
-        let sums = loss.iter_mut().zip(counts.chunks_exact_mut(2));
-        let written = sums.zip(gradient.chunks_exact_mut(shape.stride));
-        let rows = read.zip(written).take(shape.rows).enumerate();
-        for (row, ((outputs, &weight), ((loss, counts), gradient))) in rows {
-            let gradient = &mut gradient[..shape.columns];
-            let found = each(row, &outputs[..shape.columns], gradient);
-            let weighted = found.loss * weight;
-            *loss += weighted;
-            if found.finite && weighted.is_finite() {
-                counts[0] += found.right;
-            } else if counts[1] == 0 {
-                counts[1] = on.step.number as u32;
+        let (live, part) = (shape.live(), on.part(shape, WORK));
+        let rows = part / shape.stride;
+        let read = outputs[..live].chunks(part).zip(sample_weights.chunks(rows));
+        let sums = loss.chunks_mut(rows).zip(counts.chunks_mut(2 * rows));
+        let written = sums.zip(gradient[..live].chunks_mut(part));
+        on.threads.each(read.zip(written).enumerate(), |(number, part)| {
+            let ((outputs, sample_weights), ((loss, counts), gradient)) = part;
+            let read = outputs.chunks_exact(shape.stride).zip(sample_weights);
+            let sums = loss.iter_mut().zip(counts.chunks_exact_mut(2));
+            let written = sums.zip(gradient.chunks_exact_mut(shape.stride));
+            for (row, ((outputs, &weight), ((loss, counts), gradient))) in
+                (number * rows..).zip(read.zip(written))
+            {
+                let gradient = &mut gradient[..shape.columns];
+                let found = each(row, &outputs[..shape.columns], gradient);
+                let weighted = found.loss * weight;
+                *loss += weighted;
+                if found.finite && weighted.is_finite() {
+                    counts[0] += found.right;
+                } else if counts[1] == 0 {
+                    counts[1] = step;
+                }
+                let scale = weight * scale * inverse_rows;
+                for gradient in gradient {
+                    *gradient = (*gradient * scale).flushed();
+                }
             }
-            let scale = weight * scale * inverse_rows;
-            for gradient in gradient {
-                *gradient = (*gradient * scale).flushed();
-            }
-        }
+        });
     }
 }

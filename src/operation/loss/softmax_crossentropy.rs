@@ -35,7 +35,7 @@ impl Operation for SoftmaxCrossentropy {
     }
 
     fn run<T: Real>(&self, on: &Run<'_, T>) {
-        let labels = on.u32(self.labels);
+        let labels = &*on.u32(self.labels);
         self.rows().each(on, |row, logits, gradient| {
             // A label that is no class makes the row non-finite; it reaches nothing else.
             let label = (labels[row] as usize).min(logits.len() - 1);

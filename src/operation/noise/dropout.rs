@@ -1,6 +1,6 @@
 //! Dropout.
 
-use super::mask::{Mask, MaskConstants};
+use super::mask::{Mask, MaskConstants, NOISE_WORK};
 use crate::operation::prelude::*;
 
 operation! {
@@ -26,13 +26,13 @@ impl Operation for Dropout {
     fn run<T: Real>(&self, on: &Run<'_, T>) {
         let shape = on.shape(self.input);
         let mask = Mask::new(on, self.rate, self.layer);
-        let (input, mut output) = (on.real(self.input), on.real_mut(self.output));
-        for row in 0..shape.rows {
+        let input = &*on.real(self.input);
+        on.each_row(&mut on.real_mut(self.output), shape, NOISE_WORK, |row, output| {
             let first = row * shape.stride;
-            for i in first..first + shape.columns {
-                output[i] = input[i] * mask.factor(shape.before + i);
+            for (i, output) in (first..).zip(&mut output[..shape.columns]) {
+                *output = input[i] * mask.factor(shape.before + i);
             }
-        }
+        });
     }
 
     fn dispatch(&self, target: &Target<'_>) -> Result<Dispatch> {

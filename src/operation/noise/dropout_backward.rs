@@ -1,6 +1,6 @@
 //! The gradient through dropout.
 
-use super::mask::{Mask, MaskConstants};
+use super::mask::{Mask, MaskConstants, NOISE_WORK};
 use crate::operation::activation::Elementwise;
 use crate::operation::prelude::*;
 
@@ -31,15 +31,14 @@ impl Operation for DropoutBackward {
     fn run<T: Real>(&self, on: &Run<'_, T>) {
         let shape = on.shape(self.input);
         let mask = Mask::new(on, self.rate, self.layer);
-        let (gradient, input) = (on.real(self.output_gradient), on.real(self.input));
-        let mut result = on.real_mut(self.input_gradient);
-        for row in 0..shape.rows {
+        let (gradient, input) = (&*on.real(self.output_gradient), &*on.real(self.input));
+        on.each_row(&mut on.real_mut(self.input_gradient), shape, NOISE_WORK, |row, result| {
             let first = row * shape.stride;
-            for i in first..first + shape.columns {
+            for (i, result) in (first..).zip(&mut result[..shape.columns]) {
                 let slope = self.activation.derivative(input[i]) * mask.factor(shape.before + i);
-                result[i] = (gradient[i] * slope).flushed();
+                *result = (gradient[i] * slope).flushed();
             }
-        }
+        });
     }
 
     fn dispatch(&self, target: &Target<'_>) -> Result<Dispatch> {

@@ -4,8 +4,10 @@ use bytemuck::{Pod, Zeroable};
 
 use super::normal::standard_normal;
 use crate::operation::prelude::*;
-use crate::operation::run::RowShape;
 use crate::random::noise;
+
+/// What a value costs, as [`Threads`](crate::cpu::Threads) count it: a root and a logarithm.
+const NORMAL_WORK: usize = 32;
 
 operation! {
     /// `output[B,U] = input[B,U] + standard_deviation · z`, with `z` of the standard normal
@@ -37,13 +39,15 @@ impl Operation for GaussianNoise {
     }
 
     fn run<T: Real>(&self, on: &Run<'_, T>) {
-        gaussian_noise(
-            &on.real(self.input),
-            &mut on.real_mut(self.output),
-            on.shape(self.input),
-            T::from_f64(self.standard_deviation),
-            (on.step.noise, self.layer),
-        );
+        let shape = on.shape(self.input);
+        let standard_deviation = T::from_f64(self.standard_deviation);
+        let (input, step_noise) = (&*on.real(self.input), on.step.noise);
+        on.each_row(&mut on.real_mut(self.output), shape, NORMAL_WORK, |row, output| {
+            let first = row * shape.stride;
+            let (input, output) = (&input[first..], &mut output[..shape.columns]);
+            let noise = (step_noise, self.layer);
+            gaussian_noise(input, output, shape.before + first, standard_deviation, noise);
+        });
     }
 
     fn dispatch(&self, target: &Target<'_>) -> Result<Dispatch> {
@@ -62,19 +66,17 @@ impl Operation for GaussianNoise {
     }
 }
 
+/// One row, whose first value is the one at `first` of the whole batch.
 fn gaussian_noise<T: Real>(
     input: &[T],
     output: &mut [T],
-    shape: RowShape,
+    first: usize,
     standard_deviation: T,
     (step_noise, layer): (u64, u32),
 ) {
-    for row in 0..shape.rows {
-        let first = row * shape.stride;
-        for i in first..first + shape.columns {
-            let z: T = standard_normal(noise(step_noise, layer, (shape.before + i) as u32));
-            output[i] = input[i] + standard_deviation * z;
-        }
+    for (i, (output, &input)) in (first..).zip(output.iter_mut().zip(input)) {
+        let z: T = standard_normal(noise(step_noise, layer, i as u32));
+        *output = input + standard_deviation * z;
     }
 }
 
@@ -87,8 +89,7 @@ mod tests {
     fn noise_has_the_moments_and_tails_of_the_standard_normal_distribution() {
         let n = 400_000usize;
         let mut output = vec![0.0f64; n];
-        let shape = RowShape { rows: n / 8, columns: 8, stride: 8, before: 0 };
-        gaussian_noise(&vec![0.0; n], &mut output, shape, 1.0, (0x1234_5678_9abc, 3));
+        gaussian_noise(&vec![0.0; n], &mut output, 0, 1.0, (0x1234_5678_9abc, 3));
         let moment = |power: i32| output.iter().map(|z| z.powi(power)).sum::<f64>() / n as f64;
         // The expected moments, and five standard errors: moment 2k has variance m(4k) - m(2k)².
         for (power, expected, variance) in

@@ -17,6 +17,9 @@ fn scale(rate: f64) -> f64 {
     1.0 / (1.0 - rate)
 }
 
+/// What a value costs, as [`Threads`](crate::cpu::Threads) count it: its random bits.
+pub(super) const NOISE_WORK: usize = 8;
+
 /// The factors of one layer in one step.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Mask<T> {

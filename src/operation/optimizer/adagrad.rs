@@ -1,5 +1,6 @@
 //! Adagrad's update.
 
+use super::rule::WORK;
 use crate::operation::kernel::ParameterConstants;
 use crate::operation::prelude::*;
 
@@ -29,7 +30,7 @@ impl Operation for AdagradUpdate {
         let step_size = on.step_size(self.loss_scale);
         let [decay, epsilon] = [on.step.decay, self.epsilon].map(T::from_f64);
         let changed = [self.parameters, self.accumulator];
-        on.each_slice(self.gradients, changed, |gradients, [parameters, accumulator]| {
+        on.each_slice(self.gradients, changed, WORK, |gradients, [parameters, accumulator]| {
             for ((&g, w), sum) in gradients.iter().zip(parameters).zip(accumulator) {
                 *sum += g.flushed_square();
                 let change = step_size * g / (*sum + epsilon).sqrt();

@@ -1,6 +1,6 @@
 //! Adam's update.
 
-use super::rule::{AdamRule, AdamScalars};
+use super::rule::{AdamRule, AdamScalars, WORK};
 use crate::operation::kernel::ParameterConstants;
 use crate::operation::prelude::*;
 
@@ -29,7 +29,7 @@ impl Operation for AdamUpdate {
         }
         let scalars = self.rule.scalars(on, self.loss_scale);
         let changed = [self.parameters, self.moment_1, self.moment_2];
-        on.each_slice(self.gradients, changed, |gradients, changed| {
+        on.each_slice(self.gradients, changed, WORK, |gradients, changed| {
             adam(gradients, changed, scalars);
         });
     }

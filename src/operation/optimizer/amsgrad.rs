@@ -1,6 +1,6 @@
 //! AMSGrad's update.
 
-use super::rule::AdamRule;
+use super::rule::{AdamRule, WORK};
 use crate::operation::kernel::ParameterConstants;
 use crate::operation::prelude::*;
 
@@ -32,7 +32,7 @@ impl Operation for AmsGradUpdate {
         }
         let scalars = self.rule.scalars(on, self.loss_scale);
         let changed = [self.parameters, self.moment_1, self.moment_2, self.largest_moment_2];
-        on.each_slice(self.gradients, changed, |gradients, [parameters, m, v, largest]| {
+        on.each_slice(self.gradients, changed, WORK, |gradients, [parameters, m, v, largest]| {
             let state = m.iter_mut().zip(v).zip(largest);
             for ((&g, w), ((m, v), largest)) in gradients.iter().zip(parameters).zip(state) {
                 scalars.decay_moments(g, m, v);

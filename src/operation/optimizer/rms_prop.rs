@@ -1,5 +1,6 @@
 //! RMSprop's update.
 
+use super::rule::WORK;
 use crate::operation::kernel::ParameterConstants;
 use crate::operation::prelude::*;
 
@@ -39,6 +40,7 @@ impl Operation for RmsPropUpdate {
         on.each_slice(
             self.gradients,
             changed,
+            WORK,
             |gradients, [parameters, square, mean, velocity]| {
                 let state = square.iter_mut().zip(mean).zip(velocity);
                 for ((&g, w), ((square, mean), velocity)) in

@@ -40,6 +40,10 @@ impl AdamRule {
     }
 }
 
+/// What the update of an element costs, as [`Threads`](crate::cpu::Threads) count it: a root and a
+/// division.
+pub(super) const WORK: usize = 4;
+
 /// The scalars of one update.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct AdamScalars<T> {

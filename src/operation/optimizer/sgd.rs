@@ -1,5 +1,6 @@
 //! The update of gradient descent.
 
+use super::rule::WORK;
 use crate::operation::kernel::ParameterConstants;
 use crate::operation::prelude::*;
 
@@ -30,7 +31,7 @@ impl Operation for SgdUpdate {
         let step_size = on.step_size(self.loss_scale);
         let [decay, momentum] = [on.step.decay, self.momentum].map(T::from_f64);
         let changed = [self.parameters, self.velocity];
-        on.each_slice(self.gradients, changed, |gradients, [parameters, velocity]| {
+        on.each_slice(self.gradients, changed, WORK, |gradients, [parameters, velocity]| {
             for ((&g, w), velocity) in gradients.iter().zip(parameters).zip(velocity) {
                 let step_down = step_size * g;
                 *velocity = (momentum * *velocity - step_down).flushed();

@@ -32,7 +32,7 @@ impl Operation for Accumulate {
 
     fn run<T: Real>(&self, on: &Run<'_, T>) {
         if on.table.buffer(self.gradients).role == Role::Arena {
-            on.each_slice(self.gradients, [self.accumulated], |gradients, [accumulated]| {
+            on.each_slice(self.gradients, [self.accumulated], 1, |gradients, [accumulated]| {
                 accumulate(gradients, accumulated);
             });
         } else {

@@ -1,6 +1,6 @@
 //! Softmax.
 
-use super::row::softmax_row;
+use super::row::{WORK, softmax_row};
 use crate::operation::prelude::*;
 
 operation! {
@@ -21,10 +21,14 @@ impl Operation for Softmax {
     fn run<T: Real>(&self, on: &Run<'_, T>) {
         let shape = on.shape(self.input);
         let (input, mut output) = (on.real(self.input), on.real_mut(self.output));
-        let rows = input.chunks_exact(shape.stride).zip(output.chunks_exact_mut(shape.stride));
-        for (input, output) in rows.take(shape.rows) {
-            softmax_row(&input[..shape.columns], &mut output[..shape.columns]);
-        }
+        let (live, part) = (shape.live(), on.part(shape, WORK));
+        let parts = input[..live].chunks(part).zip(output[..live].chunks_mut(part));
+        on.threads.each(parts, |(input, output)| {
+            let rows = input.chunks_exact(shape.stride).zip(output.chunks_exact_mut(shape.stride));
+            for (input, output) in rows {
+                softmax_row(&input[..shape.columns], &mut output[..shape.columns]);
+            }
+        });
     }
 
     fn dispatch(&self, target: &Target<'_>) -> Result<Dispatch> {

@@ -2,6 +2,9 @@
 
 use crate::number::Real;
 
+/// What a value costs, as [`Threads`](crate::cpu::Threads) count it: an exponential.
+pub(crate) const WORK: usize = 16;
+
 /// Writes `softmax(input)` to `output`, of the same length. Returns the largest value of the input
 /// and the logarithm of the sum of `exp(value - largest)`.
 pub(crate) fn softmax_row<T: Real>(input: &[T], output: &mut [T]) -> (T, T) {

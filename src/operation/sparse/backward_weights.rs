@@ -3,6 +3,7 @@
 use super::shape::{SparseConstants, SparseShape, width};
 use crate::operation::kernel::{Arithmetic, Stated};
 use crate::operation::prelude::*;
+use crate::threads::Threads;
 
 operation! {
     /// `weight_gradient[I,U] = inputᵀ[I,B] · output_gradient[B,U]`, where `input` is sparse: zeros,
@@ -41,6 +42,7 @@ impl Operation for SparseBackwardWeights {
             &mut on.real_mut(self.weight_gradient),
             &mut on.real_mut(self.bias_gradient),
             SparseShape::of(on, self.input, self.output_gradient),
+            on.threads,
         );
     }
 
@@ -98,18 +100,30 @@ fn sparse_backward_weights<T: Real>(
     weight_gradient: &mut [T],
     bias_gradient: &mut [T],
     shape: SparseShape,
+    threads: &Threads,
 ) {
-    let SparseShape { rows, unit_stride, .. } = shape;
-    weight_gradient.fill(T::ZERO);
-    bias_gradient.fill(T::ZERO);
-    let gradients = output_gradient.chunks_exact(unit_stride).take(rows);
-    for (values, gradients) in shape.values::<T>(input).zip(gradients) {
-        for (column, value) in values {
-            let sums = &mut weight_gradient[column * unit_stride..(column + 1) * unit_stride];
-            for (sum, &gradient) in sums.iter_mut().zip(gradients) {
-                *sum += value * gradient;
+    let SparseShape { rows, inputs, unit_stride, .. } = shape;
+    let gradients = || output_gradient.chunks_exact(unit_stride).take(rows);
+    let part = threads.share(inputs, unit_stride);
+    let parts = weight_gradient.chunks_mut(part * unit_stride).enumerate();
+    threads.each(parts, |(number, sums)| {
+        sums.fill(T::ZERO);
+        for (values, gradients) in shape.values::<T>(input).zip(gradients()) {
+            for (column, value) in values {
+                // Other parts add up what lies outside of this one.
+                let place = column.checked_sub(number * part).map(|place| place * unit_stride);
+                let Some(sums) = place.and_then(|place| sums.get_mut(place..place + unit_stride))
+                else {
+                    continue;
+                };
+                for (sum, &gradient) in sums.iter_mut().zip(gradients) {
+                    *sum += value * gradient;
+                }
             }
         }
+    });
+    bias_gradient.fill(T::ZERO);
+    for gradients in gradients() {
         for (sum, &gradient) in bias_gradient.iter_mut().zip(gradients) {
             *sum += gradient;
         }

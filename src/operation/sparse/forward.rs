@@ -4,6 +4,7 @@ use super::shape::{SparseConstants, SparseShape, width};
 use crate::operation::activation::Elementwise;
 use crate::operation::kernel::{Arithmetic, Stated};
 use crate::operation::prelude::*;
+use crate::threads::Threads;
 
 operation! {
     /// `output[B,U] = activation(input[B,I] · weight[I,U] + bias[U])`, where `input` is sparse: each
@@ -35,6 +36,7 @@ impl Operation for SparseForward {
             &mut on.real_mut(self.output),
             SparseShape::of(on, self.input, self.output),
             self.activation,
+            on.threads,
         );
     }
 
@@ -65,16 +67,22 @@ fn sparse_forward<T: Real>(
     output: &mut [T],
     shape: SparseShape,
     activation: Elementwise,
+    threads: &Threads,
 ) {
-    let SparseShape { units, unit_stride, .. } = shape;
+    let SparseShape { rows, most, units, unit_stride, .. } = shape;
     let weights = |column: usize| &weight[column * unit_stride..(column + 1) * unit_stride];
-    for (values, row) in shape.values::<T>(input).zip(output.chunks_exact_mut(unit_stride)) {
-        row.copy_from_slice(&bias[..unit_stride]);
-        for (column, value) in values {
-            for (sum, &weight) in row.iter_mut().zip(weights(column)) {
-                *sum += value * weight;
+    let rows_a_part = threads.share(rows, most.saturating_mul(unit_stride));
+    let read = input[..rows * 2 * most].chunks(rows_a_part * 2 * most);
+    let written = output[..rows * unit_stride].chunks_mut(rows_a_part * unit_stride);
+    threads.each(read.zip(written), |(input, output)| {
+        for (values, row) in shape.values::<T>(input).zip(output.chunks_exact_mut(unit_stride)) {
+            row.copy_from_slice(&bias[..unit_stride]);
+            for (column, value) in values {
+                for (sum, &weight) in row.iter_mut().zip(weights(column)) {
+                    *sum += value * weight;
+                }
             }
+            activation.apply(&mut row[..units]);
         }
-        activation.apply(&mut row[..units]);
-    }
+    });
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::data::{
     Dataset, Element as Stored, Field, Fields, Part, RandomAccess, Row, Samples, Streaming,
+    class_of,
 };
 use crate::error::{Error, Result};
 use crate::program::{Buffer, Column, Element, Feed, Pass, Program, Role};
@@ -174,11 +175,7 @@ impl Arrangement {
         let Row::Dense(bytes) = target else { return 1.0 };
         let class = match (bytes, self.classes.first()) {
             (&[a, b, c, d], Some(1..)) => Some(u32::from_ne_bytes([a, b, c, d])),
-            (bytes, _) => {
-                let values: Vec<f32> =
-                    bytes.chunks_exact(4).map(bytemuck::pod_read_unaligned).collect();
-                crate::data::class_of(&values)
-            }
+            (bytes, _) => class_of(bytes.chunks_exact(4).map(bytemuck::pod_read_unaligned)),
         };
         let named = self.class_weight.iter().find(|(named, _)| Some(*named) == class);
         named.map_or(1.0, |(_, weight)| *weight)

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::thread::JoinHandle;
@@ -11,6 +10,7 @@ use std::time::Duration;
 use super::reader::{Job, Loaded, Reader, Scratch};
 use crate::clock::Instant;
 use crate::error::{Error, Result};
+use crate::panic::caught;
 
 /// Jobs for the threads and what they have loaded. Dropped, it waits until every thread has ended.
 pub(super) struct Queue {
@@ -167,11 +167,7 @@ fn work(reader: &Reader, shared: &Shared) {
         // their numbers.
         let stream = reader.stream();
         let Some(Numbered { number, job }) = shared.take() else { return };
-        let load = AssertUnwindSafe(|| reader.load(job, stream, &mut scratch));
-        let loaded = catch_unwind(load).unwrap_or_else(|panic| {
-            let what = panic.downcast_ref::<&str>().copied().map(str::to_owned);
-            let what = what.or_else(|| panic.downcast_ref::<String>().cloned());
-            let what = what.unwrap_or_else(|| "without a message".into());
+        let loaded = caught(|| reader.load(job, stream, &mut scratch)).unwrap_or_else(|what| {
             let place = std::thread::current().name().unwrap_or("a worker").to_owned();
             Err(Error::data(place, format!("panicked while it read batch {number}: {what}")))
         });

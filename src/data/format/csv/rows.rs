@@ -1,14 +1,18 @@
 //! The rows of a CSV file, each with the line where it begins.
 
 use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
 use std::sync::Arc;
 
-use csv_core::ReadRecordResult;
-
+use crate::data::delimited::{Split, Splitter};
 use crate::data::file::{FileReader, PositionedFile};
 use crate::data::row_index::Position;
 use crate::error::{Error, Result};
 
+/// Bytes read at once by a pass in order.
+pub(super) const BUFFER: usize = 64 << 10;
+/// Bytes read at once for a single row.
+pub(super) const SMALL_BUFFER: usize = 4 << 10;
 /// Longer rows are refused: they come from a quote that is never closed.
 const MAX_ROW: u64 = 16 << 20;
 
@@ -16,17 +20,12 @@ const MAX_ROW: u64 = 16 << 20;
 pub(super) struct Rows {
     file: Arc<PositionedFile>,
     input: BufReader<FileReader>,
-    parser: csv_core::Reader,
+    row: Splitter,
     /// Where what has not been read begins.
     next: Position,
     /// Where the row that was read last begins.
     at: Position,
     line: Vec<u8>,
-    /// The fields of the row, one after the other.
-    text: Vec<u8>,
-    /// Where each of them ends.
-    ends: Vec<usize>,
-    fields: usize,
 }
 
 impl Rows {
@@ -40,13 +39,10 @@ impl Rows {
         Rows {
             file: Arc::clone(file),
             input: BufReader::with_capacity(buffer, file.reader(start.byte, u64::MAX)),
-            parser: csv_core::ReaderBuilder::new().delimiter(delimiter).build(),
+            row: Splitter::new(delimiter),
             next: start,
             at: start,
             line: Vec::new(),
-            text: vec![0; 256],
-            ends: vec![0; 32],
-            fields: 0,
         }
     }
 
@@ -57,17 +53,12 @@ impl Rows {
 
     /// Number of fields of the row that was read last.
     pub(super) fn len(&self) -> usize {
-        self.fields
+        self.row.len()
     }
 
     /// The fields of the row that was read last, without the white space around them.
     pub(super) fn fields(&self) -> impl Iterator<Item = &[u8]> {
-        let mut start = 0;
-        self.ends.iter().take(self.fields).map(move |&end| {
-            let field = self.text.get(start..end).unwrap_or_default();
-            start = end;
-            field.trim_ascii()
-        })
+        self.row.fields().map(<[u8]>::trim_ascii)
     }
 
     /// Reads the next row; false at the end of the file.
@@ -128,26 +119,17 @@ impl Rows {
 
     /// Splits the line into fields, and reads on if a quoted field goes on in the next line.
     fn parse(&mut self) -> Result<bool> {
-        self.parser.reset();
-        let (mut read, mut text, mut fields) = (0, 0, 0);
+        self.row.restart(self.at.line);
+        let mut read = 0;
         loop {
-            let (result, taken, written, ended) = self.parser.read_record(
-                self.line.get(read..).unwrap_or_default(),
-                self.text.get_mut(text..).unwrap_or_default(),
-                self.ends.get_mut(fields..).unwrap_or_default(),
-            );
+            let (taken, split) = self.row.split(self.line.get(read..).unwrap_or_default());
             read += taken;
-            text += written;
-            fields += ended;
-            match result {
-                // No input at all tells the parser that the file ends, which ends the row.
-                ReadRecordResult::InputEmpty => {
+            match split {
+                // No input at all tells that the file ends, which ends the row.
+                Split::More => {
                     self.append_line()?;
                 }
-                ReadRecordResult::OutputFull => self.text.resize(2 * self.text.len(), 0),
-                ReadRecordResult::OutputEndsFull => self.ends.resize(2 * self.ends.len(), 0),
-                ReadRecordResult::Record => {
-                    self.fields = fields;
+                Split::Row => {
                     let rest = self.line.get(read..).unwrap_or_default().trim_ascii();
                     if rest.is_empty() {
                         return Ok(true);
@@ -157,8 +139,30 @@ impl Rows {
                                    feed";
                     return Err(Error::data(place, problem));
                 }
-                ReadRecordResult::End => return Ok(false),
+                Split::End => return Ok(false),
             }
         }
+    }
+}
+
+/// A line, for messages.
+#[derive(Clone, Copy)]
+pub(super) struct At<'a> {
+    pub path: &'a Path,
+    pub line: u64,
+}
+
+impl At<'_> {
+    pub(super) fn error(self, column: &str, problem: String) -> Error {
+        let place = format!("{}, line {}, column {column:?}", self.path.display(), self.line);
+        Error::data(place, problem)
+    }
+
+    pub(super) fn check_width(self, rows: &Rows, width: usize) -> Result<()> {
+        if rows.len() == width {
+            return Ok(());
+        }
+        let place = format!("{}, line {}", self.path.display(), self.line);
+        Err(Error::data(place, format!("has {} fields, expected {width}", rows.len())))
     }
 }

@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::columns::{CsvCategories, CsvColumn, CsvMissing, CsvType, Reading};
-use super::rows::Rows;
-use super::{Csv, CsvFile, SMALL_BUFFER};
+use super::file::CsvFile;
+use super::rows::{Rows, SMALL_BUFFER};
+use super::settings::Csv;
 use crate::data::file::PositionedFile;
 use crate::data::row_index::START;
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// What is needed to read further files with the columns of one that was
 /// [opened](Csv::open): types, categories and means. It can be serialized, and so kept beside a
@@ -173,11 +174,5 @@ impl CsvFile {
     pub fn schema(&self) -> CsvSchema {
         let opened = &self.0;
         CsvSchema::new(&opened.csv, opened.header.as_deref(), &opened.columns)
-    }
-
-    /// The column's names and what is known of them would be another file's: an error of that file.
-    pub(super) fn other_header(csv: &Csv, than: &str) -> Error {
-        let problem = format!("has another header than {than}");
-        Error::data(csv.path.display().to_string(), problem)
     }
 }
