@@ -1,12 +1,13 @@
 //! What a training step of 784-128-10 costs the host: on wgpu's noop backend, which takes all
 //! commands and runs none. `cargo bench --bench host --features noop [-- --json]`.
 //!
-//! Three ways: as a guest that records a step into an encoder of its own and submits it, by `fit` with
-//! the data on the host, and by `fit` with the data on the device, whose upload at the beginning
-//! counts among its steps. They take turns in every round, so that other load meets all.
+//! As a guest that records a step into an encoder of its own and submits it, by `fit` with the data on
+//! the host, and by `fit` with the data on the device, one step and 50 steps a submission; the upload
+//! at the beginning counts among its steps. They take turns in every round, so that other load meets
+//! all. `--batch-size N` measures one batch size, `--rounds N` so many rounds.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use minibatch::data::{Batch, BatchOrder, Dataset, Features, Shuffle};
 use minibatch::model::Input;
@@ -14,6 +15,9 @@ use minibatch::random::{Random, Stream};
 use minibatch::{Activation, Adam, DataOn, Fit, Gpu, Loss, Metric, Model, Sequential};
 
 const ROUNDS: usize = 9;
+const BATCH_SIZES: [usize; 3] = [32, 128, 1024];
+/// Steps in a submission where the data lie on the device.
+const TOGETHER: [usize; 2] = [1, 50];
 const SAMPLES: usize = 16_384;
 /// Steps in a round, each way. A run of `fit` is one round, so that uploading the data once counts as
 /// little as it does in a training.
@@ -63,9 +67,12 @@ impl Host {
     }
 }
 
-fn fit(model: &mut Model, data: &Dataset, data_on: DataOn, batch_size: usize, epochs: u32) {
-    let fit = Fit::new().batch_size(batch_size).epochs(epochs).data_on(data_on);
-    model.fit(data, fit).expect("it trains");
+fn fit(model: &mut Model, data: &Dataset, fit: Fit<'_>, batch_size: usize, epochs: u32) {
+    model.fit(data, fit.batch_size(batch_size).epochs(epochs)).expect("it trains");
+}
+
+fn on_device(together: usize) -> Fit<'static> {
+    Fit::new().data_on(DataOn::Device).steps_per_submit(together)
 }
 
 /// Microseconds for one of `steps`.
@@ -81,58 +88,71 @@ fn median_and_least(mut values: Vec<f64>) -> [f64; 2] {
     [values[values.len() / 2], values[0]]
 }
 
+/// The number after `name` among the arguments.
+fn argument(name: &str) -> Option<usize> {
+    let mut arguments = std::env::args().skip_while(|argument| argument != name);
+    arguments.nth(1).map(|number| number.parse().expect("a number"))
+}
+
 fn main() {
     let (device, queue) = device();
-    let gpu = Gpu::from_device(device.clone(), queue.clone());
+    // Nothing is measured first, so that all steps are alike.
+    let gpu = Gpu::from_device(device.clone(), queue.clone()).with_submit_time(Duration::MAX);
     let mut random = Random::new(0, Stream::Shuffle(0));
     let pixels = (0..SAMPLES * 784).map(|_| random.below(256) as u8).collect();
     let labels: Vec<u32> = (0..SAMPLES).map(|_| random.below(10) as u32).collect();
     let data =
         Dataset::new(Features::U8(Arc::new(pixels)), &[28, 28], labels).expect("shapes agree");
 
+    let rounds = argument("--rounds").unwrap_or(ROUNDS).max(1);
+    let batch_sizes = argument("--batch-size").map_or(BATCH_SIZES.to_vec(), |size| vec![size]);
     let json = std::env::args().any(|argument| argument == "--json");
     if !json {
-        println!("784-128-10, microseconds of the host a step; median of {ROUNDS} rounds (least)");
+        println!("784-128-10, microseconds of the host a step; median of {rounds} rounds (least)");
         println!(
-            "{:>10} {:>20} {:>20} {:>20} {:>8}",
-            "batch", "record and submit", "fit, host", "fit, device", "to host"
+            "{:>10} {:>20} {:>20} {:>20} {:>20}",
+            "batch", "record and submit", "fit, host", "device, 1 a submit", "device, 50 a submit"
         );
     }
     let mut rows = Vec::new();
-    for batch_size in [32, 128, 1024] {
+    for batch_size in batch_sizes {
         let mut host = Host { device: device.clone(), queue: queue.clone(), model: model(&gpu) };
         pollster::block_on(host.model.prepare_steps(batch_size)).expect("it has room");
-        let [mut trained, mut resident] = [(), ()].map(|()| model(&gpu));
+        let mut trained = model(&gpu);
+        let mut resident = TOGETHER.map(|_| model(&gpu));
+        let by_host = || Fit::new().data_on(DataOn::Host);
         let epochs = (STEPS * batch_size / SAMPLES) as u32;
         host.record(&data, batch_size, 1);
-        fit(&mut trained, &data, DataOn::Host, batch_size, 1);
-        fit(&mut resident, &data, DataOn::Device, batch_size, 1);
-        let rounds: Vec<[f64; 3]> = (0..ROUNDS)
+        fit(&mut trained, &data, by_host(), batch_size, 1);
+        for (model, together) in resident.iter_mut().zip(TOGETHER) {
+            fit(model, &data, on_device(together), batch_size, 1);
+        }
+        let measured: Vec<[f64; 4]> = (0..rounds)
             .map(|_| {
-                [
-                    time(STEPS, || host.record(&data, batch_size, epochs)),
-                    time(STEPS, || fit(&mut trained, &data, DataOn::Host, batch_size, epochs)),
-                    time(STEPS, || fit(&mut resident, &data, DataOn::Device, batch_size, epochs)),
-                ]
+                let recorded = time(STEPS, || host.record(&data, batch_size, epochs));
+                let by_host =
+                    time(STEPS, || fit(&mut trained, &data, by_host(), batch_size, epochs));
+                let [first, second] = [0, 1].map(|way| {
+                    let fitted = on_device(TOGETHER[way]);
+                    time(STEPS, || fit(&mut resident[way], &data, fitted, batch_size, epochs))
+                });
+                [recorded, by_host, first, second]
             })
             .collect();
-        let [recorded, fitted, on_device] =
-            [0, 1, 2].map(|way| median_and_least(rounds.iter().map(|round| round[way]).collect()));
+        let ways = [0, 1, 2, 3]
+            .map(|way| median_and_least(measured.iter().map(|round| round[way]).collect()));
+        let [recorded, fitted, one, fifty] = ways;
         rows.push(serde_json::json!({
             "batch_size": batch_size,
             "record_us": recorded[0], "record_least_us": recorded[1],
             "fit_us": fitted[0], "fit_least_us": fitted[1],
-            "resident_us": on_device[0], "resident_least_us": on_device[1],
+            "resident_us": one[0], "resident_least_us": one[1],
+            "resident_50_us": fifty[0], "resident_50_least_us": fifty[1],
         }));
         if !json {
-            let shown = |[median, least]: [f64; 2]| format!("{median:.1} ({least:.1})");
-            let [shown_recorded, shown_fitted, shown_on_device] =
-                [recorded, fitted, on_device].map(shown);
-            println!(
-                "{batch_size:>10} {shown_recorded:>20} {shown_fitted:>20} {shown_on_device:>20} \
-                 {:>7.2}x",
-                on_device[0] / fitted[0]
-            );
+            let [recorded, fitted, one, fifty] =
+                ways.map(|[median, least]| format!("{median:.2} ({least:.2})"));
+            println!("{batch_size:>10} {recorded:>20} {fitted:>20} {one:>20} {fifty:>20}");
         }
     }
     if json {

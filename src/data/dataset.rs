@@ -356,6 +356,11 @@ impl Dataset {
         Some(Sample { data: self, place })
     }
 
+    /// Whether there are weights, of all targets or of one.
+    pub(crate) fn is_weighted(&self) -> bool {
+        self.weights.is_some() || !self.target_weights.is_empty()
+    }
+
     /// The weight for target `column` of the sample at `place` in the whole set.
     pub(super) fn weight(&self, column: usize, place: usize) -> f32 {
         let name = self.targets.get(column).map(|target| &target.name);

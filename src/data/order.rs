@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::permutation::Permutation;
+use super::permutation::{Permutation, PermutationTables};
 use crate::random::{Random, Stream};
 
 /// How the samples are ordered, as Keras' `shuffle`.
@@ -73,12 +73,22 @@ impl BatchOrder {
     /// The sample that is the `place`-th of the epoch, from 0; `place` itself beyond the last.
     #[must_use]
     pub fn sample(&self, place: usize) -> usize {
+        self.sample_by(None, place)
+    }
+
+    /// Tables of at most 48 KiB that make it quicker to ask for all samples; `None` where there would
+    /// be more, or few samples.
+    pub(crate) fn tables(&self) -> Option<PermutationTables> {
+        self.permutation.tables()
+    }
+
+    fn sample_by(&self, tables: Option<&PermutationTables>, place: usize) -> usize {
         match self.shuffle {
             Shuffle::Off => place,
-            Shuffle::Full => self.permutation.at(place),
+            Shuffle::Full => self.permutation.at_by(tables, place),
             Shuffle::Batch => {
                 // A last, smaller batch is not permuted, and stands where it stood.
-                let batch = self.permutation.at(place / self.batch_size);
+                let batch = self.permutation.at_by(tables, place / self.batch_size);
                 batch * self.batch_size + place % self.batch_size
             }
         }
@@ -102,10 +112,29 @@ impl BatchOrder {
 
     /// Some of the samples of batch `index`: those at the places `rows` in it.
     pub fn rows(&self, index: usize, rows: Range<usize>) -> impl Iterator<Item = usize> + '_ {
+        self.places_of(index, rows).map(|place| self.sample(place))
+    }
+
+    /// The same as [`Batch::indices`](super::Batch::indices) has them, in place of what `samples`
+    /// holds, by the order's own [`tables`](Self::tables) where it has some.
+    pub(crate) fn rows_into(
+        &self,
+        tables: Option<&PermutationTables>,
+        index: usize,
+        rows: Range<usize>,
+        samples: &mut Vec<u32>,
+    ) {
+        let places = self.places_of(index, rows);
+        samples.clear();
+        samples.extend(places.map(|place| self.sample_by(tables, place) as u32));
+    }
+
+    /// The places of the epoch that these places of a batch are.
+    fn places_of(&self, index: usize, rows: Range<usize>) -> Range<usize> {
         let places = self.places(index);
         let start = places.start.saturating_add(rows.start).min(places.end);
         let end = places.start.saturating_add(rows.end).clamp(start, places.end);
-        (start..end).map(|place| self.sample(place))
+        start..end
     }
 
     /// Which places of the epoch the batch takes.

@@ -24,6 +24,7 @@ use std::num::NonZero;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use wgpu::{AdapterInfo, Device, ErrorFilter, Limits, Queue};
 
@@ -31,7 +32,7 @@ use super::adapter;
 #[cfg(not(target_arch = "wasm32"))]
 use super::polling::{Poller, block_on};
 use crate::error::{DeviceError, Error, Result};
-use crate::operation::{Adapter, AdapterClass, DeviceModel, Kernel, MatrixForm};
+use crate::operation::{Adapter, AdapterClass, DeviceModel, FusedSteps, Kernel, MatrixForm};
 
 /// Replaces the WGSL text of a kernel before it is compiled.
 pub type ShaderEdit = dyn Fn(&Kernel, String) -> String + Send + Sync;
@@ -52,6 +53,9 @@ pub struct Gpu {
     pub(super) checked: bool,
     pub(super) edit: Option<Arc<ShaderEdit>>,
     memory_budget: u64,
+    submit_time: Duration,
+    /// Whether the device is ours.
+    own: bool,
     failure: Arc<Mutex<Option<Failure>>>,
     /// Polls a device of ours while something is awaited; a host polls its own.
     #[cfg(not(target_arch = "wasm32"))]
@@ -140,11 +144,8 @@ impl Gpu {
             })
             .await
             .map_err(internal)?;
-        #[cfg_attr(
-            target_arch = "wasm32",
-            expect(unused_mut, reason = "only a native device has a poller")
-        )]
         let mut gpu = Self::from_device(device, queue);
+        gpu.own = true;
         #[cfg(not(target_arch = "wasm32"))]
         {
             gpu.poller = Some(Poller::new(gpu.device.clone()));
@@ -181,6 +182,8 @@ impl Gpu {
             checked,
             edit: None,
             memory_budget: Self::MEMORY_BUDGET,
+            submit_time: Self::SUBMIT_TIME,
+            own: false,
             failure: Arc::default(),
             #[cfg(not(target_arch = "wasm32"))]
             poller: None,
@@ -209,6 +212,12 @@ impl Gpu {
         }
         self.adapter = Adapter::with_form(form);
         Ok(self)
+    }
+
+    /// The same device, which runs such training steps as [two kernels](FusedSteps).
+    pub fn with_fused_steps(mut self, steps: FusedSteps) -> Self {
+        self.adapter.fused_steps = steps;
+        self
     }
 
     /// The same device with the kernels that a GPU of that model is given, chosen for each step by its
@@ -252,6 +261,33 @@ impl Gpu {
     /// Bytes that the batches of a model may take; [`MEMORY_BUDGET`](Self::MEMORY_BUDGET) unless told.
     pub fn memory_budget(&self) -> u64 {
         self.memory_budget
+    }
+
+    /// The longest that one submission of several steps should take the device, unless
+    /// [told](Self::with_submit_time): 100 ms. Drivers give up on what takes seconds.
+    pub const SUBMIT_TIME: Duration = Duration::from_millis(100);
+
+    /// The same device with another time that a submission of several steps should not exceed: less
+    /// where a display waits for the same device. How many steps it holds, at most
+    /// [`steps_per_submit`](crate::Fit::steps_per_submit), follows from the time that those before
+    /// have taken, and at first it holds one; with [`Duration::MAX`] nothing is measured. It changes
+    /// no bit. A step that takes longer is submitted by itself.
+    pub fn with_submit_time(mut self, longest: Duration) -> Self {
+        self.submit_time = longest;
+        self
+    }
+
+    /// The longest that a submission of several steps should take;
+    /// [`SUBMIT_TIME`](Self::SUBMIT_TIME) unless told.
+    pub fn submit_time(&self) -> Duration {
+        self.submit_time
+    }
+
+    /// Steps on rows that lie on the device which are submitted together, unless a call says
+    /// otherwise: 50 on a device of ours, 1 on a host's ([`from_device`](Self::from_device)), which
+    /// has other work.
+    pub fn steps_per_submit(&self) -> usize {
+        if self.own { 50 } else { 1 }
     }
 
     /// What wgpu tells of the adapter.

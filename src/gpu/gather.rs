@@ -9,10 +9,12 @@ use wgpu::{BindGroupEntry, BindingResource, BufferUsages, CommandEncoder, Comput
 use super::device::Gpu;
 use super::feed::row_bytes;
 use super::gather_feed::{GatherFeed, Layout, Memory};
+use super::pace::{Flight, Kind, Pace};
 use super::resident::{Piece, Resident};
 use super::staging::{Ring, SLOTS, Slot};
 use super::table::Table;
 use super::upload::{MOST_STEPS, STEP_STRIDE, Upload};
+use crate::clock::Instant;
 use crate::error::{Error, Result};
 use crate::operation::Access;
 use crate::operation::kernel::{Grid, Kernel, size, wgsl};
@@ -65,14 +67,20 @@ pub(super) struct Gather {
     /// What the steps of a submission have uploaded, on the device.
     uploads: wgpu::Buffer,
     ring: Ring,
-    /// Steps in a submission.
+    /// Of each place of the ring the submission that it is on its way with.
+    flights: Vec<Option<Flight>>,
+    /// Steps for which a submission has memory.
     most_steps: usize,
+    /// Steps of the next submission, as its steps are so far.
+    together: usize,
+    /// Of the last step that was announced for it.
+    kind: Option<Kind>,
     pending: Vec<Pending>,
     spare: Vec<Memory>,
 }
 
 impl Gather {
-    /// For steps of up to the rows that `table` has room for.
+    /// For steps of up to the rows that `table` has room for, at most so many in a submission.
     ///
     /// # Errors
     /// [`Error::Argument`] if the columns are none that the host fills, do not fit, or leave more to
@@ -83,6 +91,7 @@ impl Gather {
         table: &Table,
         upload: &Upload,
         columns: Vec<(BufferId, Resident)>,
+        steps: usize,
     ) -> Result<Self> {
         let layout = Arc::new(Layout::new(Arc::clone(program), &columns)?);
         let step_bytes = (layout.bytes_a_row as u64).saturating_mul(table.capacity() as u64);
@@ -96,7 +105,8 @@ impl Gather {
             );
             return Err(Error::argument("resident", problem));
         }
-        let most_steps = (MOST_BYTES.min(most) / step_bytes).clamp(1, MOST_STEPS as u64);
+        let steps = steps.clamp(1, MOST_STEPS) as u64;
+        let most_steps = (MOST_BYTES.min(most) / step_bytes).clamp(1, steps);
         let pipeline = gpu.pipeline(&gather_kernel()).await?;
         let (uploads, ring, placings) = gpu
             .scoped(|| {
@@ -120,7 +130,10 @@ impl Gather {
             placings,
             uploads,
             ring,
+            flights: Vec::new(),
             most_steps: most_steps as usize,
+            together: 1,
+            kind: None,
             pending: Vec::new(),
             spare: Vec::new(),
         })
@@ -152,15 +165,32 @@ impl Gather {
         self.ring.ready(gpu).await
     }
 
-    /// Whether one more step makes a whole submission.
-    pub(super) fn is_almost_full(&self) -> bool {
-        self.pending.len() + 1 >= self.most_steps
+    /// Whether there is memory for a submission at this moment.
+    pub(super) fn is_ready(&self) -> bool {
+        self.ring.has_free()
     }
 
-    /// Adds a step that was checked; true if it is time to submit.
+    /// Whether the last step that was announced for the next submission is of this kind.
+    pub(super) fn expects(&self, kind: Kind) -> bool {
+        self.kind == Some(kind)
+    }
+
+    /// Announces a step of this kind, of which `pace` says how many go together.
+    pub(super) fn expect(&mut self, kind: Kind, pace: &Pace) {
+        let like = pace.steps(kind).clamp(1, self.most_steps);
+        self.together = if self.pending.is_empty() { like } else { self.together.min(like) };
+        self.kind = Some(kind);
+    }
+
+    /// Whether the step that was announced makes a whole submission.
+    pub(super) fn is_almost_full(&self) -> bool {
+        self.pending.len() + 1 >= self.together
+    }
+
+    /// Adds a step that was checked and announced; true if it is time to submit.
     pub(super) fn push(&mut self, pass: Pass, feed: GatherFeed, step: &Step) -> bool {
         self.pending.push(Pending { pass, step: *step, memory: feed.memory });
-        self.pending.len() >= self.most_steps
+        self.pending.len() >= self.together
     }
 
     /// Whether there are steps to be submitted.
@@ -170,6 +200,7 @@ impl Gather {
 
     /// The steps to be submitted, which are none from now on.
     pub(super) fn take(&mut self) -> Vec<Pending> {
+        self.kind = None;
         std::mem::take(&mut self.pending)
     }
 
@@ -181,8 +212,8 @@ impl Gather {
         }
     }
 
-    /// Records the upload of what `steps` read; its slot, and for each of them the dynamic offset of
-    /// its uniform.
+    /// Records the upload of what `steps` read; its slot. What the slot was on its way with before is
+    /// told to `pace`.
     ///
     /// # Errors
     /// [`Error::Argument`] if a step has more rows than kernels can count, [`Error::Device`] if the
@@ -193,8 +224,13 @@ impl Gather {
         upload: &Upload,
         encoder: &mut CommandEncoder,
         steps: &[Pending],
+        pace: &mut Pace,
     ) -> Result<Arc<Slot>> {
         let slot = self.ring.lend_or_add(gpu)?;
+        let flight = self.ring.place(&slot).and_then(|place| self.flights.get_mut(place)?.take());
+        if let (Some(flight), Some(back)) = (flight, slot.back_at()) {
+            pace.measured(flight, back);
+        }
         let mut view = match slot.buffer.get_mapped_range_mut(..) {
             Ok(view) => view,
             Err(error) => {
@@ -233,10 +269,22 @@ impl Gather {
         self.placings.len() as u64
     }
 
-    /// Says which submission `slot` comes back with.
-    pub(super) fn submitted(&mut self, slot: &Arc<Slot>, submission: wgpu::SubmissionIndex) {
-        if let Some(place) = self.ring.place(slot) {
+    /// Says that `steps` were submitted, and which submission `slot` comes back with.
+    pub(super) fn submitted(
+        &mut self,
+        slot: &Arc<Slot>,
+        submission: wgpu::SubmissionIndex,
+        steps: &[Pending],
+    ) {
+        let rows = steps.iter().map(|pending| pending.step.live_rows).max();
+        if let (Some(place), Some(last), Some(rows)) = (self.ring.place(slot), steps.last(), rows) {
             self.ring.submitted(place, submission);
+            let kind = Kind { rows, ..Kind::of(last.pass, &last.step) };
+            if self.flights.len() <= place {
+                self.flights.resize(place + 1, None);
+            }
+            let flight = Flight { kind, steps: steps.len(), submitted: Instant::now() };
+            self.flights[place] = Some(flight);
         }
     }
 }

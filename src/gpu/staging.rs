@@ -8,6 +8,7 @@ use wgpu::{Buffer, BufferUsages, CommandEncoder, MapMode, SubmissionIndex};
 
 use super::completion::polled;
 use super::device::Gpu;
+use crate::clock::Instant;
 use crate::error::{Error, Result};
 
 /// Bytes of all slots together, where there are more than three.
@@ -41,6 +42,8 @@ pub(super) struct Slot {
     state: Mutex<State>,
     // Set while the slot is not in flight.
     back: ManualResetEvent,
+    /// When it came back last.
+    back_at: Mutex<Option<Instant>>,
     /// Memory for the next feed's list of columns.
     columns: Mutex<Vec<Rows>>,
 }
@@ -59,6 +62,11 @@ impl Slot {
         } else {
             self.back.set();
         }
+    }
+
+    /// When the submission was done that it was in last; `None` if none was.
+    pub(super) fn back_at(&self) -> Option<Instant> {
+        *self.back_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn take_columns(&self) -> Vec<Rows> {
@@ -95,6 +103,7 @@ impl Drop for Return {
 impl Return {
     fn done(mut self, result: Result<(), wgpu::BufferAsyncError>) {
         if let Some(slot) = self.0.take() {
+            *slot.back_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
             slot.set(if result.is_ok() { State::Free } else { State::Failed });
         }
     }
@@ -146,6 +155,7 @@ impl Place {
             }),
             state: Mutex::new(State::Free),
             back: ManualResetEvent::new(true),
+            back_at: Mutex::default(),
             columns: Mutex::default(),
         };
         Place { slot: Arc::new(slot), submission: None, recorded: None }
@@ -235,6 +245,11 @@ impl Ring {
     /// The places, the next one first.
     fn in_turn(&self) -> impl Iterator<Item = usize> {
         (self.next..self.places.len()).chain(0..self.next)
+    }
+
+    /// Whether a slot is free.
+    pub(super) fn has_free(&self) -> bool {
+        self.free().is_some()
     }
 
     fn free(&self) -> Option<usize> {

@@ -23,8 +23,8 @@ const HEADER_BYTES: u64 = STEP_BYTES + 4;
 /// may ask for.
 pub(super) const STEP_STRIDE: u32 = 256;
 
-/// Steps on resident rows that are submitted together.
-pub(super) const MOST_STEPS: usize = 8;
+/// Steps on resident rows that are submitted together at most.
+pub(super) const MOST_STEPS: usize = 128;
 
 /// The ring of slots, what lies where in each of them, and the uniforms of the steps' scalars.
 pub(super) struct Upload {

@@ -2,6 +2,7 @@
 
 use super::access::Access;
 use super::kernel::{Arithmetic, Dispatch, Extent, Groups, Kernel, Stated};
+use super::matrix_form::AdapterClass;
 use super::work::Work;
 use crate::table::{BufferId, Table};
 
@@ -34,12 +35,20 @@ impl Dispatch {
                 let reads = [across, down].into_iter().chain(std::iter::repeat(1));
                 let bytes = self.bindings().zip(reads);
                 let bytes = bytes.map(|((_, id), times)| live_bytes(table, id, rows) * times);
-                // An invocation reads a row and a column of each square that it multiplies and adds.
-                let side = u64::from(tile.side());
-                let local_bytes = 4 * flops / side.max(1);
-                // Adding up the parts of a sum takes about as long as a load.
-                let parts = u64::from(tile.depth_parts > 1);
-                let waits = depth.div_ceil(tile.chunk().max(1).into()) + parts;
+                let (local_bytes, waits) = match form.class() {
+                    AdapterClass::Hardware => {
+                        // An invocation reads a row and a column of each square that it multiplies
+                        // and adds.
+                        let side = u64::from(tile.side());
+                        // Adding up the parts of a sum takes about as long as a load.
+                        let parts = u64::from(tile.depth_parts > 1);
+                        (4 * flops / side, depth.div_ceil(tile.chunk().into()) + parts)
+                    }
+                    // They hold their tiles in registers, and load four terms at a time.
+                    AdapterClass::Software | AdapterClass::SoftwareSubgroups => {
+                        (0, depth.div_ceil(4))
+                    }
+                };
                 (flops, bytes.sum(), local_bytes, waits)
             }
             Arithmetic::Stated(Stated { flops, bytes, waits }) => {

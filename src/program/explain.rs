@@ -3,7 +3,7 @@
 
 use super::builder::Program;
 use super::pass::Pass;
-use super::plan::{self, Choice, plan, used};
+use super::plan::{self, Choice, all_dispatches, used};
 use crate::error::Result;
 use crate::operation::kernel::size;
 use crate::operation::{Access, Adapter, Dispatch, MatrixForm, Total, Work};
@@ -122,7 +122,7 @@ pub fn explain(
             (dispatches, total) = (explained, sum);
         }
     }
-    let used = used(program, &plan(program, &Pass::ALL, rows, adapter)?);
+    let used = used(program, &all_dispatches(program, rows, adapter)?);
     let buffers = program.buffers();
     let buffers =
         buffers.filter(|(id, buffer)| buffer.placement == Placement::Own && used[id.index()]);

@@ -127,6 +127,7 @@ pub struct Fit<'a> {
     pub(super) validation_freq: Option<ValidationFreq>,
     pub(super) steps_per_epoch: Option<usize>,
     pub(super) data_on: DataOn,
+    pub(super) steps_per_submit: Option<usize>,
     pub(super) sample_weight: Option<Vec<f32>>,
     pub(super) target_weight: Vec<(String, Vec<f32>)>,
     pub(super) class_weight: Vec<(u32, f32)>,
@@ -152,6 +153,7 @@ impl<'a> Fit<'a> {
             validation_freq: None,
             steps_per_epoch: None,
             data_on: DataOn::Auto,
+            steps_per_submit: None,
             sample_weight: None,
             target_weight: Vec::new(),
             class_weight: Vec::new(),
@@ -211,6 +213,17 @@ impl<'a> Fit<'a> {
         /// Where the inputs of the training data live: on the host, or on the device, where steps
         /// take less of the host's time. [`DataOn::Auto`] by default.
         data_on(data_on: DataOn): data_on = data_on;
+
+        /// How many steps go to the device in one submission, at least 1, where the data lie
+        /// [on the device](DataOn); more than 128 mean 128. By default 50 on a device of ours
+        /// ([`Gpu::new`](crate::Gpu::new)), and 1 on a host's
+        /// ([`Gpu::from_device`](crate::Gpu::from_device)), whose other work each submission holds up.
+        ///
+        /// It changes no bit and no hook: each hook is called as if every step were submitted at
+        /// once, and when a callback wants scores, or requests something, what is pending is
+        /// submitted before. Fewer steps are submitted together where they would take the device
+        /// longer than [`Gpu::submit_time`](crate::Gpu::submit_time). On the CPU it has no effect.
+        steps_per_submit(steps: usize): steps_per_submit = Some(steps);
 
         /// A weight for each sample, in the order of the data: its loss and its gradient are
         /// multiplied by it. A validation split takes the weights of its samples along. These

@@ -73,7 +73,11 @@ impl Run<'_> {
             let step_span = self.session.profile.span("step").with("step", index as u64 + 1);
             if grouped == 0 {
                 // A hook is called for a batch that exists: it is loaded before.
-                match loader.has_next(&mut self.session.executor).await {
+                let next = match loader.knows_next() {
+                    Some(known) => Ok(known),
+                    None => loader.has_next(&mut self.session.executor).await,
+                };
+                match next {
                     Ok(true) => {}
                     Ok(false) => break,
                     Err(error) => return Err(self.failed(error, purpose, callbacks).await),
@@ -93,7 +97,12 @@ impl Run<'_> {
                 self.session.flush_totals().await?;
             }
             let pass = purpose.pass();
-            let rows = match self.session.run_next(pass, loader, &mut group_outputs).await {
+            let at_once = self.session.run_at_once(pass, loader);
+            let ran_now = match at_once {
+                Ok(None) => self.session.run_next(pass, loader, &mut group_outputs).await,
+                rows => rows,
+            };
+            let rows = match ran_now {
                 // Within a group, callbacks do not know how many steps were made.
                 Err(error) if grouped == 0 => {
                     return Err(self.failed(error, purpose, callbacks).await);

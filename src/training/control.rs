@@ -19,6 +19,11 @@ pub trait Control {
     /// Training steps that the model has made so far.
     fn steps(&self) -> u64;
 
+    /// Submissions that the device was given so far for the steps of this model; 0 on the CPU.
+    fn submits(&self) -> u64 {
+        0
+    }
+
     /// The learning rate of the next step.
     fn learning_rate(&self) -> f64;
 

@@ -71,7 +71,9 @@ impl Lent {
             Lent::Cpu(feed) => fill.fill(feed),
             Lent::CpuInF64(feed) => fill.fill(feed),
             Lent::Gpu(feed) => fill.fill(feed),
-            Lent::Gathering(feed) => fill.gather(feed),
+            Lent::Gathering(_) => {
+                Err(Error::argument("feed", "is for rows that lie on the device; fill it as such"))
+            }
         }
     }
 }
@@ -81,14 +83,6 @@ pub(super) trait Fill {
     /// # Errors
     /// Those of the data.
     fn fill(&self, feed: &mut impl Feed) -> Result<()>;
-
-    /// The same for rows whose inputs lie on the device.
-    ///
-    /// # Errors
-    /// Those of the data; [`Error::Argument`] if they cannot lie there.
-    fn gather(&self, _feed: &mut GatherFeed) -> Result<()> {
-        Err(Error::argument("feed", "is for arrays in memory, and these are other data"))
-    }
 }
 
 /// The same on either CPU executor, and what a GPU's does.
@@ -147,6 +141,16 @@ impl Executor {
         Ok(())
     }
 
+    /// How many steps on rows that lie on the device are one submission; `None` is the device's own
+    /// number.
+    pub(super) fn set_steps_per_submit(&mut self, steps: Option<usize>) -> Result<()> {
+        if let Executor::Gpu(gpu) = self {
+            let steps = steps.unwrap_or(gpu.gpu().steps_per_submit());
+            gpu.set_steps_per_submit(steps)?;
+        }
+        Ok(())
+    }
+
     /// Memory for the rows of one step. Waits if none is free.
     pub(super) async fn lend(&mut self, rows: usize) -> Result<Lent> {
         Ok(match self {
@@ -158,10 +162,26 @@ impl Executor {
 
     /// Memory for the numbers of `rows` rows whose inputs lie on the device, and for what belongs to
     /// them.
-    pub(super) async fn lend_gathering(&mut self, rows: usize) -> Result<Lent> {
+    pub(super) async fn lend_gathering(&mut self, rows: usize) -> Result<GatherFeed> {
         match self {
-            Executor::Gpu(gpu) => Ok(Lent::Gathering(gpu.gather_feed(rows).await?)),
-            Executor::Cpu(_) | Executor::CpuInF64(_) => self.lend(rows).await,
+            Executor::Gpu(gpu) => gpu.gather_feed(rows).await,
+            Executor::Cpu(_) | Executor::CpuInF64(_) => Err(not_attached()),
+        }
+    }
+
+    /// The same for `step` of `pass` if that can be handed over without any wait, else `None`.
+    pub(super) fn try_lend_gathering(&mut self, pass: Pass, step: &Step) -> Option<GatherFeed> {
+        match self {
+            Executor::Gpu(gpu) => gpu.try_gather_feed(pass, step),
+            Executor::Cpu(_) | Executor::CpuInF64(_) => None,
+        }
+    }
+
+    /// Runs `pass` on what [`try_lend_gathering`](Self::try_lend_gathering) has lent just before.
+    pub(super) fn run_gathered(&mut self, pass: Pass, feed: GatherFeed, step: &Step) -> Result<()> {
+        match self {
+            Executor::Gpu(gpu) => gpu.push_gathered(pass, feed, step),
+            Executor::Cpu(_) | Executor::CpuInF64(_) => Err(not_attached()),
         }
     }
 
@@ -214,6 +234,14 @@ impl Executor {
         }
     }
 
+    /// Submissions made so far; 0 on the CPU.
+    pub(super) fn submits(&self) -> u64 {
+        match self {
+            Executor::Gpu(gpu) => gpu.submits(),
+            Executor::Cpu(_) | Executor::CpuInF64(_) => 0,
+        }
+    }
+
     /// Bytes that its buffers take with room for batches of `rows` samples.
     pub(super) fn bytes(&self, rows: usize) -> u64 {
         on!(self, cpu => cpu.bytes(rows), gpu => gpu.bytes(rows))
@@ -235,4 +263,8 @@ impl Executor {
         on!(self, cpu => cpu.clear_metrics(), gpu => gpu.clear_metrics()?);
         Ok(())
     }
+}
+
+fn not_attached() -> Error {
+    Error::argument("feed", "is for rows that lie on a GPU; there are none")
 }

@@ -3,7 +3,6 @@
 use super::executor::Fill;
 use crate::data::{Batch, Dataset, Features, Row, Sample, Targets};
 use crate::error::{Error, Result};
-use crate::gpu::GatherFeed;
 use crate::program::{
     Buffer, Column, Element, Feed, Pass, Program, Role, SPARSE_ROW, too_many_values,
 };
@@ -15,24 +14,6 @@ use crate::program::{
 /// [`Error::Shape`] if a column of the data does not fit, [`Error::Argument`] if a sample does not
 /// exist or there are not as many as the feed has rows.
 pub fn fill(feed: &mut impl Feed, program: &Program, pass: Pass, batch: Batch<'_>) -> Result<()> {
-    fill_targets(feed, program, pass, batch)?;
-    for (number, (id, buffer)) in program.of_role(Role::Input).enumerate() {
-        check_input(buffer, input_kind(batch.data, number))?;
-        push_input(feed.column(id)?, batch, number, &buffer.name)?;
-    }
-    Ok(())
-}
-
-/// The same without the inputs, which lie on the device.
-///
-/// # Errors
-/// As [`fill`].
-pub(super) fn fill_targets(
-    feed: &mut impl Feed,
-    program: &Program,
-    pass: Pass,
-    batch: Batch<'_>,
-) -> Result<()> {
     // In the order in which they lie in a feed of the GPU's.
     if pass.reads(Role::SampleWeight) {
         for (number, (id, _)) in program.of_role(Role::SampleWeight).enumerate() {
@@ -48,6 +29,10 @@ pub(super) fn fill_targets(
             push(feed.column(id)?, batch, |sample| sample.target(number))?;
         }
     }
+    for (number, (id, buffer)) in program.of_role(Role::Input).enumerate() {
+        check_input(buffer, input_kind(batch.data, number))?;
+        push_input(feed.column(id)?, batch, number, &buffer.name)?;
+    }
     Ok(())
 }
 
@@ -61,11 +46,6 @@ pub(super) struct FromDataset<'a> {
 impl Fill for FromDataset<'_> {
     fn fill(&self, feed: &mut impl Feed) -> Result<()> {
         fill(feed, self.program, self.pass, self.batch)
-    }
-
-    fn gather(&self, feed: &mut GatherFeed) -> Result<()> {
-        feed.gather(self.batch.indices.iter().copied())?;
-        fill_targets(feed, self.program, self.pass, self.batch)
     }
 }
 

@@ -88,6 +88,7 @@ impl Run<'_> {
         let micro_batch_size = self.session.compiled.micro_batch_size;
         start.micro_batch_size = micro_batch_size.filter(|&micro| micro < rows);
         self.each(callbacks, |callback, run| callback.train_begin(run, &start)).await?;
+        self.session.executor.set_steps_per_submit(arguments.steps_per_submit)?;
         self.session.put_on_device(train, arguments.data_on, epochs - done.epochs).await?;
         if initial_epoch > 0 && resume.is_none() {
             self.session.epochs = initial_epoch;
@@ -209,6 +210,9 @@ impl Session {
             let problem =
                 format!("is {initial}, and epochs {epochs}: none would run; give less than epochs");
             return Err(Error::argument("initial_epoch", problem));
+        }
+        if fit.steps_per_submit == Some(0) {
+            return Err(Error::argument("steps_per_submit", "is 0; give at least 1"));
         }
         if data.is_stream() {
             refuse_for_stream(fit)?;

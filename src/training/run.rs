@@ -23,6 +23,10 @@ impl Control for Run<'_> {
         self.session.steps()
     }
 
+    fn submits(&self) -> u64 {
+        self.session.executor.submits()
+    }
+
     fn learning_rate(&self) -> f64 {
         self.session.learning_rate()
     }

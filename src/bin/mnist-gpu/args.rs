@@ -78,6 +78,9 @@ pub(crate) struct Train {
     /// gradients in f16, and scales the loss; a GPU needs shader-f16
     #[arg(long, value_name = "POLICY", value_enum, default_value_t = Precision::F32)]
     pub precision: Precision,
+    /// Submit so many steps to the GPU together, where the data lie on it: the same bits [default: 50]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub steps_per_submit: Option<usize>,
     /// Change the training images anew in each epoch: shift moves each by up to 2 pixels
     #[arg(long, value_name = "HOW", value_enum)]
     pub augment: Option<Augment>,
@@ -423,6 +426,9 @@ pub(crate) struct Bench {
     /// Steps before the measurement begins
     #[arg(long, value_name = "N", default_value_t = 50)]
     pub warmup: u32,
+    /// Submit so many steps to the GPU together, where the data lie on it: the same bits [default: 50]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub steps_per_submit: Option<usize>,
     /// Train on the IDX files in DIR instead of random bytes
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,

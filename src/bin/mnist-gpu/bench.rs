@@ -59,25 +59,22 @@ pub(crate) fn run(args: &args::Bench, start: Instant) -> anyhow::Result<ExitCode
     let epochs = u32::try_from(total.div_ceil(steps_per_epoch as u64)).context("too many steps")?;
     let (warmup, steps) = (args.warmup.into(), args.steps.into());
     let mut watch = Stopwatch { warmup, steps, ..Stopwatch::default() };
-    let fit = Fit::new()
+    let mut fit = Fit::new()
         .batch_size(args.batch_size)
         .epochs(epochs)
         .steps_per_epoch(steps_per_epoch)
         .callback(&mut watch);
+    if let Some(steps) = args.steps_per_submit {
+        fit = fit.steps_per_submit(steps);
+    }
     model.fit(&data, fit)?;
 
     let (first, begun, ended) =
         watch.times().context("no step was measured; this should not happen")?;
     let seconds = ended.duration_since(begun).as_secs_f64().max(1e-9);
     let steps_per_second = f64::from(args.steps) / seconds;
-    let (dispatches, submits) = match model.gpu() {
-        Some(gpu) => {
-            // All steps are alike.
-            let dispatches = gpu.dispatched() as f64 / total as f64;
-            (dispatches.round() as usize, gpu.submits())
-        }
-        None => (0, 0),
-    };
+    // All steps are alike.
+    let dispatches = model.gpu().map_or(0.0, |gpu| gpu.dispatched() as f64 / total as f64);
     let device_bytes = model.gpu().is_some().then(|| model.device_bytes(args.batch_size));
     let report = Report {
         adapter: backend.adapter(),
@@ -89,8 +86,8 @@ pub(crate) fn run(args: &args::Bench, start: Instant) -> anyhow::Result<ExitCode
         seconds,
         steps_per_second,
         samples_per_second: steps_per_second * args.batch_size as f64,
-        dispatches_per_step: dispatches,
-        submits_per_step: submits as f64 / total as f64,
+        dispatches_per_step: dispatches.round() as usize,
+        submits_per_step: watch.submits() as f64 / f64::from(args.steps.max(1)),
         device_bytes,
         first_step_ms: first.duration_since(start).as_secs_f64() * 1e3,
         peak_rss_mib: peak_rss_mib(),
@@ -218,11 +215,19 @@ struct Stopwatch {
     first: Option<Instant>,
     begun: Option<Instant>,
     ended: Option<Instant>,
+    /// Submissions made before and after what is measured.
+    submits: [u64; 2],
 }
 
 impl Stopwatch {
     fn last(&self) -> u64 {
         self.warmup + self.steps
+    }
+
+    /// Submissions of the steps that are measured.
+    fn submits(&self) -> u64 {
+        let [before, after] = self.submits;
+        after.saturating_sub(before)
     }
 
     fn times(&self) -> Option<(Instant, Instant, Instant)> {
@@ -231,9 +236,10 @@ impl Stopwatch {
 }
 
 impl Callback for Stopwatch {
-    fn epoch_begin(&mut self, _run: &mut dyn Control, _epoch: EpochStart) -> minibatch::Result<()> {
-        if self.warmup == 0 {
+    fn epoch_begin(&mut self, run: &mut dyn Control, _epoch: EpochStart) -> minibatch::Result<()> {
+        if self.warmup == 0 && self.done == 0 {
             self.begun.get_or_insert_with(Instant::now);
+            self.submits[0] = run.submits();
         }
         Ok(())
     }
@@ -255,7 +261,12 @@ impl Callback for Stopwatch {
     }
 
     fn batch_end(&mut self, run: &mut dyn Control, _step: StepEnd) -> minibatch::Result<()> {
+        // The scores of this step were read, so nothing waits to be submitted.
+        if self.done == self.warmup {
+            self.submits[0] = run.submits();
+        }
         if self.done == self.last() {
+            self.submits[1] = run.submits();
             run.stop();
         }
         Ok(())

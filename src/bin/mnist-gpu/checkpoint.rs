@@ -236,6 +236,8 @@ pub(crate) fn settings(
         resume: _,
         plot: _,
         profile: _,
+        // Changes no bit.
+        steps_per_submit: _,
     } = args;
     let steps = steps_per_epoch.map_or_else(|| "all".to_owned(), |steps| steps.to_string());
     let shuffling = match (buffer, no_shuffle) {

@@ -91,6 +91,9 @@ pub(crate) fn run(args: &args::Train) -> anyhow::Result<ExitCode> {
     if let Some(steps) = args.steps_per_epoch {
         fit = fit.steps_per_epoch(steps);
     }
+    if let Some(steps) = args.steps_per_submit {
+        fit = fit.steps_per_submit(steps);
+    }
     let args::Loading { workers, queue } = args.loading;
     if let Some(workers) = workers {
         fit = fit.workers(workers);

@@ -61,7 +61,8 @@ impl Operation for CategoricalCrossentropy {
     }
 
     fn dispatch(&self, target: &Target<'_>) -> Result<Dispatch> {
-        let text = wgsl!["shared/dense", "shared/rows", "loss/categorical_crossentropy"];
+        let text =
+            wgsl!["shared/dense", "shared/rows", "loss/categorical_crossentropy", "loss/each_row"];
         let constants = self.rows().constants(target, self.label_smoothing)?;
         Ok(Dispatch::new(self, text, constants, Grid::rows(32)).with_loss_scale(self.loss_scale))
     }

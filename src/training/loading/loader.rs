@@ -7,12 +7,15 @@ use std::task::Poll;
 use std::time::Duration;
 
 use super::arrangement::Reading;
+use super::cursor::{Cursor, PartRows};
 use super::queue::Queue;
 use super::reader::{Content, Job, Loaded, Reader, Rows, Scratch};
+use super::resident::ResidentRows;
 use super::stream::SharedStream;
 use crate::clock::Instant;
 use crate::data::{BatchOrder, Visit};
 use crate::error::Result;
+use crate::gpu::GatherFeed;
 use crate::profile::Profile;
 use crate::program::{Pass, Program};
 use crate::training::executor::{Executor, Lent};
@@ -66,12 +69,10 @@ pub(in crate::training) struct Loader {
     queue: Option<Queue>,
     scratch: Scratch,
     ahead: usize,
-    rows_at_once: usize,
-    on_device: bool,
-    /// Batches that were not asked for yet.
-    batches: Range<usize>,
-    /// Rows of the next batch that were asked for.
-    rows: usize,
+    /// Where it is in the batches that were not asked for yet.
+    cursor: Cursor,
+    /// Batches whose inputs lie on the device: all of them, or none.
+    resident: Option<ResidentRows>,
     /// Jobs that were given, and how many of them were taken back.
     given: u64,
     taken: u64,
@@ -90,6 +91,15 @@ impl Loader {
     /// [`Error::Argument`](crate::Error::Argument) if the system gives no thread.
     pub(in crate::training) fn new(plan: Plan, program: &Arc<Program>) -> Result<Self> {
         let Plan { reading, order, stream, visit, pass, batches, batch_size, profile, .. } = plan;
+        let cursor = || Cursor::new(batches.clone(), plan.rows_at_once);
+        let resident = match (&reading, &order) {
+            (Reading::Dataset(data), Some(order)) if plan.on_device => {
+                let (data, order, profile) = (data.clone(), order.clone(), profile.clone());
+                Some(ResidentRows::new(data, order, cursor(), program, pass, profile))
+            }
+            _ => None,
+        };
+        let cursor = cursor();
         let program = Arc::clone(program);
         let reader = Reader { reading, order, stream, program, pass, visit, batch_size, profile };
         let reader = Arc::new(reader);
@@ -102,10 +112,8 @@ impl Loader {
             queue,
             scratch: Scratch::default(),
             ahead: plan.ahead.max(1),
-            rows_at_once: plan.rows_at_once.max(1),
-            on_device: plan.on_device,
-            batches,
-            rows: 0,
+            cursor,
+            resident,
             given: 0,
             taken: 0,
             inline: None,
@@ -127,21 +135,51 @@ impl Loader {
         waits
     }
 
+    /// The next part and the rows of its batch, where its inputs lie on the device, so that nothing
+    /// has to be read.
+    pub(in crate::training) fn next_resident(&self) -> Option<(PartRows, usize)> {
+        self.resident.as_ref()?.next()
+    }
+
+    /// Fills `feed` with a part that [`next_resident`](Self::next_resident) has told.
+    ///
+    /// # Errors
+    /// Those of the feed.
+    pub(in crate::training) fn fill_resident(
+        &mut self,
+        part: PartRows,
+        feed: &mut GatherFeed,
+    ) -> Result<()> {
+        self.resident.as_mut().map_or(Ok(()), |resident| resident.fill(part, feed))
+    }
+
+    /// Whether there is another part, if that is known without reading.
+    pub(in crate::training) fn knows_next(&self) -> Option<bool> {
+        if let Some(resident) = &self.resident {
+            return Some(resident.next().is_some());
+        }
+        if self.held.is_some() {
+            return Some(true);
+        }
+        // What an order or a promise says needs no reading.
+        let ordered = self.ready.is_none() && self.reader.order.is_some();
+        ordered.then_some(self.given > self.taken || !self.cursor.batches.is_empty())
+    }
+
     /// Whether there is another part.
     ///
     /// # Errors
     /// As [`next`](Self::next).
     pub(in crate::training) async fn has_next(&mut self, executor: &mut Executor) -> Result<bool> {
-        if self.held.is_none() && self.ready.is_none() {
-            // What an order or a promise says needs no reading.
-            if self.reader.order.is_some() {
-                return Ok(self.given > self.taken || !self.batches.is_empty());
-            }
+        if let Some(known) = self.knows_next() {
+            return Ok(known);
+        }
+        if self.ready.is_none() {
             self.ask(executor).await?;
             self.ready = self.take().await?;
         }
         let ends = |loaded: &Loaded| matches!(loaded.content, Content::End);
-        Ok(self.held.is_some() || self.ready.as_ref().is_some_and(|ready| !ends(ready)))
+        Ok(self.ready.as_ref().is_some_and(|ready| !ends(ready)))
     }
 
     /// The next part; `None` after the last one.
@@ -152,6 +190,15 @@ impl Loader {
         &mut self,
         executor: &mut Executor,
     ) -> Result<Option<Part>> {
+        if let Some(resident) = &mut self.resident {
+            let Some((part, batch_rows)) = resident.next() else {
+                return Ok(None);
+            };
+            let mut feed = executor.lend_gathering(part.rows).await?;
+            resident.fill(part, &mut feed)?;
+            let PartRows { rows, first: first_row, .. } = part;
+            return Ok(Some(Part { feed: Lent::Gathering(feed), rows, first_row, batch_rows }));
+        }
         if let Some((content, filled)) = self.held.take() {
             return self.part_of_held(executor, content, filled).await;
         }
@@ -167,7 +214,9 @@ impl Loader {
         };
         let (rows, first_row, batch_rows) = match &content {
             Content::End => return Ok(None),
-            &Content::OfBatch { batch, first, rows } => (rows, first, self.rows_of(batch)),
+            &Content::OfBatch(PartRows { batch, first, rows }) => {
+                (rows, first, self.rows_of(batch))
+            }
             Content::Samples(samples, _) => (samples.len(), 0, samples.len()),
         };
         let feed = match feed {
@@ -192,10 +241,10 @@ impl Loader {
     ) -> Result<Option<Part>> {
         let batch_rows = match &content {
             Content::Samples(samples, _) => samples.len(),
-            Content::OfBatch { rows, .. } => *rows,
+            Content::OfBatch(part) => part.rows,
             Content::End => return Ok(None),
         };
-        let rows = self.rows_at_once.min(batch_rows - filled.min(batch_rows));
+        let rows = self.cursor.rows_at_once.min(batch_rows - filled.min(batch_rows));
         let mut feed = executor.lend(rows).await?;
         self.reader.fill(&mut feed, &content, filled..filled + rows, &mut self.scratch)?;
         if filled + rows < batch_rows {
@@ -211,45 +260,22 @@ impl Loader {
 
     /// What to read next; `None` if all was asked for.
     fn next_rows(&mut self) -> Option<Rows> {
-        let number = self.batches.start;
-        if number >= self.batches.end {
-            return None;
-        }
         let Some(order) = &self.reader.order else {
-            self.batches.start += 1;
-            return Some(Rows::Next);
+            return self.cursor.batches.next().map(|_| Rows::Next);
         };
-        let batch = number % order.len().max(1);
-        let all = order.batch_len(batch);
-        let first = self.rows;
-        let rows = self.rows_at_once.min(all - first.min(all));
-        if first + rows < all {
-            self.rows = first + rows;
-        } else {
-            self.rows = 0;
-            self.batches.start += 1;
-        }
-        Some(Rows::OfBatch { batch, first, rows })
+        let part = self.cursor.peek(order)?;
+        self.cursor.pass(order, part);
+        Some(Rows::OfBatch(part))
     }
 
     /// Asks for as much as may be read ahead, of what the executor has memory for.
     async fn ask(&mut self, executor: &mut Executor) -> Result<()> {
         let ahead = if self.queue.is_some() { self.ahead as u64 } else { 1 };
-        while self.given - self.taken < ahead && !self.batches.is_empty() {
-            if self.on_device {
-                let Some(rows @ Rows::OfBatch { rows: count, .. }) = self.next_rows() else {
-                    break;
-                };
-                let feed = Some(executor.lend_gathering(count).await?);
-                self.inline =
-                    Some(self.reader.load(Job { rows, feed }, None, &mut self.scratch)?);
-                self.given += 1;
-                continue;
-            }
+        while self.given - self.taken < ahead && !self.cursor.batches.is_empty() {
             let size = match &self.reader.order {
-                None if self.reader.batch_size > self.rows_at_once => None,
+                None if self.reader.batch_size > self.cursor.rows_at_once => None,
                 None => Some(self.reader.batch_size),
-                Some(_) => Some(self.rows_at_once),
+                Some(_) => Some(self.cursor.rows_at_once),
             };
             let feed = match size {
                 None => None,
@@ -261,8 +287,8 @@ impl Loader {
             };
             let Some(rows) = self.next_rows() else { break };
             let mut job = Job { rows, feed };
-            if let (Rows::OfBatch { rows, .. }, Some(feed)) = (rows, &mut job.feed) {
-                feed.truncate(rows);
+            if let (Rows::OfBatch(part), Some(feed)) = (rows, &mut job.feed) {
+                feed.truncate(part.rows);
             }
             match &self.queue {
                 Some(queue) => queue.give(self.given, job),

@@ -1,10 +1,12 @@
 //! How batches get from a source into the memory that an executor lends for a step.
 
 mod arrangement;
+mod cursor;
 mod loader;
 #[cfg_attr(target_arch = "wasm32", allow(dead_code, reason = "a browser gives it no thread"))]
 mod queue;
 mod reader;
+mod resident;
 mod stream;
 
 pub(super) use arrangement::{Arrangement, Reading, Wanted};

@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::{Arc, MutexGuard};
 
 use super::arrangement::{Arrangement, Reading};
+use super::cursor::PartRows;
 use super::stream::{Pulled, SharedStream, StreamState};
 use crate::data::{Batch, BatchOrder, Samples, Visit};
 use crate::error::Result;
@@ -38,7 +39,7 @@ pub(super) struct Job {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Rows {
     /// Some of those of a batch of the order.
-    OfBatch { batch: usize, first: usize, rows: usize },
+    OfBatch(PartRows),
     /// The next batch of the stream.
     Next,
 }
@@ -53,7 +54,7 @@ pub(super) struct Loaded {
 /// The samples that a feed was filled with, or is to be.
 pub(super) enum Content {
     /// Those of the order.
-    OfBatch { batch: usize, first: usize, rows: usize },
+    OfBatch(PartRows),
     /// Samples, and the number of the first of them in the stream's pass.
     Samples(Samples, usize),
     /// None: the pass is over.
@@ -92,10 +93,10 @@ impl Reader {
         let _span = self.profile.span("load batch");
         let Job { rows, mut feed } = job;
         let content = match rows {
-            Rows::OfBatch { batch, first, rows } => {
-                let content = Content::OfBatch { batch, first, rows };
+            Rows::OfBatch(part) => {
+                let content = Content::OfBatch(part);
                 if let Some(feed) = &mut feed {
-                    self.fill(feed, &content, 0..rows, scratch)?;
+                    self.fill(feed, &content, 0..part.rows, scratch)?;
                 }
                 return Ok(Loaded { feed, content });
             }
@@ -138,20 +139,24 @@ impl Reader {
         let _span = self.profile.span("fill upload memory");
         let (program, pass) = (&*self.program, self.pass);
         match (content, &self.reading) {
-            (&Content::OfBatch { batch, first, .. }, Reading::Dataset(data)) => {
+            (&Content::OfBatch(PartRows { batch, first, .. }), Reading::Dataset(data)) => {
                 let rows = first + part.start..first + part.end;
                 scratch.indices.clear();
-                scratch.indices.extend(self.indices(batch, rows).map(|index| index as u32));
+                if let Some(order) = &self.order {
+                    order.rows_into(None, batch, rows, &mut scratch.indices);
+                }
                 let batch = Batch { data, indices: &scratch.indices };
                 feed.fill(&FromDataset { program, pass, batch })
             }
             (
-                &Content::OfBatch { batch, first, .. },
+                &Content::OfBatch(PartRows { batch, first, .. }),
                 Reading::RandomAccess(access, arrangement),
             ) => {
                 scratch.wide.clear();
                 let rows = first + part.start..first + part.end;
-                scratch.wide.extend(self.indices(batch, rows));
+                if let Some(order) = &self.order {
+                    scratch.wide.extend(order.rows(batch, rows));
+                }
                 let samples = scratch
                     .samples
                     .get_or_insert_with(|| Samples::new(Arc::clone(access.fields())));
@@ -171,12 +176,6 @@ impl Reader {
             }
             _ => Ok(()),
         }
-    }
-
-    /// The numbers of some samples of a batch.
-    fn indices(&self, batch: usize, rows: Range<usize>) -> impl Iterator<Item = usize> + '_ {
-        let order = self.order.as_ref();
-        order.into_iter().flat_map(move |order| order.rows(batch, rows.clone()))
     }
 }
 
