@@ -102,8 +102,8 @@ pub use model::loss::{Accuracy, Loss};
 pub use model::metric::{self, Metric};
 pub use model::{
     Adagrad, Adam, Clip, Compiled, CustomObjects, EpsilonRule, Functional, Initializer, Input,
-    InputType, Layer, Objective, Optimizer, Regularizer, RmsProp, Schedule, Sequential, Sgd,
-    schedule,
+    InputType, Layer, Objective, Optimizer, Precision, Regularizer, RmsProp, Schedule, Sequential,
+    Sgd, schedule,
 };
 pub use number::expression::Expression;
 pub use operation::activation::Activation;

@@ -42,7 +42,16 @@ fn model(table: &mut Table) -> (Vec<Op>, [BufferId; 2], BufferId) {
         map(table, &[x, scale], gated, &gate),
         RowSum { input: gated, output: sum }.into(),
         map(table, &[sum, scale], value, &quantile),
-        SampleLoss { value, sample_weights, loss, counts, gradient, scale: SCALE }.into(),
+        SampleLoss {
+            value,
+            sample_weights,
+            loss,
+            counts,
+            gradient,
+            loss_scale: None,
+            scale: SCALE,
+        }
+        .into(),
     ];
     (ops, [x, scale], loss)
 }

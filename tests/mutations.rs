@@ -41,12 +41,12 @@ fn assert_all_are_caught(wanted: impl Fn(&Form) -> bool) {
     let gpu = Gpu::new().unwrap_or_else(|error| panic!("{error}"));
     let forms = kernels::forms(&gpu);
     let mut tried = 0;
-    for case in parity::forms().iter().filter(|case| wanted(case)) {
-        let shared = parity::distinct(case, &MatrixForm::OF_EACH_CLASS).unwrap();
+    for case in parity::forms_for(&gpu).filter(|case| wanted(case)) {
+        let shared = parity::distinct(&case, &MatrixForm::OF_EACH_CLASS).unwrap();
         for &mutation in &case.mutations {
             let own = mutation.form.map_or(shared.clone(), |form| vec![form]);
             for &form in own.iter().filter(|form| forms.contains(form)) {
-                assert_caught(&gpu, case, form, mutation);
+                assert_caught(&gpu, &case, form, mutation);
                 tried += 1;
             }
         }

@@ -288,6 +288,7 @@ fn the_gradient_of_an_activity_penalty_is_its_slope() {
         layer.backward = vec![Op::ActivityPenaltyGradient(operation::ActivityPenaltyGradient {
             value,
             input_gradient,
+            loss_scale: None,
             activation,
             l1,
             l2,

@@ -262,6 +262,7 @@ fn activity_penalties_keep_a_nan() {
                 Op::ActivityPenaltyGradient(operation::ActivityPenaltyGradient {
                     value: id("value"),
                     input_gradient: id("input_gradient"),
+                    loss_scale: None,
                     activation: Elementwise::Linear,
                     l1,
                     l2,

@@ -34,8 +34,9 @@ fn every_kernel_is_valid() {
         let module = naga::front::wgsl::parse_str(&source)
             .unwrap_or_else(|error| panic!("{kernel:?}: {}", error.emit_to_string(&source)));
         // Nothing beyond WebGPU's core but for the kernels that only run where subgroups exist.
-        let capabilities =
-            if kernel.subgroups { Capabilities::SUBGROUP } else { Capabilities::empty() };
+        let mut capabilities = Capabilities::empty();
+        capabilities.set(Capabilities::SUBGROUP, kernel.subgroups);
+        capabilities.set(Capabilities::SHADER_FLOAT16, kernel.halves);
         let mut validator = Validator::new(ValidationFlags::all(), capabilities);
         if kernel.subgroups {
             validator

@@ -13,7 +13,7 @@ fn main(
         return;
     }
     let x = vec4<f32>(value[index]);
-    let slope = (shape.l1 * sign(x) + 2.0 * shape.l2 * x) * step.inverse_rows;
+    let slope = (shape.l1 * sign(x) + 2.0 * shape.l2 * x) * (gradient_scale() * step.inverse_rows);
     let gradient = keep_nan(x, slope * activation_derivative(x));
     input_gradient[index] = Rows(live_or(gradient, index % row_quads(), 0.0));
 }

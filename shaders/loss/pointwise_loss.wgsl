@@ -11,7 +11,7 @@
 fn judge(row: u32, first: u32) {
     let quads = (shape.units + 3u) / 4u;
     let sample_weight = sample_weights[row];
-    let scale = sample_weight * shape.scale * step.inverse_rows / f32(shape.units);
+    let scale = sample_weight * shape.scale * gradient_scale() * step.inverse_rows / f32(shape.units);
 
     var losses = vec4<f32>(0.0);
     var right = 0u;

@@ -17,5 +17,5 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let nonfinite = any_nonfinite(vec4<f32>(row_loss, row_loss * sample_weight, 0.0, 0.0));
     loss[row] += row_loss * sample_weight;
     counts[row] = counted(counts[row], 0u, nonfinite);
-    gradient[row] = Rows(vec4<f32>(sample_weight * shape.scale * step.inverse_rows, 0.0, 0.0, 0.0));
+    gradient[row] = Rows(vec4<f32>(sample_weight * shape.scale * gradient_scale() * step.inverse_rows, 0.0, 0.0, 0.0));
 }

@@ -41,7 +41,7 @@ fn judge(row: u32, first: u32) {
     loss[row] += row_loss * sample_weight;
     counts[row] = counted(counts[row], select(0u, 1u, prediction == label), nonfinite);
 
-    let scale = sample_weight * shape.scale * step.inverse_rows;
+    let scale = sample_weight * shape.scale * gradient_scale() * step.inverse_rows;
     for (var quad = 0u; quad < quads; quad += 1u) {
         let unit = vec4<u32>(quad * 4u) + vec4<u32>(0u, 1u, 2u, 3u);
         let one_hot = select(vec4<f32>(0.0), vec4<f32>(1.0), unit == vec4<u32>(label));

@@ -10,5 +10,5 @@ struct Constants {
 fn learn(index: u32, g: vec4<f32>) {
     let sum = accumulator[index] + g * g;
     accumulator[index] = sum;
-    update(index, step.step_size * g / sqrt(sum + vec4<f32>(constants.epsilon)));
+    update(index, step_size() * g / sqrt(sum + vec4<f32>(constants.epsilon)));
 }

@@ -17,6 +17,6 @@ fn learn(index: u32, g: vec4<f32>) {
     let v = v_before + (g * g - v_before) * constants.one_minus_beta_2;
     moment_1[index] = m;
     moment_2[index] = v;
-    let root = sqrt(v) * step.root_scale + vec4<f32>(constants.epsilon);
-    update(index, step.step_size * m / root);
+    let root = sqrt(v) * root_scale() + vec4<f32>(constants.epsilon);
+    update(index, step_size() * m / root);
 }

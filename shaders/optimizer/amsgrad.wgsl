@@ -20,6 +20,6 @@ fn learn(index: u32, g: vec4<f32>) {
     moment_1[index] = m;
     moment_2[index] = v;
     largest_moment_2[index] = largest;
-    let root = sqrt(largest) * step.root_scale + vec4<f32>(constants.epsilon);
-    update(index, step.step_size * m / root);
+    let root = sqrt(largest) * root_scale() + vec4<f32>(constants.epsilon);
+    update(index, step_size() * m / root);
 }

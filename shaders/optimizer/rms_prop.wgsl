@@ -26,7 +26,7 @@ fn learn(index: u32, g: vec4<f32>) {
         variance = max(square - mean * mean, vec4<f32>(0.0));
     }
     let root = sqrt(variance + vec4<f32>(constants.epsilon));
-    let after = constants.momentum * velocity[index] + step.step_size * g / root;
+    let after = constants.momentum * velocity[index] + step_size() * g / root;
     velocity[index] = after;
     update(index, after);
 }

@@ -10,7 +10,7 @@ override NESTEROV: bool = false;
 @group(0) @binding(4) var<storage, read_write> velocity: array<vec4<f32>>;
 
 fn learn(index: u32, g: vec4<f32>) {
-    let step_down = step.step_size * g;
+    let step_down = step_size() * g;
     let after = constants.momentum * velocity[index] - step_down;
     velocity[index] = after;
     if (NESTEROV) {

@@ -5,5 +5,6 @@
 fn load_input(index: u32) -> vec4<f32> {
     let word = input[index];
     let bytes = (vec4<u32>(word) >> vec4<u32>(0u, 8u, 16u, 24u)) & vec4<u32>(255u);
-    return vec4<f32>(bytes) * shape.scale;
+    // As if the converted values had been stored.
+    return vec4<f32>(Rows(vec4<f32>(bytes) * shape.scale));
 }

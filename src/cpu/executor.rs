@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::number::Real;
 use crate::operation::{Op, Run};
 use crate::profile::Profile;
-use crate::program::{BufferId, Element, Metrics, Pass, Program, Role, Rows, Step};
+use crate::program::{BufferId, Element, Metrics, Pass, Program, Reals, Role, Rows, Step};
 use crate::table::{Memory, Storage};
 use crate::threads::Threads;
 
@@ -15,6 +15,8 @@ use crate::threads::Threads;
 pub struct CpuExecutor<T> {
     program: Arc<Program>,
     batch_capacity: usize,
+    /// Whether some buffers hold halves.
+    halves: bool,
     memory: Memory<T>,
     threads: Threads,
     /// Feeds to be lent again.
@@ -36,7 +38,16 @@ impl<T: Real> CpuExecutor<T> {
         let memory = Memory::new(program.table(), 0);
         let profile = Profile::default();
         let threads = Threads::all();
-        CpuExecutor { memory, threads, batch_capacity: 0, spare: Vec::new(), profile, program }
+        let halves = program.has_halves();
+        CpuExecutor {
+            memory,
+            halves,
+            threads,
+            batch_capacity: 0,
+            spare: Vec::new(),
+            profile,
+            program,
+        }
     }
 
     /// Computes on these threads from now on; the results are the same bits with any.
@@ -84,6 +95,12 @@ impl<T: Real> CpuExecutor<T> {
     pub fn execute(&self, op: &Op, step: &Step) {
         let (table, memory, threads) = (self.program.table(), &self.memory, &self.threads);
         op.run(&Run { table, memory, step, threads });
+        if self.halves {
+            let half = |id: &BufferId| table.buffer(*id).reals == Reals::Half;
+            for id in op.writes().into_iter().filter(half) {
+                memory.round_to_half(table, id, step.live_rows);
+            }
+        }
     }
 
     /// Its buffers and operations.

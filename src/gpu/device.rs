@@ -37,9 +37,11 @@ use crate::operation::{Adapter, AdapterClass, DeviceModel, FusedSteps, Kernel, M
 /// Replaces the WGSL text of a kernel before it is compiled.
 pub type ShaderEdit = dyn Fn(&Kernel, String) -> String + Send + Sync;
 
-/// What a device of ours has if its adapter does: each has a path without it. Subgroups are for
-/// software adapters.
-const FEATURES: wgpu::Features = wgpu::Features::SUBGROUP.union(wgpu::Features::PIPELINE_CACHE);
+/// What a device of ours has if its adapter does: each has a path without it, but for f16, without
+/// which half precision is refused. Subgroups are for software adapters.
+const FEATURES: wgpu::Features = wgpu::Features::SUBGROUP
+    .union(wgpu::Features::PIPELINE_CACHE)
+    .union(wgpu::Features::SHADER_F16);
 
 /// A GPU to build models on. Clones share the device.
 #[derive(Clone)]
@@ -295,6 +297,13 @@ impl Gpu {
     /// True if it computes on the CPU, such as Mesa's lavapipe.
     pub fn is_software(&self) -> bool {
         adapter::is_software(&self.info)
+    }
+
+    /// Whether kernels can store f16 here, as [`Precision::MixedFloat16`](crate::Precision) needs:
+    /// the device has the feature [`SHADER_F16`](wgpu::Features::SHADER_F16), which
+    /// [`new`](Self::new) asks for where the adapter has it.
+    pub fn has_halves(&self) -> bool {
+        self.device.features().contains(wgpu::Features::SHADER_F16)
     }
 
     /// Whether the device was made with timestamp queries, as

@@ -10,7 +10,7 @@ use super::dispatches::{Bound, encoder, record_pass, record_timed};
 use super::feed::GpuFeed;
 use super::gather::Gather;
 use super::kept::Kept;
-use super::limits::{check_room, most_rows};
+use super::limits::{check_halves, check_room, most_rows};
 use super::pace::Pace;
 use super::plans::{BindTo, Plans};
 use super::readback::Readback;
@@ -62,6 +62,7 @@ impl GpuExecutor {
     /// [`Error::Argument`] if a buffer is beyond the device's limits, [`Error::Device`] if it
     /// cannot be made.
     pub async fn new(gpu: &Gpu, program: Arc<Program>) -> Result<Self> {
+        check_halves(gpu, &program)?;
         check_room(gpu, &program, 1)?;
         Ok(GpuExecutor {
             gpu: gpu.clone(),

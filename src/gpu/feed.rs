@@ -6,7 +6,7 @@ use wgpu::{BufferUsages, BufferViewMut, WriteOnly};
 
 use super::staging::{Rows, Slot};
 use crate::error::{Error, Result};
-use crate::program::{Buffer, BufferId, Column, Element, Feed, Program, Role};
+use crate::program::{Buffer, BufferId, Column, Element, Feed, Program, Reals, Role};
 
 /// What lies where in a slot.
 pub(super) struct Layout {
@@ -85,7 +85,7 @@ impl GpuFeed {
 
     /// Takes the rows of buffer `id` from `buffer` on the device, from byte `offset` on: as many
     /// rows as the feed has, one after the other without padding, as the buffer's elements are
-    /// stored (`u8`, `u32` or `f32`; sparse rows as [`Element::Sparse`] says). The copy is a command of the step's own encoder, before its
+    /// stored (`u8`, `u32` or `f32`, and `f16` where the model stores its inputs so; sparse rows as [`Element::Sparse`] says). The copy is a command of the step's own encoder, before its
     /// pass: commands that the host has recorded there before it, or has submitted before, have
     /// written the buffer by then.
     ///
@@ -98,7 +98,7 @@ impl GpuFeed {
             Error::argument("feed", "has no such column; give a buffer that the host fills")
         })?;
         let described = self.layout.program.buffer(id);
-        let row = described.row_bytes() as u64;
+        let row = described.stored_row_bytes() as u64;
         let refused = |problem: String| Err(Error::argument("buffer", problem));
         if !buffer.usage().contains(BufferUsages::COPY_SRC) {
             return refused("cannot be copied from; create it with BufferUsages::COPY_SRC".into());
@@ -171,7 +171,7 @@ impl GpuFeed {
                 continue;
             }
             let (to, offset) = to(region.id)?;
-            let row = described.row_bytes() as u64;
+            let row = described.stored_row_bytes() as u64;
             match from {
                 Rows::Written(_) => {
                     let from = &self.slot.buffer;
@@ -231,6 +231,36 @@ impl Feed for GpuFeed {
     }
 }
 
+/// Writes `row`, as the host gives it, to its memory on the device, and zeros behind it.
+#[inline]
+pub(super) fn store_row(memory: &mut WriteOnly<'_, [u8]>, buffer: &Buffer, row: &[u8]) {
+    let used = buffer.stored_row_bytes();
+    if used < memory.len() {
+        memory.slice(used..).fill(0);
+    }
+    match (buffer.element, buffer.reals) {
+        (Element::Real, Reals::Half) => each_half(row, |place, bytes| {
+            memory.slice(place..place + bytes.len()).copy_from_slice(bytes);
+        }),
+        (Element::Real, Reals::Full) | (Element::U8 | Element::U32 | Element::Sparse { .. }, _) => {
+            memory.slice(..used).copy_from_slice(row);
+        }
+    }
+}
+
+/// The f32 of `row` as f16, some at a time: the place of the first byte, and the bytes.
+pub(super) fn each_half(row: &[u8], mut put: impl FnMut(usize, &[u8])) {
+    const AT_A_TIME: usize = 32;
+    for (number, values) in row.chunks(4 * AT_A_TIME).enumerate() {
+        let mut bytes = [0; 2 * AT_A_TIME];
+        for (to, from) in bytes.chunks_exact_mut(2).zip(values.chunks_exact(4)) {
+            let half = half::f16::from_f32(bytemuck::pod_read_unaligned(from));
+            to.copy_from_slice(&half.to_ne_bytes());
+        }
+        put(number * 2 * AT_A_TIME, bytes.get(..values.len() / 2).unwrap_or_default());
+    }
+}
+
 /// Mapped memory that is only written.
 struct Memory<'a>(WriteOnly<'a, [u8]>);
 
@@ -268,10 +298,7 @@ impl Column for GpuColumn<'_> {
         let start = *filled * self.row_bytes;
         *filled += 1;
         let mut memory = self.memory.0.slice(start..start + self.row_bytes);
-        if self.used < self.row_bytes {
-            memory.slice(self.used..).fill(0);
-        }
-        memory.slice(..self.used).copy_from_slice(row);
+        store_row(&mut memory, self.buffer, row);
         Ok(())
     }
 

@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
-use super::feed::row_bytes;
+use super::feed::{each_half, row_bytes};
 use super::resident::Resident;
 use crate::error::{Error, Result};
-use crate::program::{Buffer, BufferId, Column, Feed, Pass, Program, Step};
+use crate::program::{Buffer, BufferId, Column, Element, Feed, Pass, Program, Reals, Step};
 
 /// What a step on resident rows uploads.
 pub(super) struct Layout {
@@ -217,9 +217,20 @@ impl Column for GatherColumn<'_> {
         }
         let start = *self.filled * self.row_bytes;
         if let Some(memory) = self.bytes.get_mut(start..start + self.row_bytes)
-            && let Some((used, padding)) = memory.split_at_mut_checked(row.len())
+            && let Some((used, padding)) =
+                memory.split_at_mut_checked(self.buffer.stored_row_bytes())
         {
-            used.copy_from_slice(row);
+            match (self.buffer.element, self.buffer.reals) {
+                (Element::Real, Reals::Half) => each_half(row, |place, bytes| {
+                    if let Some(to) = used.get_mut(place..place + bytes.len()) {
+                        to.copy_from_slice(bytes);
+                    }
+                }),
+                (Element::Real, Reals::Full)
+                | (Element::U8 | Element::U32 | Element::Sparse { .. }, _) => {
+                    used.copy_from_slice(row);
+                }
+            }
             if !padding.is_empty() {
                 padding.fill(0);
             }

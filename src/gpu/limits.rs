@@ -10,6 +10,22 @@ use crate::operation::Dispatch;
 use crate::operation::kernel::size;
 use crate::program::{Buffer, BufferId, Placement, Program, Role, Rows, used};
 
+/// Whether the device can store what `program` stores as f16.
+///
+/// # Errors
+/// [`Error::Argument`] naming the adapter if it cannot.
+pub(super) fn check_halves(gpu: &Gpu, program: &Program) -> Result<()> {
+    if !program.has_halves() || gpu.has_halves() {
+        return Ok(());
+    }
+    let problem = format!(
+        "MixedFloat16 needs a device with the feature SHADER_F16, which that of {} has not; give \
+         Precision::Float32",
+        gpu.info().name
+    );
+    Err(Error::argument("precision", problem))
+}
+
 /// Whether batches of `rows` samples of `program` are within the device's limits.
 ///
 /// # Errors

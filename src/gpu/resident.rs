@@ -5,7 +5,7 @@ use std::sync::Arc;
 use wgpu::{BufferUsages, CommandEncoderDescriptor};
 
 use super::device::Gpu;
-use super::feed::row_bytes;
+use super::feed::{row_bytes, store_row};
 use super::staging::{Ring, SLOTS, Slot};
 use crate::error::{Error, Result};
 use crate::program::Buffer;
@@ -179,7 +179,7 @@ fn fill<'a>(
     rows: &mut impl Iterator<Item = Result<&'a [u8]>>,
     [filled, chunk, count]: [usize; 3],
 ) -> Result<()> {
-    let (bytes, used) = (row_bytes(described) as usize, described.row_bytes());
+    let bytes = row_bytes(described) as usize;
     let mut view = slot.buffer.get_mapped_range_mut(..).map_err(|error| gpu.failed(error))?;
     for number in 0..chunk {
         let row = match rows.next() {
@@ -188,8 +188,7 @@ fn fill<'a>(
         };
         described.check_row(row.len(), 0, 1)?;
         let mut memory = view.slice(number * bytes..(number + 1) * bytes);
-        memory.slice(used..).fill(0);
-        memory.slice(..used).copy_from_slice(row);
+        store_row(&mut memory, described, row);
     }
     drop(view);
     slot.buffer.unmap();

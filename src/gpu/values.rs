@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use half::f16;
+
 use super::dispatches::encoder;
 use super::executor::GpuExecutor;
 use crate::error::{Error, Result};
-use crate::program::{BufferId, Element, Metrics, Role, Rows};
+use crate::number::Real;
+use crate::program::{Buffer, BufferId, Element, Metrics, Reals, Role, Rows};
 
 impl GpuExecutor {
     /// The values of `id`, `[rows, columns]` without padding; `live_rows` rows of a batch. Waits.
@@ -17,7 +20,7 @@ impl GpuExecutor {
         self.kept.check(&self.program, id)?;
         let raw = self.read_raw(id, live_rows).await?;
         let buffer = self.program.buffer(id);
-        let values = numbers(buffer.element, &raw);
+        let values = numbers(buffer, &raw);
         let rows = values.chunks(buffer.stride()).take(buffer.live_rows(live_rows));
         Ok(rows.flat_map(|row| &row[..buffer.columns]).copied().collect())
     }
@@ -50,17 +53,23 @@ impl GpuExecutor {
             self.reserve(rows).await?;
         }
         let buffer = self.program.buffer(id);
-        let row_bytes = buffer.stride() * buffer.element.bytes();
+        let row_bytes = buffer.stride() * buffer.element_bytes();
         let mut bytes = vec![0u8; buffer.bytes(rows) as usize];
         let rows = bytes.chunks_exact_mut(row_bytes).zip(values.chunks_exact(buffer.columns));
         for (to, from) in rows {
-            for (to, &value) in to.chunks_exact_mut(buffer.element.bytes()).zip(from) {
-                match buffer.element {
-                    Element::Real => to.copy_from_slice(&(value as f32).to_ne_bytes()),
-                    Element::U32 | Element::Sparse { .. } => {
+            for (to, &value) in to.chunks_exact_mut(buffer.element_bytes()).zip(from) {
+                match (buffer.element, buffer.reals) {
+                    (Element::Real, Reals::Full) => {
+                        to.copy_from_slice(&(value as f32).to_ne_bytes());
+                    }
+                    (Element::Real, Reals::Half) => {
+                        let half = f16::from_f32(value.rounded_to_half() as f32);
+                        to.copy_from_slice(&half.to_ne_bytes());
+                    }
+                    (Element::U32 | Element::Sparse { .. }, _) => {
                         to.copy_from_slice(&(value as u32).to_ne_bytes());
                     }
-                    Element::U8 => to.copy_from_slice(&[value as u8]),
+                    (Element::U8, _) => to.copy_from_slice(&[value as u8]),
                 }
             }
         }
@@ -121,7 +130,7 @@ impl GpuExecutor {
         Metrics::gather(&program, |_, buffer| {
             let (own, others) = rest.split_at(sizes.next().unwrap_or(0).min(rest.len()));
             rest = others;
-            Ok(numbers(buffer.element, own))
+            Ok(numbers(buffer, own))
         })
     }
 
@@ -145,12 +154,16 @@ impl GpuExecutor {
     }
 }
 
-/// The elements that `bytes` hold.
-fn numbers(element: Element, bytes: &[u8]) -> Vec<f64> {
+/// The elements of `buffer` that `bytes` hold.
+fn numbers(buffer: &Buffer, bytes: &[u8]) -> Vec<f64> {
     let words = bytes.chunks_exact(4).map(bytemuck::pod_read_unaligned::<u32>);
-    match element {
-        Element::Real => words.map(|word| f64::from(f32::from_bits(word))).collect(),
-        Element::U32 | Element::Sparse { .. } => words.map(f64::from).collect(),
-        Element::U8 => bytes.iter().map(|&byte| f64::from(byte)).collect(),
+    match (buffer.element, buffer.reals) {
+        (Element::Real, Reals::Full) => words.map(|word| f64::from(f32::from_bits(word))).collect(),
+        (Element::Real, Reals::Half) => {
+            let halves = bytes.chunks_exact(2).map(bytemuck::pod_read_unaligned::<u16>);
+            halves.map(|bits| f16::from_bits(bits).to_f64()).collect()
+        }
+        (Element::U32 | Element::Sparse { .. }, _) => words.map(f64::from).collect(),
+        (Element::U8, _) => bytes.iter().map(|&byte| f64::from(byte)).collect(),
     }
 }

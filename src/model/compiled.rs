@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::loss::Loss;
 use super::metric::Metric;
 use super::optimizer::Optimizer;
+use super::precision::Precision;
 use super::schedule::Schedule;
 use super::{CustomObjects, Functional, Layer};
 
@@ -104,6 +105,9 @@ pub struct Compiled {
     /// Rows of a batch that run at a time; the whole batch by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub micro_batch_size: Option<usize>,
+    /// How numbers are stored; all in f32 by default.
+    #[serde(default, skip_serializing_if = "Precision::is_float32")]
+    pub precision: Precision,
     /// Steps between calls of the batch hooks; 1 by default.
     pub steps_per_execution: usize,
     /// Whether each operation runs alone and is looked at; false by default.
@@ -136,6 +140,7 @@ impl Compiled {
             schedule: None,
             gradient_accumulation_steps: 1,
             micro_batch_size: None,
+            precision: Precision::Float32,
             steps_per_execution: 1,
             run_eagerly: false,
             fusion: true,
@@ -182,6 +187,16 @@ impl Compiled {
     /// whole batch.
     pub fn micro_batch_size(mut self, rows: usize) -> Self {
         self.micro_batch_size = Some(rows);
+        self
+    }
+
+    /// Chooses how numbers are stored, as Keras' `dtype_policy` does.
+    ///
+    /// [`Precision::MixedFloat16`] is refused together with
+    /// [`gradient_accumulation_steps`](Self::gradient_accumulation_steps), and on a GPU whose device
+    /// has not the feature `SHADER_F16`, when the model is built.
+    pub fn precision(mut self, precision: Precision) -> Self {
+        self.precision = precision;
         self
     }
 

@@ -4,13 +4,14 @@ use super::compiled::Compiled;
 use super::functional::NodeKind;
 use super::metric_sums::{Predictions, Source, check as check_metric, gives_logits, push_metric};
 use super::objective::{Judged, push_loss, says_linear};
+use super::precision::Precision;
 use super::report::{OutputReport, Report};
 use super::update::{check_optimizer, push_update, state_of};
 use super::{Functional, Input, InputType, Objective, check, metric_sums};
 use crate::error::{Error, Result};
 use crate::operation::{InParts, Op};
 use crate::program::{
-    BufferId, Element, Graph, Initial, Options, Pass, Program, Role, Rows, Value, compile,
+    BufferId, Element, Graph, Initial, Options, Pass, Program, Reals, Role, Rows, Value, compile,
     not_dense,
 };
 
@@ -43,7 +44,13 @@ pub(crate) fn lowered(compiled: &Compiled) -> Result<Lowered> {
     check::check(&compiled.architecture)?;
     let objectives = objectives(compiled)?;
     let mut graph = Graph::new();
+    if compiled.precision == Precision::MixedFloat16 {
+        graph.add_loss_scale()?;
+        graph.store_activations(Reals::Half);
+    }
     let values = trace(&mut graph, &compiled.architecture)?;
+    // Losses and metrics are computed and stored in f32, as in Keras.
+    graph.store_activations(Reals::Full);
     let mut judged = Vec::with_capacity(objectives.len());
     for (name, place, objective) in objectives {
         let value = value_at(&values, place, name)?.clone();
@@ -159,7 +166,9 @@ fn push_objective(graph: &mut Graph, of: &Judged<'_>) -> Result<OutputReport> {
     if watched.iter().any(looks) && gives_logits(of) {
         graph.scope(&format!("{}.probabilities", of.name));
         let sigmoid = crate::operation::activation::Elementwise::Sigmoid;
+        graph.store_activations(graph.stored(&of.value));
         probabilities = graph.activate(&of.value, sigmoid)?.buffer();
+        graph.store_activations(Reals::Full);
     }
     let output = of.name;
     let (name, role) = (format!("sample_weights.{output}"), Role::SampleWeight);
@@ -211,6 +220,11 @@ fn check_counts(compiled: &Compiled) -> Result<()> {
         if steps == 0 {
             return Err(Error::argument(argument, "is 0; give at least 1"));
         }
+    }
+    if compiled.precision == Precision::MixedFloat16 && compiled.gradient_accumulation_steps > 1 {
+        let problem = "are more than 1, which MixedFloat16 does not know what to do with when \
+                       gradients are not finite; give 1, and a micro_batch_size if memory is short";
+        return Err(Error::argument("gradient_accumulation_steps", problem));
     }
     match compiled.micro_batch_size {
         Some(0) => Err(Error::argument("micro_batch_size", "is 0; give at least 1")),

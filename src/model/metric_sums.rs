@@ -306,7 +306,8 @@ pub(super) fn push_metric(
         Metric::Custom(ref custom) => {
             graph.scope(&full_name);
             let target = judged.target(graph);
-            let value = custom.value("metric", graph, &judged.value, &target)?.buffer();
+            let prediction = graph.full(&judged.value)?;
+            let value = custom.value("metric", graph, &prediction, &target)?.buffer();
             let sums = sums(graph, Rows::Batch, 2)?;
             graph.push(operation::SampleMetric { value, sample_weights, sums, weighted })?;
             Sums::Own(sums)

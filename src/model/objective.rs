@@ -202,16 +202,23 @@ pub(super) fn push_loss(
     if let Loss::Custom(loss) = &of.objective.loss {
         graph.scope(&format!("{}.loss", of.name));
         let target = of.target(graph);
-        let value = loss.value("loss", graph, &of.value, &target)?;
+        let prediction = graph.full(&of.value)?;
+        let value = loss.value("loss", graph, &prediction, &target)?;
         let (gradient, scale) = (graph.gradient(&value)?, of.objective.loss_weight);
-        let value = value.buffer();
-        let op =
-            operation::SampleLoss { value, sample_weights, loss: total, counts, gradient, scale };
-        return graph.push(op);
+        return graph.push(operation::SampleLoss {
+            value: value.buffer(),
+            sample_weights,
+            loss: total,
+            counts,
+            gradient,
+            loss_scale: graph.loss_scale(),
+            scale,
+        });
     }
     let gradient = graph.gradient(&of.value)?;
     let Judged { objective, targets, .. } = *of;
     let (outputs, scale) = (of.value.buffer(), objective.loss_weight);
+    let loss_scale = graph.loss_scale();
     let pointwise = |function| operation::PointwiseLoss {
         outputs,
         targets,
@@ -219,6 +226,7 @@ pub(super) fn push_loss(
         loss: total,
         counts,
         gradient,
+        loss_scale,
         scale,
         function,
         activation: Elementwise::Linear,
@@ -231,6 +239,7 @@ pub(super) fn push_loss(
             loss: total,
             counts,
             gradient,
+            loss_scale,
             scale,
         }),
         Loss::CategoricalCrossentropy { label_smoothing } => {
@@ -241,6 +250,7 @@ pub(super) fn push_loss(
                 loss: total,
                 counts,
                 gradient,
+                loss_scale,
                 scale,
                 label_smoothing,
             })

@@ -1,8 +1,8 @@
 //! From an optimizer to the update of all parameters.
 
 use crate::error::{Error, Result};
-use crate::model::{Adagrad, Adam, Clip, Compiled, Optimizer, RmsProp, Sgd};
-use crate::operation::{self, Op};
+use crate::model::{Adagrad, Adam, Clip, Compiled, EpsilonRule, Optimizer, RmsProp, Sgd};
+use crate::operation::{self, LossScale, Op};
 use crate::program::{
     AdamRule, Arenas, BufferId, Element, Pass, Placed, ProgramBuilder, Role, Rows,
 };
@@ -46,6 +46,10 @@ pub(super) fn push_update(placed: &mut Placed, compiled: &Compiled) -> Result<()
     if compiled.micro_batch_size.is_some() {
         push_parts(builder, gradients)?;
     }
+    let loss_scale = builder.find(LossScale::NAME);
+    if let Some(loss_scale) = loss_scale {
+        push_unscaling(builder, loss_scale, gradients, &compiled.optimizer)?;
+    }
     for &mut (weight, weight_gradient, [l1, l2]) in penalties {
         let op = operation::PenaltyGradient { weight, weight_gradient, l1, l2 };
         builder.push(Pass::Update, op)?;
@@ -53,8 +57,37 @@ pub(super) fn push_update(placed: &mut Placed, compiled: &Compiled) -> Result<()
     push_clip(builder, compiled.optimizer.clip(), of_parameters)?;
     let state = arenas.state.iter().filter(|(name, _)| *name != ACCUMULATED);
     let state: Vec<BufferId> = state.map(|(_, arena)| *arena).collect();
-    let op = update_of(&compiled.optimizer, gradients, parameters, &state)?;
+    let op = update_of(&compiled.optimizer, [gradients, parameters], &state, loss_scale)?;
     builder.push(Pass::Update, op)
+}
+
+/// Pushes what takes the loss scale out of the gradients before anything else is done to them, and
+/// what decides about the update and the next step's scale. Who only looks at gradients finds them
+/// without the scale too, and decides nothing.
+fn push_unscaling(
+    builder: &mut ProgramBuilder,
+    loss_scale: BufferId,
+    gradients: BufferId,
+    optimizer: &Optimizer,
+) -> Result<()> {
+    let mut flag = |name: &str| {
+        builder.buffer(format!("optimizer.{name}"), Role::Scratch, Element::U32, Rows::One, 1)
+    };
+    let (nonfinite, unheeded) = (flag("nonfinite")?, flag("nonfinite_unheeded")?);
+    let looked_at = operation::UnscaleGradients { loss_scale, gradients, nonfinite: unheeded };
+    builder.push(Pass::Gradients, looked_at)?;
+    builder.push(Pass::Update, operation::UnscaleGradients { loss_scale, gradients, nonfinite })?;
+    let (betas, corrects_root) = match *optimizer {
+        Optimizer::Adam(Adam { beta_1, beta_2, epsilon_rule, .. }) => {
+            ([beta_1, beta_2], epsilon_rule == EpsilonRule::PyTorch)
+        }
+        Optimizer::Sgd(_) | Optimizer::RmsProp(_) | Optimizer::Adagrad(_) => ([0.0; 2], false),
+    };
+    let growth_steps = operation::AdjustLossScale::GROWTH_STEPS;
+    builder.push(
+        Pass::Update,
+        operation::AdjustLossScale { loss_scale, nonfinite, growth_steps, betas, corrects_root },
+    )
 }
 
 /// Pushes what adds up the gradients of the parts of a batch.
@@ -122,9 +155,9 @@ fn push_clip(builder: &mut ProgramBuilder, clip: Clip, gradients: &[BufferId]) -
 /// The update; `state` are the arenas of what the optimizer keeps.
 fn update_of(
     optimizer: &Optimizer,
-    gradients: BufferId,
-    parameters: BufferId,
+    [gradients, parameters]: [BufferId; 2],
     state: &[BufferId],
+    loss_scale: Option<BufferId>,
 ) -> Result<Op> {
     let rule =
         |adam: &Adam| AdamRule { beta_1: adam.beta_1, beta_2: adam.beta_2, epsilon: adam.epsilon };
@@ -134,6 +167,7 @@ fn update_of(
             parameters,
             moment_1,
             moment_2,
+            loss_scale,
             rule: rule(adam),
         }),
         (Optimizer::Adam(adam), &[moment_1, moment_2, largest_moment_2]) => {
@@ -144,6 +178,7 @@ fn update_of(
                 moment_1,
                 moment_2,
                 largest_moment_2,
+                loss_scale,
                 rule,
             })
         }
@@ -152,6 +187,7 @@ fn update_of(
                 gradients,
                 parameters,
                 velocity,
+                loss_scale,
                 momentum,
                 nesterov,
             })
@@ -165,6 +201,7 @@ fn update_of(
             mean_square,
             mean_gradient,
             velocity,
+            loss_scale,
             rho,
             momentum,
             epsilon,
@@ -175,6 +212,7 @@ fn update_of(
                 gradients,
                 parameters,
                 accumulator,
+                loss_scale,
                 epsilon,
             })
         }

@@ -51,6 +51,8 @@ pub trait Real:
     fn flushed(self) -> Self;
     /// The square, flushed; nothing subnormal is computed on the way.
     fn flushed_square(self) -> Self;
+    /// The nearest number that an f16 can hold, the even one of two; from 65520 on infinity.
+    fn rounded_to_half(self) -> Self;
     /// `c[m,n] = a[m,k] · b[k,n] + beta · c`, or without reading `c` if `beta` is 0. Each element of
     /// `c` is added up in an order that depends on `k` alone, so that a product that is cut into
     /// blocks has the same bits.
@@ -64,7 +66,7 @@ pub trait Real:
 }
 
 macro_rules! real {
-    ($type:ty, $gemm:path, $erf:path, $root:expr) => {
+    ($type:ty, $bits:ty, $gemm:path, $erf:path, $root:expr) => {
         impl Real for $type {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
@@ -107,6 +109,25 @@ macro_rules! real {
                 let kept = if self.abs() < $root { 0.0 } else { self };
                 kept * kept
             }
+            fn rounded_to_half(self) -> Self {
+                // Digits after the point, of this type and of an f16, and the bias of the exponent.
+                const DIGITS: u32 = <$type>::MANTISSA_DIGITS - 1;
+                const LOST: $bits = DIGITS as $bits - 10;
+                const BIAS: $bits = <$type>::MAX_EXP as $bits - 1;
+                if self.is_nan() {
+                    return self;
+                }
+                if self.abs() >= 65520.0 {
+                    return <$type>::INFINITY.copysign(self);
+                }
+                // In a sum with 1.5 times this power of two, the digits are lost that an f16 has
+                // not: ten stay, or fewer below its least normal number, 2^-14.
+                let exponent = ((self.to_bits() << 1) >> (DIGITS + 1)).max(BIAS - 14);
+                let half: $bits = 1 << (DIGITS - 1);
+                let large = <$type>::from_bits(((exponent + LOST) << DIGITS) | half);
+                // A zero keeps its sign.
+                ((self + large) - large).copysign(self)
+            }
             fn gemm(
                 [m, k, n]: [usize; 3],
                 a: Matrix<&[Self]>,
@@ -147,12 +168,43 @@ macro_rules! real {
 const ROOT_F32: f32 = f32::from_bits((127 - 51) << 23);
 const ROOT_F64: f64 = f64::from_bits((1023 - 485) << 52);
 
-real!(f32, matrixmultiply::sgemm, libm::erff, ROOT_F32);
-real!(f64, matrixmultiply::dgemm, libm::erf, ROOT_F64);
+real!(f32, u32, matrixmultiply::sgemm, libm::erff, ROOT_F32);
+real!(f64, u64, matrixmultiply::dgemm, libm::erf, ROOT_F64);
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Every f16, what lies in the middle between two of them, and what lies beside that.
+    #[test]
+    fn the_nearest_half_is_found_by_both_types() {
+        let halves = (0..0x7c00u16).map(|bits| half::f16::from_bits(bits).to_f64());
+        let halves: Vec<f64> = halves.chain([65536.0]).collect();
+        let value = |x: f64| if x == 65536.0 { f64::INFINITY } else { x };
+        for (place, pair) in halves.windows(2).enumerate() {
+            let middle = (pair[0] + pair[1]) / 2.0;
+            let even = value(pair[place % 2]);
+            let cases = [
+                (pair[0], pair[0]),
+                (middle, even),
+                (f64::from((middle as f32).next_down()), pair[0]),
+                (f64::from((middle as f32).next_up()), value(pair[1])),
+            ];
+            for (x, nearest) in cases {
+                for sign in [1.0, -1.0] {
+                    assert_eq!((sign * x).rounded_to_half(), sign * nearest, "{x:e}");
+                    let single = (sign * x) as f32;
+                    assert_eq!(single.rounded_to_half(), (sign * nearest) as f32, "{x:e}");
+                }
+            }
+            assert_eq!(middle.next_down().rounded_to_half(), pair[0], "{middle:e}");
+            assert_eq!(middle.next_up().rounded_to_half(), value(pair[1]), "{middle:e}");
+        }
+        assert!(f32::NAN.rounded_to_half().is_nan() && f64::NAN.rounded_to_half().is_nan());
+        assert_eq!(f32::MIN.rounded_to_half(), f32::NEG_INFINITY);
+        assert_eq!(f64::MAX.rounded_to_half(), f64::INFINITY);
+        assert!((-0.0f32).rounded_to_half().is_sign_negative());
+    }
 
     #[test]
     fn what_is_negligible_becomes_zero_and_nothing_subnormal_is_left() {

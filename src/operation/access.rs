@@ -31,6 +31,11 @@ pub trait Buffers {
     /// Shows each buffer in the order of the kernel's bindings.
     fn each(&self, see: &mut dyn FnMut(Access, BufferId));
 
-    /// The same, to put others in their places.
+    /// The buffer that need not be there; `None` for an operation that can have none.
+    fn optional_mut(&mut self) -> Option<&mut Option<BufferId>> {
+        None
+    }
+
+    /// The same as [`each`](Self::each), to put others in their places.
     fn each_mut(&mut self, see: &mut dyn FnMut(Access, &mut BufferId));
 }

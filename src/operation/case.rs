@@ -2,16 +2,27 @@
 //! may be off, and the mistakes in its kernel that must be noticed. All of it is plain data; nothing
 //! here runs anything.
 
+use std::sync::Arc;
+
 use super::access::Buffers;
 use super::activation::{Elementwise, Told};
+use super::contract::InParts;
 use super::list::Op;
+use super::loss_scale::LossScale;
 use super::matrix_form::MatrixForm;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::number::Real;
 use crate::random::{Random, Stream};
-use crate::table::{BufferId, Step, Table};
+use crate::table::{BufferId, Element, Reals, Role, Rows, Step, Table};
 
 /// Bounds of an output's elements, from the oracle's results by buffer.
 pub type Bound = Box<dyn Fn(&dyn Fn(BufferId) -> Vec<f64>) -> Vec<f64>>;
+
+/// From 1 to the next f16: 2^-10.
+const HALF_EPSILON: f64 = 1.0 / 1024.0;
+
+/// The least f16 that is not subnormal: 2^-14.
+const LEAST_HALF: f64 = 1.0 / 16_384.0;
 
 /// Operations at one shape, the values of what they read, and how far what they write may be off.
 pub struct Case {
@@ -72,6 +83,99 @@ impl Case {
         self.outputs.push((id, Box::new(move |_| bounds.clone())));
     }
 
+    /// The same case with all that may be stored as f16 stored so.
+    ///
+    /// What is given is rounded to f16, and the least normal number in place of smaller ones, which a
+    /// device may flush to 0. The rest changes by 2^-11 of itself, and so no bound by more than a factor
+    /// of 2. Then a result is rounded once more: by the device to one of the two nearest f16, which
+    /// WGSL leaves open, by the oracle to the nearest one. A result that is exact is an f16 before it is
+    /// stored.
+    ///
+    /// # Errors
+    /// As [`Op::check`].
+    fn in_halves(mut self) -> Result<Self> {
+        let mut halves = Vec::new();
+        for op in &mut self.ops {
+            // Bytes become f16 without rounding, so that all kernels read the same.
+            if let Op::Convert(convert) = op {
+                convert.scale = 1.0 / 256.0;
+            }
+            halves.extend(op.may_be_halves(&self.table)?);
+        }
+        halves.iter().for_each(|&id| self.table.store(id, Reals::Half));
+        self.ops.iter().try_for_each(|op| op.check(&self.table))?;
+        for (_, values) in self.inputs.iter_mut().filter(|(id, _)| halves.contains(id)) {
+            for value in values {
+                if *value != 0.0 {
+                    *value = value.abs().max(LEAST_HALF).copysign(*value).rounded_to_half();
+                }
+            }
+        }
+        let outputs = std::mem::take(&mut self.outputs);
+        for (id, bound) in outputs {
+            let is_half = halves.contains(&id);
+            self.expect_by(id, move |result| {
+                let pairs = bound(result).into_iter().zip(result(id));
+                let widened = pairs.map(|(bound, value)| match (is_half, bound) {
+                    (_, 0.0) => 0.0,
+                    (false, bound) => 2.0 * bound,
+                    (true, bound) => {
+                        let size = value.abs() + 2.0 * bound;
+                        2.0 * bound + 1.5 * HALF_EPSILON * size + LEAST_HALF * (1.0 + HALF_EPSILON)
+                    }
+                });
+                widened.collect()
+            });
+        }
+        Ok(self)
+    }
+
+    /// The same case with loss scaling, `None` if the operation takes none: a loss' gradient is twice
+    /// as large, and an update is as large as before, as the step is half and the loss scale twice as
+    /// large; or, where it is `skipped`, it changes nothing.
+    fn with_loss_scale(mut self, skipped: bool) -> Result<Option<Self>> {
+        let (columns, role) = (LossScale::COLUMNS, Role::OptimizerState);
+        let id = self.table.add("loss_scale", role, Element::Real, Rows::One, columns)?;
+        let (mut takes_one, mut updates) = (false, false);
+        for op in &mut self.ops {
+            updates |= op.in_parts() == InParts::NoRows;
+            if let Some(optional) = op.optional_mut() {
+                *optional = Some(id);
+                takes_one = true;
+            }
+        }
+        if !takes_one || (skipped && !updates) {
+            return Ok(None);
+        }
+        self.ops.iter().try_for_each(|op| op.check(&self.table))?;
+        let mut state = vec![0.0; columns];
+        let is_skipped = if skipped { 1.0 } else { 0.0 };
+        for (column, value) in [
+            (LossScale::Scale, 2.0),
+            (LossScale::IsSkipped, is_skipped),
+            (LossScale::StepSize, 2.0),
+            (LossScale::RootScale, 2.0),
+        ] {
+            if let Some(place) = state.get_mut(column as usize) {
+                *place = value;
+            }
+        }
+        self.fill(id, state);
+        if updates {
+            self.step.step_size *= 0.5;
+            self.step.root_scale *= 0.5;
+            return Ok(Some(self));
+        }
+        let outputs = std::mem::take(&mut self.outputs);
+        for (id, bound) in outputs {
+            let factor = if self.table.buffer(id).role == Role::Metric { 1.0 } else { 2.0 };
+            self.expect_by(id, move |result| {
+                bound(result).into_iter().map(|bound| factor * bound).collect()
+            });
+        }
+        Ok(Some(self))
+    }
+
     /// The same, where that depends on the oracle's results.
     pub fn expect_by(
         &mut self,
@@ -90,6 +194,8 @@ pub struct Form {
     pub case: CaseOf,
     /// Mistakes in the kernel that the suite must notice.
     pub mutations: Vec<Mutation>,
+    /// Whether something is stored as f16 in it, which not every device can.
+    pub halves: bool,
     /// Whether all forms of matrix kernels for one class of adapters share the text that it is there
     /// to try: then one of them stands for all.
     pub of_shared_text: bool,
@@ -99,7 +205,7 @@ pub struct Form {
 }
 
 /// Makes the case of a shape `[rows, inputs, units]` and a seed.
-pub type CaseOf = Box<dyn Fn([usize; 3], u64) -> Result<Case> + Send + Sync>;
+pub type CaseOf = Arc<dyn Fn([usize; 3], u64) -> Result<Case> + Send + Sync>;
 
 impl std::fmt::Debug for Form {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -116,8 +222,9 @@ impl Form {
         let name = if form.is_empty() { O::NAME.into() } else { format!("{} {form}", O::NAME) };
         Form {
             name,
-            case: Box::new(case),
+            case: Arc::new(case),
             mutations: Vec::new(),
+            halves: false,
             of_shared_text: false,
             large_shape: None,
         }
@@ -155,6 +262,64 @@ impl Form {
         self
     }
 
+    /// The same form with all that may be stored as f16 stored so; `None` if nothing may, or nothing
+    /// can be said of it.
+    pub(super) fn in_halves(&self) -> Option<Self> {
+        let tried = (self.case)([2, 3, 2], 0).ok()?;
+        let halves = |op: &Op| op.may_be_halves(&tried.table).is_ok_and(|ids| !ids.is_empty());
+        if !tried.ops.iter().any(halves) {
+            return None;
+        }
+        let written = tried.in_halves().ok()?;
+        let half = |id: BufferId| written.table.buffer(id).reals == Reals::Half;
+        let mutations = match written.outputs.iter().any(|&(id, _)| half(id)) {
+            true => vec![LESS_THAN_HALF],
+            false => Vec::new(),
+        };
+        let case = Arc::clone(&self.case);
+        Some(Form {
+            name: format!("{} f16", self.name),
+            case: Arc::new(move |shape, seed| case(shape, seed)?.in_halves()),
+            mutations,
+            halves: true,
+            of_shared_text: self.of_shared_text,
+            large_shape: None,
+        })
+    }
+
+    /// The same form with loss scaling, with updates that are `skipped` or not; `None` if it takes
+    /// none.
+    pub(super) fn with_loss_scale(&self, skipped: bool) -> Option<Self> {
+        let tried = (self.case)([2, 3, 2], 0).ok()?.with_loss_scale(skipped).ok()??;
+        let updates = tried.ops.iter().any(|op| op.in_parts() == InParts::NoRows);
+        let corrects_root =
+            tried.ops.iter().any(|op| matches!(op, Op::AdamUpdate(_) | Op::AmsGradUpdate(_)));
+        let mutation = |(what, from, to)| Mutation { form: None, what, from, to };
+        let mutations = match (skipped, updates) {
+            (true, _) => vec![mutation(("an update that is made", "loss_scale[2] > 0.0", "false"))],
+            (false, false) => vec![mutation(("no scale", "return loss_scale[0];", "return 1.0;"))],
+            (false, true) => {
+                let mut all = vec![mutation(("the host's step size", "* loss_scale[3]", ""))];
+                let root = mutation(("the host's correction of the root", "* loss_scale[4]", ""));
+                all.extend(corrects_root.then_some(root));
+                all
+            }
+        };
+        let case = Arc::clone(&self.case);
+        let what = if skipped { "skipped" } else { "scaled" };
+        Some(Form {
+            name: format!("{} {what}", self.name),
+            case: Arc::new(move |shape, seed| {
+                let scaled = case(shape, seed)?.with_loss_scale(skipped)?;
+                scaled.ok_or_else(|| Error::argument("form", "takes no loss scale"))
+            }),
+            mutations,
+            halves: self.halves,
+            of_shared_text: self.of_shared_text,
+            large_shape: None,
+        })
+    }
+
     /// The name of the operation.
     pub fn operation(&self) -> &str {
         self.name.split(' ').next().unwrap_or_default()
@@ -177,6 +342,15 @@ pub struct Mutation {
 
 /// A mistake that must be noticed: what it is, a text of the kernel, and what stands there instead.
 pub type Mistake = (&'static str, &'static str, &'static str);
+
+/// What every kernel that stores f16 must not do: a result that is off by twice as much as the
+/// rounding to f16.
+const LESS_THAN_HALF: Mutation = Mutation {
+    form: None,
+    what: "a result with a digit less than f16 has",
+    from: "= Rows(",
+    to: "= Rows(0.996 * ",
+};
 
 /// What every kernel over the elements of live rows must not do.
 pub const ROWS_BEYOND: Mistake = (

@@ -55,12 +55,12 @@ pub trait Operation: Buffers + Copy + PartialEq + Debug {
 }
 
 /// Declares an operation: a struct of its buffers, in the order of the kernel's bindings, and of its
-/// constants.
+/// constants. A last buffer in brackets is one that need not be there.
 macro_rules! operation {
     (
         $(#[$doc:meta])*
         pub struct $name:ident($label:literal) {
-            $($access:ident $buffer:ident),+ ;
+            $($access:ident $buffer:ident),+ $([$optional_access:ident $optional:ident])? ;
             $($(#[$constant_doc:meta])* $constant:ident: $type:ty,)*
         }
     ) => {
@@ -69,6 +69,7 @@ macro_rules! operation {
         #[allow(missing_docs, reason = "the formula names the fields")]
         pub struct $name {
             $(pub $buffer: $crate::table::BufferId,)+
+            $(pub $optional: Option<$crate::table::BufferId>,)?
             $($(#[$constant_doc])* pub $constant: $type,)*
         }
 
@@ -80,7 +81,14 @@ macro_rules! operation {
                 see: &mut dyn FnMut($crate::operation::access::Access, $crate::table::BufferId),
             ) {
                 $(see($crate::operation::contract::access!($access), self.$buffer);)+
+                $(if let Some(id) = self.$optional {
+                    see($crate::operation::contract::access!($optional_access), id);
+                })?
             }
+
+            $(fn optional_mut(&mut self) -> Option<&mut Option<$crate::table::BufferId>> {
+                Some(&mut self.$optional)
+            })?
 
             fn each_mut(
                 &mut self,
@@ -90,6 +98,9 @@ macro_rules! operation {
                 ),
             ) {
                 $(see($crate::operation::contract::access!($access), &mut self.$buffer);)+
+                $(if let Some(id) = &mut self.$optional {
+                    see($crate::operation::contract::access!($optional_access), id);
+                })?
             }
         }
     };

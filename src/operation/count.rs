@@ -117,7 +117,7 @@ impl Extent {
 }
 
 fn bytes_of(table: &Table, id: BufferId) -> u64 {
-    table.buffer(id).element.bytes() as u64
+    table.buffer(id).element_bytes() as u64
 }
 
 /// Bytes of `id` that belong to `rows` rows, padding of a row included.
@@ -181,7 +181,7 @@ mod tests {
         let [gradients, parameters, moment_1, moment_2] = ["g", "p", "m", "v"]
             .map(|name| table.add(name, Role::Arena, Element::Real, Rows::One, 1024).unwrap());
         let rule = AdamRule { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7 };
-        let adam = AdamUpdate { gradients, parameters, moment_1, moment_2, rule };
+        let adam = AdamUpdate { gradients, parameters, moment_1, moment_2, loss_scale: None, rule };
         let expected = Work {
             flops: 15 * 1024,
             // The gradients are read; the others are read and written.

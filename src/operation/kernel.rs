@@ -8,7 +8,7 @@ use bytemuck::{Pod, Zeroable};
 use super::access::{Access, Buffers};
 use super::matrix_form::{Adapter, AdapterClass, MatrixForm, Tile};
 use crate::error::{Error, Result};
-use crate::table::{BufferId, Table};
+use crate::table::{BufferId, Reals, Table};
 
 /// A compute kernel: one specialisation of WGSL text. Kernels that are equal share a pipeline.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -24,6 +24,8 @@ pub struct Kernel {
     overrides: Vec<(&'static str, u64)>,
     /// Whether the text uses subgroup operations.
     pub subgroups: bool,
+    /// Whether it uses f16.
+    pub halves: bool,
 }
 
 impl std::fmt::Debug for Kernel {
@@ -39,7 +41,7 @@ impl Kernel {
         bindings: Vec<Access>,
         text: Vec<Cow<'static, str>>,
     ) -> Self {
-        Kernel { name, bindings, text, overrides: Vec::new(), subgroups: false }
+        Kernel { name, bindings, text, overrides: Vec::new(), subgroups: false, halves: false }
     }
 
     /// The whole text.
@@ -309,9 +311,18 @@ impl Dispatch {
         self
     }
 
-    /// Says how rows of activations are stored, before all other text.
-    pub(super) fn with_rows(mut self) -> Self {
-        self.kernel.text.insert(0, shader!("shared/stored_f32"));
+    /// Says how rows of activations are stored, and whether any is stored as f16, before all other
+    /// text.
+    pub(super) fn with_rows(mut self, rows: Reals, halves: bool) -> Self {
+        let rows = match rows {
+            Reals::Full => shader!("shared/stored_f32"),
+            Reals::Half => shader!("shared/stored_f16"),
+        };
+        self.kernel.text.insert(0, rows);
+        self.kernel.halves = halves;
+        if halves {
+            self.kernel.text.insert(0, shader!("shared/halves"));
+        }
         self
     }
 

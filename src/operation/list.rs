@@ -55,6 +55,8 @@ macro_rules! for_each_operation {
             DenseBackwardWeights,
             SparseBackwardWeights,
             DenseBackwardInput,
+            UnscaleGradients,
+            AdjustLossScale,
             SquaredNorm,
             ClipByNorm,
             ClipByValue,
@@ -119,6 +121,13 @@ macro_rules! define {
                 }
             }
 
+            /// The buffer that need not be there; `None` for an operation that can have none.
+            pub(super) fn optional_mut(&mut self) -> Option<&mut Option<BufferId>> {
+                match self {
+                    $(Op::$name(op) => op.optional_mut(),)+
+                }
+            }
+
             fn check_operation(&self, shapes: &Shapes<'_>) -> Result<()> {
                 match self {
                     $(Op::$name(op) => op.check(shapes),)+
@@ -142,7 +151,8 @@ macro_rules! define {
                         (op.dispatch(target)?, <super::$name as Operation>::FLOPS)
                     })+
                 };
-                Ok(dispatch.with_rows().counted(flops))
+                let shapes = self.shapes(target.table)?;
+                Ok(dispatch.with_rows(shapes.reals(), shapes.has_halves()).counted(flops))
             }
         }
     };
@@ -160,6 +170,20 @@ impl Op {
         self.buffers(|access| !access.is_read())
     }
 
+    /// The buffers that it takes as full reals or as halves.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check).
+    pub(crate) fn may_be_halves(&self, table: &Table) -> Result<Vec<BufferId>> {
+        Ok(self.shapes(table)?.may_be_halves())
+    }
+
+    fn shapes<'a>(&self, table: &'a Table) -> Result<Shapes<'a>> {
+        let shapes = Shapes::new(table, self.name());
+        self.check_operation(&shapes)?;
+        Ok(shapes)
+    }
+
     fn buffers(&self, wanted: impl Fn(Access) -> bool) -> Vec<BufferId> {
         let mut found = Vec::new();
         self.each(&mut |access, id| found.extend(wanted(access).then_some(id)));
@@ -172,7 +196,7 @@ impl Op {
     /// # Errors
     /// [`Error::Shape`] or [`Error::Argument`] naming what does not fit.
     pub fn check(&self, table: &Table) -> Result<()> {
-        self.check_operation(&Shapes::new(table, self.name()))?;
+        self.shapes(table)?;
         let writes = self.writes();
         let refuse = |what: &str, id: BufferId| {
             let problem = format!("{} {what} {}", self.name(), table.buffer(id).name);

@@ -1,20 +1,42 @@
 //! Whether buffers have the shapes that an operation demands.
 
+use std::cell::{Cell, RefCell};
+
 use crate::error::{Error, Result};
 use crate::operation::activation::Elementwise;
-use crate::table::{BufferId, Element, Role, Rows, Table};
+use crate::table::{BufferId, Element, Reals, Role, Rows, Table};
 
 /// Compares the buffers of one operation with what it demands; the errors name both.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Shapes<'a> {
     table: &'a Table,
     operation: &'static str,
+    /// Those that may be stored as f16, as far as they have been compared.
+    activations: RefCell<Vec<BufferId>>,
+    /// How those of them are stored that are all stored alike.
+    reals: Cell<Option<Reals>>,
 }
 
 impl<'a> Shapes<'a> {
     /// For the operation of that name.
     pub fn new(table: &'a Table, operation: &'static str) -> Self {
-        Shapes { table, operation }
+        Shapes { table, operation, activations: RefCell::default(), reals: Cell::default() }
+    }
+
+    /// The buffers that the operation takes as full reals or as halves.
+    pub(super) fn may_be_halves(&self) -> Vec<BufferId> {
+        self.activations.borrow().clone()
+    }
+
+    /// Whether some buffer is stored as halves.
+    pub(super) fn has_halves(&self) -> bool {
+        let half = |id: &BufferId| self.table.buffer(*id).reals == Reals::Half;
+        self.activations.borrow().iter().any(half)
+    }
+
+    /// How the rows are stored that [`activations`](Self::activations) has compared.
+    pub(super) fn reals(&self) -> Reals {
+        self.reals.get().unwrap_or_default()
     }
 
     /// The buffers.
@@ -37,15 +59,55 @@ impl<'a> Shapes<'a> {
     /// # Errors
     /// [`Error::Shape`] if it has another one; so below.
     pub fn expect(&self, id: BufferId, element: Element, rows: Rows, columns: usize) -> Result<()> {
+        self.demand(id, (element, Reals::Full), rows, columns)
+    }
+
+    fn demand(
+        &self,
+        id: BufferId,
+        (element, reals): (Element, Reals),
+        rows: Rows,
+        columns: usize,
+    ) -> Result<()> {
         let buffer = self.table.buffer(id);
-        if (buffer.element, buffer.rows, buffer.columns) == (element, rows, columns) {
+        let actual = (buffer.element, buffer.reals, buffer.rows, buffer.columns);
+        if actual == (element, reals, rows, columns) {
             return Ok(());
         }
+        let describe = |element: Element, reals: Reals, rows: Rows, columns: usize| match reals {
+            Reals::Full => format!("{element:?} [{rows:?}, {columns}]"),
+            Reals::Half => format!("{element:?} as f16 [{rows:?}, {columns}]"),
+        };
         Err(Error::Shape {
             what: format!("{} in {}", buffer.name, self.operation),
-            actual: format!("{:?} [{:?}, {}]", buffer.element, buffer.rows, buffer.columns),
-            expected: format!("{element:?} [{rows:?}, {columns}]"),
+            actual: describe(buffer.element, buffer.reals, buffer.rows, buffer.columns),
+            expected: describe(element, reals, rows, columns),
         })
+    }
+
+    /// Demands `[B, columns]` reals, which may be stored as f16.
+    ///
+    /// # Errors
+    /// As [`expect`](Self::expect).
+    pub fn activation(&self, id: BufferId, columns: usize) -> Result<()> {
+        self.activations.borrow_mut().push(id);
+        let reals = self.table.buffer(id).reals;
+        self.demand(id, (Element::Real, reals), Rows::Batch, columns)
+    }
+
+    /// Demands `[B, columns]` reals of each, which may be stored as f16: all that one operation
+    /// demands in this way must be stored alike, as its kernel has one type for them.
+    ///
+    /// # Errors
+    /// As [`expect`](Self::expect).
+    pub fn activations<const N: usize>(&self, ids: [BufferId; N], columns: usize) -> Result<()> {
+        for id in ids {
+            self.activation(id, columns)?;
+            let reals = self.reals.get().unwrap_or(self.table.buffer(id).reals);
+            self.reals.set(Some(reals));
+            self.demand(id, (Element::Real, reals), Rows::Batch, columns)?;
+        }
+        Ok(())
     }
 
     /// Demands `[B, columns]` reals of each.

@@ -150,13 +150,23 @@ impl Tape {
         self.contributions.get(&id).map_or(&[], Vec::as_slice)
     }
 
-    /// Zeros, `[B, columns]`.
+    /// Zeros, `[B, columns]`, stored as full reals.
     ///
     /// # Errors
     /// As [`Table::add`].
     pub fn zeros(&mut self, columns: usize) -> Result<BufferId> {
         let name = self.next_name();
-        self.table.activation(name, columns)
+        self.table.add(name, Role::Activation, Element::Real, Rows::Batch, columns)
+    }
+
+    /// Zeros, `[B, columns]`, stored as `like` is.
+    ///
+    /// # Errors
+    /// As [`Table::add`].
+    pub fn zeros_like(&mut self, like: BufferId, columns: usize) -> Result<BufferId> {
+        let zeros = self.zeros(columns)?;
+        self.table.store(zeros, self.table.buffer(like).reals);
+        Ok(zeros)
     }
 
     /// A buffer of that shape which holds no value of interest.
@@ -172,7 +182,7 @@ impl Tape {
     fn alike(&mut self, id: BufferId) -> Result<BufferId> {
         let (rows, columns) = (self.table.buffer(id).rows, self.table.columns(id));
         match rows {
-            Rows::Batch => self.zeros(columns),
+            Rows::Batch => self.zeros_like(id, columns),
             Rows::Fixed(_) | Rows::One => self.scratch(rows, columns),
         }
     }

@@ -8,7 +8,7 @@ use crate::gpu::{Gpu, GpuExecutor, Kernel};
 use crate::operation;
 pub(super) use crate::operation::case::Values;
 use crate::program::{
-    Buffer, BufferId, Element, Pass, Placement, Program, ProgramBuilder, Role, Rows,
+    Buffer, BufferId, Element, Pass, Placement, Program, ProgramBuilder, Reals, Role, Rows,
 };
 
 /// A NaN that no computation makes: what outputs hold before, and what must be left where nothing
@@ -24,6 +24,12 @@ pub(super) fn poison_of(id: BufferId, buffer: &Buffer) -> u32 {
         _ => 0x7fc0_de00 + owner.index() as u32,
     }
 }
+
+/// The same in a buffer of f16.
+fn half_poison_of(id: BufferId) -> u32 {
+    0x7e00 + (id.index() as u32 & 0xff)
+}
+
 /// Rows beyond the live ones, in every buffer of the batch.
 pub(super) const GUARD_ROWS: usize = 3;
 
@@ -159,9 +165,13 @@ async fn find_stray(
             continue;
         }
         let raw = device.read_raw(id, rows + GUARD_ROWS).await?;
-        let words = raw.chunks_exact(4).map(bytemuck::pod_read_unaligned::<u32>);
+        let half = buffer.reals == Reals::Half;
+        let words = raw.chunks_exact(buffer.element_bytes()).map(|bytes| match bytes {
+            &[low, high] => u32::from(u16::from_ne_bytes([low, high])),
+            bytes => bytemuck::pod_read_unaligned::<u32>(bytes),
+        });
         let stride = buffer.stride();
-        let poison = poison_of(id, buffer);
+        let poison = if half { half_poison_of(id) } else { poison_of(id, buffer) };
         for (i, word) in words.enumerate() {
             let (row, column) = (i / stride, i % stride);
             let live = row < buffer.live_rows(rows) && column < buffer.columns;
@@ -191,9 +201,13 @@ pub(super) fn poison(
     rows: usize,
 ) -> Result<()> {
     let elements = buffer.allocated(rows + GUARD_ROWS);
-    let bytes = match buffer.element {
-        Element::U8 => vec![0xaa; elements],
-        Element::Real | Element::U32 | Element::Sparse { .. } => {
+    let bytes = match (buffer.element, buffer.reals) {
+        (Element::U8, _) => vec![0xaa; elements],
+        (Element::Real, Reals::Half) => {
+            let half = (half_poison_of(id) as u16).to_ne_bytes();
+            std::iter::repeat_n(half, elements).flatten().collect()
+        }
+        (Element::Real, Reals::Full) | (Element::U32 | Element::Sparse { .. }, _) => {
             std::iter::repeat_n(poison_of(id, buffer).to_ne_bytes(), elements).flatten().collect()
         }
     };

@@ -68,6 +68,12 @@ pub async fn operation(gpu: &Gpu, form: &Form, shapes: &[[usize; 3]]) -> Result<
     Ok(verdict)
 }
 
+/// The forms that `gpu` can run.
+pub fn forms_for(gpu: &Gpu) -> impl Iterator<Item = Form> {
+    let halves = gpu.has_halves();
+    forms().into_iter().filter(move |form| halves || !form.halves)
+}
+
 /// The dispatches of a form's case at one shape, as matrix kernels of one form would run it. Needs no
 /// device.
 ///
@@ -133,7 +139,7 @@ pub fn shapes_of(case: &Form, form: MatrixForm) -> Result<Vec<[usize; 3]>> {
 }
 
 /// Trains a small model on `gpu`, in f32 and in f64, step by step. The error may be four times that
-/// of f32 on the CPU, plus 1e-6.
+/// of f32 on the CPU, plus 1e-6; in half precision, plus four times what that changes.
 ///
 /// # Errors
 /// As [`operation`].

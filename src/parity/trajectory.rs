@@ -12,11 +12,12 @@ use crate::model::loss::Loss;
 use crate::model::metric::Metric;
 use crate::model::{
     Adam, BatchNormalization, Clip, Compiled, Dense, Dropout, Flatten, Functional, GaussianNoise,
-    Input, Layer, LayerNormalization, Lowered, Normalization, Objective, Regularizer, Rescaling,
-    Sequential, Sgd, lowered,
+    Input, Layer, LayerNormalization, Lowered, Normalization, Objective, Precision, Regularizer,
+    Rescaling, Sequential, Sgd, lowered,
 };
+use crate::operation::LossScale;
 use crate::operation::activation::Activation;
-use crate::program::{Column, Element, Feed, Pass, Program, Role};
+use crate::program::{Buffer, Column, Element, Feed, Pass, Program, Role, Step};
 
 /// What is trained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,17 +29,26 @@ pub enum Training {
     /// A functional model of every kind of layer, with two inputs, two outputs, clipped gradients
     /// and two steps an update.
     Functional,
+    /// The same in half precision, with an update each step.
+    Half,
 }
 
 impl Training {
     /// Each of them.
-    pub const ALL: [Training; 3] = [Training::F32, Training::U8, Training::Functional];
+    pub const ALL: [Training; 4] =
+        [Training::F32, Training::U8, Training::Functional, Training::Half];
+
+    /// Whether `gpu` can run it.
+    pub fn runs_on(self, gpu: &Gpu) -> bool {
+        self != Training::Half || gpu.has_halves()
+    }
 
     pub(super) fn name(self) -> &'static str {
         match self {
             Training::F32 => "training f32",
             Training::U8 => "training u8",
             Training::Functional => "training functional",
+            Training::Half => "training mixed_float16",
         }
     }
 }
@@ -58,7 +68,18 @@ pub(super) async fn trajectory(gpu: &Gpu, training: Training) -> Result<Worst> {
     let (compiled, data) = match training {
         Training::F32 => dense(false)?,
         Training::U8 => dense(true)?,
-        Training::Functional => functional()?,
+        Training::Functional => {
+            let (compiled, data) = functional()?;
+            (compiled.gradient_accumulation_steps(2), data)
+        }
+        Training::Half => {
+            let (compiled, data) = functional()?;
+            (compiled.precision(Precision::MixedFloat16), data)
+        }
+    };
+    let mut full = match compiled.precision {
+        Precision::Float32 => None,
+        Precision::MixedFloat16 => Some(Full::new(&compiled)?),
     };
     let Lowered { program, initial, .. } = lowered(&compiled)?;
     let program = Arc::new(program);
@@ -102,6 +123,9 @@ pub(super) async fn trajectory(gpu: &Gpu, training: Training) -> Result<Worst> {
             let mut feed = device.feed(batch.len()).await?;
             fill(&mut feed, &program, batch)?;
             device.run(Pass::Train, feed, &step).await?;
+            if let Some(full) = &mut full {
+                full.run(batch, &step)?;
+            }
             for (id, buffer) in program.buffers() {
                 if buffer.element != Element::Real
                     || buffer.role == Role::Arena
@@ -113,7 +137,8 @@ pub(super) async fn trajectory(gpu: &Gpu, training: Training) -> Result<Worst> {
                 let reference = exact.read(id, batch.len());
                 let own = largest_difference(&reference, &single.read(id, batch.len()));
                 let error = largest_difference(&reference, &device.read(id, batch.len()).await?);
-                let bound = SLACK * own + FLOOR;
+                let halves = full.as_ref().map_or(0.0, |full| full.distance(buffer, &reference));
+                let bound = SLACK * (own + halves) + FLOOR;
                 let place = format!("{} after step {number} is off by {error:e}", buffer.name);
                 worst = worst.or(Worst { error, bound, place });
             }
@@ -213,7 +238,46 @@ fn functional() -> Result<(Compiled, Dataset)> {
     let clip = Clip::GlobalNorm(0.5);
     let sgd = Sgd { learning_rate: 0.1, momentum: 0.9, nesterov: true, clip, ..Sgd::default() };
     let compiled = model.compile(sgd, [("kind", kind), ("size", size)]);
-    Ok((compiled.gradient_accumulation_steps(2), data))
+    Ok((compiled, data))
+}
+
+/// The same training without half precision, which tells by how much f16 changes each value. Where a
+/// number lies near the middle between two f16, two right executors may store one and the other: they
+/// differ by twice the largest error of a rounding then, and what follows by as much as that changes.
+struct Full {
+    program: Arc<Program>,
+    exact: CpuExecutor<f64>,
+    rows: usize,
+}
+
+impl Full {
+    fn new(compiled: &Compiled) -> Result<Self> {
+        let compiled = compiled.clone().precision(Precision::Float32);
+        let Lowered { program, initial, .. } = lowered(&compiled)?;
+        let program = Arc::new(program);
+        let mut exact = CpuExecutor::<f64>::new(Arc::clone(&program));
+        for (id, initial) in initial {
+            exact.write(id, &initial.values(compiled.seed))?;
+        }
+        Ok(Full { program, exact, rows: 0 })
+    }
+
+    fn run(&mut self, batch: Batch<'_>, step: &Step) -> Result<()> {
+        let mut feed = self.exact.feed(batch.len())?;
+        fill(&mut feed, &self.program, batch)?;
+        self.rows = batch.len();
+        self.exact.run(Pass::Train, feed, step)
+    }
+
+    /// How far `values` of `buffer` lie from those here; 0 for what is not here.
+    fn distance(&self, buffer: &Buffer, values: &[f64]) -> f64 {
+        let Some(id) = self.program.find(&buffer.name) else { return 0.0 };
+        // Gradients of what layers make have the loss scale in them, which no step here changes.
+        let scaled = buffer.role == Role::Activation && buffer.name.contains(".gradient");
+        let scale = if scaled { LossScale::INITIAL } else { 1.0 };
+        let own: Vec<f64> = self.exact.read(id, self.rows).into_iter().map(|x| x * scale).collect();
+        largest_difference(&own, values)
+    }
 }
 
 pub(super) fn largest_difference(a: &[f64], b: &[f64]) -> f64 {

@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::number::expression::Formula;
 use crate::operation::Op;
 use crate::operation::fused_step::Chain;
-use crate::table::{Buffer, BufferId, Element, ExpressionId, Role, Rows, Step, Table};
+use crate::table::{Buffer, BufferId, Element, ExpressionId, Reals, Role, Rows, Step, Table};
 
 /// The buffer table of a model, its lists of operations, and the buffers of its outputs.
 ///
@@ -79,6 +79,11 @@ impl Program {
     /// The same buffers, each arena replaced by its slices.
     pub fn parts(&self, ids: &[BufferId]) -> Vec<BufferId> {
         self.table.parts(ids)
+    }
+
+    /// Whether some of its buffers hold halves.
+    pub fn has_halves(&self) -> bool {
+        self.table.buffers().any(|(_, buffer)| buffer.reals == Reals::Half)
     }
 
     /// The chain that a training step of a whole batch is, from the gradients to the update; `None` if
@@ -207,6 +212,11 @@ impl ProgramBuilder {
         self.program.outputs.push((name.into(), result));
     }
 
+    /// The buffer of that name.
+    pub fn find(&self, name: &str) -> Option<BufferId> {
+        self.program.table.find(name)
+    }
+
     /// The name of a buffer made before.
     pub fn name(&self, id: BufferId) -> &str {
         &self.program.buffer(id).name
@@ -318,6 +328,7 @@ mod tests {
                 Op::ActivityPenaltyGradient(operation::ActivityPenaltyGradient {
                     value: a,
                     input_gradient: b,
+                    loss_scale: None,
                     activation: Elementwise::Gelu,
                     l1: 0.5,
                     l2: 0.5,

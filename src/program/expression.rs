@@ -5,7 +5,7 @@ use super::graph::{Graph, Value};
 use crate::error::{Error, Result};
 use crate::number::expression::{Expression, Formula};
 use crate::operation::{Map, RowSum};
-use crate::table::Role;
+use crate::table::{Reals, Role};
 
 impl Graph {
     /// The most values that [`map`](Self::map) takes. Its gradient takes one more.
@@ -70,6 +70,22 @@ impl Graph {
     /// [`Error::Shape`] if `value` has more than one element a sample.
     pub fn broadcast(&mut self, value: &Value, shape: &[usize]) -> Result<Value> {
         self.mapped(&[value], &Expression::operand(0), shape)
+    }
+
+    /// `value` stored as full reals: itself, or a copy if it is stored as f16.
+    ///
+    /// # Errors
+    /// As [`sum`](Self::sum).
+    pub(crate) fn full(&mut self, value: &Value) -> Result<Value> {
+        match self.stored(value) {
+            Reals::Full => Ok(value.clone()),
+            Reals::Half => {
+                let before = self.store_activations(Reals::Full);
+                let copy = self.mapped(&[value], &Expression::operand(0), value.shape());
+                self.store_activations(before);
+                copy
+            }
+        }
     }
 
     /// The number of values in its parameters that are trained, and of those that are not.

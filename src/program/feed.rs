@@ -88,6 +88,12 @@ impl Pass {
 }
 
 impl Buffer {
+    /// Bytes of one row without padding as it lies on a device; as many as
+    /// [`row_bytes`](Self::row_bytes), but for reals that are stored as f16.
+    pub fn stored_row_bytes(&self) -> usize {
+        self.columns * self.element_bytes()
+    }
+
     /// Bytes of one row that the host gives.
     pub fn row_bytes(&self) -> usize {
         self.columns

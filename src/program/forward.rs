@@ -6,7 +6,7 @@ use super::graph::{Affine, Graph, Node, Outside, Parameter, Value};
 use crate::error::{Error, Result};
 use crate::operation::activation::{Activation, Elementwise};
 use crate::operation::{self, Op};
-use crate::table::{BufferId, Element};
+use crate::table::{BufferId, Element, Role, Rows};
 
 impl Graph {
     /// `input · weight + bias`, of values `[columns]` for each sample. The input may be sparse.
@@ -269,7 +269,8 @@ impl Graph {
     ) -> Result<Value> {
         let (gamma, beta, gamma_offset) = self.affine(affine, input.columns())?;
         let moments = self.fresh_name("moments");
-        let moments = self.table.activation(moments, 2)?;
+        // Mean and inverse deviation keep their digits where values are stored as f16.
+        let moments = self.table.add(moments, Role::Activation, Element::Real, Rows::Batch, 2)?;
         let output = self.result(&input.shape)?;
         self.push(operation::LayerNormalize {
             input: input.buffer,

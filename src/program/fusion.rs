@@ -158,6 +158,7 @@ impl Graph {
     fn alike(&mut self, id: BufferId, derivative: Derivative) -> Result<BufferId> {
         let name = format!("fused {}", self.table.buffers().count());
         let gradient = self.table.activation(name, self.table.columns(id))?;
+        self.table.store(gradient, self.table.buffer(id).reals);
         self.derivatives.insert(gradient, derivative);
         Ok(gradient)
     }

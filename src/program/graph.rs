@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use super::initializer::Initializer;
 use crate::error::{Error, Result};
-use crate::operation::{self, Derivative, Op};
-use crate::table::{BufferId, Element, Role, Rows, Table};
+use crate::operation::{self, Derivative, LossScale, Op};
+use crate::table::{BufferId, Element, Reals, Role, Rows, Table};
 
 /// A value of a [`Graph`]: for each sample reals, bytes or integers of one shape.
 #[derive(Debug, Clone, PartialEq)]
@@ -199,6 +199,35 @@ impl Graph {
         result
     }
 
+    /// Says how the values are stored that the following calls make, inputs of reals included, and
+    /// returns how they were so far. The gradient of a value is stored as the value is.
+    pub(crate) fn store_activations(&mut self, reals: Reals) -> Reals {
+        self.table.store_activations(reals)
+    }
+
+    /// How `value` is stored, if it is one of reals.
+    pub(crate) fn stored(&self, value: &Value) -> Reals {
+        self.table.buffer(value.buffer).reals
+    }
+
+    /// Adds what dynamic loss scaling keeps from step to step: [`LossScale`].
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if there is one already.
+    pub(crate) fn add_loss_scale(&mut self) -> Result<()> {
+        let role = Role::OptimizerState;
+        let id =
+            self.table.add(LossScale::NAME, role, Element::Real, Rows::One, LossScale::COLUMNS)?;
+        self.initial.push((id, Initial::Values(LossScale::initial())));
+        Ok(())
+    }
+
+    /// The buffer of [`add_loss_scale`](Self::add_loss_scale), which losses multiply their gradient
+    /// by.
+    pub(crate) fn loss_scale(&self) -> Option<BufferId> {
+        self.table.find(LossScale::NAME)
+    }
+
     /// Says whether the parameters and statistics that the following calls name are those that
     /// exist under these names: a layer in two places.
     pub(crate) fn share(&mut self, shared: bool) {
@@ -210,7 +239,9 @@ impl Graph {
     /// # Errors
     /// [`Error::Argument`] if a dimension is 0 or there are too many values, or the name is taken.
     pub(crate) fn input(&mut self, name: &str, shape: &[usize]) -> Result<Value> {
-        self.column(name, shape, Element::Real)
+        let value = self.column(name, shape, Element::Real)?;
+        self.table.store(value.buffer, self.table.stored_activations());
+        Ok(value)
     }
 
     /// Bytes from the data, each multiplied by `scale`.
@@ -481,6 +512,7 @@ impl Graph {
         // It gets its name with its place.
         let name = format!("loss {}", self.table.buffers().count());
         let gradient = self.table.activation(name, value.columns())?;
+        self.table.store(gradient, self.table.buffer(value.buffer).reals);
         self.derivatives.insert(gradient, Derivative::Of(value.buffer));
         Ok(gradient)
     }

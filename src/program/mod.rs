@@ -21,7 +21,7 @@ mod reuse;
 mod testing;
 
 pub use crate::operation::{AdamRule, dropout_threshold};
-pub use crate::table::{Buffer, BufferId, Element, Placement, Role, Rows, Step};
+pub use crate::table::{Buffer, BufferId, Element, Placement, Reals, Role, Rows, Step};
 pub use builder::{Program, ProgramBuilder};
 pub(crate) use compile::{Options, compile};
 pub use explain::{

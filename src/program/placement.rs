@@ -98,10 +98,12 @@ pub(super) fn place(
         if !kept || of_parameters.contains(&id) {
             continue;
         }
-        let Buffer { role, element, rows, columns, .. } = *buffer;
+        let Buffer { role, element, reals, rows, columns, .. } = *buffer;
         let name = names.get(&id).unwrap_or(&buffer.name);
         let new = if role != Role::Parameter {
-            table.add(name.as_str(), role, element, rows, columns)?
+            let place = table.add(name.as_str(), role, element, rows, columns)?;
+            table.store(place, reals);
+            place
         } else if !graph.trained.contains(&id) {
             table.slice(frozen, name.as_str(), role, rows, columns)?
         } else {

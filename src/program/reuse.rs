@@ -35,8 +35,8 @@ pub(super) fn shared_buffers(
     for (id, buffer) in graph.table.of_role(Role::Activation).filter(|(id, _)| shares(id)) {
         let fits = |owner: &BufferId| {
             let owner = graph.table.buffer(*owner);
-            (owner.element, owner.rows, owner.columns)
-                == (buffer.element, buffer.rows, buffer.columns)
+            (owner.element, owner.reals, owner.rows, owner.columns)
+                == (buffer.element, buffer.reals, buffer.rows, buffer.columns)
         };
         let apart = |other: &BufferId| {
             lifetimes.iter().all(|list| match (list.get(&id), list.get(other)) {

@@ -34,6 +34,7 @@ pub(super) fn judge(graph: &mut Graph, outputs: &Value) {
         loss,
         counts,
         gradient,
+        loss_scale: None,
         scale: 1.0,
         function: LossFunction::MeanSquaredError,
         activation: Elementwise::Linear,

@@ -86,14 +86,17 @@ impl Element {
     /// In the place of a column where a sparse row has no more values. It is above all columns, so
     /// that a row ascends to its end.
     pub const NO_COLUMN: u32 = u32::MAX;
+}
 
-    /// Bytes of one element on a device.
-    pub fn bytes(self) -> usize {
-        match self {
-            Element::Real | Element::U32 | Element::Sparse { .. } => 4,
-            Element::U8 => 1,
-        }
-    }
+/// How the reals of a buffer are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Reals {
+    /// As the executor's real number: f32 on a GPU, f32 or f64 on the CPU.
+    #[default]
+    Full,
+    /// As f16: two bytes on a GPU; on the CPU numbers that an f16 can hold, rounded to the nearest
+    /// whenever an operation has written them.
+    Half,
 }
 
 /// The first dimension of a buffer.
@@ -132,6 +135,8 @@ pub struct Buffer {
     pub role: Role,
     /// Type of the elements.
     pub element: Element,
+    /// How they are stored, if they are reals.
+    pub reals: Reals,
     /// First dimension.
     pub rows: Rows,
     /// Second dimension.
@@ -157,6 +162,15 @@ impl Buffer {
         }
     }
 
+    /// Bytes of an element on a device.
+    pub fn element_bytes(&self) -> usize {
+        match (self.element, self.reals) {
+            (Element::Real, Reals::Half) => 2,
+            (Element::Real, Reals::Full) | (Element::U32 | Element::Sparse { .. }, _) => 4,
+            (Element::U8, _) => 1,
+        }
+    }
+
     /// Rows allocated for batches of up to `batch` samples.
     pub fn allocated_rows(&self, batch: usize) -> usize {
         match self.rows {
@@ -173,7 +187,7 @@ impl Buffer {
 
     /// Bytes that it takes on a device with room for batches of up to `batch` samples, at least four.
     pub fn bytes(&self, batch: usize) -> u64 {
-        (self.allocated(batch) as u64).saturating_mul(self.element.bytes() as u64).max(4)
+        (self.allocated(batch) as u64).saturating_mul(self.element_bytes() as u64).max(4)
     }
 
     /// Rows that hold values when `live_rows` samples are in the batch.

@@ -2,7 +2,7 @@
 
 use std::cell::{Ref, RefCell, RefMut};
 
-use super::buffer::{Buffer, BufferId, Element, Role};
+use super::buffer::{Buffer, BufferId, Element, Reals, Role};
 use super::tables::Table;
 use crate::error::Result;
 use crate::number::Real;
@@ -59,8 +59,12 @@ impl<T: Real> Storage<T> {
                 }
             }
             Storage::Real(all) => {
+                let round = match buffer.reals {
+                    Reals::Full => |x: T| x,
+                    Reals::Half => T::rounded_to_half,
+                };
                 for (to, from) in all.get_mut(place).into_iter().flatten().zip(words) {
-                    *to = T::from_f32(bytemuck::pod_read_unaligned(from));
+                    *to = round(T::from_f32(bytemuck::pod_read_unaligned(from)));
                 }
             }
             Storage::U32(all) => {
@@ -188,11 +192,26 @@ impl<T: Real> Memory<T> {
         let from = values.chunks_exact(columns);
         match self.storage[id.index()].get_mut() {
             Storage::Arena => {}
-            Storage::Real(to) => fill_rows(to.chunks_exact_mut(stride).zip(from), T::from_f64),
+            Storage::Real(to) => {
+                let convert = match buffer.reals {
+                    Reals::Full => T::from_f64,
+                    Reals::Half => |x: f64| T::from_f64(x.rounded_to_half()),
+                };
+                fill_rows(to.chunks_exact_mut(stride).zip(from), convert);
+            }
             Storage::U8(to) => fill_rows(to.chunks_exact_mut(stride).zip(from), |x| x as u8),
             Storage::U32(to) => fill_rows(to.chunks_exact_mut(stride).zip(from), |x| x as u32),
         }
         Ok(())
+    }
+
+    /// Rounds the first `live_rows` rows of `id` to what f16 can hold.
+    pub fn round_to_half(&self, table: &Table, id: BufferId, live_rows: usize) {
+        let buffer = table.buffer(id);
+        let count = buffer.live_rows(live_rows) * buffer.stride();
+        for value in self.real_mut(id).iter_mut().take(count) {
+            *value = value.rounded_to_half();
+        }
     }
 
     /// Sets all elements of `id` to 0.

@@ -5,7 +5,7 @@ mod memory;
 mod step;
 mod tables;
 
-pub use buffer::{Buffer, BufferId, Element, Placement, Role, Rows};
+pub use buffer::{Buffer, BufferId, Element, Placement, Reals, Role, Rows};
 pub use memory::{Memory, Storage};
 pub use step::Step;
 pub use tables::{ExpressionId, Table};

@@ -1,6 +1,6 @@
 //! A table of named buffers.
 
-use super::buffer::{Buffer, BufferId, Element, Placement, Role, Rows};
+use super::buffer::{Buffer, BufferId, Element, Placement, Reals, Role, Rows};
 use crate::error::{Error, Result};
 use crate::number::expression::Formula;
 
@@ -17,6 +17,8 @@ pub struct ExpressionId(usize);
 pub struct Table {
     buffers: Vec<Buffer>,
     expressions: Vec<Formula>,
+    /// How [activations](Self::activation) are stored that are added.
+    activations: Reals,
 }
 
 impl Table {
@@ -27,7 +29,25 @@ impl Table {
 
     /// A table of the same expressions, under the same numbers, without buffers.
     pub fn without_buffers(&self) -> Self {
-        Table { buffers: Vec::new(), expressions: self.expressions.clone() }
+        Table { buffers: Vec::new(), ..self.clone() }
+    }
+
+    /// Says how the [activations](Self::activation) are stored that are added from now on, and
+    /// returns how they were so far: as full reals unless told.
+    pub fn store_activations(&mut self, reals: Reals) -> Reals {
+        std::mem::replace(&mut self.activations, reals)
+    }
+
+    /// How [activations](Self::activation) are stored that are added now.
+    pub fn stored_activations(&self) -> Reals {
+        self.activations
+    }
+
+    /// Says how the reals of `id` are stored.
+    pub fn store(&mut self, id: BufferId, reals: Reals) {
+        if let Some(buffer) = self.buffers.get_mut(id.index()) {
+            buffer.reals = reals;
+        }
     }
 
     /// The buffer of `id`.
@@ -89,18 +109,22 @@ impl Table {
             name: name.into(),
             role,
             element,
+            reals: Reals::Full,
             rows,
             columns,
             placement: Placement::Own,
         })
     }
 
-    /// A buffer that holds one row of `columns` reals for each sample.
+    /// A buffer that holds one row of `columns` reals for each sample, stored as
+    /// [`store_activations`](Self::store_activations) says.
     ///
     /// # Errors
     /// As [`add`](Self::add).
     pub fn activation(&mut self, name: impl Into<String>, columns: usize) -> Result<BufferId> {
-        self.add(name, Role::Activation, Element::Real, Rows::Batch, columns)
+        let id = self.add(name, Role::Activation, Element::Real, Rows::Batch, columns)?;
+        self.store(id, self.activations);
+        Ok(id)
     }
 
     /// A flat allocation for the slices of [`slice`](Self::slice).
@@ -158,6 +182,7 @@ impl Table {
             name,
             role,
             element: Element::Real,
+            reals: Reals::Full,
             rows,
             columns,
             placement: Placement::Slice { arena, offset },

@@ -74,6 +74,10 @@ pub(crate) struct Train {
     /// [default: the whole batch, or the fewest parts that fit the device]
     #[arg(long = "micro-batch", value_name = "ROWS", value_parser = at_least_one)]
     pub micro_batch: Option<usize>,
+    /// How numbers are stored, as Keras' dtype policies: mixed_float16 keeps what layers make and its
+    /// gradients in f16, and scales the loss; a GPU needs shader-f16
+    #[arg(long, value_name = "POLICY", value_enum, default_value_t = Precision::F32)]
+    pub precision: Precision,
     /// Submit so many steps to the GPU together, where the data lie on it: the same bits [default: 50]
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub steps_per_submit: Option<usize>,
@@ -144,6 +148,22 @@ pub(crate) struct Train {
     /// the beginning if it holds nothing
     #[arg(long, requires = "checkpoint")]
     pub resume: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Precision {
+    F32,
+    #[value(name = "mixed_float16")]
+    MixedFloat16,
+}
+
+impl From<Precision> for minibatch::Precision {
+    fn from(precision: Precision) -> Self {
+        match precision {
+            Precision::F32 => minibatch::Precision::Float32,
+            Precision::MixedFloat16 => minibatch::Precision::MixedFloat16,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -397,6 +417,9 @@ pub(crate) struct Bench {
     /// Samples a step
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = at_least_one)]
     pub batch_size: usize,
+    /// How numbers are stored, as in train
+    #[arg(long, value_name = "POLICY", value_enum, default_value_t = Precision::F32)]
+    pub precision: Precision,
     /// Steps to measure
     #[arg(long, value_name = "N", default_value_t = 500, value_parser = at_least_one_u32)]
     pub steps: u32,

@@ -27,6 +27,7 @@ struct Report {
     backend: &'static str,
     layers: Vec<usize>,
     batch_size: usize,
+    precision: minibatch::Precision,
     steps: u32,
     seconds: f64,
     steps_per_second: f64,
@@ -80,6 +81,7 @@ pub(crate) fn run(args: &args::Bench, start: Instant) -> anyhow::Result<ExitCode
         backend: backend.name(),
         layers: args.layers.clone(),
         batch_size: args.batch_size,
+        precision: args.precision.into(),
         steps: args.steps,
         seconds,
         steps_per_second,
@@ -119,6 +121,7 @@ fn prepared(args: &args::Bench, total: u64) -> anyhow::Result<Prepared> {
     whole_batches(samples, args.batch_size)?;
     let mut model = network::build(&sample_shape, hidden, 0.0, *classes)?
         .compile(Adam::default(), Loss::SparseCategoricalCrossentropy, [Metric::Accuracy])
+        .precision(args.precision.into())
         .build(backend.backend.clone())?;
     model.prepare_fit(args.batch_size)?;
     Ok(Prepared { backend, model })

@@ -218,6 +218,7 @@ pub(crate) fn settings(
         backend: _,
         batch_size,
         micro_batch,
+        precision,
         augment,
         epochs: _,
         hidden: _,
@@ -248,6 +249,11 @@ pub(crate) fn settings(
     let mut settings = data_settings(data)?;
     if let Some(target) = target {
         settings.push(("target", target.clone()));
+    }
+    match precision {
+        // As in runs of before there was a choice.
+        args::Precision::F32 => {}
+        args::Precision::MixedFloat16 => settings.push(("precision", "mixed_float16".to_owned())),
     }
     settings.extend([
         ("network", network.to_owned()),

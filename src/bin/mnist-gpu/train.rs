@@ -46,7 +46,8 @@ pub(crate) fn run(args: &args::Train) -> anyhow::Result<ExitCode> {
     let sizes = network::sizes(&network.input, &network.layers);
     let parameters = network::parameters(&network).unwrap_or_default();
     let optimizer = optimizer(args.optimizer, args.learning_rate);
-    let mut compiled = network.compile(optimizer, loss, [metric]).seed(args.data.seed);
+    let compiled = network.compile(optimizer, loss, [metric]).seed(args.data.seed);
+    let mut compiled = compiled.precision(args.precision.into());
     compiled.micro_batch_size = args.micro_batch;
     let mut model = compiled.build(backend.backend.clone())?;
     if let Some(table) = &table {

@@ -99,7 +99,7 @@ pub(crate) fn run(args: &args::Verify) -> anyhow::Result<ExitCode> {
     };
     let mut forms = gpu.matrix_forms();
     forms.retain(|form| form.class() == gpu.adapter_class());
-    for case in parity::forms() {
+    for case in parity::forms_for(&gpu) {
         let tried = parity::distinct(&case, &forms)?;
         for &form in &tried {
             let gpu = gpu.clone().with_matrix_form(form)?;
@@ -118,7 +118,7 @@ pub(crate) fn run(args: &args::Verify) -> anyhow::Result<ExitCode> {
             &parity::fused_shapes(),
         ))?)?;
     }
-    for training in Training::ALL {
+    for training in Training::ALL.into_iter().filter(|training| training.runs_on(&gpu)) {
         report(minibatch::gpu::block_on(parity::training(&gpu, training))?)?;
     }
     let broken = checks.iter().filter(|row| !row.passed).count();

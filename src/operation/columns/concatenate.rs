@@ -16,9 +16,9 @@ impl Operation for Concatenate {
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         let (first, second) = (shapes.columns(self.first), shapes.columns(self.second));
-        shapes.rows([self.first], first)?;
-        shapes.rows([self.second], second)?;
-        shapes.rows([self.output], first.saturating_add(second))
+        shapes.activations([self.first], first)?;
+        shapes.activations([self.second], second)?;
+        shapes.activations([self.output], first.saturating_add(second))
     }
 
     fn run<T: Real>(&self, on: &Run<'_, T>) {

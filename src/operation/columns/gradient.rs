@@ -28,10 +28,10 @@ impl Differentiable for Slice {
         let after = all.saturating_sub(op.offset).saturating_sub(kept);
         let mut gradient = output_gradient;
         if op.offset > 0 {
-            let first = tape.zeros(op.offset)?;
+            let first = tape.zeros_like(op.input, op.offset)?;
             let output = match after {
                 0 => tape.gradient(op.input)?,
-                _ => tape.zeros(op.offset + kept)?,
+                _ => tape.zeros_like(op.input, op.offset + kept)?,
             };
             tape.push(Concatenate { first, second: gradient, output })?;
             gradient = output;
@@ -40,7 +40,7 @@ impl Differentiable for Slice {
             (0, 0) => tape.contribute(op.input, gradient),
             (_, 0) => {}
             (_, after) => {
-                let second = tape.zeros(after)?;
+                let second = tape.zeros_like(op.input, after)?;
                 let output = tape.gradient(op.input)?;
                 tape.push(Concatenate { first: gradient, second, output })?;
             }

@@ -20,8 +20,8 @@ impl Operation for Slice {
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         let (columns, width) = (shapes.columns(self.input), shapes.columns(self.output));
-        shapes.rows([self.input], columns)?;
-        shapes.rows([self.output], width)?;
+        shapes.activations([self.input], columns)?;
+        shapes.activations([self.output], width)?;
         if self.offset.checked_add(width).is_some_and(|end| end <= columns) {
             return Ok(());
         }

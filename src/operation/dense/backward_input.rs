@@ -25,9 +25,9 @@ impl Operation for DenseBackwardInput {
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         let (inputs, units) = (shapes.columns(self.input), shapes.columns(self.output_gradient));
         shapes.fused(self.activation)?;
-        shapes.rows([self.output_gradient], units)?;
+        shapes.activations([self.output_gradient], units)?;
         shapes.matrix(self.weight, inputs, units)?;
-        shapes.rows([self.input, self.input_gradient], inputs)
+        shapes.activations([self.input, self.input_gradient], inputs)
     }
 
     fn run<T: Real>(&self, on: &Run<'_, T>) {

@@ -21,8 +21,8 @@ impl Operation for DenseBackwardWeights {
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         let (inputs, units) = (shapes.columns(self.input), shapes.columns(self.output_gradient));
-        shapes.rows([self.input], inputs)?;
-        shapes.rows([self.output_gradient], units)?;
+        shapes.activations([self.input], inputs)?;
+        shapes.activations([self.output_gradient], units)?;
         shapes.matrix(self.weight_gradient, inputs, units)?;
         shapes.vectors([self.bias_gradient], units)
     }

@@ -23,10 +23,10 @@ impl Operation for DenseForward {
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         let (inputs, units) = (shapes.columns(self.input), shapes.columns(self.output));
         shapes.fused(self.activation)?;
-        shapes.rows([self.input], inputs)?;
+        shapes.activations([self.input], inputs)?;
         shapes.matrix(self.weight, inputs, units)?;
         shapes.vectors([self.bias], units)?;
-        shapes.rows([self.output], units)
+        shapes.activations([self.output], units)
     }
 
     fn run<T: Real>(&self, on: &Run<'_, T>) {

@@ -18,7 +18,7 @@ impl Operation for ActivateBackward {
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         let columns = shapes.columns(self.value);
-        shapes.rows([self.output_gradient, self.value, self.input_gradient], columns)
+        shapes.activations([self.output_gradient, self.value, self.input_gradient], columns)
     }
 
     fn run<T: Real>(&self, on: &Run<'_, T>) {

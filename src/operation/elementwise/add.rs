@@ -14,7 +14,7 @@ impl Operation for Add {
     const FLOPS: u32 = 1;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
-        shapes.rows([self.first, self.second, self.output], shapes.columns(self.first))
+        shapes.activations([self.first, self.second, self.output], shapes.columns(self.first))
     }
 
     fn run<T: Real>(&self, on: &Run<'_, T>) {

@@ -29,7 +29,7 @@ impl Operation for Convert {
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         let columns = shapes.columns(self.input);
         shapes.expect(self.input, Element::U8, Rows::Batch, columns)?;
-        shapes.rows([self.output], columns)
+        shapes.activations([self.output], columns)
     }
 
     fn run<T: Real>(&self, on: &Run<'_, T>) {

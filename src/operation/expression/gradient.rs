@@ -40,7 +40,7 @@ fn push(
         return tape.push(Map::new(&named, output, expression)?);
     }
     // The operand was the same for the whole row, so its slope is the sum over the row.
-    let values = tape.zeros(columns)?;
+    let values = tape.zeros_like(operand, columns)?;
     tape.push(Map::new(&named, values, expression)?)?;
     let output = tape.gradient(operand)?;
     tape.push(RowSum { input: values, output })

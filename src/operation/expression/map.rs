@@ -1,11 +1,11 @@
 //! An expression of each value.
 
-use super::text::text;
+use super::text::{Load, text};
 use crate::error::Error;
 use crate::number::expression::Term;
 use crate::operation::kernel::size;
 use crate::operation::prelude::*;
-use crate::table::{BufferId, Element, ExpressionId, Rows};
+use crate::table::{BufferId, ExpressionId};
 
 /// `output[B,U] = expression(operands)`, where each operand is `[B,U]`, or `[B,1]`: the same value for
 /// the whole row. The expression stands in the table. With the operand alone as the expression, a
@@ -67,10 +67,10 @@ impl Operation for Map {
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         let columns = shapes.columns(self.output);
-        shapes.rows([self.output], columns)?;
+        shapes.activations([self.output], columns)?;
         for id in self.operands() {
             let width = if shapes.columns(id) == 1 { 1 } else { columns };
-            shapes.expect(id, Element::Real, Rows::Batch, width)?;
+            shapes.activation(id, width)?;
             let buffer = shapes.table().buffer(id);
             // The kernel loads four values of a row at once.
             if !buffer.stride().is_multiple_of(4) {
@@ -120,10 +120,12 @@ impl Operation for Map {
 
     fn dispatch(&self, target: &Target<'_>) -> Result<Dispatch> {
         let units = target.columns(self.output)?;
-        let columns: Result<Vec<u32>> = self.operands().map(|id| target.columns(id)).collect();
-        let broadcast: Vec<bool> =
-            columns?.into_iter().map(|columns| columns == 1 && units > 1).collect();
-        let own = text(target.table.expression(self.expression), &broadcast);
+        let load = |id: BufferId| {
+            let broadcast = target.columns(id)? == 1 && units > 1;
+            Ok(Load { broadcast, reals: target.table.buffer(id).reals })
+        };
+        let operands: Result<Vec<Load>> = self.operands().map(load).collect();
+        let own = text(target.table.expression(self.expression), &operands?);
         let text = wgsl![
             "shared/dense",
             "shared/rows",

@@ -14,8 +14,8 @@ impl Operation for RowSum {
     const FLOPS: u32 = 1;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
-        shapes.rows([self.input], shapes.columns(self.input))?;
-        shapes.rows([self.output], 1)
+        shapes.activations([self.input], shapes.columns(self.input))?;
+        shapes.activations([self.output], 1)
     }
 
     fn run<T: Real>(&self, on: &Run<'_, T>) {

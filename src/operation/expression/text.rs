@@ -3,23 +3,37 @@
 use std::fmt::Write;
 
 use crate::number::expression::{Binary, Formula, Term, Unary};
+use crate::table::Reals;
+
+/// How a map loads an operand.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Load {
+    /// Whether it is one value for the whole row.
+    pub broadcast: bool,
+    /// How it is stored.
+    pub reals: Reals,
+}
 
 /// The storage bindings of a map and its function `mapped`, which computes four neighbours of a row.
-/// Operands are loaded from the same place as the result is written to or, where `broadcast` says
-/// so, are one value for the whole row.
-pub(super) fn text(formula: &Formula, broadcast: &[bool]) -> String {
+/// Operands are loaded from the same place as the result is written to, or are one value for the
+/// whole row. Each is stored in a way of its own.
+pub(super) fn text(formula: &Formula, operands: &[Load]) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.
     let mut line = |line: std::fmt::Arguments<'_>| {
         let _ = writeln!(text, "{line}");
     };
-    for number in 0..broadcast.len() {
+    for (number, operand) in operands.iter().enumerate() {
         let binding = number + 2;
+        let values = match operand.reals {
+            Reals::Full => "vec4<f32>",
+            Reals::Half => "vec4<f16>",
+        };
         line(format_args!(
-            "@group(0) @binding({binding}) var<storage, read> operand_{number}: array<Rows>;"
+            "@group(0) @binding({binding}) var<storage, read> operand_{number}: array<{values}>;"
         ));
     }
-    let binding = broadcast.len() + 2;
+    let binding = operands.len() + 2;
     line(format_args!(
         "@group(0) @binding({binding}) var<storage, read_write> output: array<Rows>;"
     ));
@@ -39,7 +53,9 @@ pub(super) fn text(formula: &Formula, broadcast: &[bool]) -> String {
     for (place, &term) in terms.iter().enumerate() {
         let value = match term {
             Term::Constant(value) => format!("vec4<f32>({})", literal(value)),
-            Term::Operand(number) if broadcast.get(number) == Some(&true) => {
+            Term::Operand(number)
+                if operands.get(number).is_some_and(|operand| operand.broadcast) =>
+            {
                 format!("vec4<f32>(f32(operand_{number}[row].x))")
             }
             Term::Operand(number) => format!("vec4<f32>(operand_{number}[index])"),

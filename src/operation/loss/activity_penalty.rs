@@ -16,7 +16,7 @@ impl Operation for ActivityPenalty {
     const FLOPS: u32 = 4;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
-        shapes.rows([self.value], shapes.columns(self.value))?;
+        shapes.activations([self.value], shapes.columns(self.value))?;
         shapes.rows([self.loss], 1)
     }
 

@@ -255,7 +255,15 @@ fn sample_loss([rows, inputs, _]: [usize; 3], mut values: Values) -> Result<Case
     case.in_a_larger_batch();
     let buffers = Buffers::new(&mut case, Element::Real, 1)?;
     let Buffers { outputs: value, sample_weights, loss, counts, gradient, .. } = buffers;
-    case.push(SampleLoss { value, sample_weights, loss, counts, gradient, scale: SCALE })?;
+    case.push(SampleLoss {
+        value,
+        sample_weights,
+        loss,
+        counts,
+        gradient,
+        loss_scale: None,
+        scale: SCALE,
+    })?;
     let given = [values.scaled(rows, 3.0), vec![0.0; rows]];
     // The value is given, and the gradient is 1.
     let exact = (0..rows).map(|_| RowBounds { loss: 0.0, gradient: vec![0.0] }).collect();
@@ -278,6 +286,7 @@ fn softmax_crossentropy(shape: [usize; 3], mut values: Values) -> Result<Case> {
         loss,
         counts,
         gradient,
+        loss_scale: None,
         scale,
     })?;
     let y = logits(rows, units, &mut values);
@@ -306,6 +315,7 @@ fn categorical_crossentropy(shape: [usize; 3], mut values: Values) -> Result<Cas
         loss,
         counts,
         gradient,
+        loss_scale: None,
         scale: SCALE,
         label_smoothing: SMOOTHING,
     })?;
@@ -350,6 +360,7 @@ fn pointwise_loss(
         loss,
         counts,
         gradient,
+        loss_scale: None,
         scale: SCALE,
         function,
         activation,
@@ -417,7 +428,14 @@ fn activity_penalty_gradient(
     case.in_a_larger_batch();
     let value = case.table.activation("value", units)?;
     let input_gradient = case.table.activation("input_gradient", units)?;
-    case.push(ActivityPenaltyGradient { value, input_gradient, activation, l1: L1, l2: L2 })?;
+    case.push(ActivityPenaltyGradient {
+        value,
+        input_gradient,
+        loss_scale: None,
+        activation,
+        l1: L1,
+        l2: L2,
+    })?;
     let mut y = results_of(activation, rows * units, &mut values);
     // A value of exactly 0 has no sign.
     if activation == Elementwise::Linear {

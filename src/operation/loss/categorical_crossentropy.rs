@@ -12,7 +12,8 @@ operation! {
     /// that of its largest target, and
     /// `gradient = (softmax(logits) · sum over U of smoothed - smoothed) · weight · scale / live rows`.
     pub struct CategoricalCrossentropy("categorical_crossentropy") {
-        read logits, read targets, read sample_weights, write loss, write counts, write gradient;
+        read logits, read targets, read sample_weights, write loss, write counts, write gradient
+        [read loss_scale];
         scale: f64,
         label_smoothing: f64,
     }
@@ -20,8 +21,8 @@ operation! {
 
 impl CategoricalCrossentropy {
     fn rows(&self) -> LossRows {
-        let &Self { logits, sample_weights, loss, counts, gradient, scale, .. } = self;
-        LossRows { outputs: logits, sample_weights, loss, counts, gradient, scale }
+        let &Self { logits, sample_weights, loss, counts, gradient, loss_scale, scale, .. } = self;
+        LossRows { outputs: logits, sample_weights, loss, counts, gradient, loss_scale, scale }
     }
 }
 
@@ -63,6 +64,6 @@ impl Operation for CategoricalCrossentropy {
         let text =
             wgsl!["shared/dense", "shared/rows", "loss/categorical_crossentropy", "loss/each_row"];
         let constants = self.rows().constants(target, self.label_smoothing)?;
-        Ok(Dispatch::new(self, text, constants, Grid::rows(32)))
+        Ok(Dispatch::new(self, text, constants, Grid::rows(32)).with_loss_scale(self.loss_scale))
     }
 }

@@ -5,6 +5,7 @@ use super::{
     SoftmaxCrossentropy,
 };
 use crate::operation::activation::Elementwise;
+use crate::operation::loss_scale::LossScale;
 use crate::operation::tape::{Differentiable, Rule};
 
 impl Differentiable for SoftmaxCrossentropy {
@@ -34,9 +35,11 @@ impl Differentiable for ActivityPenalty {
             return Ok(());
         }
         let input_gradient = tape.gradient(op.value)?;
+        let loss_scale = tape.table.find(LossScale::NAME);
         tape.push(ActivityPenaltyGradient {
             value: op.value,
             input_gradient,
+            loss_scale,
             activation: Elementwise::Linear,
             l1: op.l1,
             l2: op.l2,

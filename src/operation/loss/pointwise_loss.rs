@@ -13,7 +13,8 @@ operation! {
     /// `activation` is the function that made the outputs, and its derivative is computed from
     /// them.
     pub struct PointwiseLoss("pointwise_loss") {
-        read outputs, read targets, read sample_weights, write loss, write counts, write gradient;
+        read outputs, read targets, read sample_weights, write loss, write counts, write gradient
+        [read loss_scale];
         scale: f64,
         function: LossFunction,
         activation: Elementwise,
@@ -22,8 +23,8 @@ operation! {
 
 impl PointwiseLoss {
     fn rows(&self) -> LossRows {
-        let &Self { outputs, sample_weights, loss, counts, gradient, scale, .. } = self;
-        LossRows { outputs, sample_weights, loss, counts, gradient, scale }
+        let &Self { outputs, sample_weights, loss, counts, gradient, loss_scale, scale, .. } = self;
+        LossRows { outputs, sample_weights, loss, counts, gradient, loss_scale, scale }
     }
 }
 
@@ -62,6 +63,7 @@ impl Operation for PointwiseLoss {
         let text = wgsl!["shared/dense", "shared/rows", "loss/pointwise_loss", "loss/each_row"];
         let constants = self.rows().constants(target, self.function.constant())?;
         Ok(Dispatch::new(self, text, constants, Grid::rows(32))
+            .with_loss_scale(self.loss_scale)
             .with_text(self.activation.text())
             .overrides(self.activation.overrides())
             .with_text([self.function.text()]))

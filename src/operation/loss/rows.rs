@@ -3,6 +3,7 @@
 use crate::error::Result;
 use crate::number::Real;
 use crate::operation::kernel::{RowConstants, Target};
+use crate::operation::loss_scale::LossScale;
 use crate::operation::run::Run;
 use crate::operation::shapes::Shapes;
 use crate::operation::softmax::row::WORK;
@@ -21,6 +22,8 @@ pub(super) struct LossRows {
     pub counts: BufferId,
     /// `[B,U]`: the gradient is written here.
     pub gradient: BufferId,
+    /// The gradient is multiplied by what stands there, too.
+    pub loss_scale: Option<BufferId>,
     /// The gradient is multiplied by it.
     pub scale: f64,
 }
@@ -37,7 +40,8 @@ pub(super) struct RowLoss<T> {
 
 impl LossRows {
     pub(super) fn check(self, shapes: &Shapes<'_>) -> Result<()> {
-        shapes.rows([self.outputs, self.gradient], shapes.columns(self.outputs))?;
+        shapes.activations([self.outputs, self.gradient], shapes.columns(self.outputs))?;
+        shapes.loss_scale(self.loss_scale)?;
         shapes.rows([self.sample_weights, self.loss], 1)?;
         shapes.expect(self.counts, Element::U32, Rows::Batch, 2)
     }
@@ -56,7 +60,9 @@ impl LossRows {
     ) {
         let shape = on.shape(self.outputs);
         let inverse_rows = T::ONE / T::from_f64(on.step.batch_rows as f64);
-        let (scale, step) = (T::from_f64(self.scale), on.step.number as u32);
+        let loss_scale = on.loss_scale(self.loss_scale, LossScale::Scale, T::ONE);
+        let scale = T::from_f64(self.scale) * loss_scale;
+        let step = on.step.number as u32;
         let (outputs, sample_weights) = (on.real(self.outputs), on.real(self.sample_weights));
         let (mut loss, mut gradient) = (on.real_mut(self.loss), on.real_mut(self.gradient));
         let mut counts = on.u32_mut(self.counts);

@@ -9,15 +9,16 @@ operation! {
     /// of the first step in which a value was not finite, and writes
     /// `gradient[B,1] = weight · scale / live rows`. It counts no right predictions in `counts[B,0]`.
     pub struct SampleLoss("sample_loss") {
-        read value, read sample_weights, write loss, write counts, write gradient;
+        read value, read sample_weights, write loss, write counts, write gradient
+        [read loss_scale];
         scale: f64,
     }
 }
 
 impl SampleLoss {
     fn rows(&self) -> LossRows {
-        let &Self { value, sample_weights, loss, counts, gradient, scale } = self;
-        LossRows { outputs: value, sample_weights, loss, counts, gradient, scale }
+        let &Self { value, sample_weights, loss, counts, gradient, loss_scale, scale } = self;
+        LossRows { outputs: value, sample_weights, loss, counts, gradient, loss_scale, scale }
     }
 }
 
@@ -26,7 +27,7 @@ impl Operation for SampleLoss {
     const FLOPS: u32 = 3;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
-        shapes.rows([self.value], 1)?;
+        shapes.activations([self.value], 1)?;
         self.rows().check(shapes)
     }
 
@@ -40,7 +41,7 @@ impl Operation for SampleLoss {
     fn dispatch(&self, target: &Target<'_>) -> Result<Dispatch> {
         let text = wgsl!["shared/dense", "shared/rows", "loss/sample_loss"];
         let constants = self.rows().constants(target, 0.0)?;
-        Ok(Dispatch::new(self, text, constants, Grid::rows(32)))
+        Ok(Dispatch::new(self, text, constants, Grid::rows(32)).with_loss_scale(self.loss_scale))
     }
 }
 

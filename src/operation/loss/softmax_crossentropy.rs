@@ -12,15 +12,16 @@ operation! {
     /// or the loss was not finite or the label was no class, and writes
     /// `gradient[B,U] = (softmax(logits) - onehot(labels)) · weight · scale / live rows`.
     pub struct SoftmaxCrossentropy("softmax_crossentropy") {
-        read logits, read labels, read sample_weights, write loss, write counts, write gradient;
+        read logits, read labels, read sample_weights, write loss, write counts, write gradient
+        [read loss_scale];
         scale: f64,
     }
 }
 
 impl SoftmaxCrossentropy {
     fn rows(&self) -> LossRows {
-        let &Self { logits, sample_weights, loss, counts, gradient, scale, .. } = self;
-        LossRows { outputs: logits, sample_weights, loss, counts, gradient, scale }
+        let &Self { logits, sample_weights, loss, counts, gradient, loss_scale, scale, .. } = self;
+        LossRows { outputs: logits, sample_weights, loss, counts, gradient, loss_scale, scale }
     }
 }
 
@@ -53,6 +54,6 @@ impl Operation for SoftmaxCrossentropy {
         let text =
             wgsl!["shared/dense", "shared/rows", "loss/softmax_crossentropy", "loss/each_row"];
         let constants = self.rows().constants(target, 0.0)?;
-        Ok(Dispatch::new(self, text, constants, Grid::rows(32)))
+        Ok(Dispatch::new(self, text, constants, Grid::rows(32)).with_loss_scale(self.loss_scale))
     }
 }

@@ -15,7 +15,7 @@ impl Operation for Argmax {
     const FLOPS: u32 = 1;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
-        shapes.rows([self.input], shapes.columns(self.input))?;
+        shapes.activations([self.input], shapes.columns(self.input))?;
         shapes.indices([self.index])
     }
 

@@ -52,7 +52,7 @@ pub(super) struct MetricRows {
 impl MetricRows {
     /// Demands `columns` sums for each row.
     pub(super) fn check(self, shapes: &Shapes<'_>, columns: usize) -> Result<()> {
-        shapes.rows([self.predictions], shapes.columns(self.predictions))?;
+        shapes.activations([self.predictions], shapes.columns(self.predictions))?;
         shapes.rows([self.sample_weights], 1)?;
         shapes.rows([self.sums], columns)?;
         shapes.metric(self.sums)

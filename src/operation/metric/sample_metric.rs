@@ -25,7 +25,7 @@ impl Operation for SampleMetric {
     const FLOPS: u32 = 2;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
-        shapes.rows([self.value], 1)?;
+        shapes.activations([self.value], 1)?;
         self.rows().check(shapes, 2)
     }
 

@@ -25,7 +25,7 @@ impl Operation for DropoutBackward {
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         shapes.fused(self.activation)?;
         let columns = shapes.columns(self.input);
-        shapes.rows([self.output_gradient, self.input, self.input_gradient], columns)
+        shapes.activations([self.output_gradient, self.input, self.input_gradient], columns)
     }
 
     fn run<T: Real>(&self, on: &Run<'_, T>) {

@@ -35,7 +35,7 @@ impl Operation for GaussianNoise {
     const FLOPS: u32 = 20;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
-        shapes.rows([self.input, self.output], shapes.columns(self.input))
+        shapes.activations([self.input, self.output], shapes.columns(self.input))
     }
 
     fn run<T: Real>(&self, on: &Run<'_, T>) {

@@ -16,7 +16,7 @@ impl Operation for BatchMoments {
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         let columns = shapes.columns(self.input);
-        shapes.rows([self.input], columns)?;
+        shapes.activations([self.input], columns)?;
         shapes.vectors([self.mean, self.variance], columns)
     }
 

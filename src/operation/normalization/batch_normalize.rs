@@ -20,7 +20,7 @@ impl Operation for BatchNormalize {
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         let columns = shapes.columns(self.input);
-        shapes.rows([self.input, self.output], columns)?;
+        shapes.activations([self.input, self.output], columns)?;
         shapes.vectors([self.mean, self.variance, self.gamma, self.beta], columns)
     }
 

@@ -21,7 +21,7 @@ impl Operation for BatchNormalizeBackward {
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         let columns = shapes.columns(self.input);
-        shapes.rows([self.output_gradient, self.input], columns)?;
+        shapes.activations([self.output_gradient, self.input], columns)?;
         let vectors = [self.mean, self.variance, self.gamma_gradient, self.beta_gradient];
         shapes.vectors(vectors, columns)
     }

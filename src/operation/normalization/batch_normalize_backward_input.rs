@@ -27,7 +27,7 @@ impl Operation for BatchNormalizeBackwardInput {
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         shapes.fused(self.activation)?;
         let columns = shapes.columns(self.input);
-        shapes.rows([self.output_gradient, self.input, self.input_gradient], columns)?;
+        shapes.activations([self.output_gradient, self.input, self.input_gradient], columns)?;
         let gradients = [self.gamma_gradient, self.beta_gradient];
         shapes.vectors([self.mean, self.variance, self.gamma], columns)?;
         shapes.vectors(gradients, columns)

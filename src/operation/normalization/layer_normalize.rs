@@ -21,7 +21,7 @@ impl Operation for LayerNormalize {
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         let columns = shapes.columns(self.input);
-        shapes.rows([self.input, self.output], columns)?;
+        shapes.activations([self.input, self.output], columns)?;
         shapes.vectors([self.gamma, self.beta], columns)?;
         shapes.rows([self.moments], 2)
     }

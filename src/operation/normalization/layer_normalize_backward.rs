@@ -19,7 +19,7 @@ impl Operation for LayerNormalizeBackward {
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         let columns = shapes.columns(self.input);
-        shapes.rows([self.output_gradient, self.input], columns)?;
+        shapes.activations([self.output_gradient, self.input], columns)?;
         shapes.vectors([self.gamma_gradient, self.beta_gradient], columns)?;
         shapes.rows([self.moments], 2)
     }

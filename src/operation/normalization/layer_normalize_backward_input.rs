@@ -23,7 +23,7 @@ impl Operation for LayerNormalizeBackwardInput {
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
         shapes.fused(self.activation)?;
         let columns = shapes.columns(self.input);
-        shapes.rows([self.output_gradient, self.input, self.input_gradient], columns)?;
+        shapes.activations([self.output_gradient, self.input, self.input_gradient], columns)?;
         shapes.vectors([self.gamma], columns)?;
         shapes.rows([self.moments], 2)
     }

@@ -7,7 +7,8 @@ use crate::operation::prelude::*;
 operation! {
     /// The update of [`Adagrad`](crate::Adagrad).
     pub struct AdagradUpdate("adagrad") {
-        read gradients, write parameters, write accumulator;
+        read gradients, write parameters, write accumulator
+        [read loss_scale];
         epsilon: f64,
     }
 }
@@ -17,13 +18,17 @@ impl Operation for AdagradUpdate {
     const FLOPS: u32 = 5;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
+        shapes.loss_scale(self.loss_scale)?;
         let arenas = [self.gradients, self.parameters, self.accumulator];
         shapes.vectors(arenas, shapes.columns(self.gradients))
     }
 
     fn run<T: Real>(&self, on: &Run<'_, T>) {
-        let [step_size, decay, epsilon] =
-            [on.step.step_size, on.step.decay, self.epsilon].map(T::from_f64);
+        if on.is_skipped(self.loss_scale) {
+            return;
+        }
+        let step_size = on.step_size(self.loss_scale);
+        let [decay, epsilon] = [on.step.decay, self.epsilon].map(T::from_f64);
         let changed = [self.parameters, self.accumulator];
         on.each_slice(self.gradients, changed, WORK, |gradients, [parameters, accumulator]| {
             for ((&g, w), sum) in gradients.iter().zip(parameters).zip(accumulator) {
@@ -43,6 +48,7 @@ impl Operation for AdagradUpdate {
             "optimizer/each_parameter"
         ];
         let constants = ParameterConstants::new(length, [self.epsilon]);
-        Ok(Dispatch::new(self, text, constants, Grid::parameters(length)))
+        Ok(Dispatch::new(self, text, constants, Grid::parameters(length))
+            .with_loss_scale(self.loss_scale))
     }
 }

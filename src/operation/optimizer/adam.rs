@@ -7,7 +7,8 @@ use crate::operation::prelude::*;
 operation! {
     /// The update of [`Adam`](crate::Adam), over whole flat arenas as all updates.
     pub struct AdamUpdate("adam") {
-        read gradients, write parameters, write moment_1, write moment_2;
+        read gradients, write parameters, write moment_1, write moment_2
+        [read loss_scale];
         rule: AdamRule,
     }
 }
@@ -17,12 +18,16 @@ impl Operation for AdamUpdate {
     const FLOPS: u32 = 15;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
+        shapes.loss_scale(self.loss_scale)?;
         let arenas = [self.gradients, self.parameters, self.moment_1, self.moment_2];
         shapes.vectors(arenas, shapes.columns(self.gradients))
     }
 
     fn run<T: Real>(&self, on: &Run<'_, T>) {
-        let scalars = self.rule.scalars(on.step);
+        if on.is_skipped(self.loss_scale) {
+            return;
+        }
+        let scalars = self.rule.scalars(on, self.loss_scale);
         let changed = [self.parameters, self.moment_1, self.moment_2];
         on.each_slice(self.gradients, changed, WORK, |gradients, changed| {
             adam(gradients, changed, scalars);
@@ -34,7 +39,8 @@ impl Operation for AdamUpdate {
         let text =
             wgsl!["shared/fold", "shared/parameters", "optimizer/adam", "optimizer/each_parameter"];
         let constants = ParameterConstants::new(length, self.rule.constants());
-        Ok(Dispatch::new(self, text, constants, Grid::parameters(length)))
+        Ok(Dispatch::new(self, text, constants, Grid::parameters(length))
+            .with_loss_scale(self.loss_scale))
     }
 }
 

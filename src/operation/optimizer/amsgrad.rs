@@ -8,7 +8,8 @@ operation! {
     /// The update of [`Adam`](crate::Adam) with `amsgrad`: it divides by the largest second moment
     /// so far.
     pub struct AmsGradUpdate("amsgrad") {
-        read gradients, write parameters, write moment_1, write moment_2, write largest_moment_2;
+        read gradients, write parameters, write moment_1, write moment_2, write largest_moment_2
+        [read loss_scale];
         rule: AdamRule,
     }
 }
@@ -18,6 +19,7 @@ impl Operation for AmsGradUpdate {
     const FLOPS: u32 = 16;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
+        shapes.loss_scale(self.loss_scale)?;
         let state = [self.moment_1, self.moment_2, self.largest_moment_2];
         let columns = shapes.columns(self.gradients);
         shapes.vectors([self.gradients, self.parameters], columns)?;
@@ -25,7 +27,10 @@ impl Operation for AmsGradUpdate {
     }
 
     fn run<T: Real>(&self, on: &Run<'_, T>) {
-        let scalars = self.rule.scalars(on.step);
+        if on.is_skipped(self.loss_scale) {
+            return;
+        }
+        let scalars = self.rule.scalars(on, self.loss_scale);
         let changed = [self.parameters, self.moment_1, self.moment_2, self.largest_moment_2];
         on.each_slice(self.gradients, changed, WORK, |gradients, [parameters, m, v, largest]| {
             let state = m.iter_mut().zip(v).zip(largest);
@@ -46,6 +51,7 @@ impl Operation for AmsGradUpdate {
             "optimizer/each_parameter"
         ];
         let constants = ParameterConstants::new(length, self.rule.constants());
-        Ok(Dispatch::new(self, text, constants, Grid::parameters(length)))
+        Ok(Dispatch::new(self, text, constants, Grid::parameters(length))
+            .with_loss_scale(self.loss_scale))
     }
 }

@@ -31,8 +31,8 @@ const ADAM: [Mistake; 8] = [
     ("no square", "(g * g - v_before)", "(g - v_before)"),
     ("the wrong direction", "step.decay) - change", "step.decay) + change"),
     ("no weight decay", "w * step.decay", "w * 0.0"),
-    ("no correction of the root", "* step.root_scale", ""),
-    ("the moment of before", "step.step_size * m /", "step.step_size * m_before /"),
+    ("no correction of the root", "* root_scale()", ""),
+    ("the moment of before", "step_size() * m /", "step_size() * m_before /"),
     LEFT_OUT,
 ];
 
@@ -128,7 +128,7 @@ fn adam_step() -> Step {
 
 fn adam(shape: [usize; 3], values: Values) -> Result<Case> {
     let op = |[gradients, parameters]: [BufferId; 2], [moment_1, moment_2]: [BufferId; 2]| {
-        AdamUpdate { gradients, parameters, moment_1, moment_2, rule: RULE }
+        AdamUpdate { gradients, parameters, moment_1, moment_2, loss_scale: None, rule: RULE }
     };
     let step = adam_step();
     update(shape, step, (["moment_1", "moment_2"], op), values, move |[g, w], before, after| {
@@ -140,7 +140,15 @@ fn amsgrad(shape: [usize; 3], values: Values) -> Result<Case> {
     let state = ["moment_1", "moment_2", "largest_moment_2"];
     let op = |[gradients, parameters]: [BufferId; 2], state: [BufferId; 3]| {
         let [moment_1, moment_2, largest_moment_2] = state;
-        AmsGradUpdate { gradients, parameters, moment_1, moment_2, largest_moment_2, rule: RULE }
+        AmsGradUpdate {
+            gradients,
+            parameters,
+            moment_1,
+            moment_2,
+            largest_moment_2,
+            loss_scale: None,
+            rule: RULE,
+        }
     };
     let step = adam_step();
     update(
@@ -180,6 +188,7 @@ fn sgd(shape: [usize; 3], nesterov: bool, values: Values) -> Result<Case> {
         gradients,
         parameters,
         velocity,
+        loss_scale: None,
         momentum: MOMENTUM,
         nesterov,
     };
@@ -201,6 +210,7 @@ fn rms_prop(shape: [usize; 3], centered: bool, values: Values) -> Result<Case> {
         mean_square: state[0],
         mean_gradient: state[1],
         velocity: state[2],
+        loss_scale: None,
         rho: RHO,
         momentum: MOMENTUM,
         epsilon: EPSILON,
@@ -231,6 +241,7 @@ fn adagrad(shape: [usize; 3], values: Values) -> Result<Case> {
         gradients,
         parameters,
         accumulator,
+        loss_scale: None,
         epsilon: EPSILON,
     };
     let step = step();

@@ -7,7 +7,8 @@ use crate::operation::prelude::*;
 operation! {
     /// The update of [`RmsProp`](crate::RmsProp).
     pub struct RmsPropUpdate("rms_prop") {
-        read gradients, write parameters, write mean_square, write mean_gradient, write velocity;
+        read gradients, write parameters, write mean_square, write mean_gradient, write velocity
+        [read loss_scale];
         rho: f64,
         momentum: f64,
         epsilon: f64,
@@ -20,6 +21,7 @@ impl Operation for RmsPropUpdate {
     const FLOPS: u32 = 12;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
+        shapes.loss_scale(self.loss_scale)?;
         let state = [self.mean_square, self.mean_gradient, self.velocity];
         let columns = shapes.columns(self.gradients);
         shapes.vectors([self.gradients, self.parameters], columns)?;
@@ -27,7 +29,11 @@ impl Operation for RmsPropUpdate {
     }
 
     fn run<T: Real>(&self, on: &Run<'_, T>) {
-        let [step_size, decay] = [on.step.step_size, on.step.decay].map(T::from_f64);
+        if on.is_skipped(self.loss_scale) {
+            return;
+        }
+        let step_size = on.step_size(self.loss_scale);
+        let decay = T::from_f64(on.step.decay);
         let [one_minus_rho, momentum, epsilon] =
             [1.0 - self.rho, self.momentum, self.epsilon].map(T::from_f64);
         let changed = [self.parameters, self.mean_square, self.mean_gradient, self.velocity];
@@ -67,6 +73,7 @@ impl Operation for RmsPropUpdate {
         let constants =
             ParameterConstants::new(length, [1.0 - self.rho, self.momentum, self.epsilon]);
         Ok(Dispatch::new(self, text, constants, Grid::parameters(length))
+            .with_loss_scale(self.loss_scale)
             .overrides([("CENTERED", f64::from(self.centered))]))
     }
 }

@@ -1,10 +1,12 @@
 //! What Adam and AMSGrad share.
 
 use crate::number::Real;
-use crate::table::Step;
+use crate::operation::loss_scale::LossScale;
+use crate::operation::run::Run;
+use crate::table::BufferId;
 
 /// The constants of [`AdamUpdate`](super::AdamUpdate) and [`AmsGradUpdate`](super::AmsGradUpdate);
-/// those that change from step to step are in [`Step`].
+/// those that change from step to step are in [`Step`](crate::table::Step).
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[allow(missing_docs, reason = "the fields are those of Adam")]
 pub struct AdamRule {
@@ -20,15 +22,20 @@ impl AdamRule {
     }
 
     /// The scalars of one update.
-    pub(super) fn scalars<T: Real>(&self, step: &Step) -> AdamScalars<T> {
+    pub(super) fn scalars<T: Real>(
+        &self,
+        on: &Run<'_, T>,
+        loss_scale: Option<BufferId>,
+    ) -> AdamScalars<T> {
+        let root_scale = T::from_f64(on.step.root_scale);
         let [one_minus_beta_1, one_minus_beta_2, epsilon] = self.constants().map(T::from_f64);
         AdamScalars {
-            step_size: T::from_f64(step.step_size),
-            root_scale: T::from_f64(step.root_scale),
+            step_size: on.step_size(loss_scale),
+            root_scale: root_scale * on.loss_scale(loss_scale, LossScale::RootScale, T::ONE),
             one_minus_beta_1,
             one_minus_beta_2,
             epsilon,
-            decay: T::from_f64(step.decay),
+            decay: T::from_f64(on.step.decay),
         }
     }
 }

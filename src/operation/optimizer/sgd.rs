@@ -7,7 +7,8 @@ use crate::operation::prelude::*;
 operation! {
     /// The update of [`Sgd`](crate::Sgd).
     pub struct SgdUpdate("sgd") {
-        read gradients, write parameters, write velocity;
+        read gradients, write parameters, write velocity
+        [read loss_scale];
         momentum: f64,
         nesterov: bool,
     }
@@ -18,13 +19,17 @@ impl Operation for SgdUpdate {
     const FLOPS: u32 = 6;
 
     fn check(&self, shapes: &Shapes<'_>) -> Result<()> {
+        shapes.loss_scale(self.loss_scale)?;
         let arenas = [self.gradients, self.parameters, self.velocity];
         shapes.vectors(arenas, shapes.columns(self.gradients))
     }
 
     fn run<T: Real>(&self, on: &Run<'_, T>) {
-        let [step_size, decay, momentum] =
-            [on.step.step_size, on.step.decay, self.momentum].map(T::from_f64);
+        if on.is_skipped(self.loss_scale) {
+            return;
+        }
+        let step_size = on.step_size(self.loss_scale);
+        let [decay, momentum] = [on.step.decay, self.momentum].map(T::from_f64);
         let changed = [self.parameters, self.velocity];
         on.each_slice(self.gradients, changed, WORK, |gradients, [parameters, velocity]| {
             for ((&g, w), velocity) in gradients.iter().zip(parameters).zip(velocity) {
@@ -43,6 +48,7 @@ impl Operation for SgdUpdate {
             wgsl!["shared/fold", "shared/parameters", "optimizer/sgd", "optimizer/each_parameter"];
         let constants = ParameterConstants::new(length, [self.momentum]);
         Ok(Dispatch::new(self, text, constants, Grid::parameters(length))
+            .with_loss_scale(self.loss_scale)
             .overrides([("NESTEROV", f64::from(self.nesterov))]))
     }
 }

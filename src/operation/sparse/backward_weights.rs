@@ -30,7 +30,7 @@ impl Operation for SparseBackwardWeights {
         let inputs = width(shapes.table(), self.input);
         let units = shapes.columns(self.output_gradient);
         shapes.sparse_rows(self.input, inputs)?;
-        shapes.rows([self.output_gradient], units)?;
+        shapes.activations([self.output_gradient], units)?;
         shapes.matrix(self.weight_gradient, inputs, units)?;
         shapes.vectors([self.bias_gradient], units)
     }

@@ -25,7 +25,7 @@ impl Operation for SparseForward {
         shapes.sparse_rows(self.input, inputs)?;
         shapes.matrix(self.weight, inputs, units)?;
         shapes.vectors([self.bias], units)?;
-        shapes.rows([self.output], units)
+        shapes.activations([self.output], units)
     }
 
     fn run<T: Real>(&self, on: &Run<'_, T>) {

@@ -155,7 +155,8 @@ impl Trainer<'_> {
         let args = &self.args.train;
         let optimizer = optimizer(args.optimizer, learning_rate.or(args.learning_rate));
         let compiled = self.network()?.compile(optimizer, loss, metrics);
-        Ok(compiled.seed(args.data.seed).build(self.backend.clone())?)
+        let compiled = compiled.seed(args.data.seed).precision(args.precision.into());
+        Ok(compiled.build(self.backend.clone())?)
     }
 
     /// Finds out before training whether the largest batch has room.
