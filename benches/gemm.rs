@@ -1,5 +1,6 @@
 //! The three matrix kernels of a dense layer, each form of them against one output a thread
-//! (`naive/`): `cargo bench --bench gemm [-- --batch-size N --inputs N --units N --json]`.
+//! (`naive/`): `cargo bench --bench gemm [-- --batch-size N --inputs N --units N --json]`. A GPU that is
+//! told no sizes also multiplies matrices of 4096x4096.
 //!
 //! The forms take turns in every round, so that other load meets them all; the rate is the median
 //! over the rounds, the ratio the median of each round's. Each result is checked first.
@@ -20,6 +21,7 @@ use minibatch::table::{Element, Role, Rows, Table};
 use wgpu::util::DeviceExt;
 
 const ROUNDS: usize = 9;
+const SIZES: [&str; 3] = ["--batch-size", "--inputs", "--units"];
 /// Each measurement lasts about so long.
 const SECONDS: f64 = 0.15;
 /// Elements of each product that are compared, spread over it: of a large one all would take long.
@@ -361,9 +363,9 @@ pub(crate) fn measure(sizes: &Sizes) -> (wgpu::AdapterInfo, Vec<Rate>) {
         let (device, queue) = adapter.request_device(&descriptor).await.expect("a device");
         (adapter.get_info(), device, queue)
     });
-    let subgroups = adapter_class(&adapter, device.features()) == AdapterClass::SoftwareSubgroups;
+    let class = adapter_class(&adapter, device.features());
     let mut kinds = MatrixForm::ALL.to_vec();
-    kinds.retain(|&form| subgroups || form != MatrixForm::Subgroup);
+    kinds.retain(|&form| class == AdapterClass::SoftwareSubgroups || form != MatrixForm::Subgroup);
 
     let mut results = Vec::new();
     for product in products(sizes) {
@@ -399,45 +401,62 @@ fn main() {
         assert!(value > 0 && value % 4 == 0, "{flag} must be a multiple of 4 here");
         value
     };
-    let sizes = Sizes {
-        rows: size("--batch-size", 128),
-        inputs: size("--inputs", 784),
-        units: size("--units", 128),
+    let told = Sizes {
+        rows: size(SIZES[0], 128),
+        inputs: size(SIZES[1], 784),
+        units: size(SIZES[2], 128),
     };
     let json = arguments.iter().any(|argument| argument == "--json");
     let load = || std::fs::read_to_string("/proc/loadavg").unwrap_or_else(|_| "unknown".into());
     let before = load();
-    let (adapter, results) = measure(&sizes);
+    let (adapter, results) = measure(&told);
+    let mut measured = vec![(told, results)];
+    let sizes_given = arguments.iter().any(|argument| SIZES.contains(&argument.as_str()));
+    if adapter.device_type != wgpu::DeviceType::Cpu && !sizes_given {
+        let large = Sizes { rows: 4096, inputs: 4096, units: 4096 };
+        let (_, results) = measure(&large);
+        measured.push((large, results));
+    }
 
-    let flops = sizes.flops();
-    let Sizes { rows, inputs, units } = sizes;
     let driver = format!("{} {}", adapter.driver, adapter.driver_info);
     if json {
-        let rows: Vec<_> = results
-            .iter()
-            .map(|Rate { product, form, seconds, to_naive }| {
+        let of = |(sizes, results): &(Sizes, Vec<Rate>)| {
+            let rate = |rate: &Rate| {
                 serde_json::json!({
-                    "product": product, "form": form, "microseconds": seconds * 1e6,
-                    "gflops": flops / seconds / 1e9, "ratio_to_naive": to_naive,
+                    "product": rate.product, "form": rate.form,
+                    "microseconds": rate.seconds * 1e6,
+                    "gflops": sizes.flops() / rate.seconds / 1e9,
+                    "ratio_to_naive": rate.to_naive,
                 })
+            };
+            serde_json::json!({
+                "batch_size": sizes.rows, "inputs": sizes.inputs, "units": sizes.units,
+                "results": results.iter().map(rate).collect::<Vec<_>>(),
             })
-            .collect();
+        };
         let report = serde_json::json!({
-            "adapter": adapter.name, "driver": driver, "batch_size": sizes.rows,
-            "inputs": inputs, "units": units, "rounds": ROUNDS,
-            "load_before": before.trim(), "load_after": load().trim(), "results": rows,
+            "adapter": adapter.name, "driver": driver, "rounds": ROUNDS,
+            "load_before": before.trim(), "load_after": load().trim(),
+            "sizes": measured.iter().map(of).collect::<Vec<_>>(),
         });
         println!("{report:#}");
         return;
     }
-    println!("{} ({driver}); {rows} samples, {inputs} inputs, {units} units", adapter.name);
+    println!("{} ({driver})", adapter.name);
     println!("median of {ROUNDS} rounds in turn; load average before: {}", before.trim());
-    println!("{:<18} {:<10} {:>12} {:>10} {:>9}", "product", "form", "us", "GFLOP/s", "to naive");
-    for Rate { product, form, seconds, to_naive } in results {
+    for (sizes, results) in &measured {
+        let Sizes { rows, inputs, units } = sizes;
+        println!("{rows} samples, {inputs} inputs, {units} units");
         println!(
-            "{product:<18} {form:<10} {:>12.1} {:>10.2} {to_naive:>8.1}x",
-            seconds * 1e6,
-            flops / seconds / 1e9
+            "{:<18} {:<15} {:>12} {:>10} {:>9}",
+            "product", "form", "us", "GFLOP/s", "to naive"
         );
+        for Rate { product, form, seconds, to_naive } in results {
+            println!(
+                "{product:<18} {form:<15} {:>12.1} {:>10.2} {to_naive:>8.1}x",
+                seconds * 1e6,
+                sizes.flops() / seconds / 1e9
+            );
+        }
     }
 }

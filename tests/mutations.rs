@@ -33,7 +33,7 @@ fn assert_caught(gpu: &Gpu, case: &Form, form: MatrixForm, mutation: Mutation) {
 
 /// Whether the operation has a matrix kernel, which depends on the form.
 fn is_of_a_form(form: &Form) -> bool {
-    kernels::distinct(form, &MatrixForm::ALL).len() > 1
+    parity::distinct(form, &MatrixForm::OF_EACH_CLASS).unwrap().len() > 1
 }
 
 /// Tries every mistake of the forms that are `wanted`.
@@ -42,7 +42,7 @@ fn assert_all_are_caught(wanted: impl Fn(&Form) -> bool) {
     let forms = kernels::forms(&gpu);
     let mut tried = 0;
     for case in parity::forms().iter().filter(|case| wanted(case)) {
-        let shared = kernels::distinct(case, &kernels::first_of_each_class(&forms));
+        let shared = parity::distinct(case, &MatrixForm::OF_EACH_CLASS).unwrap();
         for &mutation in &case.mutations {
             let own = mutation.form.map_or(shared.clone(), |form| vec![form]);
             for &form in own.iter().filter(|form| forms.contains(form)) {

@@ -5,7 +5,7 @@ mod kernels;
 use std::collections::HashSet;
 
 use minibatch::Gpu;
-use minibatch::operation::Op;
+use minibatch::operation::{DeviceModel, MatrixForm, Op};
 use minibatch::parity::{self, Training, Verdict};
 
 fn gpu() -> Gpu {
@@ -30,9 +30,9 @@ fn every_operation_agrees_with_the_oracle() {
     for checked in [false, true] {
         let gpu = gpu.clone().with_checked_shaders(checked);
         for case in parity::forms() {
-            for form in kernels::distinct(&case, &forms) {
+            for form in parity::distinct(&case, &forms).unwrap() {
                 let gpu = gpu.clone().with_matrix_form(form).unwrap();
-                let shapes = parity::shapes();
+                let shapes = parity::shapes_of(&case, form).unwrap();
                 let verdict = parity::operation(&gpu, &case, &shapes);
                 let verdict = minibatch::gpu::block_on(verdict).unwrap();
                 println!(
@@ -60,9 +60,15 @@ fn every_operation_has_a_form() {
 
 #[test]
 fn whole_trainings_agree_with_the_oracle() {
-    for form in kernels::forms(&gpu()) {
+    let mut forms = kernels::forms(&gpu());
+    forms.retain(|form| MatrixForm::OF_EACH_CLASS.contains(form));
+    let mut gpus: Vec<Gpu> =
+        forms.into_iter().map(|form| gpu().with_matrix_form(form).unwrap()).collect();
+    // With the forms that such a device is given, one for each product.
+    gpus.push(gpu().planned_as(DeviceModel::DISCRETE));
+    for gpu in gpus {
         for checked in [false, true] {
-            let gpu = gpu().with_matrix_form(form).unwrap().with_checked_shaders(checked);
+            let gpu = gpu.clone().with_checked_shaders(checked);
             for training in Training::ALL {
                 let verdict = minibatch::gpu::block_on(parity::training(&gpu, training)).unwrap();
                 println!("{:40} {:.3} of the bound", verdict.name, verdict.worst.ratio());

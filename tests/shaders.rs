@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use minibatch::gpu::gather_kernel;
-use minibatch::operation::{Dispatch, Kernel, MatrixForm};
-use minibatch::parity::{dispatches, forms};
+use minibatch::operation::{AdapterClass, Dispatch, Kernel, MatrixForm};
+use minibatch::parity::{dispatches, forms, fused_dispatches, fused_forms, fused_shapes};
 use naga::valid::{Capabilities, ShaderStages, SubgroupOperationSet, ValidationFlags, Validator};
 
 /// One dispatch of each kernel, whatever adapter this is.
@@ -13,6 +13,13 @@ fn kernels() -> HashMap<Kernel, Dispatch> {
     for case in forms() {
         for form in MatrixForm::ALL {
             for dispatch in dispatches(&case, [7, 5, 3], form).unwrap() {
+                kernels.insert(dispatch.kernel.clone(), dispatch);
+            }
+        }
+    }
+    for form in fused_forms() {
+        for shape in fused_shapes() {
+            for dispatch in fused_dispatches(&form, shape, AdapterClass::Hardware).unwrap() {
                 kernels.insert(dispatch.kernel.clone(), dispatch);
             }
         }
@@ -110,19 +117,19 @@ fn constants_and_bindings_are_those_of_the_text() {
 /// What a mistake replaces stands in the text of a kernel of its form, or nothing would be broken.
 #[test]
 fn every_mistake_has_its_text() {
-    for case in forms() {
+    for form in forms() {
         let kernels: Vec<_> = MatrixForm::ALL
             .into_iter()
-            .flat_map(|form| {
-                let all = dispatches(&case, [7, 5, 3], form).unwrap();
-                all.into_iter().map(move |dispatch| (form, dispatch.kernel))
+            .flat_map(|matrix| {
+                let all = dispatches(&form, [7, 5, 3], matrix).unwrap();
+                all.into_iter().map(move |dispatch| (matrix, dispatch.kernel))
             })
-            .filter(|(_, kernel)| kernel.name == case.operation())
+            .filter(|(_, kernel)| kernel.name == form.operation())
             .collect();
-        for mutation in &case.mutations {
-            let own = |form| mutation.form.is_none_or(|only| only == form);
-            for (_, kernel) in kernels.iter().filter(|(form, _)| own(*form)) {
-                let (name, from) = (&case.name, mutation.from);
+        for mutation in &form.mutations {
+            let own = |matrix| mutation.form.is_none_or(|only| only == matrix);
+            for (_, kernel) in kernels.iter().filter(|(matrix, _)| own(*matrix)) {
+                let (name, from) = (&form.name, mutation.from);
                 assert!(kernel.source().contains(from), "{name} has no {from:?} to break");
             }
         }

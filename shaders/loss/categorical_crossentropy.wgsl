@@ -1,24 +1,16 @@
 // Loss, right predictions and gradient of softmax cross-entropy, logits[B,U] against a target for each class,
 // smoothed by shape.parameter. One row an invocation, as in softmax_crossentropy.wgsl.
-@group(0) @binding(2) var<storage, read> logits: array<Rows>;
 @group(0) @binding(3) var<storage, read> targets: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read> sample_weights: array<f32>;
 @group(0) @binding(5) var<storage, read_write> loss: array<f32>;
 @group(0) @binding(6) var<storage, read_write> counts: array<vec2<u32>>;
-@group(0) @binding(7) var<storage, read_write> gradient: array<Rows>;
 
 fn smoothed(expected: vec4<f32>) -> vec4<f32> {
     return expected * (1.0 - shape.parameter) + shape.parameter / f32(shape.units);
 }
 
-@compute @workgroup_size(32)
-fn main(@builtin(global_invocation_id) id: vec3<u32>) {
-    let row = id.x;
-    if (row >= step.live_rows) {
-        return;
-    }
+fn judge(row: u32, first: u32) {
     let quads = (shape.units + 3u) / 4u;
-    let first = row * quads;
     let sample_weight = sample_weights[row];
 
     // The first of several largest is the prediction, and the class.
@@ -28,8 +20,8 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     var label = 0u;
     var nonfinite = false;
     for (var quad = 0u; quad < quads; quad += 1u) {
-        let x = live_or(vec4<f32>(logits[first + quad]), quad, LOWEST);
-        let expected = live_or(targets[first + quad], quad, LOWEST);
+        let x = live_or(output_at(first + quad), quad, LOWEST);
+        let expected = live_or(targets[row * quads + quad], quad, LOWEST);
         nonfinite = nonfinite || any_nonfinite(x);
         for (var i = 0u; i < 4u; i += 1u) {
             if (x[i] > largest) {
@@ -46,15 +38,15 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     // Subtracting the largest logit keeps exp from overflowing.
     var sums = vec4<f32>(0.0);
     for (var quad = 0u; quad < quads; quad += 1u) {
-        sums += live_or(exp(vec4<f32>(logits[first + quad]) - largest), quad, 0.0);
+        sums += live_or(exp(output_at(first + quad) - largest), quad, 0.0);
     }
     let sum = (sums.x + sums.y) + (sums.z + sums.w);
     let log_sum = log(sum);
     var losses = vec4<f32>(0.0);
     var totals = vec4<f32>(0.0);
     for (var quad = 0u; quad < quads; quad += 1u) {
-        let expected = live_or(smoothed(targets[first + quad]), quad, 0.0);
-        losses += expected * live_or(log_sum + (largest - vec4<f32>(logits[first + quad])), quad, 0.0);
+        let expected = live_or(smoothed(targets[row * quads + quad]), quad, 0.0);
+        losses += expected * live_or(log_sum + (largest - output_at(first + quad)), quad, 0.0);
         totals += expected;
     }
     let row_loss = (losses.x + losses.y) + (losses.z + losses.w);
@@ -66,8 +58,8 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
 
     let scale = sample_weight * shape.scale * step.inverse_rows;
     for (var quad = 0u; quad < quads; quad += 1u) {
-        let probability = exp(vec4<f32>(logits[first + quad]) - largest) / sum;
-        let slope = probability * total - smoothed(targets[first + quad]);
-        gradient[first + quad] = Rows(live_or(slope * scale, quad, 0.0));
+        let probability = exp(output_at(first + quad) - largest) / sum;
+        let slope = probability * total - smoothed(targets[row * quads + quad]);
+        set_gradient(first + quad, live_or(slope * scale, quad, 0.0));
     }
 }

@@ -7,16 +7,7 @@ struct Constants {
 @group(0) @binding(1) var<uniform> constants: Constants;
 @group(0) @binding(4) var<storage, read_write> accumulator: array<vec4<f32>>;
 
-@compute @workgroup_size(64)
-fn main(
-    @builtin(global_invocation_id) id: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
-    let index = folded_index(id, groups);
-    if (index >= constants.length / 4u) {
-        return;
-    }
-    let g = gradients[index];
+fn learn(index: u32, g: vec4<f32>) {
     let sum = accumulator[index] + g * g;
     accumulator[index] = sum;
     update(index, step.step_size * g / sqrt(sum + vec4<f32>(constants.epsilon)));

@@ -10,16 +10,7 @@ struct Constants {
 @group(0) @binding(4) var<storage, read_write> moment_1: array<vec4<f32>>;
 @group(0) @binding(5) var<storage, read_write> moment_2: array<vec4<f32>>;
 
-@compute @workgroup_size(64)
-fn main(
-    @builtin(global_invocation_id) id: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
-    let index = folded_index(id, groups);
-    if (index >= constants.length / 4u) {
-        return;
-    }
-    let g = gradients[index];
+fn learn(index: u32, g: vec4<f32>) {
     let m_before = moment_1[index];
     let v_before = moment_2[index];
     let m = m_before + (g - m_before) * constants.one_minus_beta_1;

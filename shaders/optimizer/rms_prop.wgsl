@@ -13,16 +13,7 @@ override CENTERED: bool = false;
 @group(0) @binding(5) var<storage, read_write> mean_gradient: array<vec4<f32>>;
 @group(0) @binding(6) var<storage, read_write> velocity: array<vec4<f32>>;
 
-@compute @workgroup_size(64)
-fn main(
-    @builtin(global_invocation_id) id: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
-    let index = folded_index(id, groups);
-    if (index >= constants.length / 4u) {
-        return;
-    }
-    let g = gradients[index];
+fn learn(index: u32, g: vec4<f32>) {
     let square_before = mean_square[index];
     let square = square_before + (g * g - square_before) * constants.one_minus_rho;
     mean_square[index] = square;

@@ -1,6 +1,5 @@
-// What the update kernels share: they run over the whole flat parameter buffer, four parameters an
-// invocation, and all arenas are of its length.
-@group(0) @binding(2) var<storage, read> gradients: array<vec4<f32>>;
+// What the updates share: parameters, gradients and what the optimizer keeps are flat buffers of one
+// length. The file of the optimizer has `learn`, which moves four parameters, given their gradients.
 @group(0) @binding(3) var<storage, read_write> parameters: array<vec4<f32>>;
 
 // Weight decay comes first, then the update.

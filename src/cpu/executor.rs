@@ -65,7 +65,8 @@ impl<T: Real> CpuExecutor<T> {
 
     /// Bytes that its buffers take with room for batches of up to `rows` samples, with one feed.
     pub fn bytes(&self, rows: usize) -> u64 {
-        let own = self.program.buffers().filter(|(_, buffer)| buffer.role != Role::Arena);
+        let has_memory = |role| !matches!(role, Role::Arena | Role::Handover);
+        let own = self.program.buffers().filter(|(_, buffer)| has_memory(buffer.role));
         let bytes = own.map(|(_, buffer)| {
             let element = match buffer.element {
                 Element::Real => size_of::<T>(),

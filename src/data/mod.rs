@@ -34,6 +34,7 @@ pub use format::{
 pub use format::{ImageColour, ImageDirectory};
 pub use order::{BatchOrder, Shuffle};
 pub use permutation::Permutation;
+pub(crate) use permutation::PermutationTables;
 pub use samples::{Row, Samples, SparseRows, Values};
 pub(crate) use source::SourceKind;
 pub use source::{

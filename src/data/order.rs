@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::permutation::Permutation;
+use super::permutation::{Permutation, PermutationTables};
 use crate::random::{Random, Stream};
 
 /// How the samples are ordered, as Keras' `shuffle`.
@@ -21,8 +21,7 @@ pub enum Shuffle {
 
 /// The batches of one epoch: a pure function of (samples, batch size, shuffle, seed, epoch).
 ///
-/// It is computed place by place, so it takes little memory whatever the number of samples: at most
-/// 48 KiB.
+/// It is computed place by place, so it takes the same memory for any number of samples.
 #[derive(Debug, Clone)]
 pub struct BatchOrder {
     samples: usize,
@@ -43,8 +42,7 @@ impl BatchOrder {
             Shuffle::Full => samples,
             Shuffle::Batch => samples / batch_size,
         };
-        let random = Random::new(seed, Stream::Shuffle(epoch));
-        let permutation = Permutation::new(permuted, random).tabulated();
+        let permutation = Permutation::new(permuted, Random::new(seed, Stream::Shuffle(epoch)));
         BatchOrder { samples, batch_size, shuffle, permutation }
     }
 
@@ -75,12 +73,22 @@ impl BatchOrder {
     /// The sample that is the `place`-th of the epoch, from 0; `place` itself beyond the last.
     #[must_use]
     pub fn sample(&self, place: usize) -> usize {
+        self.sample_by(None, place)
+    }
+
+    /// Tables of at most 48 KiB that make it quicker to ask for all samples; `None` where there would
+    /// be more, or few samples.
+    pub(crate) fn tables(&self) -> Option<PermutationTables> {
+        self.permutation.tables()
+    }
+
+    fn sample_by(&self, tables: Option<&PermutationTables>, place: usize) -> usize {
         match self.shuffle {
             Shuffle::Off => place,
-            Shuffle::Full => self.permutation.at(place),
+            Shuffle::Full => self.permutation.at_by(tables, place),
             Shuffle::Batch => {
                 // A last, smaller batch is not permuted, and stands where it stood.
-                let batch = self.permutation.at(place / self.batch_size);
+                let batch = self.permutation.at_by(tables, place / self.batch_size);
                 batch * self.batch_size + place % self.batch_size
             }
         }
@@ -108,11 +116,17 @@ impl BatchOrder {
     }
 
     /// The same as [`Batch::indices`](super::Batch::indices) has them, in place of what `samples`
-    /// holds.
-    pub(crate) fn rows_into(&self, index: usize, rows: Range<usize>, samples: &mut Vec<u32>) {
+    /// holds, by the order's own [`tables`](Self::tables) where it has some.
+    pub(crate) fn rows_into(
+        &self,
+        tables: Option<&PermutationTables>,
+        index: usize,
+        rows: Range<usize>,
+        samples: &mut Vec<u32>,
+    ) {
         let places = self.places_of(index, rows);
         samples.clear();
-        samples.extend(places.map(|place| self.sample(place) as u32));
+        samples.extend(places.map(|place| self.sample_by(tables, place) as u32));
     }
 
     /// The places of the epoch that these places of a batch are.

@@ -1,7 +1,5 @@
 //! A permutation that is computed and not stored.
 
-use std::sync::Arc;
-
 use crate::random::Random;
 
 /// A permutation of `0..len` that takes the same memory for any `len`: a keyed Feistel network
@@ -28,14 +26,13 @@ pub struct Permutation {
     /// For each pair of rounds, multiplier and addend of either round.
     keys: [[u64; 4]; MOST_PAIRS],
     pairs: usize,
-    /// What each column and each row is moved by in every pair of rounds, where that was computed.
-    moves: Option<Arc<Moves>>,
 }
 
-/// The rounds as tables: of each pair, what it adds to the row of a number in each column, and what it
-/// changes in the column of a number in each row.
+/// The rounds of a [`Permutation`] as tables, for who asks for all of its numbers: of each pair of
+/// rounds, what it adds to the row of a number in each column, and what it changes in the column of a
+/// number in each row.
 #[derive(Debug)]
-struct Moves {
+pub(crate) struct PermutationTables {
     pairs: Vec<(Vec<u32>, Vec<u32>)>,
 }
 
@@ -67,25 +64,23 @@ impl Permutation {
             pair[0] |= 1;
             pair[2] |= 1;
         }
-        Permutation { len, rows, column_bits, keys, pairs, moves: None }
+        Permutation { len, rows, column_bits, keys, pairs }
     }
 
-    /// The same permutation, which is quicker to ask for all of its numbers: up to some millions, what
-    /// its rounds compute is kept in tables of the size of a row and of a column.
-    #[must_use]
-    pub(super) fn tabulated(mut self) -> Self {
+    /// Tables that make it quicker to ask for many of its numbers; `None` where they would be large, or
+    /// there are few numbers.
+    pub(super) fn tables(&self) -> Option<PermutationTables> {
         let columns = 1u64 << self.column_bits;
-        // A few numbers are not worth it.
-        if self.rows + columns <= MOST_TABULATED && self.len > self.rows + columns {
-            let keys = self.keys.iter().take(self.pairs);
-            let pairs = keys.map(|&keys| {
-                let of_columns = (0..columns).map(|column| self.row_move(column, keys) as u32);
-                let of_rows = (0..self.rows).map(|row| self.column_move(row, keys) as u32);
-                (of_columns.collect(), of_rows.collect())
-            });
-            self.moves = Some(Arc::new(Moves { pairs: pairs.collect() }));
+        if self.rows + columns > MOST_TABULATED || self.len <= self.rows + columns {
+            return None;
         }
-        self
+        let keys = self.keys.iter().take(self.pairs);
+        let pairs = keys.map(|&keys| {
+            let of_columns = (0..columns).map(|column| self.row_move(column, keys) as u32);
+            let of_rows = (0..self.rows).map(|row| self.column_move(row, keys) as u32);
+            (of_columns.collect(), of_rows.collect())
+        });
+        Some(PermutationTables { pairs: pairs.collect() })
     }
 
     /// How many numbers are permuted.
@@ -103,28 +98,33 @@ impl Permutation {
     /// The number at `index`, from `0..len`; `index` itself if that is `len` or more.
     #[must_use]
     pub fn at(&self, index: usize) -> usize {
+        self.at_by(None, index)
+    }
+
+    /// The same by its [`tables`](Self::tables), where it has some.
+    pub(super) fn at_by(&self, tables: Option<&PermutationTables>, index: usize) -> usize {
         if index >= self.len() {
             return index;
         }
         // The last row may be partly beyond `len`: a number there is walked on from. As a walk is
         // part of a cycle that holds `index`, it ends.
-        let mut number = self.network(index as u64);
+        let mut number = self.network(tables, index as u64);
         while number >= self.len {
-            number = self.network(number);
+            number = self.network(tables, number);
         }
         number as usize
     }
 
     /// The permutation of all places of the rectangle.
-    fn network(&self, number: u64) -> u64 {
+    fn network(&self, tables: Option<&PermutationTables>, number: u64) -> u64 {
         let (mut row, mut column) =
             (number >> self.column_bits, number & ((1 << self.column_bits) - 1));
         let turned = |row: u64| if row >= self.rows { row - self.rows } else { row };
-        if let Some(moves) = &self.moves {
+        if let Some(tables) = tables {
             let at = |table: &[u32], place: u64| {
                 u64::from(table.get(place as usize).copied().unwrap_or_default())
             };
-            for (of_columns, of_rows) in &moves.pairs {
+            for (of_columns, of_rows) in &tables.pairs {
                 row = turned(row + at(of_columns, column));
                 column ^= at(of_rows, row);
             }
@@ -166,10 +166,14 @@ mod tests {
         let many = [(60_000, true), ((1 << 20) + 3, true), (1 << 23, false)];
         for (len, has_tables) in few.into_iter().chain(many) {
             let computed = Permutation::new(len, Random::new(5, Stream::Shuffle(len as u32)));
-            let tabulated = computed.clone().tabulated();
-            assert_eq!(tabulated.moves.is_some(), has_tables, "{len}");
+            let tables = computed.tables();
+            assert_eq!(tables.is_some(), has_tables, "{len}");
             for index in (0..len).step_by(len.div_ceil(60_000)) {
-                assert_eq!(tabulated.at(index), computed.at(index), "{index} of {len}");
+                assert_eq!(
+                    computed.at_by(tables.as_ref(), index),
+                    computed.at(index),
+                    "{index} of {len}"
+                );
             }
         }
     }

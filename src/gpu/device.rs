@@ -32,7 +32,7 @@ use super::adapter;
 #[cfg(not(target_arch = "wasm32"))]
 use super::polling::{Poller, block_on};
 use crate::error::{DeviceError, Error, Result};
-use crate::operation::{Adapter, AdapterClass, DeviceModel, Kernel, MatrixForm};
+use crate::operation::{Adapter, AdapterClass, DeviceModel, FusedSteps, Kernel, MatrixForm};
 
 /// Replaces the WGSL text of a kernel before it is compiled.
 pub type ShaderEdit = dyn Fn(&Kernel, String) -> String + Send + Sync;
@@ -210,6 +210,12 @@ impl Gpu {
         }
         self.adapter = Adapter::with_form(form);
         Ok(self)
+    }
+
+    /// The same device, which runs such training steps as [two kernels](FusedSteps).
+    pub fn with_fused_steps(mut self, steps: FusedSteps) -> Self {
+        self.adapter.fused_steps = steps;
+        self
     }
 
     /// The same device with the kernels that a GPU of that model is given, chosen for each step by its

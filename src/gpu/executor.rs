@@ -9,6 +9,7 @@ use super::device::Gpu;
 use super::dispatches::{Bound, encoder, record_pass, record_timed};
 use super::feed::GpuFeed;
 use super::gather::Gather;
+use super::kept::Kept;
 use super::limits::{check_room, most_rows};
 use super::pace::Pace;
 use super::plans::{BindTo, Plans};
@@ -30,6 +31,7 @@ pub struct GpuExecutor {
     pub(super) upload: Upload,
     // Bound to the buffers of `table` and `upload`.
     pub(super) plans: Plans,
+    pub(super) kept: Kept,
     pub(super) readback: Readback,
     // Bound to the buffers of both, too.
     pub(super) gather: Option<Gather>,
@@ -68,6 +70,7 @@ impl GpuExecutor {
             slots: SLOTS,
             program,
             plans: Plans::default(),
+            kept: Kept::default(),
             readback: Readback::default(),
             gather: None,
             steps_per_submit: gpu.steps_per_submit(),
@@ -201,7 +204,10 @@ impl GpuExecutor {
 
     /// Compiles and binds what `step` dispatches.
     pub(super) async fn prepare_step(&mut self, pass: Pass, step: &Step) -> Result<()> {
-        self.prepare_all([(pass.lists(step), step.live_rows)]).await
+        let (lists, rows) = (pass.lists(step), step.live_rows);
+        self.prepare_all([(lists, rows)]).await?;
+        self.kept.step(&self.program, lists, self.plans.is_fused(lists, rows));
+        Ok(())
     }
 
     async fn prepare_all(
@@ -310,7 +316,10 @@ impl GpuExecutor {
     /// infinite.
     pub async fn run_eagerly(&mut self, pass: Pass, feed: GpuFeed, step: &Step) -> Result<()> {
         self.upload.check(pass, &feed, step)?;
-        self.prepare_step(pass, step).await?;
+        // Each list by itself, so that nothing is fused across their seam.
+        let lists = pass.lists(step).chunks(1);
+        self.prepare_all(lists.clone().map(|list| (list, step.live_rows))).await?;
+        self.kept.step(&self.program, pass.lists(step), false);
         self.submit_gathered_now()?;
         let Self { gpu, table, upload, .. } = self;
         let offset = gpu.guarded(|| {
@@ -320,14 +329,16 @@ impl GpuExecutor {
             Ok(recorded.offset)
         })?;
         self.submits += 1;
-        let count = self.plans.step(pass, step).count();
-        for number in 0..count {
+        let rows = step.live_rows;
+        let count = |list| self.plans.dispatches(list, rows).count();
+        let each = lists.flat_map(|list| (0..count(list)).map(move |number| (list, number)));
+        for (list, number) in each.collect::<Vec<_>>() {
             let Self { gpu, plans, .. } = self;
             let mut written = Vec::new();
             let mut name = "";
             gpu.guarded(|| {
                 let mut encoder = encoder(gpu, "minibatch.eager");
-                let one = plans.step(pass, step).skip(number).take(1);
+                let one = plans.dispatches(list, rows).skip(number).take(1);
                 for Bound { dispatch, .. } in one.clone() {
                     name = dispatch.kernel.name;
                     let bindings = dispatch.kernel.bindings.iter().zip(&dispatch.buffers);
@@ -335,14 +346,14 @@ impl GpuExecutor {
                         bindings.filter(|(access, _)| !access.is_read()).map(|(_, &id)| id),
                     );
                 }
-                record_pass(&mut encoder, one, step.live_rows, offset)?;
+                record_pass(&mut encoder, one, rows, offset)?;
                 gpu.queue.submit([encoder.finish()]);
                 Ok(())
             })?;
             self.submits += 1;
             self.dispatched += 1;
             for id in self.program.parts(&written) {
-                let values = self.read(id, step.live_rows).await?;
+                let values = self.read(id, rows).await?;
                 self.program.buffer(id).check_finite(name, step.number, &values)?;
             }
         }
@@ -380,6 +391,8 @@ impl GpuExecutor {
             let bound = plans.step(pass, step);
             record_pass(encoder, bound, step.live_rows, recorded.offset)
         })?;
+        let lists = pass.lists(step);
+        self.kept.step(&self.program, lists, self.plans.is_fused(lists, step.live_rows));
         Ok(())
     }
 

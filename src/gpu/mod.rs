@@ -13,6 +13,7 @@ mod feed;
 mod gather;
 mod gather_feed;
 mod gathered;
+mod kept;
 mod limits;
 mod pace;
 mod pipeline;
@@ -28,7 +29,7 @@ mod timestamps;
 mod upload;
 mod values;
 
-pub use crate::operation::{Access, AdapterClass, Kernel, MatrixForm};
+pub use crate::operation::{Access, AdapterClass, FusedSteps, Kernel, MatrixForm};
 pub use adapter::{adapter_class, adapters, is_software};
 pub use device::{Gpu, ShaderEdit};
 pub use executor::GpuExecutor;

@@ -104,7 +104,8 @@ mod tests {
 
     /// A device on which each step takes `step`; the steps of its submissions.
     fn submissions(pace: &mut Pace, kind: Kind, step: Duration, most: usize) -> Vec<usize> {
-        let mut now = Instant::now();
+        // Goes on where the last submission came back.
+        let mut now = pace.back.unwrap_or_else(Instant::now);
         let submissions = (0..6).map(|_| {
             let steps = pace.steps(kind).min(most);
             let flight = Flight { kind, steps, submitted: now };

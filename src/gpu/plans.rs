@@ -10,7 +10,7 @@ use super::table::Table;
 use super::upload::Upload;
 use crate::error::Result;
 use crate::operation::Dispatch;
-use crate::program::{Pass, Program, Step, plan, planned_rows};
+use crate::program::{Pass, Program, Role, Step, plan, planned_rows};
 
 /// What is dispatched for steps of each kind and size. A plan is a pure function of the rows of its
 /// step, so that nothing that ran before changes it.
@@ -28,6 +28,8 @@ struct PlannedStep {
     rows: usize,
     /// Places among what is bound.
     dispatches: Vec<usize>,
+    /// Whether it is a [fused step](crate::operation::fused_step).
+    fused: bool,
 }
 
 impl Plans {
@@ -55,6 +57,9 @@ impl Plans {
         let dispatches = planned.iter().flat_map(|(_, _, dispatches)| dispatches);
         to.gpu.compile_all(dispatches.map(|dispatch| &dispatch.kernel)).await?;
         for (lists, rows, planned) in planned {
+            let mut handovers = to.program.of_role(Role::Handover);
+            let hands_over = |id| planned.iter().any(|one| one.buffers.contains(&id));
+            let fused = handovers.any(|(id, _)| hands_over(id));
             let mut dispatches = Vec::with_capacity(planned.len());
             for dispatch in planned {
                 let known = self.bound.iter().position(|bound| bound.dispatch == dispatch);
@@ -66,7 +71,7 @@ impl Plans {
                     }
                 });
             }
-            self.steps.push(PlannedStep { lists, rows, dispatches });
+            self.steps.push(PlannedStep { lists, rows, dispatches, fused });
         }
         Ok(())
     }
@@ -84,6 +89,11 @@ impl Plans {
     /// Whether steps that run `lists` on `rows` rows are prepared.
     pub(super) fn has(&self, lists: &[Pass], rows: usize) -> bool {
         self.find(lists, planned_rows(rows)).is_some()
+    }
+
+    /// Whether steps that run `lists` on `rows` rows are fused ones.
+    pub(super) fn is_fused(&self, lists: &[Pass], rows: usize) -> bool {
+        self.find(lists, planned_rows(rows)).is_some_and(|step| step.fused)
     }
 
     /// What `step` of `pass` dispatches; nothing unless it is prepared.

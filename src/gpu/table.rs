@@ -7,7 +7,7 @@ use wgpu::BufferUsages;
 use super::device::Gpu;
 use crate::error::{Error, Result};
 use crate::operation::Dispatch;
-use crate::program::{Buffer, BufferId, Pass, Placement, Program, Rows, plan, used};
+use crate::program::{Buffer, BufferId, Placement, Program, Rows, all_dispatches, used};
 
 /// A program's buffers, allocated once for batches of up to `capacity` samples.
 pub(super) struct Table {
@@ -120,5 +120,5 @@ impl Table {
 
 /// The dispatches of all passes for batches of `rows` rows.
 pub(super) fn dispatches(program: &Program, gpu: &Gpu, rows: usize) -> Result<Vec<Dispatch>> {
-    plan(program, &Pass::ALL, rows, gpu.adapter())
+    all_dispatches(program, rows, gpu.adapter())
 }

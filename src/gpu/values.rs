@@ -11,8 +11,10 @@ impl GpuExecutor {
     /// The values of `id`, `[rows, columns]` without padding; `live_rows` rows of a batch. Waits.
     ///
     /// # Errors
-    /// [`Error::Device`] if the device is lost, [`Error::Argument`] if the buffer is unused here.
+    /// [`Error::Device`] if the device is lost, [`Error::Argument`] if the buffer is unused here, or if
+    /// a fused step did not keep it.
     pub async fn read(&mut self, id: BufferId, live_rows: usize) -> Result<Vec<f64>> {
+        self.kept.check(&self.program, id)?;
         let raw = self.read_raw(id, live_rows).await?;
         let buffer = self.program.buffer(id);
         let values = numbers(buffer.element, &raw);

@@ -59,6 +59,9 @@ pub(crate) fn lowered(compiled: &Compiled) -> Result<Lowered> {
     let options = Options { fusion: compiled.fusion, reuse: compiled.reuse_memory, state: &state };
     let mut placed = compile(graph, options)?;
     push_update(&mut placed, compiled)?;
+    if compiled.fusion {
+        placed.builder.hand_over()?;
+    }
     let report = report.moved(|id| placed.places.get(&id).copied().unwrap_or(id));
     let program = placed.builder.build();
     check_parts(compiled, &program)?;

@@ -91,7 +91,7 @@ pub struct Form {
     /// Mistakes in the kernel that the suite must notice.
     pub mutations: Vec<Mutation>,
     /// Whether all forms of matrix kernels for one class of adapters share the text that it is there
-    /// to try: then the first of them stands for all.
+    /// to try: then one of them stands for all.
     pub of_shared_text: bool,
     /// A shape that takes more workgroups than one dimension of a dispatch may have, where that
     /// is worth a try.
@@ -214,7 +214,7 @@ pub fn shapes() -> Vec<[usize; 3]> {
             [[SIZES[i], SIZES[j], SIZES[k]], [SIZES[i], SIZES[k], SIZES[j]]]
         })
         .collect();
-    shapes.extend([[1, 1, 1], [2, 3, 2], [8, 8, 8], [128, 784, 128], [33, 128, 10]]);
+    shapes.extend([[1, 1, 1], [2, 3, 2], [8, 8, 8], [128, 784, 128], [9, 784, 10], [33, 128, 10]]);
     shapes.push([1000, 16, 10]);
     shapes
 }

@@ -28,20 +28,37 @@ pub struct Adapter {
     pub class: AdapterClass,
     /// The one form that all matrix kernels take, whatever would be chosen: for tests.
     pub form: Option<MatrixForm>,
+    /// Which training steps run as two kernels.
+    pub fused_steps: FusedSteps,
     /// How long such a device takes for what. Only of [`Hardware`](AdapterClass::Hardware) it makes a
     /// difference.
     pub model: DeviceModel,
 }
 
+/// Which training steps run as two kernels, of those that can.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum FusedSteps {
+    /// Those that this makes faster, as far as their shapes tell.
+    #[default]
+    WhereFaster,
+    /// All of them: for tests.
+    Always,
+    /// None.
+    Never,
+}
+
 impl Adapter {
     /// An adapter that is given the forms that suit it.
     pub fn new(class: AdapterClass) -> Self {
-        Adapter { class, form: None, model: DeviceModel::OTHER }
+        let (form, fused_steps) = (None, FusedSteps::WhereFaster);
+        Adapter { class, form, fused_steps, model: DeviceModel::OTHER }
     }
 
-    /// An adapter of the class that `form` is written for, which is given no other form.
+    /// An adapter of the class that `form` is written for, which is given no other form, and no step
+    /// without matrix kernels.
     pub fn with_form(form: MatrixForm) -> Self {
-        Adapter { form: Some(form), ..Adapter::new(form.class()) }
+        let fused_steps = FusedSteps::Never;
+        Adapter { form: Some(form), fused_steps, ..Adapter::new(form.class()) }
     }
 
     /// The same adapter with another model of its device.
@@ -103,7 +120,10 @@ impl Tile {
     /// one block of 4x4 values at most.
     pub const fn chunk(&self) -> u32 {
         let quads = 4 * self.threads / (self.rows + self.columns);
-        4 << quads.ilog2()
+        match quads.checked_ilog2() {
+            Some(doublings) => 4 << doublings,
+            None => 4,
+        }
     }
 }
 
@@ -122,6 +142,11 @@ impl MatrixForm {
         MatrixForm::Register,
         MatrixForm::Subgroup,
     ];
+
+    /// One form for each class of adapters: where all forms of a class share a text, they stand for the
+    /// others.
+    pub const OF_EACH_CLASS: [MatrixForm; 3] =
+        [MatrixForm::Tile32, MatrixForm::Register, MatrixForm::Subgroup];
 
     /// The one size of subgroup that [`Subgroup`](Self::Subgroup) is written for: lavapipe's. With
     /// another one its results are wrong.

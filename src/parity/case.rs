@@ -13,7 +13,7 @@ use crate::program::{
 
 /// A NaN that no computation makes: what outputs hold before, and what must be left where nothing
 /// is to be written. Each allocation has one of its own, as a sum or a copy of one is that one.
-fn poison_of(id: BufferId, buffer: &Buffer) -> u32 {
+pub(super) fn poison_of(id: BufferId, buffer: &Buffer) -> u32 {
     let owner = match buffer.placement {
         Placement::Own => id,
         Placement::Slice { arena, .. } => arena,
@@ -184,7 +184,12 @@ async fn find_stray(
     Ok(None)
 }
 
-fn poison(device: &mut GpuExecutor, id: BufferId, buffer: &Buffer, rows: usize) -> Result<()> {
+pub(super) fn poison(
+    device: &mut GpuExecutor,
+    id: BufferId,
+    buffer: &Buffer,
+    rows: usize,
+) -> Result<()> {
     let elements = buffer.allocated(rows + GUARD_ROWS);
     let bytes = match buffer.element {
         Element::U8 => vec![0xaa; elements],

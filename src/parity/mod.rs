@@ -2,6 +2,7 @@
 //! executor in f64. `mnist-gpu verify` and the test suite run the same cases.
 
 mod case;
+mod fused_step;
 mod trajectory;
 
 use crate::clock::Instant;
@@ -9,9 +10,12 @@ use crate::error::Result;
 use crate::gpu::Gpu;
 pub use crate::operation::case::{Form, Mutation, shapes};
 pub use crate::operation::forms;
-use crate::operation::{Adapter, Dispatch, Kernel, MatrixForm};
+use crate::operation::{Adapter, AdapterClass, Dispatch, Kernel, MatrixForm};
 use crate::program::{Pass, ProgramBuilder, plan};
 pub use case::Worst;
+pub use fused_step::{
+    FusedForm, FusedShape, fused_dispatches, fused_forms, fused_shapes, fused_step,
+};
 pub use trajectory::Training;
 
 /// How one operation, or the whole training, fared.
@@ -78,6 +82,54 @@ pub fn dispatches(of: &Form, shape: [usize; 3], form: MatrixForm) -> Result<Vec<
     let program = builder.build();
     let [rows, ..] = shape;
     plan(&program, &[Pass::Predict], rows, Adapter::with_form(form))
+}
+
+/// Those of `forms` that `case` has to be tried in: which give it other kernels than those before them
+/// and, if it tries text that several share, are [one of each class](MatrixForm::OF_EACH_CLASS). Needs no
+/// device.
+///
+/// # Errors
+/// As [`dispatches`].
+pub fn distinct(case: &Form, forms: &[MatrixForm]) -> Result<Vec<MatrixForm>> {
+    let (mut distinct, mut kernels) = (Vec::new(), Vec::new());
+    for &form in forms {
+        if case.of_shared_text && !MatrixForm::OF_EACH_CLASS.contains(&form) {
+            continue;
+        }
+        let own = dispatches(case, [7, 5, 3], form)?;
+        let own: Vec<Kernel> = own.into_iter().map(|dispatch| dispatch.kernel).collect();
+        if !kernels.contains(&own) {
+            distinct.push(form);
+            kernels.push(own);
+        }
+    }
+    Ok(distinct)
+}
+
+/// The [`shapes`] at which `case` is tried in a form of matrix kernels: those that are awkward for its
+/// tile. Where a result has many tiles, there is nothing in them that is not in one of a few. Needs no
+/// device.
+///
+/// # Errors
+/// As [`dispatches`].
+pub fn shapes_of(case: &Form, form: MatrixForm) -> Result<Vec<[usize; 3]>> {
+    const MOST_TILES: u32 = 64;
+    let mut kept = Vec::new();
+    for shape in shapes() {
+        let [rows, ..] = shape.map(|length| length as u32);
+        let many = dispatches(case, shape, form)?.iter().any(|dispatch| {
+            let tiles = dispatch.grid.workgroups(rows).iter().product::<u32>();
+            let tiled = dispatch
+                .arithmetic
+                .form()
+                .is_some_and(|form| form.class() == AdapterClass::Hardware);
+            tiled && tiles > MOST_TILES
+        });
+        if !many {
+            kept.push(shape);
+        }
+    }
+    Ok(kept)
 }
 
 /// Trains a small model on `gpu`, in f32 and in f64, step by step. The error may be four times that

@@ -7,7 +7,7 @@ use super::case::{Values, Worst};
 use crate::cpu::CpuExecutor;
 use crate::data::{Batch, BatchOrder, Dataset, Features, Row, Shuffle, Targets};
 use crate::error::Result;
-use crate::gpu::{Gpu, GpuExecutor};
+use crate::gpu::{FusedSteps, Gpu, GpuExecutor};
 use crate::model::loss::Loss;
 use crate::model::metric::Metric;
 use crate::model::{
@@ -44,9 +44,9 @@ impl Training {
 }
 
 /// The GPU may be off by so many times the f32 CPU executor's own error ...
-const SLACK: f64 = 4.0;
+pub(super) const SLACK: f64 = 4.0;
 /// ... plus this.
-const FLOOR: f64 = 1e-6;
+pub(super) const FLOOR: f64 = 1e-6;
 
 const SAMPLES: usize = 77;
 const BATCH_SIZE: usize = 16;
@@ -64,7 +64,9 @@ pub(super) async fn trajectory(gpu: &Gpu, training: Training) -> Result<Worst> {
     let program = Arc::new(program);
     let mut exact = CpuExecutor::<f64>::new(Arc::clone(&program));
     let mut single = CpuExecutor::<f32>::new(Arc::clone(&program));
-    let mut device = GpuExecutor::new(gpu, Arc::clone(&program)).await?;
+    // Every value between is compared, so it has to be kept.
+    let gpu = gpu.clone().with_fused_steps(FusedSteps::Never);
+    let mut device = GpuExecutor::new(&gpu, Arc::clone(&program)).await?;
     for (id, initial) in initial {
         let values = initial.values(compiled.seed);
         exact.write(id, &values)?;
@@ -214,7 +216,7 @@ fn functional() -> Result<(Compiled, Dataset)> {
     Ok((compiled.gradient_accumulation_steps(2), data))
 }
 
-fn largest_difference(a: &[f64], b: &[f64]) -> f64 {
+pub(super) fn largest_difference(a: &[f64], b: &[f64]) -> f64 {
     if a.len() != b.len() {
         return f64::INFINITY;
     }

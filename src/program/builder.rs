@@ -4,6 +4,7 @@ use super::pass::Pass;
 use crate::error::Result;
 use crate::number::expression::Formula;
 use crate::operation::Op;
+use crate::operation::fused_step::Chain;
 use crate::table::{Buffer, BufferId, Element, ExpressionId, Role, Rows, Step, Table};
 
 /// The buffer table of a model, its lists of operations, and the buffers of its outputs.
@@ -78,6 +79,21 @@ impl Program {
     /// The same buffers, each arena replaced by its slices.
     pub fn parts(&self, ids: &[BufferId]) -> Vec<BufferId> {
         self.table.parts(ids)
+    }
+
+    /// The chain that a training step of a whole batch is, from the gradients to the update; `None` if
+    /// it is none.
+    fn chain(&self) -> Option<Chain> {
+        let between = [Pass::AddPart, Pass::TakeParts, Pass::Accumulate];
+        let direct = between.into_iter().all(|pass| self.ops(pass).is_empty());
+        let chain = || Chain::of(&self.table, self.ops(Pass::Train), self.ops(Pass::Update));
+        direct.then(chain).flatten()
+    }
+
+    /// That chain and the buffer between its kernels, if there is [one](ProgramBuilder::hand_over).
+    pub(crate) fn fused_step(&self) -> Option<(Chain, BufferId)> {
+        let (handover, _) = self.of_role(Role::Handover).next()?;
+        self.chain().map(|chain| (chain, handover))
     }
 
     /// The buffers that are slices of `arena`, in the order of their offsets.
@@ -159,6 +175,19 @@ impl ProgramBuilder {
     pub fn slices_of(&self, arena: BufferId) -> Vec<(String, Rows, usize)> {
         let slices = self.program.table.slices(arena);
         slices.map(|(_, slice)| (slice.name.clone(), slice.rows, slice.columns)).collect()
+    }
+
+    /// Adds the buffer between the two kernels of a [fused step](crate::operation::fused_step), if the
+    /// training step that was pushed can be one. It is called last.
+    ///
+    /// # Errors
+    /// As [`buffer`](Self::buffer).
+    pub fn hand_over(&mut self) -> Result<()> {
+        if let Some(chain) = self.program.chain() {
+            let columns = chain.handover_columns(&self.program.table);
+            self.buffer("all.handover", Role::Handover, Element::Real, Rows::Batch, columns)?;
+        }
+        Ok(())
     }
 
     /// Appends `op` to `pass`.

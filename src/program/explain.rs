@@ -3,7 +3,7 @@
 
 use super::builder::Program;
 use super::pass::Pass;
-use super::plan::{self, Choice, plan, used};
+use super::plan::{self, Choice, all_dispatches, used};
 use crate::error::Result;
 use crate::operation::kernel::size;
 use crate::operation::{Access, Adapter, Dispatch, MatrixForm, Total, Work};
@@ -128,7 +128,7 @@ pub fn explain(
         ways.push(ExplainedWay { name: way.name, dispatches, total });
     }
     let runs = ways.get(chosen).map(|way| &way.dispatches[..]).unwrap_or_default();
-    let used = used(program, &plan(program, &Pass::ALL, rows, adapter)?);
+    let used = used(program, &all_dispatches(program, rows, adapter)?);
     let buffers = program.buffers();
     let buffers =
         buffers.filter(|(id, buffer)| buffer.placement == Placement::Own && used[id.index()]);

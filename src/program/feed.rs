@@ -80,6 +80,7 @@ impl Pass {
             | Role::OptimizerState
             | Role::Activation
             | Role::Metric
+            | Role::Handover
             | Role::Scratch
             | Role::Arena => false,
         }

@@ -35,5 +35,5 @@ pub use initializer::Initializer;
 pub use metrics::Metrics;
 pub use pass::Pass;
 pub(crate) use placement::{Arenas, Placed};
-pub(crate) use plan::used;
 pub use plan::{Choice, Way, Ways, plan, planned_rows, ways};
+pub(crate) use plan::{all_dispatches, used};

@@ -7,7 +7,7 @@ use super::builder::Program;
 use super::pass::Pass;
 use crate::error::Result;
 use crate::operation::kernel::{Target, size};
-use crate::operation::{self, Access, Adapter, AdapterClass, Dispatch, MatrixForm, Op};
+use crate::operation::{self, Access, Adapter, AdapterClass, Dispatch, FusedSteps, MatrixForm, Op};
 use crate::table::{BufferId, Role};
 
 /// Rows that the plan of a step of `rows` rows is made for: the next power of two. So the kernels that
@@ -65,14 +65,45 @@ impl Ways {
 /// As `plan`.
 pub fn ways(program: &Program, lists: &[Pass], rows: usize, adapter: Adapter) -> Result<Ways> {
     let choices = choices(program, lists, rows, adapter)?;
-    let all = vec![Way { name: "a dispatch for each operation", choices }];
+    let mut all = vec![Way { name: "a dispatch for each operation", choices }];
     let rows = size(planned_rows(rows))?;
+    if let Some(dispatches) = fused_step(program, lists, rows, adapter)? {
+        let choice = |dispatch| Choice { candidates: vec![dispatch], chosen: 0 };
+        let choices = dispatches.into_iter().map(choice).collect();
+        all.push(Way { name: "a fused step", choices });
+    }
     let us = |way: &Way| {
         let dispatches = way.choices.iter().map(Choice::chosen);
         dispatches.map(|one| adapter.model.us(&one.work(program.table(), rows))).sum()
     };
-    let chosen = least(all.iter().map(us));
+    let chosen = match adapter.fused_steps {
+        FusedSteps::WhereFaster => least(all.iter().map(us)),
+        // If there is a fused step, it is the last one.
+        FusedSteps::Always | FusedSteps::Never => all.len() - 1,
+    };
     Ok(Ways { all, chosen })
+}
+
+/// The two dispatches of a whole training step, where it can run so and may. What computes on the CPU is
+/// not given them: there a barrier costs more than a dispatch.
+fn fused_step(
+    program: &Program,
+    lists: &[Pass],
+    rows: u32,
+    adapter: Adapter,
+) -> Result<Option<[Dispatch; 2]>> {
+    let may = match adapter.fused_steps {
+        FusedSteps::Always => true,
+        FusedSteps::WhereFaster => adapter.class == AdapterClass::Hardware,
+        FusedSteps::Never => false,
+    };
+    if !may || lists != Pass::Train.of_whole_batch() {
+        return Ok(None);
+    }
+    let Some((chain, handover)) = program.fused_step() else { return Ok(None) };
+    let conversions = absorbed_conversions(program, program.ops(Pass::Train));
+    let target = Target { table: program.table(), adapter, conversions: &conversions };
+    chain.dispatches(&target, handover, rows)
 }
 
 /// The place of the least of `times`; the first one among equals.
@@ -125,8 +156,7 @@ fn choices(
     let mut all = Vec::new();
     for &list in lists {
         let ops = program.ops(list);
-        let mut conversions = conversions(ops);
-        conversions.retain(|id, _| program.outputs().iter().all(|(_, output)| output != id));
+        let conversions = absorbed_conversions(program, ops);
         let target = Target { table: program.table(), adapter, conversions: &conversions };
         let absorbed = |op: &Op| matches!(op, Op::Convert(convert) if conversions.contains_key(&convert.output));
         for op in ops.iter().filter(|op| !absorbed(op)) {
@@ -155,17 +185,43 @@ fn candidates(op: &Op, target: Target<'_>) -> Result<Vec<Dispatch>> {
     forms.map(with).collect()
 }
 
+/// The dispatches of all that may run on batches of `rows` rows: of each list, and of a fused step.
+///
+/// # Errors
+/// As [`plan`].
+pub(crate) fn all_dispatches(
+    program: &Program,
+    rows: usize,
+    adapter: Adapter,
+) -> Result<Vec<Dispatch>> {
+    let mut all = plan(program, &Pass::ALL, rows, adapter)?;
+    let rows = size(planned_rows(rows))?;
+    all.extend(
+        fused_step(program, Pass::Train.of_whole_batch(), rows, adapter)?.into_iter().flatten(),
+    );
+    Ok(all)
+}
+
 /// Which buffers some dispatch binds, or the host fills or reads; by `BufferId::index`.
 pub(crate) fn used(program: &Program, dispatches: &[Dispatch]) -> Vec<bool> {
-    let mut used: Vec<bool> =
-        program.buffers().map(|(_, buffer)| buffer.role != Role::Activation).collect();
+    let mut used: Vec<bool> = program
+        .buffers()
+        .map(|(_, buffer)| !matches!(buffer.role, Role::Activation | Role::Handover))
+        .collect();
     for id in dispatches.iter().flat_map(|dispatch| &dispatch.buffers) {
         used[id.index()] = true;
     }
     used
 }
 
-/// Conversions that need no dispatch, by their output: `(input, scale)`.
+/// Conversions among `ops` that need no dispatch, by their output: `(input, scale)`.
+fn absorbed_conversions(program: &Program, ops: &[Op]) -> HashMap<BufferId, (BufferId, f64)> {
+    let mut conversions = conversions(ops);
+    conversions.retain(|id, _| program.outputs().iter().all(|(_, output)| output != id));
+    conversions
+}
+
+/// The same, whatever else needs their results.
 fn conversions(ops: &[Op]) -> HashMap<BufferId, (BufferId, f64)> {
     let mut found = HashMap::new();
     for op in ops {

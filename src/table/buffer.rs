@@ -36,6 +36,9 @@ pub enum Role {
     Activation,
     /// Added to by each step, read and cleared by the host.
     Metric,
+    /// What the first kernel of a fused step hands to the second one, for each sample. Only a GPU has
+    /// memory for it.
+    Handover,
     /// Zeros in the place of a bias that a layer has not, room for its gradient, or a norm.
     Scratch,
     /// One flat allocation that parameters, gradients or moments are slices of.
@@ -54,6 +57,7 @@ impl Role {
             | Role::SampleWeight
             | Role::ParameterGradient
             | Role::Activation
+            | Role::Handover
             | Role::Scratch => false,
         }
     }

@@ -10,7 +10,7 @@ use crate::number::Real;
 /// The memory of one buffer.
 #[derive(Debug, Clone)]
 pub enum Storage<T> {
-    /// None: the slices of an arena are allocated one by one.
+    /// None: the slices of an arena are allocated one by one, and nothing is handed over.
     Arena,
     /// Reals.
     Real(Vec<T>),
@@ -23,7 +23,7 @@ pub enum Storage<T> {
 impl<T: Real> Storage<T> {
     /// All zeros, with room for batches of up to `rows` samples.
     pub fn new(buffer: &Buffer, rows: usize) -> Self {
-        if buffer.role == Role::Arena {
+        if matches!(buffer.role, Role::Arena | Role::Handover) {
             return Storage::Arena;
         }
         let elements = buffer.allocated(rows);

@@ -6,6 +6,7 @@ use super::blocking::blocking;
 use super::feed::FromDataset;
 use super::loading::Part;
 use super::model::Model;
+use super::predictions::Predictions;
 use super::session::Session;
 use crate::data::Batch;
 use crate::error::{Error, Result};
@@ -89,7 +90,7 @@ impl Session {
             let part = Batch { indices, ..batch };
             feed.fill(&FromDataset { program: &self.program, pass, batch: part })?;
             let part = Part { feed, rows, first_row, batch_rows: batch.len() };
-            self.run_part(pass, &step, part).await?;
+            self.run_part(pass, &step, part, &mut Predictions::new()).await?;
             first_row += rows;
             for (place, (id, ..)) in trained.iter().enumerate() {
                 let values = self.executor.read(*id, 0).await?;

@@ -131,7 +131,7 @@ impl Session {
 
     async fn run_batch(&mut self, pass: Pass, batch: Batch<'_>) -> Result<Scores> {
         self.prepare(pass, batch.len()).await?;
-        self.run(pass, batch).await?;
+        self.run(pass, batch, &mut Predictions::new()).await?;
         let metrics = self.read_totals().await?;
         match self.report.nonfinite_step(&metrics, self.steps()) {
             Some(step) if pass == Pass::Train => Err(Error::NonFinite { step, batch: None }),

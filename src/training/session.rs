@@ -151,8 +151,13 @@ impl Session {
         self.steps += u64::from(pass == Pass::Train);
     }
 
-    /// Runs `pass` on a batch that was checked.
-    pub(super) async fn run(&mut self, pass: Pass, batch: Batch<'_>) -> Result<()> {
+    /// Runs `pass` on a batch that was checked. A prediction adds to `outputs`.
+    pub(super) async fn run(
+        &mut self,
+        pass: Pass,
+        batch: Batch<'_>,
+        outputs: &mut Predictions,
+    ) -> Result<()> {
         let (step, batch_rows) = (self.next_step(pass, batch.len()), batch.len());
         let mut first_row = 0;
         for indices in batch.indices.chunks(self.rows_at_once(pass, batch_rows)?) {
@@ -163,7 +168,7 @@ impl Session {
             drop(filling);
             let rows = indices.len();
             let part = Part { feed, rows, first_row, batch_rows };
-            self.run_part(pass, &step, part).await?;
+            self.run_part(pass, &step, part, outputs).await?;
             first_row += rows;
         }
         // Nothing is awaited between the submission and this line.
@@ -209,11 +214,8 @@ impl Session {
         let rows = part.batch_rows;
         let step = self.next_step(pass, rows);
         loop {
-            let (last, part_rows) = (part.is_last(), part.rows);
-            self.run_part(pass, &step, part).await?;
-            if pass == Pass::Predict {
-                extend(outputs, self.read_outputs(part_rows).await?);
-            }
+            let last = part.is_last();
+            self.run_part(pass, &step, part, outputs).await?;
             if last {
                 break;
             }
@@ -225,12 +227,23 @@ impl Session {
         Ok(Some(rows))
     }
 
-    pub(super) async fn run_part(&mut self, pass: Pass, step: &Step, part: Part) -> Result<()> {
+    /// Runs `pass` on a part of the batch of `step`. A prediction adds to `outputs`.
+    pub(super) async fn run_part(
+        &mut self,
+        pass: Pass,
+        step: &Step,
+        part: Part,
+        outputs: &mut Predictions,
+    ) -> Result<()> {
         let step = step.part(part.first_row, part.rows);
         // Before it runs: what a step that fails has left can be read.
         self.last_rows = part.rows;
         self.executor.run(pass, part.feed, &step, self.compiled.run_eagerly).await?;
-        self.totals.on_device |= pass != Pass::Predict;
+        if pass == Pass::Predict {
+            extend(outputs, self.read_outputs(part.rows).await?);
+        } else {
+            self.totals.on_device = true;
+        }
         Ok(())
     }
 
@@ -240,11 +253,7 @@ impl Session {
         self.flush_totals().await?;
         let names = self.program.outputs().iter().map(|(name, _)| name.clone());
         let mut outputs: Predictions = names.map(|name| (name, Vec::new())).collect();
-        for indices in batch.indices.chunks(self.rows_at_once(Pass::Predict, batch.len())?) {
-            let part = Batch { indices, ..batch };
-            self.run(Pass::Predict, part).await?;
-            extend(&mut outputs, self.read_outputs(part.len()).await?);
-        }
+        self.run(Pass::Predict, batch, &mut outputs).await?;
         Ok(outputs)
     }
 

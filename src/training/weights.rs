@@ -111,10 +111,12 @@ impl Model {
         /// units]`, its `dense_1.output.gradient` after a training step, `dense_1.weight.gradient`,
         /// ...; see [`Program::buffers`](crate::program::Program::buffers) for the names. Waits for
         /// the device. A step that is not [run eagerly](crate::model::Compiled::run_eagerly) leaves
-        /// the same values.
+        /// the same values, but for one that a GPU runs as [two
+        /// kernels](crate::operation::fused_step): it keeps no gradients and nothing between layers.
         ///
         /// # Errors
-        /// [`Error::Argument`] if there is none of that name or nothing uses it, [`Error::Device`]
+        /// [`Error::Argument`] if there is none of that name, nothing uses it, or the last step did not
+        /// keep it, [`Error::Device`]
         /// if reading fails.
         read, read_async(&mut self, name: &str) -> Result<Vec<f32>> {
             self.session.read(name).await

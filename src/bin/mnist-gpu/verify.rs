@@ -97,8 +97,26 @@ pub(crate) fn run(args: &args::Verify) -> anyhow::Result<ExitCode> {
         checks.push(row);
         Ok(())
     };
-    for form in parity::forms() {
-        report(minibatch::gpu::block_on(parity::operation(&gpu, &form, &parity::shapes()))?)?;
+    let mut forms = gpu.matrix_forms();
+    forms.retain(|form| form.class() == gpu.adapter_class());
+    for case in parity::forms() {
+        let tried = parity::distinct(&case, &forms)?;
+        for &form in &tried {
+            let gpu = gpu.clone().with_matrix_form(form)?;
+            let shapes = parity::shapes_of(&case, form)?;
+            let mut verdict = minibatch::gpu::block_on(parity::operation(&gpu, &case, &shapes))?;
+            if tried.len() > 1 {
+                verdict.name = format!("{} {}", verdict.name, form.name());
+            }
+            report(verdict)?;
+        }
+    }
+    for form in parity::fused_forms() {
+        report(minibatch::gpu::block_on(parity::fused_step(
+            &gpu,
+            &form,
+            &parity::fused_shapes(),
+        ))?)?;
     }
     for training in Training::ALL {
         report(minibatch::gpu::block_on(parity::training(&gpu, training))?)?;

@@ -73,7 +73,7 @@ fn dense_backward_weights<T: Real>(
     let bias = Block::cut(bias_gradient, unit_stride, size);
     // The gradients of the bias are one more row, which the thread takes that has time first.
     let parts = weights.map(|weights| (true, weights)).chain(bias.map(|bias| (false, bias)));
-    threads.each(parts, |(is_weights, mut gradient)| {
+    let each = |(is_weights, mut gradient): (bool, Block<'_, T>)| {
         let (first_row, first_column) = (gradient.first_row, gradient.first_column);
         let columns = first_column..first_column + gradient.columns;
         if is_weights {
@@ -93,5 +93,11 @@ fn dense_backward_weights<T: Real>(
                 }
             }
         }
-    });
+    };
+    if size[0] >= inputs && size[1] >= units {
+        // Not worth a hand-over, nor is the bias.
+        parts.for_each(each);
+    } else {
+        threads.each(parts, each);
+    }
 }

@@ -83,7 +83,7 @@ impl Cases for DenseForward {
                     );
                     form.of_shared_text()
                         .mutations(mistakes)
-                        .mutations_of(Tile128, &[tile])
+                        .mutations_of(Tile32, &[tile])
                         .mutations_of(Register, &[serial])
                         .mutations_of(Subgroup, &[serial])
                 }

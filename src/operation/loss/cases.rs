@@ -31,11 +31,7 @@ const OF_LOSSES: [Mistake; 8] = [
 ];
 /// Mistakes that both softmax cross-entropies can make.
 const OF_SOFTMAX: [Mistake; 3] = [
-    (
-        "overflow",
-        "exp(vec4<f32>(logits[first + quad]) - largest)",
-        "exp(vec4<f32>(logits[first + quad]))",
-    ),
+    ("overflow", "exp(output_at(first + quad) - largest)", "exp(output_at(first + quad))"),
     ("the last of several largest", "x[i] > largest", "x[i] >= largest"),
     ("right and wrong confused", "prediction == label)", "prediction != label)"),
 ];

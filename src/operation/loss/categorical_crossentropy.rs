@@ -60,7 +60,8 @@ impl Operation for CategoricalCrossentropy {
     }
 
     fn dispatch(&self, target: &Target<'_>) -> Result<Dispatch> {
-        let text = wgsl!["shared/dense", "shared/rows", "loss/categorical_crossentropy"];
+        let text =
+            wgsl!["shared/dense", "shared/rows", "loss/categorical_crossentropy", "loss/each_row"];
         let constants = self.rows().constants(target, self.label_smoothing)?;
         Ok(Dispatch::new(self, text, constants, Grid::rows(32)))
     }

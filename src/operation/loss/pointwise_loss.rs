@@ -59,7 +59,7 @@ impl Operation for PointwiseLoss {
     }
 
     fn dispatch(&self, target: &Target<'_>) -> Result<Dispatch> {
-        let text = wgsl!["shared/dense", "shared/rows", "loss/pointwise_loss"];
+        let text = wgsl!["shared/dense", "shared/rows", "loss/pointwise_loss", "loss/each_row"];
         let constants = self.rows().constants(target, self.function.constant())?;
         Ok(Dispatch::new(self, text, constants, Grid::rows(32))
             .with_text(self.activation.text())

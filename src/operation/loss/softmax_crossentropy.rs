@@ -50,7 +50,8 @@ impl Operation for SoftmaxCrossentropy {
     }
 
     fn dispatch(&self, target: &Target<'_>) -> Result<Dispatch> {
-        let text = wgsl!["shared/dense", "shared/rows", "loss/softmax_crossentropy"];
+        let text =
+            wgsl!["shared/dense", "shared/rows", "loss/softmax_crossentropy", "loss/each_row"];
         let constants = self.rows().constants(target, 0.0)?;
         Ok(Dispatch::new(self, text, constants, Grid::rows(32)))
     }

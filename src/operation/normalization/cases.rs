@@ -33,7 +33,7 @@ const ROW_SUM: [Mistake; 6] = [
     ("the sums of another row", "row_sums[local - local % LANES]", "row_sums[0]"),
     ("rows beyond the live ones written", "row < step.live_rows", "row <= step.live_rows"),
     ("no barrier", "workgroupBarrier();", ""),
-    ("padding that is not zero", "quad, 0.0);\n    }\n", "quad, 1.0);\n    }\n"),
+    ("padding that is not zero", "quad, 0.0));\n    }\n", "quad, 1.0));\n    }\n"),
 ];
 
 const NO_EPSILON: Mistake = ("no epsilon", "variance[quad] + shape.epsilon", "variance[quad]");

@@ -36,7 +36,12 @@ impl Operation for AdagradUpdate {
 
     fn dispatch(&self, target: &Target<'_>) -> Result<Dispatch> {
         let length = target.elements(self.gradients)?;
-        let text = wgsl!["shared/fold", "shared/parameters", "optimizer/adagrad"];
+        let text = wgsl![
+            "shared/fold",
+            "shared/parameters",
+            "optimizer/adagrad",
+            "optimizer/each_parameter"
+        ];
         let constants = ParameterConstants::new(length, [self.epsilon]);
         Ok(Dispatch::new(self, text, constants, Grid::parameters(length)))
     }

@@ -31,7 +31,8 @@ impl Operation for AdamUpdate {
 
     fn dispatch(&self, target: &Target<'_>) -> Result<Dispatch> {
         let length = target.elements(self.gradients)?;
-        let text = wgsl!["shared/fold", "shared/parameters", "optimizer/adam"];
+        let text =
+            wgsl!["shared/fold", "shared/parameters", "optimizer/adam", "optimizer/each_parameter"];
         let constants = ParameterConstants::new(length, self.rule.constants());
         Ok(Dispatch::new(self, text, constants, Grid::parameters(length)))
     }

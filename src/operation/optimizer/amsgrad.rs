@@ -39,7 +39,12 @@ impl Operation for AmsGradUpdate {
 
     fn dispatch(&self, target: &Target<'_>) -> Result<Dispatch> {
         let length = target.elements(self.gradients)?;
-        let text = wgsl!["shared/fold", "shared/parameters", "optimizer/amsgrad"];
+        let text = wgsl![
+            "shared/fold",
+            "shared/parameters",
+            "optimizer/amsgrad",
+            "optimizer/each_parameter"
+        ];
         let constants = ParameterConstants::new(length, self.rule.constants());
         Ok(Dispatch::new(self, text, constants, Grid::parameters(length)))
     }

@@ -58,7 +58,12 @@ impl Operation for RmsPropUpdate {
 
     fn dispatch(&self, target: &Target<'_>) -> Result<Dispatch> {
         let length = target.elements(self.gradients)?;
-        let text = wgsl!["shared/fold", "shared/parameters", "optimizer/rms_prop"];
+        let text = wgsl![
+            "shared/fold",
+            "shared/parameters",
+            "optimizer/rms_prop",
+            "optimizer/each_parameter"
+        ];
         let constants =
             ParameterConstants::new(length, [1.0 - self.rho, self.momentum, self.epsilon]);
         Ok(Dispatch::new(self, text, constants, Grid::parameters(length))

@@ -39,7 +39,8 @@ impl Operation for SgdUpdate {
 
     fn dispatch(&self, target: &Target<'_>) -> Result<Dispatch> {
         let length = target.elements(self.gradients)?;
-        let text = wgsl!["shared/fold", "shared/parameters", "optimizer/sgd"];
+        let text =
+            wgsl!["shared/fold", "shared/parameters", "optimizer/sgd", "optimizer/each_parameter"];
         let constants = ParameterConstants::new(length, [self.momentum]);
         Ok(Dispatch::new(self, text, constants, Grid::parameters(length))
             .overrides([("NESTEROV", f64::from(self.nesterov))]))

@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::number::bounds;
 use crate::operation::activation::Elementwise;
 use crate::operation::case::{Case, Cases, Form, Mistake, Values};
-use crate::operation::matrix_form::MatrixForm::{Register, Subgroup, Tile64};
+use crate::operation::matrix_form::MatrixForm::{Register, Subgroup, Tile32};
 use crate::table::{BufferId, Element, Role, Rows, Table};
 
 impl Cases for SparseForward {
@@ -92,7 +92,7 @@ impl Cases for SparseBackwardWeights {
             form.mutations(&[search])
                 .mutations_of(Register, &serial)
                 .mutations_of(Subgroup, &serial)
-                .mutations_of(Tile64, &tiled),
+                .mutations_of(Tile32, &tiled),
         ]
     }
 }

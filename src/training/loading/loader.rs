@@ -163,7 +163,7 @@ impl Loader {
         }
         // What an order or a promise says needs no reading.
         let ordered = self.ready.is_none() && self.reader.order.is_some();
-        ordered.then(|| self.given > self.taken || !self.cursor.batches.is_empty())
+        ordered.then_some(self.given > self.taken || !self.cursor.batches.is_empty())
     }
 
     /// Whether there is another part.

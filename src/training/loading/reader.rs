@@ -143,7 +143,7 @@ impl Reader {
                 let rows = first + part.start..first + part.end;
                 scratch.indices.clear();
                 if let Some(order) = &self.order {
-                    order.rows_into(batch, rows, &mut scratch.indices);
+                    order.rows_into(None, batch, rows, &mut scratch.indices);
                 }
                 let batch = Batch { data, indices: &scratch.indices };
                 feed.fill(&FromDataset { program, pass, batch })

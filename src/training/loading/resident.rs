@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::cursor::{Cursor, PartRows};
-use crate::data::{Batch, BatchOrder, Dataset};
+use crate::data::{Batch, BatchOrder, Dataset, PermutationTables};
 use crate::error::Result;
 use crate::gpu::GatherFeed;
 use crate::profile::Profile;
@@ -14,6 +14,7 @@ use crate::program::{BufferId, Column, Feed, Pass, Program, Role};
 pub(super) struct ResidentRows {
     data: Dataset,
     order: BatchOrder,
+    tables: Option<PermutationTables>,
     cursor: Cursor,
     /// The buffers that are filled, in the order of the data's targets.
     weights: Vec<BufferId>,
@@ -38,7 +39,8 @@ impl ResidentRows {
             false => Vec::new(),
         };
         let (weights, targets) = (of_role(Role::SampleWeight), of_role(Role::Target));
-        ResidentRows { data, order, cursor, weights, targets, indices: Vec::new(), profile }
+        let (tables, indices) = (order.tables(), Vec::new());
+        ResidentRows { data, order, tables, cursor, weights, targets, indices, profile }
     }
 
     /// The next part and the rows of its batch; `None` after the last one.
@@ -54,7 +56,7 @@ impl ResidentRows {
     pub(super) fn fill(&mut self, part: PartRows, feed: &mut GatherFeed) -> Result<()> {
         let _span = self.profile.span("fill upload memory");
         let rows: Range<usize> = part.first..part.first + part.rows;
-        self.order.rows_into(part.batch, rows, &mut self.indices);
+        self.order.rows_into(self.tables.as_ref(), part.batch, rows, &mut self.indices);
         let batch = Batch { data: &self.data, indices: &self.indices };
         feed.gather(self.indices.iter().copied())?;
         for (number, &id) in self.weights.iter().enumerate() {

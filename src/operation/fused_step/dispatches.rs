@@ -1,0 +1,171 @@
+//! The two dispatches of a fused step.
+
+use super::chain::Chain;
+use super::sizes::Sizes;
+use super::text;
+use crate::error::Result;
+use crate::operation::access::Access;
+use crate::operation::kernel::{Arithmetic, Dispatch, Grid, Stated, Target, shader};
+use crate::table::BufferId;
+
+/// Inputs and units, in groups of four, of a tile of the weights kernel.
+const TILE: u32 = 8;
+/// A workgroup reads all weights, which takes 17 microseconds for 1 MiB of them on a large GPU: with more
+/// the dispatches that are saved are no gain, and no memory is set aside for them.
+const MOST_WEIGHTS: u64 = 1 << 18;
+/// Workgroups that one dimension of a dispatch may have.
+const MOST_WORKGROUPS: u32 = 65_535;
+
+impl Chain {
+    /// The two dispatches that are the whole step, for batches of about `rows` rows; `handover` is a
+    /// buffer of [so many columns](Self::handover_columns). `None` where the network is too wide for
+    /// the memory of a workgroup or has too many weights, or where its bytes are converted by an operation of its own.
+    ///
+    /// # Errors
+    /// [`Error::Argument`](crate::Error::Argument) if a size does not fit the kernels' 32 bits.
+    pub fn dispatches(
+        &self,
+        target: &Target<'_>,
+        handover: BufferId,
+        rows: u32,
+    ) -> Result<Option<[Dispatch; 2]>> {
+        if self.converted && !target.conversions.contains_key(&self.input) {
+            return Ok(None);
+        }
+        if self.products(target.table) > MOST_WEIGHTS {
+            return Ok(None);
+        }
+        let Some(sizes) = Sizes::new(self, target.table)? else { return Ok(None) };
+        let Some(each) = rows_of_workgroup(&sizes, target.adapter.model.processors, rows) else {
+            return Ok(None);
+        };
+        let mut begins = Vec::with_capacity(sizes.layers.len());
+        let mut workgroups = 0u32;
+        for layer in &sizes.layers {
+            begins.push(workgroups);
+            // The bias comes after the last input.
+            let tiles = layer.inputs.saturating_add(1).div_ceil(TILE) * layer.units.div_ceil(TILE);
+            workgroups = workgroups.saturating_add(tiles);
+        }
+        if workgroups.max(rows.div_ceil(each)) > MOST_WORKGROUPS {
+            return Ok(None);
+        }
+        let first = self.rows_dispatch(target, handover, &sizes, each)?;
+        let second =
+            self.weights_dispatch(target, handover, &sizes, &begins, [workgroups, rows])?;
+        Ok(Some([first, second]))
+    }
+
+    fn rows_dispatch(
+        &self,
+        target: &Target<'_>,
+        handover: BufferId,
+        sizes: &Sizes,
+        each: u32,
+    ) -> Result<Dispatch> {
+        let operand = target.operand(self.input);
+        // The loss has its text, its constants and buffers 3 to 6: targets, weights, loss and counts.
+        let mut dispatch = self.loss.dispatch(target)?;
+        let kernel = &mut dispatch.kernel;
+        kernel.name = "fused_step_rows";
+        kernel.text.retain(|text| *text != shader!("loss/each_row"));
+        let activations = text::activations(&sizes.activations, &kernel.text);
+        kernel.text.extend(activations);
+        kernel.text.extend([
+            text::operand(&operand),
+            text::constants(sizes),
+            match each {
+                1 => shader!("fused/one_row"),
+                2 => shader!("fused/two_rows"),
+                _ => shader!("fused/four_rows"),
+            },
+            shader!("fused/rows"),
+            text::rows_main(sizes),
+        ]);
+        replace(&mut dispatch, 0, (Access::Load, operand.id));
+        replace(&mut dispatch, 5, (Access::Read, self.parameters));
+        dispatch.kernel.bindings.push(Access::Write);
+        dispatch.buffers.push(handover);
+        dispatch.grid = Grid::rows(each);
+        let products = self.products(target.table);
+        let of_first =
+            sizes.layers.first().map_or(0, |layer| 16 * u64::from(layer.inputs * layer.units));
+        let weights = sizes.layers.iter().map(|layer| 64 * u64::from(layer.inputs * layer.units));
+        let weights: u64 = weights.sum();
+        let backward_weights = weights - (4 * of_first).min(weights);
+        // Four loads of a forward sum are on their way together; a level of the tree takes as long.
+        let levels = |parts: u32| u64::from(parts.next_power_of_two().ilog2());
+        let forward = sizes.layers.iter().map(|layer| {
+            let steps = layer.inputs.div_ceil(layer.forward_parts);
+            u64::from(steps / 4 + steps % 4) + levels(layer.forward_parts)
+        });
+        let backward = sizes.layers.iter().skip(1).map(|layer| {
+            u64::from(layer.units.div_ceil(layer.backward_parts)) + levels(layer.backward_parts)
+        });
+        // The loss goes along its units one by one.
+        let judging = u64::from(sizes.layers.last().map_or(0, |layer| layer.units)) / 4 + 1;
+        let stated = Stated {
+            flops: [0, 4 * products],
+            bytes: [0, 16 * u64::from(sizes.inputs + sizes.handover), weights + backward_weights],
+            waits: [forward.sum::<u64>() + backward.sum::<u64>() + judging, 0],
+        };
+        Ok(dispatch.with_arithmetic(Arithmetic::Stated(stated)))
+    }
+
+    fn weights_dispatch(
+        &self,
+        target: &Target<'_>,
+        handover: BufferId,
+        sizes: &Sizes,
+        begins: &[u32],
+        [workgroups, rows]: [u32; 2],
+    ) -> Result<Dispatch> {
+        let operand = target.operand(self.input);
+        // The optimizer has its text, its constants, the parameters at 3 and what it keeps from 4 on.
+        let mut dispatch = self.update.dispatch(target)?;
+        dispatch.kernel.name = "fused_step_weights";
+        let own = [shader!("shared/fold"), shader!("optimizer/each_parameter")];
+        dispatch.kernel.text.retain(|text| !own.contains(text));
+        replace(&mut dispatch, 0, (Access::Load, operand.id));
+        let binding = 2 + dispatch.buffers.len();
+        dispatch.kernel.bindings.push(Access::Read);
+        dispatch.buffers.push(handover);
+        dispatch.kernel.text.extend([
+            text::operand(&operand),
+            text::layers(sizes, binding, begins),
+            shader!("fused/weights"),
+        ]);
+        dispatch.grid = Grid::columns(workgroups, 1);
+        // Each changed value is read and written, a parameter's quad by one invocation.
+        let changed = u64::from(target.elements(self.parameters)?) * 4;
+        let arenas = dispatch.buffers.len() as u64 - 2;
+        let stated = Stated {
+            flops: [4 * changed, 2 * self.products(target.table)],
+            bytes: [2 * arenas * changed, u64::from(2 * TILE) * 16 * u64::from(workgroups), 0],
+            // A block of rows is loaded at a time; then the parts are added up, and the update loads.
+            waits: [u64::from(rows.div_ceil(32)) + 3, 0],
+        };
+        Ok(dispatch.with_arithmetic(Arithmetic::Stated(stated)))
+    }
+}
+
+/// Puts another buffer at a place of the bindings.
+fn replace(dispatch: &mut Dispatch, place: usize, (access, id): (Access, BufferId)) {
+    if let Some(binding) = dispatch.kernel.bindings.get_mut(place) {
+        *binding = access;
+    }
+    if let Some(buffer) = dispatch.buffers.get_mut(place) {
+        *buffer = id;
+    }
+}
+
+/// Rows of the batch that a workgroup takes; `None` where not even one fits. The device's processors each
+/// want a workgroup first; with more rows than that each weight that is loaded serves several of them.
+fn rows_of_workgroup(sizes: &Sizes, processors: u32, rows: u32) -> Option<u32> {
+    let wanted = match rows.div_ceil(processors.max(1)) {
+        0..=1 => 1,
+        2 => 2,
+        _ => 4,
+    };
+    [4, 2, 1].into_iter().find(|&each| each <= wanted && sizes.fits(each))
+}

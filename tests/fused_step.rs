@@ -1,0 +1,266 @@
+//! A training step in two dispatches: against the CPU executors, broken on purpose, and refused where an
+//! operation has no part in it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use minibatch::gpu::{FusedSteps, block_on};
+use minibatch::model::{Compiled, Dense, lower};
+use minibatch::operation::{Adapter, AdapterClass, DeviceModel};
+use minibatch::parity::{self, FusedForm};
+use minibatch::program::{Pass, plan};
+use minibatch::random::{Random, Stream};
+use minibatch::{
+    Activation, Adam, Batch, Clip, Dataset, Features, Fit, Gpu, Input, Loss, Metric, Model,
+    Regularizer, Sequential, Shuffle, wgpu,
+};
+
+fn gpu() -> Gpu {
+    Gpu::new().unwrap_or_else(|error| panic!("{error}"))
+}
+
+#[test]
+fn fused_steps_agree_with_the_oracle() {
+    for checked in [false, true] {
+        let gpu = gpu().with_checked_shaders(checked);
+        for (number, form) in parity::fused_forms().iter().enumerate() {
+            // The shapes are the same text for all forms but for losses, updates and activations.
+            let shapes = parity::fused_shapes();
+            let shapes = if number < 2 && !checked { &shapes[..] } else { &shapes[1..4] };
+            let verdict = block_on(parity::fused_step(&gpu, form, shapes)).unwrap();
+            println!(
+                "{:50} {:.3} of the bound, {:.2} s",
+                verdict.name,
+                verdict.worst.ratio(),
+                verdict.seconds
+            );
+            assert!(
+                verdict.passed(),
+                "{}: {} times the bound: {}; stray: {:?}",
+                verdict.name,
+                verdict.worst.ratio(),
+                verdict.worst.place,
+                verdict.stray
+            );
+        }
+    }
+}
+
+#[test]
+fn broken_fused_steps_are_caught() {
+    let gpu = gpu();
+    let mut tried = 0;
+    for form in &parity::fused_forms() {
+        for &(kernel_name, (what, from, to)) in &form.mutations {
+            // Each number of rows a workgroup has text of its own.
+            let is_broken = Arc::new(AtomicBool::new(false));
+            let breaks = Arc::clone(&is_broken);
+            let broken = gpu.clone().with_shader_edit(Arc::new(move |kernel, source: String| {
+                if kernel.name != kernel_name || !source.contains(from) {
+                    return source;
+                }
+                breaks.store(true, Ordering::Relaxed);
+                source.replace(from, to)
+            }));
+            assert!(is_caught(&broken, form), "{} passed with {what}: {from:?}", form.name);
+            assert!(is_broken.load(Ordering::Relaxed), "no kernel has {from:?} to break");
+            tried += 1;
+        }
+    }
+    println!("{tried} broken kernels");
+    assert!(tried > 20);
+}
+
+fn is_caught(broken: &Gpu, form: &FusedForm) -> bool {
+    parity::fused_shapes().chunks(1).skip(1).any(|shapes| {
+        let verdict = block_on(parity::fused_step(broken, form, shapes));
+        !verdict.unwrap_or_else(|error| panic!("{}: {error}", form.name)).passed()
+    })
+}
+
+/// A two-layer classifier, 12-16-10.
+fn layers() -> Sequential {
+    Sequential::new(Input::floats(&[12])).dense(16, Activation::Relu).dense(10, Activation::Softmax)
+}
+
+fn compiled(layers: Sequential) -> Compiled {
+    layers.compile(Adam::default(), Loss::SparseCategoricalCrossentropy, [Metric::Accuracy])
+}
+
+/// 70 samples, so that the last of three batches of 32 is smaller.
+fn data() -> Dataset {
+    let mut random = Random::new(3, Stream::Parity);
+    let features: Vec<f32> = (0..70 * 12).map(|_| random.uniform() as f32).collect();
+    let labels: Vec<u32> = (0..70).map(|_| random.below(10) as u32).collect();
+    Dataset::new(Features::F32(Arc::new(features)), &[12], labels).unwrap()
+}
+
+fn always() -> Gpu {
+    gpu().with_fused_steps(FusedSteps::Always)
+}
+
+/// The names of the kernels of a training step of 32 rows.
+fn kernels(model: &mut Model) -> Vec<&'static str> {
+    let executor = model.gpu().unwrap();
+    executor.kernels(Pass::Train, 32).iter().map(|kernel| kernel.name).collect()
+}
+
+const FUSED: [&str; 2] = ["fused_step_rows", "fused_step_weights"];
+
+#[test]
+fn a_fused_training_has_the_same_bits_run_after_run() {
+    let run = || {
+        let mut model = compiled(layers()).build(&always()).unwrap();
+        let history = model.fit(&data(), Fit::new().batch_size(32).epochs(3)).unwrap();
+        assert_eq!(kernels(&mut model), FUSED);
+        let losses: Vec<_> =
+            history.epochs.iter().map(|epoch| epoch.training.loss.to_bits()).collect();
+        let weights: Vec<u32> =
+            ["dense_1.weight", "dense_1.bias", "dense_2.weight", "dense_2.bias"]
+                .iter()
+                .flat_map(|name| model.weight(name).unwrap())
+                .map(f32::to_bits)
+                .collect();
+        (losses, weights)
+    };
+    let first = run();
+    assert!(first.0[2] < first.0[0], "it does not learn: {:?}", first.0);
+    assert_eq!(first, run());
+}
+
+#[test]
+fn steps_recorded_for_the_host_are_fused_too() {
+    let (device, queue) = block_on(async {
+        let descriptor = wgpu::InstanceDescriptor::new_without_display_handle_from_env();
+        let instance = wgpu::Instance::new(descriptor);
+        let adapter = instance.request_adapter(&Default::default()).await.unwrap();
+        adapter.request_device(&wgpu::DeviceDescriptor::default()).await.unwrap()
+    });
+    let gpu = Gpu::from_device(device.clone(), queue.clone()).with_fused_steps(FusedSteps::Always);
+    let data = data();
+    let mut fitted = compiled(layers()).build(&gpu).unwrap();
+    fitted.fit(&data, Fit::new().batch_size(32).epochs(1).shuffle(Shuffle::Off)).unwrap();
+    let mut recorded = compiled(layers()).build(&gpu).unwrap();
+    block_on(recorded.prepare_steps(32)).unwrap();
+    for first in [0u32, 32, 64] {
+        let indices: Vec<u32> = (first..70.min(first + 32)).collect();
+        let mut encoder = device.create_command_encoder(&Default::default());
+        recorded.record_step(&mut encoder, Batch { data: &data, indices: &indices }).unwrap();
+        queue.submit([encoder.finish()]);
+    }
+    assert_eq!(kernels(&mut recorded), FUSED);
+    let weight = |model: &mut Model| model.weight("dense_1.weight").unwrap();
+    assert_eq!(weight(&mut recorded), weight(&mut fitted));
+}
+
+/// What stands between gradient and update, or is computed beside the chain: the operations run one by one.
+#[test]
+fn what_two_kernels_cannot_compute_is_not_fused() {
+    let adam = |clip| Adam { clip, ..Adam::default() };
+    let with = |optimizer: Adam| {
+        layers().compile(optimizer, Loss::SparseCategoricalCrossentropy, [Metric::Accuracy])
+    };
+    let first = |layer: Dense| {
+        compiled(Sequential::new(Input::floats(&[12])).layer(layer).dense(10, Activation::Softmax))
+    };
+    let dense = || Dense::new(16, Activation::Relu);
+    let top = Metric::TopKCategoricalAccuracy { k: 3 };
+    let refused: Vec<(&str, Compiled)> = vec![
+        ("fusion off", compiled(layers()).fusion(false)),
+        ("clipped by value", with(adam(Clip::Value(0.5)))),
+        ("clipped by norm", with(adam(Clip::Norm(0.5)))),
+        ("clipped by the norm of all", with(adam(Clip::GlobalNorm(0.5)))),
+        ("accumulated", compiled(layers()).gradient_accumulation_steps(2)),
+        ("in parts", compiled(layers()).micro_batch_size(8)),
+        ("a penalty on weights", first(dense().weight_regularizer(Regularizer::l2(0.01)))),
+        ("a penalty on activities", first(dense().activity_regularizer(Regularizer::l2(0.01)))),
+        ("frozen", first(dense().frozen())),
+        ("told by its input", first(Dense::new(16, Activation::Gelu))),
+        ("a softmax between", first(Dense::new(16, Activation::Softmax))),
+        ("too wide", first(Dense::new(1100, Activation::Relu))),
+        (
+            "too many values",
+            compiled({
+                let wide = |model: Sequential| model.dense(1000, Activation::Relu);
+                wide(wide(wide(wide(Sequential::new(Input::floats(&[12]))))))
+                    .dense(10, Activation::Softmax)
+            }),
+        ),
+        (
+            "dropout",
+            compiled({
+                let model = Sequential::new(Input::floats(&[12])).dense(16, Activation::Relu);
+                model.dropout(0.5).dense(10, Activation::Softmax)
+            }),
+        ),
+        (
+            "a metric of its own",
+            layers().compile(Adam::default(), Loss::SparseCategoricalCrossentropy, [top]),
+        ),
+    ];
+    for (what, compiled) in refused {
+        let mut model = compiled.build(&always()).unwrap();
+        model.fit(&data(), Fit::new().batch_size(32).epochs(1)).unwrap();
+        let executor = model.gpu().unwrap();
+        // Eight rows are a part of a batch that runs in parts.
+        let ran: Vec<_> = [32, 8].map(|rows| executor.kernels(Pass::Train, rows)).concat();
+        let named = |name| ran.iter().filter(|kernel| kernel.name == name).count();
+        assert!(named("dense_forward") > 0, "{what}: {ran:?}");
+        assert_eq!(FUSED.map(named), [0, 0], "{what}");
+    }
+    // And what is near to these is fused.
+    for compiled in [
+        compiled(layers()),
+        first(dense().without_bias()),
+        first(Dense::new(1000, Activation::Relu)),
+    ] {
+        let mut model = compiled.build(&always()).unwrap();
+        model.fit(&data(), Fit::new().batch_size(32).epochs(1)).unwrap();
+        assert_eq!(kernels(&mut model), FUSED);
+    }
+}
+
+#[test]
+fn gradients_are_in_memory_where_somebody_looks_at_them() {
+    let data = data();
+    let batch = || Batch { data: &data, indices: &[0, 1, 2, 3, 4] };
+    let mut fused = compiled(layers()).build(&always()).unwrap();
+    fused.train_on_batch(batch()).unwrap();
+    let error = fused.read("dense_1.weight.gradient").unwrap_err().to_string();
+    assert!(error.contains("fusion(false)"), "{error}");
+    let error = fused.read("dense_1.output").unwrap_err().to_string();
+    assert!(error.contains("was not kept"), "{error}");
+    // A prediction makes the values anew, and the gradients of a batch can be asked for.
+    fused.predict_on_batch(batch()).unwrap();
+    assert_eq!(fused.read("dense_1.output").unwrap().len(), 5 * 16);
+    assert!(fused.read("dense_1.weight.gradient").is_err());
+    fused.gradients(batch()).unwrap();
+    assert_eq!(fused.read("dense_1.weight.gradient").unwrap().len(), 12 * 16);
+    // Step by step each operation runs by itself.
+    let mut eager = compiled(layers()).run_eagerly(true).build(&always()).unwrap();
+    eager.train_on_batch(batch()).unwrap();
+    assert_eq!(eager.read("dense_1.weight.gradient").unwrap().len(), 12 * 16);
+}
+
+/// A GPU of the size of NVIDIA's H100, told from its numbers.
+#[test]
+fn small_batches_of_small_networks_are_fused_on_large_gpus() {
+    let adapter = Adapter::new(AdapterClass::Hardware).with_model(DeviceModel::DISCRETE);
+    let fused = |inputs: usize, units: &[usize], rows: usize| {
+        let mut model = Sequential::new(Input::pixels(&[inputs]));
+        for &units in units {
+            model = model.dense(units, Activation::Relu);
+        }
+        let program = lower(&compiled(model.dense(10, Activation::Softmax))).unwrap();
+        let planned = plan(&program, Pass::Train.of_whole_batch(), rows, adapter).unwrap();
+        let us =
+            planned.iter().map(|one| adapter.model.us(&one.work(program.table(), rows as u32)));
+        let us: f64 = us.sum();
+        println!("{inputs}-{units:?}-10 x {rows}: {} dispatches, {us:.1} us", planned.len());
+        (planned.len() == 2).then_some(us)
+    };
+    assert!(fused(784, &[128], 32).is_some_and(|us| us <= 15.0));
+    assert!(fused(16, &[64, 32], 64).is_some());
+    assert!(fused(784, &[1024, 1024], 256).is_none());
+    assert!(fused(784, &[512], 65_536).is_none());
+}
