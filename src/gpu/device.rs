@@ -63,7 +63,6 @@ pub struct Gpu {
     /// What the driver keeps of them; `None` unless asked for.
     pub(super) pipeline_cache: Option<wgpu::PipelineCache>,
     /// Threads that compile kernels; a browser has one.
-    #[cfg_attr(target_arch = "wasm32", expect(dead_code, reason = "nothing reads it there"))]
     pub(super) compile_threads: usize,
 }
 

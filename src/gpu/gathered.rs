@@ -27,7 +27,8 @@ impl GpuExecutor {
     }
 
     /// Lets so many steps on rows that are [attached](Self::attach) from now on be one submission, if
-    /// they are not too long for [`Gpu::submit_time`]; more than 128 mean 128. It changes no bit.
+    /// they are not too long for [`Gpu::submit_time`](crate::Gpu::submit_time); more than 128 mean
+    /// 128. It changes no bit.
     ///
     /// # Errors
     /// [`Error::Argument`] if it is 0.
@@ -88,8 +89,8 @@ impl GpuExecutor {
     }
 
     /// [`gather_feed`](Self::gather_feed) for `step` of `pass`, if it is like the one before it and of
-    /// the same submission, which [`push_gathered`](Self::push_gathered) takes; `None` if there is more to be done first,
-    /// or to be waited for.
+    /// the same submission, which [`push_gathered`](Self::push_gathered) takes; `None` if there is more
+    /// to be done first, or to be waited for.
     pub(crate) fn try_gather_feed(&mut self, pass: Pass, step: &Step) -> Option<GatherFeed> {
         let gather = self.gather.as_mut()?;
         let kind = Kind::of(pass, step);
