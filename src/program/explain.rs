@@ -12,12 +12,10 @@ use crate::table::{BufferId, Placement};
 /// What a step is.
 #[derive(Debug, Clone)]
 pub struct Explanation {
-    /// The dispatches in their order.
-    pub dispatches: Vec<ExplainedDispatch>,
-    /// What they add up to.
-    pub total: Total,
-    /// The ways in which the step could run, of which these dispatches are one.
+    /// The ways in which it could run; never empty.
     pub ways: Vec<ExplainedWay>,
+    /// Which of them runs.
+    pub chosen: usize,
     /// All allocations on the device but for those that steps are uploaded through.
     pub buffers: Vec<ExplainedBuffer>,
 }
@@ -27,10 +25,18 @@ pub struct Explanation {
 pub struct ExplainedWay {
     /// What it is called.
     pub name: &'static str,
-    /// Whether it is the one that runs.
-    pub chosen: bool,
-    /// What its dispatches add up to.
+    /// The dispatches in their order.
+    pub dispatches: Vec<ExplainedDispatch>,
+    /// What they add up to.
     pub total: Total,
+}
+
+impl Explanation {
+    /// The way in which it runs.
+    pub fn chosen(&self) -> &ExplainedWay {
+        // It is a place among the ways.
+        &self.ways[self.chosen]
+    }
 }
 
 /// A dispatch of a step.
@@ -109,19 +115,19 @@ pub fn explain(
         let chosen = runs.iter().position(|&runs| runs).unwrap_or_default();
         ExplainedDispatch { candidates: all.into_iter().map(candidate).collect(), chosen }
     };
-    let (mut ways, mut dispatches) = (Vec::new(), Vec::new());
-    let mut total = Total::default();
-    for (way, chosen) in plan::ways(program, lists, rows, adapter)?.all() {
-        let explained: Vec<_> = way.choices.iter().map(explained).collect();
-        let mut sum = Total::default();
-        for dispatch in &explained {
-            sum += (dispatch.chosen().work, dispatch.chosen().us);
+    let (mut ways, mut chosen) = (Vec::new(), 0);
+    for (way, runs) in plan::ways(program, lists, rows, adapter)?.all() {
+        let dispatches: Vec<_> = way.choices.iter().map(explained).collect();
+        let mut total = Total::default();
+        for dispatch in &dispatches {
+            total += (dispatch.chosen().work, dispatch.chosen().us);
         }
-        ways.push(ExplainedWay { name: way.name, chosen, total: sum });
-        if chosen {
-            (dispatches, total) = (explained, sum);
+        if runs {
+            chosen = ways.len();
         }
+        ways.push(ExplainedWay { name: way.name, dispatches, total });
     }
+    let runs = ways.get(chosen).map(|way| &way.dispatches[..]).unwrap_or_default();
     let used = used(program, &all_dispatches(program, rows, adapter)?);
     let buffers = program.buffers();
     let buffers =
@@ -129,9 +135,10 @@ pub fn explain(
     let buffers = buffers.map(|(id, buffer)| ExplainedBuffer {
         id,
         bytes: buffer.bytes(rows),
-        used: lifetime(program, id, &dispatches),
+        used: lifetime(program, id, runs),
     });
-    Ok(Explanation { buffers: buffers.collect(), dispatches, total, ways })
+    let buffers = buffers.collect();
+    Ok(Explanation { ways, chosen, buffers })
 }
 
 /// The first and the last of `dispatches` that use `id` or a slice of it.

@@ -119,14 +119,14 @@ impl Chain {
         whole.then_some(Chain { layers, loss, update, parameters, input, converted })
     }
 
-    /// Multiplications with additions of the layers forward, for one row.
-    pub(super) fn products(&self, table: &Table) -> u64 {
+    /// Multiplications with additions of the layers forward, from that one on, for one row.
+    pub(super) fn products(&self, table: &Table, from: usize) -> u64 {
         let of = |layer: &Layer| {
             let sizes =
                 [layer.forward.input, layer.forward.output].map(|id| table.columns(id) as u64);
             sizes.into_iter().product::<u64>()
         };
-        self.layers.iter().map(of).sum()
+        self.layers.iter().skip(from).map(of).sum()
     }
 
     /// Columns of the buffer that the first kernel writes for the second one: what each layer but the last

@@ -32,7 +32,7 @@ impl Chain {
         if self.converted && !target.conversions.contains_key(&self.input) {
             return Ok(None);
         }
-        if self.products(target.table) > MOST_WEIGHTS {
+        if self.products(target.table, 0) > MOST_WEIGHTS {
             return Ok(None);
         }
         let Some(sizes) = Sizes::new(self, target.table)? else { return Ok(None) };
@@ -87,7 +87,8 @@ impl Chain {
         dispatch.kernel.bindings.push(Access::Write);
         dispatch.buffers.push(handover);
         dispatch.grid = Grid::rows(each);
-        let products = self.products(target.table);
+        // Nobody wants the gradient of the first layer's input.
+        let products = self.products(target.table, 0) + self.products(target.table, 1);
         let of_first =
             sizes.layers.first().map_or(0, |layer| 16 * u64::from(layer.inputs * layer.units));
         let weights = sizes.layers.iter().map(|layer| 64 * u64::from(layer.inputs * layer.units));
@@ -105,7 +106,7 @@ impl Chain {
         // The loss goes along its units one by one.
         let judging = u64::from(sizes.layers.last().map_or(0, |layer| layer.units)) / 4 + 1;
         let stated = Stated {
-            flops: [0, 4 * products],
+            flops: [0, 2 * products],
             bytes: [0, 16 * u64::from(sizes.inputs + sizes.handover), weights + backward_weights],
             waits: [forward.sum::<u64>() + backward.sum::<u64>() + judging, 0],
         };
@@ -140,7 +141,7 @@ impl Chain {
         let changed = u64::from(target.elements(self.parameters)?) * 4;
         let arenas = dispatch.buffers.len() as u64 - 2;
         let stated = Stated {
-            flops: [4 * changed, 2 * self.products(target.table)],
+            flops: [4 * changed, 2 * self.products(target.table, 0)],
             bytes: [2 * arenas * changed, u64::from(2 * TILE) * 16 * u64::from(workgroups), 0],
             // A block of rows is loaded at a time; then the parts are added up, and the update loads.
             waits: [u64::from(rows.div_ceil(32)) + 3, 0],

@@ -1,7 +1,9 @@
 //! What `explain` tells, as its JSON has it.
 
 use minibatch::operation::{DeviceModel, MatrixForm, Total};
-use minibatch::program::{Candidate, ExplainedBuffer, ExplainedDispatch, Role, planned_rows};
+use minibatch::program::{
+    Candidate, ExplainedBuffer, ExplainedDispatch, ExplainedWay, Explanation, Role, planned_rows,
+};
 use serde::Serialize;
 
 use super::Step;
@@ -79,8 +81,7 @@ pub(super) struct Memory {
 
 #[derive(Serialize)]
 pub(super) struct All {
-    /// For each dispatch that has alternatives: all of them.
-    pub kernels: Vec<Alternatives>,
+    /// The ways in which the step could run.
     pub steps: Vec<StepPlan>,
 }
 
@@ -102,8 +103,10 @@ pub(super) struct Alternative {
 pub(super) struct StepPlan {
     pub plan: &'static str,
     pub chosen: bool,
-    pub dispatches: usize,
-    pub us: f64,
+    #[serde(flatten)]
+    pub total: Sum,
+    /// For each dispatch that has alternatives: all of them.
+    pub kernels: Vec<Alternatives>,
 }
 
 impl Report {
@@ -114,7 +117,7 @@ impl Report {
         step: &Step,
         unfused: Option<&Step>,
     ) -> Self {
-        let dispatches = &step.explanation.dispatches;
+        let runs = step.explanation.chosen();
         Report {
             layers: args.layers.clone(),
             batch_size: args.batch_size,
@@ -123,14 +126,11 @@ impl Report {
                 processors: model.processors,
                 planned_rows: planned_rows(args.batch_size),
             },
-            dispatches: dispatches.iter().map(|one| step.dispatch(one.chosen())).collect(),
-            total: sum(&step.explanation.total),
+            dispatches: runs.dispatches.iter().map(|one| step.dispatch(one.chosen())).collect(),
+            total: sum(&runs.total),
             buffers: step.explanation.buffers.iter().map(|buffer| step.buffer(buffer)).collect(),
             memory: step.memory(),
-            all: unfused.map(|unfused| All {
-                kernels: step.alternatives(),
-                steps: step.ways(&unfused.explanation.total),
-            }),
+            all: unfused.map(|unfused| All { steps: step.ways(unfused) }),
         }
     }
 }
@@ -159,21 +159,23 @@ impl Step {
         }
     }
 
-    /// `unfused` is what the step adds up to if no operations are joined.
-    fn ways(&self, unfused: &Total) -> Vec<StepPlan> {
-        let plan = |plan, chosen, total: &Total| StepPlan {
+    /// `unfused` is the same step where no operations are joined.
+    fn ways(&self, unfused: &Step) -> Vec<StepPlan> {
+        let plan = |step: &Step, plan, chosen, way: &ExplainedWay| StepPlan {
             plan,
             chosen,
-            dispatches: total.dispatches,
-            us: total.us,
+            total: sum(&way.total),
+            kernels: step.alternatives(way),
         };
-        let ways = self.explanation.ways.iter();
-        let ways = ways.map(|way| plan(way.name, way.chosen, &way.total));
-        ways.chain([plan("no operations joined", false, unfused)]).collect()
+        let Explanation { ways, chosen, .. } = &self.explanation;
+        let ways = ways.iter().enumerate();
+        let ways = ways.map(|(place, way)| plan(self, way.name, place == *chosen, way));
+        let unfused = plan(unfused, "no operations joined", false, unfused.explanation.chosen());
+        ways.chain([unfused]).collect()
     }
 
-    fn alternatives(&self) -> Vec<Alternatives> {
-        let all = self.explanation.dispatches.iter().enumerate();
+    fn alternatives(&self, way: &ExplainedWay) -> Vec<Alternatives> {
+        let all = way.dispatches.iter().enumerate();
         let several = all.filter(|(_, dispatch)| dispatch.candidates.len() > 1);
         let alternatives = |(place, dispatch): (usize, &ExplainedDispatch)| {
             let candidates = dispatch.candidates.iter().enumerate();

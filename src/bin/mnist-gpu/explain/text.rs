@@ -1,6 +1,6 @@
 //! What `explain` tells, to be read.
 
-use super::report::{Dispatch, Memory, Report};
+use super::report::{Alternative, Dispatch, Memory, Report, StepPlan};
 use crate::{args, print};
 
 /// # Errors
@@ -85,30 +85,32 @@ fn buffers(report: &Report) -> anyhow::Result<()> {
 
 fn all(report: &Report) -> anyhow::Result<()> {
     let Some(all) = &report.all else { return Ok(()) };
-    print::line("\nWhat could run; > is what does.")?;
-    for alternatives in &all.kernels {
-        let number = alternatives.dispatch;
-        let mut table = vec![
-            ["", &format!("in place of {number}"), "workgroups", "bytes", "us"].map(String::from),
-        ];
-        for candidate in &alternatives.candidates {
-            let dispatch = &candidate.dispatch;
-            table.push([
-                mark(candidate.chosen),
-                name(dispatch),
-                groups(dispatch),
-                short(dispatch.bytes),
-                format!("{:.2}", dispatch.us),
-            ]);
+    print::line("\nIn which ways the step could run; > is what runs.")?;
+    let mut table = vec![["", "the step", "dispatches", "us"].map(String::from)];
+    for StepPlan { plan, chosen, total, .. } in &all.steps {
+        let us = format!("{:.2}", total.us);
+        table.push([mark(*chosen), (*plan).into(), total.dispatches.to_string(), us]);
+    }
+    rows(&table, &[false, false, true, true])?;
+    for step in all.steps.iter().filter(|step| !step.kernels.is_empty()) {
+        print::line(&format!("\nWith {}:", step.plan))?;
+        for alternatives in &step.kernels {
+            let title = format!("dispatch {}", alternatives.dispatch);
+            let titles = ["", &title, "workgroups", "bytes", "us"];
+            let mut table = vec![titles.map(String::from)];
+            for Alternative { chosen, dispatch } in &alternatives.candidates {
+                table.push([
+                    mark(*chosen),
+                    name(dispatch),
+                    groups(dispatch),
+                    short(dispatch.bytes),
+                    format!("{:.2}", dispatch.us),
+                ]);
+            }
+            rows(&table, &[false, false, true, true, true])?;
         }
-        rows(&table, &[false, false, true, true, true])?;
     }
-    let mut table = vec![["", "the whole step", "dispatches", "us"].map(String::from)];
-    for step in &all.steps {
-        let us = format!("{:.2}", step.us);
-        table.push([mark(step.chosen), step.plan.into(), step.dispatches.to_string(), us]);
-    }
-    rows(&table, &[false, false, true, true])
+    Ok(())
 }
 
 fn mark(chosen: bool) -> String {
