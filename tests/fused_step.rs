@@ -110,8 +110,8 @@ const FUSED: [&str; 2] = ["fused_step_rows", "fused_step_weights"];
 #[test]
 fn a_fused_training_has_the_same_bits_run_after_run() {
     let run = || {
-        let mut model = compiled(layers()).build(always()).unwrap();
-        let history = model.fit(&data(), Fit::new().batch_size(32).epochs(3)).unwrap();
+        let mut model = compiled(layers()).build(&always()).unwrap();
+        let history = model.fit(data(), Fit::new().batch_size(32).epochs(3)).unwrap();
         assert_eq!(kernels(&mut model), FUSED);
         let losses: Vec<_> =
             history.epochs.iter().map(|epoch| epoch.training.loss.to_bits()).collect();
@@ -199,8 +199,8 @@ fn what_two_kernels_cannot_compute_is_not_fused() {
         ),
     ];
     for (what, compiled) in refused {
-        let mut model = compiled.build(always()).unwrap();
-        model.fit(&data(), Fit::new().batch_size(32).epochs(1)).unwrap();
+        let mut model = compiled.build(&always()).unwrap();
+        model.fit(data(), Fit::new().batch_size(32).epochs(1)).unwrap();
         let executor = model.gpu().unwrap();
         // Eight rows are a part of a batch that runs in parts.
         let ran: Vec<_> = [32, 8].map(|rows| executor.kernels(Pass::Train, rows)).concat();
@@ -214,8 +214,8 @@ fn what_two_kernels_cannot_compute_is_not_fused() {
         first(dense().without_bias()),
         first(Dense::new(1000, Activation::Relu)),
     ] {
-        let mut model = compiled.build(always()).unwrap();
-        model.fit(&data(), Fit::new().batch_size(32).epochs(1)).unwrap();
+        let mut model = compiled.build(&always()).unwrap();
+        model.fit(data(), Fit::new().batch_size(32).epochs(1)).unwrap();
         assert_eq!(kernels(&mut model), FUSED);
     }
 }
@@ -224,7 +224,7 @@ fn what_two_kernels_cannot_compute_is_not_fused() {
 fn gradients_are_in_memory_where_somebody_looks_at_them() {
     let data = data();
     let batch = || Batch { data: &data, indices: &[0, 1, 2, 3, 4] };
-    let mut fused = compiled(layers()).build(always()).unwrap();
+    let mut fused = compiled(layers()).build(&always()).unwrap();
     fused.train_on_batch(batch()).unwrap();
     let error = fused.read("dense_1.weight.gradient").unwrap_err().to_string();
     assert!(error.contains("fusion(false)"), "{error}");
@@ -237,7 +237,7 @@ fn gradients_are_in_memory_where_somebody_looks_at_them() {
     fused.gradients(batch()).unwrap();
     assert_eq!(fused.read("dense_1.weight.gradient").unwrap().len(), 12 * 16);
     // Step by step each operation runs by itself.
-    let mut eager = compiled(layers()).run_eagerly(true).build(always()).unwrap();
+    let mut eager = compiled(layers()).run_eagerly(true).build(&always()).unwrap();
     eager.train_on_batch(batch()).unwrap();
     assert_eq!(eager.read("dense_1.weight.gradient").unwrap().len(), 12 * 16);
 }
