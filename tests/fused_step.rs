@@ -1,10 +1,10 @@
-//! A training step in two dispatches: against the CPU executors, broken on purpose, and refused where an
-//! operation has no part in it.
+//! A fused training step, of two dispatches or of three: against the CPU executors, broken on purpose, and
+//! refused where an operation has no part in it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use minibatch::gpu::{FusedSteps, block_on};
+use minibatch::gpu::{FusedFrom, FusedSteps, block_on};
 use minibatch::model::{Compiled, Dense, lower};
 use minibatch::operation::{Adapter, AdapterClass, DeviceModel};
 use minibatch::parity::{self, FusedForm};
@@ -23,10 +23,11 @@ fn gpu() -> Gpu {
 fn fused_steps_agree_with_the_oracle() {
     for checked in [false, true] {
         let gpu = gpu().with_checked_shaders(checked);
-        for (number, form) in parity::fused_forms().iter().enumerate() {
+        for form in &parity::fused_forms() {
             // The shapes are the same text for all forms but for losses, updates and activations.
             let shapes = parity::fused_shapes();
-            let shapes = if number < 2 && !checked { &shapes[..] } else { &shapes[1..4] };
+            let all = !checked && !form.mutations.is_empty();
+            let shapes = if all { &shapes[..] } else { &shapes[1..4] };
             let verdict = block_on(parity::fused_step(&gpu, form, shapes)).unwrap();
             println!(
                 "{:50} {:.3} of the bound, {:.2} s",
@@ -95,8 +96,8 @@ fn data() -> Dataset {
     Dataset::new(Features::F32(Arc::new(features)), &[12], labels).unwrap()
 }
 
-fn always() -> Gpu {
-    gpu().with_fused_steps(FusedSteps::Always)
+fn always(from: FusedFrom) -> Gpu {
+    gpu().with_fused_steps(FusedSteps::Always(from))
 }
 
 /// The names of the kernels of a training step of 32 rows.
@@ -107,12 +108,20 @@ fn kernels(model: &mut Model) -> Vec<&'static str> {
 
 const FUSED: [&str; 2] = ["fused_step_rows", "fused_step_weights"];
 
+/// The names of the kernels of a fused step.
+fn fused(from: FusedFrom) -> Vec<&'static str> {
+    match from {
+        FusedFrom::FirstLayer => FUSED.to_vec(),
+        FusedFrom::SecondLayer => [&["dense_forward"], &FUSED[..]].concat(),
+    }
+}
+
 #[test]
 fn a_fused_training_has_the_same_bits_run_after_run() {
-    let run = || {
-        let mut model = compiled(layers()).build(&always()).unwrap();
+    let run = |from| {
+        let mut model = compiled(layers()).build(&always(from)).unwrap();
         let history = model.fit(data(), Fit::new().batch_size(32).epochs(3)).unwrap();
-        assert_eq!(kernels(&mut model), FUSED);
+        assert_eq!(kernels(&mut model), fused(from));
         let losses: Vec<_> =
             history.epochs.iter().map(|epoch| epoch.training.loss.to_bits()).collect();
         let weights: Vec<u32> =
@@ -123,20 +132,27 @@ fn a_fused_training_has_the_same_bits_run_after_run() {
                 .collect();
         (losses, weights)
     };
-    let first = run();
-    assert!(first.0[2] < first.0[0], "it does not learn: {:?}", first.0);
-    assert_eq!(first, run());
+    for from in FusedFrom::ALL {
+        let first = run(from);
+        assert!(first.0[2] < first.0[0], "it does not learn: {:?}", first.0);
+        assert_eq!(first, run(from), "{from:?}");
+    }
 }
 
 #[test]
 fn steps_recorded_for_the_host_are_fused_too() {
+    FusedFrom::ALL.into_iter().for_each(recorded_steps_are_fused);
+}
+
+fn recorded_steps_are_fused(from: FusedFrom) {
     let (device, queue) = block_on(async {
         let descriptor = wgpu::InstanceDescriptor::new_without_display_handle_from_env();
         let instance = wgpu::Instance::new(descriptor);
         let adapter = instance.request_adapter(&Default::default()).await.unwrap();
         adapter.request_device(&wgpu::DeviceDescriptor::default()).await.unwrap()
     });
-    let gpu = Gpu::from_device(device.clone(), queue.clone()).with_fused_steps(FusedSteps::Always);
+    let steps = FusedSteps::Always(from);
+    let gpu = Gpu::from_device(device.clone(), queue.clone()).with_fused_steps(steps);
     let data = data();
     let mut fitted = compiled(layers()).build(&gpu).unwrap();
     fitted.fit(&data, Fit::new().batch_size(32).epochs(1).shuffle(Shuffle::Off)).unwrap();
@@ -148,7 +164,7 @@ fn steps_recorded_for_the_host_are_fused_too() {
         recorded.record_step(&mut encoder, Batch { data: &data, indices: &indices }).unwrap();
         queue.submit([encoder.finish()]);
     }
-    assert_eq!(kernels(&mut recorded), FUSED);
+    assert_eq!(kernels(&mut recorded), fused(from));
     let weight = |model: &mut Model| model.weight("dense_1.weight").unwrap();
     assert_eq!(weight(&mut recorded), weight(&mut fitted));
 }
@@ -198,8 +214,11 @@ fn what_two_kernels_cannot_compute_is_not_fused() {
             layers().compile(Adam::default(), Loss::SparseCategoricalCrossentropy, [top]),
         ),
     ];
-    for (what, compiled) in refused {
-        let mut model = compiled.build(&always()).unwrap();
+    let both = |(what, compiled): (&'static str, Compiled)| {
+        FusedFrom::ALL.map(|from| (format!("{what} {from:?}"), compiled.clone(), from))
+    };
+    for (what, compiled, from) in refused.into_iter().flat_map(both) {
+        let mut model = compiled.build(&always(from)).unwrap();
         model.fit(data(), Fit::new().batch_size(32).epochs(1)).unwrap();
         let executor = model.gpu().unwrap();
         // Eight rows are a part of a batch that runs in parts.
@@ -209,14 +228,15 @@ fn what_two_kernels_cannot_compute_is_not_fused() {
         assert_eq!(FUSED.map(named), [0, 0], "{what}");
     }
     // And what is near to these is fused.
-    for compiled in [
+    let near = [
         compiled(layers()),
         first(dense().without_bias()),
         first(Dense::new(1000, Activation::Relu)),
-    ] {
-        let mut model = compiled.build(&always()).unwrap();
+    ];
+    for (compiled, from) in near.iter().flat_map(|one| FusedFrom::ALL.map(|from| (one, from))) {
+        let mut model = compiled.clone().build(&always(from)).unwrap();
         model.fit(data(), Fit::new().batch_size(32).epochs(1)).unwrap();
-        assert_eq!(kernels(&mut model), FUSED);
+        assert_eq!(kernels(&mut model), fused(from));
     }
 }
 
@@ -224,7 +244,19 @@ fn what_two_kernels_cannot_compute_is_not_fused() {
 fn gradients_are_in_memory_where_somebody_looks_at_them() {
     let data = data();
     let batch = || Batch { data: &data, indices: &[0, 1, 2, 3, 4] };
-    let mut fused = compiled(layers()).build(&always()).unwrap();
+    for from in FusedFrom::ALL {
+        values_are_kept_for_those_who_ask(&data, from);
+    }
+    // Step by step each operation runs by itself.
+    let eager = compiled(layers()).run_eagerly(true);
+    let mut eager = eager.build(&always(FusedFrom::FirstLayer)).unwrap();
+    eager.train_on_batch(batch()).unwrap();
+    assert_eq!(eager.read("dense_1.weight.gradient").unwrap().len(), 12 * 16);
+}
+
+fn values_are_kept_for_those_who_ask(data: &Dataset, from: FusedFrom) {
+    let batch = || Batch { data, indices: &[0, 1, 2, 3, 4] };
+    let mut fused = compiled(layers()).build(&always(from)).unwrap();
     fused.train_on_batch(batch()).unwrap();
     let error = fused.read("dense_1.weight.gradient").unwrap_err().to_string();
     assert!(error.contains("fusion(false)"), "{error}");
@@ -236,35 +268,41 @@ fn gradients_are_in_memory_where_somebody_looks_at_them() {
     assert!(fused.read("dense_1.weight.gradient").is_err());
     fused.gradients(batch()).unwrap();
     assert_eq!(fused.read("dense_1.weight.gradient").unwrap().len(), 12 * 16);
-    // Step by step each operation runs by itself.
-    let mut eager = compiled(layers()).run_eagerly(true).build(&always()).unwrap();
-    eager.train_on_batch(batch()).unwrap();
-    assert_eq!(eager.read("dense_1.weight.gradient").unwrap().len(), 12 * 16);
 }
 
 /// A GPU of the size of NVIDIA's H100, told from its numbers.
 #[test]
 fn small_batches_of_small_networks_are_fused_on_large_gpus() {
     let adapter = Adapter::new(AdapterClass::Hardware).with_model(DeviceModel::DISCRETE);
-    let fused = |inputs: usize, units: &[usize], rows: usize| {
+    let planned = |steps, inputs: usize, units: &[usize], rows: usize| {
         let mut model = Sequential::new(Input::pixels(&[inputs]));
         for &units in units {
             model = model.dense(units, Activation::Relu);
         }
         let program = lower(&compiled(model.dense(10, Activation::Softmax))).unwrap();
+        let adapter = Adapter { fused_steps: steps, ..adapter };
         let planned = plan(&program, Pass::Train.of_whole_batch(), rows, adapter).unwrap();
         let us =
             planned.iter().map(|one| adapter.model.us(&one.work(program.table(), rows as u32)));
         let us: f64 = us.sum();
-        println!("{inputs}-{units:?}-10 x {rows}: {} dispatches, {us:.1} us", planned.len());
-        (planned.len() == 2, us)
+        let names: Vec<_> = planned.iter().map(|one| one.kernel.name).collect();
+        println!("{inputs}-{units:?}-10 x {rows}: {names:?}, {us:.1} us");
+        (names, us)
     };
+    let chosen = |inputs, units, rows| planned(FusedSteps::WhereFaster, inputs, units, rows);
     // Ten dispatches one by one, of 1.3 microseconds each before they do anything.
-    let (is_fused, us) = fused(16, &[64, 32], 64);
-    assert!(is_fused && us < 13.0, "{us}");
-    // With 100,000 weights both ways take about the same time; the lesser is taken.
-    let (_, us) = fused(784, &[128], 32);
+    let (names, us) = chosen(16, &[64, 32], 64);
+    assert_eq!(names, FUSED);
+    assert!(us < 13.0, "{us}");
+    // The first layer has 100,000 weights, which no workgroup is to read alone.
+    let (names, us) = chosen(784, &[128], 32);
+    assert_eq!(names, fused(FusedFrom::SecondLayer));
     assert!(us <= 15.0, "{us}");
-    assert!(!fused(784, &[1024, 1024], 256).0);
-    assert!(!fused(784, &[512], 65_536).0);
+    for other in [FusedSteps::Never, FusedSteps::Always(FusedFrom::FirstLayer)] {
+        let (_, others) = planned(other, 784, &[128], 32);
+        assert!(us < others, "{us} is not less than the {others} of {other:?}");
+    }
+    let is_fused = |names: Vec<&str>| names.iter().any(|name| FUSED.contains(name));
+    assert!(!is_fused(chosen(784, &[1024, 1024], 256).0));
+    assert!(!is_fused(chosen(784, &[512], 65_536).0));
 }

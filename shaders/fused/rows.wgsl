@@ -7,6 +7,8 @@
 // is cut in parts, each of every `parts`-th step, and the parts are added up in a tree. Which term is added
 // when depends on the layer alone, neither on the rows nor on their number.
 //
+// It begins with the batch, or with what the first layer puts out, which another kernel has computed.
+//
 // Text that is made for the network comes before this: THREADS, the constants below, `activated` and
 // `derivative_of`, which take the number of an activation, and `main`, which calls the functions of this file.
 @group(0) @binding(7) var<storage, read> parameters: array<vec4<f32>>;
@@ -117,10 +119,25 @@ fn store_output(layer: Layer, group: u32, row: u32, quad: u32, sum: vec4<f32>) {
         offset = parameters[layer.bias + quad];
     }
     let output = select(vec4<f32>(), activated(layer.activation, sum + offset), live);
+    set_output(layer, group, row, quad, output);
+}
+
+// Keeps a quad of a layer's output, for this kernel and for the second one.
+fn set_output(layer: Layer, group: u32, row: u32, quad: u32, output: vec4<f32>) {
     values[row * VALUES + layer.output_at + quad] = output;
     if layer.output_to != NOWHERE && is_live(group, row) {
         handover[row_of_batch(group, row) * HANDOVER + layer.output_to + quad] = Rows(output);
     }
+}
+
+// What a layer has put out in another kernel. Called by all.
+fn take_outputs(layer: Layer, group: u32, local: u32) {
+    for (var i = local; i < ROWS * layer.units; i += THREADS) {
+        let row = i / layer.units;
+        let quad = i % layer.units;
+        set_output(layer, group, row, quad, load_input(row_of_batch(group, row) * INPUTS + quad));
+    }
+    workgroupBarrier();
 }
 
 // The loss of each row, and in the place of the last layer's output the gradient of that. Called by all.

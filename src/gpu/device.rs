@@ -213,7 +213,7 @@ impl Gpu {
         Ok(self)
     }
 
-    /// The same device, which runs such training steps as [two kernels](FusedSteps).
+    /// The same device, which [fuses](FusedSteps) such training steps.
     pub fn with_fused_steps(mut self, steps: FusedSteps) -> Self {
         self.adapter.fused_steps = steps;
         self

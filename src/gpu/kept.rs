@@ -42,9 +42,8 @@ impl Kept {
             return Ok(());
         }
         let problem = format!(
-            "{} was not kept: the training step ran as two kernels, which keep no gradients and no \
-             values between layers; compile the model with fusion(false), or run_eagerly(true), to \
-             read it",
+            "{} was not kept: the training step was fused, which keeps no gradients and not all values \
+             between layers; compile the model with fusion(false), or run_eagerly(true), to read it",
             program.buffer(id).name
         );
         Err(Error::argument("buffer", problem))

@@ -29,7 +29,7 @@ mod timestamps;
 mod upload;
 mod values;
 
-pub use crate::operation::{Access, AdapterClass, FusedSteps, Kernel, MatrixForm};
+pub use crate::operation::{Access, AdapterClass, FusedFrom, FusedSteps, Kernel, MatrixForm};
 pub use adapter::{adapter_class, adapters, is_software};
 pub use device::{Gpu, ShaderEdit};
 pub use executor::GpuExecutor;

@@ -28,23 +28,46 @@ pub struct Adapter {
     pub class: AdapterClass,
     /// The one form that all matrix kernels take, whatever would be chosen: for tests.
     pub form: Option<MatrixForm>,
-    /// Which training steps run as two kernels.
+    /// Which training steps are fused.
     pub fused_steps: FusedSteps,
     /// How long such a device takes for what. Only of [`Hardware`](AdapterClass::Hardware) it makes a
     /// difference.
     pub model: DeviceModel,
 }
 
-/// Which training steps run as two kernels, of those that can.
+/// Which training steps are [fused](crate::operation::fused_step), of those that can be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum FusedSteps {
     /// Those that this makes faster, as far as their shapes tell.
     #[default]
     WhereFaster,
-    /// All of them: for tests.
-    Always,
+    /// All of them, from that layer on: for tests.
+    Always(FusedFrom),
     /// None.
     Never,
+}
+
+/// Where the kernels of a fused step begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FusedFrom {
+    /// With the batch: two kernels are the whole step.
+    FirstLayer,
+    /// With what the first layer puts out, which a matrix kernel computes before: three dispatches. It
+    /// suits networks whose first layer has most of the weights.
+    SecondLayer,
+}
+
+impl FusedFrom {
+    /// Each of them.
+    pub const ALL: [FusedFrom; 2] = [FusedFrom::FirstLayer, FusedFrom::SecondLayer];
+
+    /// How many layers go forward before.
+    pub(crate) const fn layers_before(self) -> usize {
+        match self {
+            FusedFrom::FirstLayer => 0,
+            FusedFrom::SecondLayer => 1,
+        }
+    }
 }
 
 impl Adapter {

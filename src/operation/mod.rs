@@ -45,7 +45,7 @@ pub use kernel::{Dispatch, Kernel};
 pub use list::Op;
 pub use loss::*;
 pub use loss_scale::*;
-pub use matrix_form::{Adapter, AdapterClass, FusedSteps, MatrixForm, Tile};
+pub use matrix_form::{Adapter, AdapterClass, FusedFrom, FusedSteps, MatrixForm, Tile};
 pub use metric::*;
 pub use noise::*;
 pub use normalization::*;

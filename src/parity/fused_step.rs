@@ -1,4 +1,4 @@
-//! Training steps in two dispatches, against the CPU executors, which run the operations one by one.
+//! Fused training steps, against the CPU executors, which run the operations one by one.
 
 use std::sync::Arc;
 
@@ -15,14 +15,16 @@ use crate::model::{
 };
 use crate::operation::activation::{Activation, Elementwise};
 use crate::operation::case::{Mistake, Values};
-use crate::operation::{Adapter, AdapterClass, Dispatch, FusedSteps};
+use crate::operation::{Access, Adapter, AdapterClass, Dispatch, FusedFrom, FusedSteps};
 use crate::program::{BufferId, Element, Pass, Program, Role, plan};
 
-/// A training step that two kernels can run, and mistakes in these that must be noticed.
+/// A training step that can be fused, and mistakes in its kernels that must be noticed.
 #[derive(Debug, Clone)]
 pub struct FusedForm {
     /// What tells it from others: `fused_step u8 relu softmax adam`.
     pub name: String,
+    /// Where its kernels begin.
+    pub from: FusedFrom,
     input: InputOf,
     activations: Vec<Activation>,
     bias: bool,
@@ -132,7 +134,49 @@ pub fn fused_forms() -> Vec<FusedForm> {
     );
     without.bias = false;
     forms.push(without);
+    forms.extend(forms_from_second_layer());
     forms
+}
+
+/// Those whose kernels begin with what the first layer puts out. Losses, updates and activations have the
+/// same texts there, so each kind of them is tried once.
+fn forms_from_second_layer() -> Vec<FusedForm> {
+    let adam = Optimizer::from(Adam { weight_decay: 0.01, ..Adam::default() });
+    let momentum = Sgd { momentum: 0.75, nesterov: true, ..Sgd::default() }.into();
+    let (reals, bytes, softmax) =
+        (InputOf::Reals, InputOf::Bytes, Loss::SparseCategoricalCrossentropy);
+    let smoothed = Loss::CategoricalCrossentropy { label_smoothing: 0.125 };
+    let tanh = [Activation::Tanh];
+    let mut without =
+        form("f32 no bias huber sgd", reals, tanh, Loss::Huber { delta: 0.5 }, momentum);
+    without.bias = false;
+    let forms = vec![
+        form("u8 tanh softmax adam", bytes, tanh, softmax, adam)
+            .mutations("fused_step_rows", &OF_TAKEN)
+            .mutations("fused_step_weights", &OF_BYTES),
+        form(
+            "f32 relu categorical_crossentropy sgd",
+            reals,
+            [Activation::Relu],
+            smoothed,
+            momentum,
+        ),
+        // A sigmoid of zero is not zero, but the padding after its results is.
+        form(
+            "u8 sigmoid mean_squared_error adam",
+            bytes,
+            [Activation::Sigmoid],
+            Loss::MeanSquaredError,
+            adam,
+        ),
+        without,
+    ];
+    let from_second = |form: FusedForm| FusedForm {
+        name: format!("{} from the second layer", form.name),
+        from: FusedFrom::SecondLayer,
+        ..form
+    };
+    forms.into_iter().map(from_second).collect()
 }
 
 /// `activations` are those of the layers in turn; the last layer has the linear one, or for the loss.
@@ -144,7 +188,8 @@ fn form<const N: usize>(
     optimizer: Optimizer,
 ) -> FusedForm {
     let (name, activations) = (format!("fused_step {name}"), activations.to_vec());
-    FusedForm { name, input, activations, bias: true, loss, optimizer, mutations: Vec::new() }
+    let (from, mutations) = (FusedFrom::FirstLayer, Vec::new());
+    FusedForm { name, from, input, activations, bias: true, loss, optimizer, mutations }
 }
 
 impl FusedForm {
@@ -229,6 +274,28 @@ const OF_ROWS: [Mistake; 16] = [
     ("no loss", "judge(row_of_batch(group, local), local * VALUES + layer.output_at);", ""),
     ("the row before", "group * ROWS + row, step", "group * ROWS, step"),
 ];
+/// In what is taken from the first layer's own kernel.
+const OF_TAKEN: [Mistake; 7] = [
+    (NO_BARRIER, "INPUTS + quad));\n    }\n    workgroupBarrier();", "INPUTS + quad));\n    }"),
+    (
+        "another row",
+        "load_input(row_of_batch(group, row) *",
+        "load_input(row_of_batch(group, 0u) *",
+    ),
+    ("the last values left out", "i < ROWS * layer.units", "i + 1u < ROWS * layer.units"),
+    ("another column", "* INPUTS + quad));", "* INPUTS));"),
+    ("rows mixed up", "let row = i / layer.units;", "let row = i % ROWS;"),
+    (
+        "not activated before",
+        "derivative_of(layer.activation, values[at])",
+        "derivative_of(layer.activation, vec4<f32>())",
+    ),
+    (
+        "not handed over",
+        "layer.output_to + quad] = Rows(output)",
+        "layer.output_to + quad] = Rows(vec4<f32>())",
+    ),
+];
 const OF_WEIGHTS: [Mistake; 9] = [
     ("the last row left out", "row < rows; row += 4u", "row + 1u < rows; row += 4u"),
     ("rows beyond the live ones summed", "min(32u, step.live_rows - start)", "32u"),
@@ -245,7 +312,7 @@ const OF_WEIGHTS: [Mistake; 9] = [
     ("the input transposed", "b * a.x, b * a.y,", "b * a.y, b * a.x,"),
 ];
 
-/// The two dispatches of a form at one shape, as `gpu` would run them for so many rows.
+/// The dispatches of a form at one shape, as `gpu` would run them for so many rows.
 ///
 /// # Errors
 /// [`Error::Argument`] if the form is no fused step at this shape.
@@ -255,7 +322,7 @@ pub fn fused_dispatches(
     class: AdapterClass,
 ) -> Result<Vec<Dispatch>> {
     let (program, _) = form.program(shape)?;
-    let adapter = Adapter { fused_steps: FusedSteps::Always, ..Adapter::new(class) };
+    let adapter = Adapter { fused_steps: FusedSteps::Always(form.from), ..Adapter::new(class) };
     plan(&program, Pass::Train.of_whole_batch(), shape.rows, adapter)
 }
 
@@ -268,7 +335,7 @@ pub fn fused_dispatches(
 /// shapes. A wrong result is no error but a [`Verdict`].
 pub async fn fused_step(gpu: &Gpu, form: &FusedForm, shapes: &[FusedShape]) -> Result<Verdict> {
     let start = Instant::now();
-    let gpu = gpu.clone().with_fused_steps(FusedSteps::Always);
+    let gpu = gpu.clone().with_fused_steps(FusedSteps::Always(form.from));
     let (mut worst, mut stray, mut kernels) = (Worst::default(), None, Vec::new());
     for (seed, &shape) in (0..).zip(shapes) {
         let mut run = Run::new(&gpu, form, shape, seed).await?;
@@ -288,6 +355,8 @@ struct Run {
     program: Arc<Program>,
     compiled: Compiled,
     handover: BufferId,
+    /// What a kernel before the fused ones computes for them.
+    before: Vec<BufferId>,
     exact: CpuExecutor<f64>,
     single: CpuExecutor<f32>,
     device: GpuExecutor,
@@ -302,6 +371,10 @@ impl Run {
         let program = Arc::new(program);
         let handover = program.of_role(Role::Handover).map(|(id, _)| id).next();
         let handover = handover.ok_or_else(|| Error::argument("form", "hands nothing over"))?;
+        let mut before = Vec::new();
+        for op in program.fused_step().iter().flat_map(|(chain, _)| chain.before(form.from)) {
+            op.each(&mut |access, id| before.extend((access == Access::Write).then_some(id)));
+        }
         let mut run = Run {
             exact: CpuExecutor::new(Arc::clone(&program)),
             single: CpuExecutor::new(Arc::clone(&program)),
@@ -311,6 +384,7 @@ impl Run {
             program,
             compiled,
             handover,
+            before,
         };
         run.exact.reserve(shape.rows);
         run.single.reserve(shape.rows);
@@ -354,7 +428,7 @@ impl Run {
                     Loss::BinaryCrossentropy { .. } => self.values.below(count, 2),
                     _ => self.values.positive(count),
                 },
-                (Role::Handover, _) => {
+                _ if id == self.handover || self.before.contains(&id) => {
                     poison(&mut self.device, id, buffer, self.rows)?;
                     continue;
                 }

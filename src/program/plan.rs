@@ -7,7 +7,9 @@ use super::builder::Program;
 use super::pass::Pass;
 use crate::error::Result;
 use crate::operation::kernel::{Target, size};
-use crate::operation::{self, Access, Adapter, AdapterClass, Dispatch, FusedSteps, MatrixForm, Op};
+use crate::operation::{
+    self, Access, Adapter, AdapterClass, Dispatch, FusedFrom, FusedSteps, MatrixForm, Op,
+};
 use crate::table::{BufferId, Role};
 
 /// Rows that the plan of a step of `rows` rows is made for: the next power of two. So the kernels that
@@ -67,11 +69,7 @@ pub fn ways(program: &Program, lists: &[Pass], rows: usize, adapter: Adapter) ->
     let choices = choices(program, lists, rows, adapter)?;
     let mut all = vec![Way { name: "a dispatch for each operation", choices }];
     let rows = size(planned_rows(rows))?;
-    if let Some(dispatches) = fused_step(program, lists, rows, adapter)? {
-        let choice = |dispatch| Choice { candidates: vec![dispatch], chosen: 0 };
-        let choices = dispatches.into_iter().map(choice).collect();
-        all.push(Way { name: "a fused step", choices });
-    }
+    all.extend(fused_steps(program, lists, rows, adapter)?);
     let us = |way: &Way| {
         let dispatches = way.choices.iter().map(Choice::chosen);
         dispatches.map(|one| adapter.model.us(&one.work(program.table(), rows))).sum()
@@ -79,31 +77,37 @@ pub fn ways(program: &Program, lists: &[Pass], rows: usize, adapter: Adapter) ->
     let chosen = match adapter.fused_steps {
         FusedSteps::WhereFaster => least(all.iter().map(us)),
         // If there is a fused step, it is the last one.
-        FusedSteps::Always | FusedSteps::Never => all.len() - 1,
+        FusedSteps::Always(_) | FusedSteps::Never => all.len() - 1,
     };
     Ok(Ways { all, chosen })
 }
 
-/// The two dispatches of a whole training step, where it can run so and may. What computes on the CPU is
+/// The ways in which a whole training step runs fused, where it can and may. What computes on the CPU is
 /// not given them: there a barrier costs more than a dispatch.
-fn fused_step(
-    program: &Program,
-    lists: &[Pass],
-    rows: u32,
-    adapter: Adapter,
-) -> Result<Option<[Dispatch; 2]>> {
-    let may = match adapter.fused_steps {
-        FusedSteps::Always => true,
+fn fused_steps(program: &Program, lists: &[Pass], rows: u32, adapter: Adapter) -> Result<Vec<Way>> {
+    let may = |from: FusedFrom| match adapter.fused_steps {
+        FusedSteps::Always(only) => from == only,
         FusedSteps::WhereFaster => adapter.class == AdapterClass::Hardware,
         FusedSteps::Never => false,
     };
-    if !may || lists != Pass::Train.of_whole_batch() {
-        return Ok(None);
+    let mut ways = Vec::new();
+    if lists != Pass::Train.of_whole_batch() {
+        return Ok(ways);
     }
-    let Some((chain, handover)) = program.fused_step() else { return Ok(None) };
+    let Some((chain, handover)) = program.fused_step() else { return Ok(ways) };
     let conversions = absorbed_conversions(program, program.ops(Pass::Train));
     let target = Target { table: program.table(), adapter, conversions: &conversions };
-    chain.dispatches(&target, handover, rows)
+    for from in FusedFrom::ALL.into_iter().filter(|&from| may(from)) {
+        let Some(fused) = chain.dispatches(&target, handover, rows, from)? else { continue };
+        let name = match from {
+            FusedFrom::FirstLayer => "a fused step",
+            FusedFrom::SecondLayer => "the first layer, then a fused step",
+        };
+        let before = chain.before(from).map(|op| choice(&op, target, rows));
+        let fused = fused.map(|dispatch| Ok(Choice { candidates: vec![dispatch], chosen: 0 }));
+        ways.push(Way { name, choices: before.chain(fused).collect::<Result<_>>()? });
+    }
+    Ok(ways)
 }
 
 /// The place of the least of `times`; the first one among equals.
@@ -160,13 +164,18 @@ fn choices(
         let target = Target { table: program.table(), adapter, conversions: &conversions };
         let absorbed = |op: &Op| matches!(op, Op::Convert(convert) if conversions.contains_key(&convert.output));
         for op in ops.iter().filter(|op| !absorbed(op)) {
-            let candidates = candidates(op, target)?;
-            let us = |one: &Dispatch| adapter.model.us(&one.work(program.table(), rows));
-            let chosen = least(candidates.iter().map(us));
-            all.push(Choice { candidates, chosen });
+            all.push(choice(op, target, rows)?);
         }
     }
     Ok(all)
+}
+
+/// The kernels that could run `op` on `rows` rows.
+fn choice(op: &Op, target: Target<'_>, rows: u32) -> Result<Choice> {
+    let candidates = candidates(op, target)?;
+    let us = |one: &Dispatch| target.adapter.model.us(&one.work(target.table, rows));
+    let chosen = least(candidates.iter().map(us));
+    Ok(Choice { candidates, chosen })
 }
 
 /// The dispatches that compute `op`. Matrix kernels come in forms, of which a GPU may be given any; a
@@ -185,7 +194,7 @@ fn candidates(op: &Op, target: Target<'_>) -> Result<Vec<Dispatch>> {
     forms.map(with).collect()
 }
 
-/// The dispatches of all that may run on batches of `rows` rows: of each list, and of a fused step.
+/// The dispatches of all that may run on batches of `rows` rows: of each list, and of fused steps.
 ///
 /// # Errors
 /// As [`plan`].
@@ -196,9 +205,8 @@ pub(crate) fn all_dispatches(
 ) -> Result<Vec<Dispatch>> {
     let mut all = plan(program, &Pass::ALL, rows, adapter)?;
     let rows = size(planned_rows(rows))?;
-    all.extend(
-        fused_step(program, Pass::Train.of_whole_batch(), rows, adapter)?.into_iter().flatten(),
-    );
+    let fused = fused_steps(program, Pass::Train.of_whole_batch(), rows, adapter)?;
+    all.extend(fused.into_iter().flat_map(|way| way.choices).map(Choice::into_chosen));
     Ok(all)
 }
 

@@ -1,8 +1,9 @@
-//! Which steps can be two dispatches: a chain of dense layers, a loss and an update.
+//! Which steps can be fused: a chain of dense layers, a loss and an update.
 
 use crate::operation::activation::Elementwise;
 use crate::operation::dense::{DenseBackwardInput, DenseBackwardWeights, DenseForward};
 use crate::operation::list::Op;
+use crate::operation::matrix_form::FusedFrom;
 use crate::table::{BufferId, Placement, Role, Table};
 
 /// A layer of a chain.
@@ -13,7 +14,7 @@ pub(super) struct Layer {
     pub has_bias: bool,
 }
 
-/// A training step that two kernels can run: dense layers, each of the one before it, a loss of the last
+/// A training step that can be fused: dense layers, each of the one before it, a loss of the last
 /// one, and an update of all their parameters.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Chain {
@@ -117,6 +118,18 @@ impl Chain {
         let learning: usize = layers.iter().map(|layer| 1 + usize::from(layer.has_bias)).sum();
         let whole = backward.is_empty() && table.slices(parameters).count() == learning;
         whole.then_some(Chain { layers, loss, update, parameters, input, converted })
+    }
+
+    /// What runs before the kernels of a fused step that begins there.
+    pub fn before(&self, from: FusedFrom) -> impl Iterator<Item = Op> + '_ {
+        let before = self.layers.iter().take(from.layers_before());
+        before.map(|layer| Op::DenseForward(layer.forward))
+    }
+
+    /// What the first kernel reads if it begins there.
+    pub(super) fn read_from(&self, from: FusedFrom) -> BufferId {
+        let before = self.layers.iter().take(from.layers_before()).next_back();
+        before.map_or(self.input, |layer| layer.forward.output)
     }
 
     /// Multiplications with additions of the layers forward, from that one on, for one row.

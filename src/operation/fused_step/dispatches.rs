@@ -1,4 +1,4 @@
-//! The two dispatches of a fused step.
+//! The dispatches of a fused step.
 
 use super::chain::Chain;
 use super::sizes::Sizes;
@@ -6,20 +6,23 @@ use super::text;
 use crate::error::Result;
 use crate::operation::access::Access;
 use crate::operation::kernel::{Arithmetic, Dispatch, Grid, Stated, Target, shader};
+use crate::operation::matrix_form::FusedFrom;
 use crate::table::BufferId;
 
 /// Inputs and units, in groups of four, of a tile of the weights kernel.
 const TILE: u32 = 8;
 /// A workgroup reads all weights, which takes 17 microseconds for 1 MiB of them on a large GPU: with more
-/// the dispatches that are saved are no gain, and no memory is set aside for them.
+/// the dispatches that are saved are no gain, and no memory is set aside for them. The weights of a first
+/// layer that goes before count all the same: both ways are for the same networks.
 const MOST_WEIGHTS: u64 = 1 << 18;
 /// Workgroups that one dimension of a dispatch may have.
 const MOST_WORKGROUPS: u32 = 65_535;
 
 impl Chain {
-    /// The two dispatches that are the whole step, for batches of about `rows` rows; `handover` is a
-    /// buffer of [so many columns](Self::handover_columns). `None` where the network is too wide for
-    /// the memory of a workgroup or has too many weights, or where its bytes are converted by an operation of its own.
+    /// The two dispatches that are the whole step after [what goes before](Self::before), for batches of
+    /// about `rows` rows; `handover` is a buffer of [so many columns](Self::handover_columns). `None` where
+    /// the network is too wide for the memory of a workgroup or has too many weights, or where its bytes are
+    /// converted by an operation of its own.
     ///
     /// # Errors
     /// [`Error::Argument`](crate::Error::Argument) if a size does not fit the kernels' 32 bits.
@@ -28,6 +31,7 @@ impl Chain {
         target: &Target<'_>,
         handover: BufferId,
         rows: u32,
+        from: FusedFrom,
     ) -> Result<Option<[Dispatch; 2]>> {
         if self.converted && !target.conversions.contains_key(&self.input) {
             return Ok(None);
@@ -35,7 +39,7 @@ impl Chain {
         if self.products(target.table, 0) > MOST_WEIGHTS {
             return Ok(None);
         }
-        let Some(sizes) = Sizes::new(self, target.table)? else { return Ok(None) };
+        let Some(sizes) = Sizes::new(self, target.table, from)? else { return Ok(None) };
         let Some(each) = rows_of_workgroup(&sizes, target.adapter.model.processors, rows) else {
             return Ok(None);
         };
@@ -63,7 +67,7 @@ impl Chain {
         sizes: &Sizes,
         each: u32,
     ) -> Result<Dispatch> {
-        let operand = target.operand(self.input);
+        let operand = target.operand(self.read_from(sizes.from));
         // The loss has its text, its constants and buffers 3 to 6: targets, weights, loss and counts.
         let mut dispatch = self.loss.dispatch(target)?;
         let kernel = &mut dispatch.kernel;
@@ -88,27 +92,30 @@ impl Chain {
         dispatch.buffers.push(handover);
         dispatch.grid = Grid::rows(each);
         // Nobody wants the gradient of the first layer's input.
-        let products = self.products(target.table, 0) + self.products(target.table, 1);
-        let of_first =
-            sizes.layers.first().map_or(0, |layer| 16 * u64::from(layer.inputs * layer.units));
-        let weights = sizes.layers.iter().map(|layer| 64 * u64::from(layer.inputs * layer.units));
-        let weights: u64 = weights.sum();
-        let backward_weights = weights - (4 * of_first).min(weights);
+        let (forward, backward) = (sizes.from.layers_before(), 1);
+        let products = [forward, backward].map(|from| self.products(target.table, from));
+        let weights = [forward, backward].map(|from| {
+            let layers = sizes.layers.iter().skip(from);
+            layers.map(|layer| 64 * u64::from(layer.inputs * layer.units)).sum::<u64>()
+        });
         // Four loads of a forward sum are on their way together; a level of the tree takes as long.
         let levels = |parts: u32| u64::from(parts.next_power_of_two().ilog2());
-        let forward = sizes.layers.iter().map(|layer| {
+        let waits_forward = sizes.layers.iter().enumerate().map(|(number, layer)| {
+            if number < forward {
+                return u64::from((each * layer.units).div_ceil(sizes.threads));
+            }
             let steps = layer.inputs.div_ceil(layer.forward_parts);
             u64::from(steps / 4 + steps % 4) + levels(layer.forward_parts)
         });
-        let backward = sizes.layers.iter().skip(1).map(|layer| {
+        let waits_backward = sizes.layers.iter().skip(backward).map(|layer| {
             u64::from(layer.units.div_ceil(layer.backward_parts)) + levels(layer.backward_parts)
         });
         // The loss goes along its units one by one.
         let judging = u64::from(sizes.layers.last().map_or(0, |layer| layer.units)) / 4 + 1;
         let stated = Stated {
-            flops: [0, 2 * products],
-            bytes: [0, 16 * u64::from(sizes.inputs + sizes.handover), weights + backward_weights],
-            waits: [forward.sum::<u64>() + backward.sum::<u64>() + judging, 0],
+            flops: [0, 2 * products.iter().sum::<u64>()],
+            bytes: [0, 16 * u64::from(sizes.read + sizes.handover), weights.iter().sum()],
+            waits: [waits_forward.sum::<u64>() + waits_backward.sum::<u64>() + judging, 0],
         };
         Ok(dispatch.with_arithmetic(Arithmetic::Stated(stated)))
     }

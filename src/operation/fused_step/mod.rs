@@ -4,6 +4,10 @@
 //! another one within a dispatch, and nothing but one buffer of rows passes between the two. Müller and
 //! others ("Real-time Neural Radiance Caching for Path Tracing", 2021) fuse networks of up to 128 units so.
 //!
+//! Each workgroup of the first kernel reads all weights. Where the first layer has most of them, that layer
+//! can go forward in a dispatch of its own, by a matrix kernel, and the first kernel begins with what it puts
+//! out: three dispatches.
+//!
 //! It is told from the operations of a step, which the CPU executor and the unfused kernels run.
 
 mod chain;

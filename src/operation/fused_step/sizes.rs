@@ -4,6 +4,7 @@ use super::chain::{Chain, Layer};
 use crate::error::Result;
 use crate::operation::activation::Elementwise;
 use crate::operation::kernel::size;
+use crate::operation::matrix_form::FusedFrom;
 use crate::table::{BufferId, Placement, Table};
 
 /// The most invocations of a workgroup: what WebGPU promises.
@@ -45,12 +46,14 @@ pub(super) struct LayerSizes {
 #[derive(Debug, Clone)]
 pub(super) struct Sizes {
     pub layers: Vec<LayerSizes>,
+    /// Where the rows kernel begins.
+    pub from: FusedFrom,
     /// Each activation of the chain once.
     pub activations: Vec<Elementwise>,
     /// Invocations of a workgroup of the rows kernel, a power of two.
     pub threads: u32,
-    /// A row of the input.
-    pub inputs: u32,
+    /// A row of what the rows kernel reads.
+    pub read: u32,
     /// A row of workgroup memory: what each layer puts out.
     pub values: u32,
     /// A row of the buffer between the kernels.
@@ -62,7 +65,7 @@ impl Sizes {
     ///
     /// # Errors
     /// [`Error::Argument`](crate::Error::Argument) if a size does not fit the kernels' 32 bits.
-    pub(super) fn new(chain: &Chain, table: &Table) -> Result<Option<Self>> {
+    pub(super) fn new(chain: &Chain, table: &Table, from: FusedFrom) -> Result<Option<Self>> {
         let quads = |id: BufferId| size(table.buffer(id).stride() / 4);
         let place = |id: BufferId| match table.buffer(id).placement {
             Placement::Slice { offset, .. } => size(offset / 4),
@@ -99,18 +102,22 @@ impl Sizes {
             handover += if is_last { units } else { 2 * units };
         }
         // Enough for each unit and many parts of its sum.
-        let wanted = layers.iter().map(|layer| layer.units * layer.inputs.min(64)).max();
+        let before = from.layers_before();
+        let computed = layers.iter().skip(before);
+        let wanted = computed.map(|layer| layer.units * layer.inputs.min(64)).max();
         let threads = wanted.unwrap_or(1).clamp(FEWEST_THREADS, MOST_THREADS).next_power_of_two();
         for (number, layer) in layers.iter_mut().enumerate() {
-            let widest = if number == 0 { layer.units } else { layer.units.max(layer.inputs) };
-            if widest > threads {
+            // What invocations share out among themselves, forward and backward.
+            let forward = if number < before { 0 } else { layer.units };
+            let backward = if number == 0 { 0 } else { layer.inputs };
+            if forward.max(backward) > threads {
                 return Ok(None);
             }
             layer.forward_parts = (threads / layer.units).clamp(1, layer.inputs);
             layer.backward_parts = (threads / layer.inputs.max(1)).clamp(1, layer.units);
         }
-        let inputs = quads(chain.input)?;
-        Ok(Some(Sizes { layers, activations, threads, inputs, values, handover }))
+        let read = quads(chain.read_from(from))?;
+        Ok(Some(Sizes { layers, from, activations, threads, read, values, handover }))
     }
 
     /// Whether so many rows fit a workgroup: what the layers put out, and half of the invocations' sums.

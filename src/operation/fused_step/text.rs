@@ -19,10 +19,10 @@ pub(super) fn operand(operand: &Operand) -> Text {
 
 /// The constants of the rows kernel.
 pub(super) fn constants(sizes: &Sizes) -> Text {
-    let Sizes { threads, inputs, values, handover, .. } = sizes;
+    let Sizes { threads, read, values, handover, .. } = sizes;
     format!(
         "const THREADS: u32 = {threads}u;\n\
-         const INPUTS: u32 = {inputs}u;\n\
+         const INPUTS: u32 = {read}u;\n\
          const VALUES: u32 = {values}u;\n\
          const HANDOVER: u32 = {handover}u;\n\
          const NOWHERE: u32 = {NOWHERE}u;\n"
@@ -85,7 +85,8 @@ fn renamed(text: &str, number: usize) -> String {
     renamed
 }
 
-/// The main function of the rows kernel: the layers forward, the loss, the layers backward.
+/// The main function of the rows kernel: the layers forward, or what they have put out before; the loss;
+/// the layers backward.
 pub(super) fn rows_main(sizes: &Sizes) -> Text {
     let mut main = format!(
         "@compute @workgroup_size({})\n\
@@ -104,7 +105,11 @@ pub(super) fn rows_main(sizes: &Sizes) -> Text {
              {input_at}u, {output_at}u, {output_to}u, {gradient_to}u, {activation}u);"
         );
         let (first, parts) = (number == 0, layer.forward_parts);
-        let _ = writeln!(main, "    forward(layer_{number}, {first}, {parts}u, id.x, local);");
+        let _ = if number < sizes.from.layers_before() {
+            writeln!(main, "    take_outputs(layer_{number}, id.x, local);")
+        } else {
+            writeln!(main, "    forward(layer_{number}, {first}, {parts}u, id.x, local);")
+        };
     }
     let last = sizes.layers.len().saturating_sub(1);
     let _ = writeln!(main, "    judge_rows(layer_{last}, id.x, local);");
@@ -120,7 +125,8 @@ pub(super) fn rows_main(sizes: &Sizes) -> Text {
 /// What the weights kernel is told of the network: constants, the buffer of rows at `binding`, and the
 /// layer of a workgroup. `begins` are the numbers of the layers' first workgroups.
 pub(super) fn layers(sizes: &Sizes, binding: usize, begins: &[u32]) -> Text {
-    let Sizes { inputs, handover, .. } = sizes;
+    let inputs = sizes.layers.first().map_or(0, |layer| layer.inputs);
+    let handover = sizes.handover;
     let mut text = format!(
         "const INPUTS: u32 = {inputs}u;\n\
          const HANDOVER: u32 = {handover}u;\n\
