@@ -657,7 +657,8 @@ fn bench_reports_the_dispatches_and_submits_of_a_step() {
     let bench = "bench --steps 20 --warmup 2 --json --backend";
     let report = place.succeed_json(&format!("{bench} gpu"));
     let fields = "adapter backend batch_size device_bytes dispatches_per_step first_step_ms layers \
-                  peak_rss_mib samples_per_second seconds steps steps_per_second submits_per_step";
+                  peak_rss_mib precision samples_per_second seconds steps steps_per_second \
+                  submits_per_step";
     assert_eq!(keys(&report), fields);
     assert_eq!(report["layers"], serde_json::json!([784, 128, 10]));
     assert_eq!(
