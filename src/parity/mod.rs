@@ -2,6 +2,7 @@
 //! executor in f64. `mnist-gpu verify` and the test suite run the same cases.
 
 mod case;
+mod fused_forms;
 mod fused_step;
 mod trajectory;
 
@@ -13,9 +14,8 @@ pub use crate::operation::forms;
 use crate::operation::{Adapter, AdapterClass, Dispatch, Kernel, MatrixForm};
 use crate::program::{Pass, ProgramBuilder, plan};
 pub use case::Worst;
-pub use fused_step::{
-    FusedForm, FusedShape, fused_dispatches, fused_forms, fused_shapes, fused_step,
-};
+pub use fused_forms::{FusedForm, FusedShape, fused_dispatches, fused_forms, fused_shapes};
+pub use fused_step::fused_step;
 pub use trajectory::Training;
 
 /// How one operation, or the whole training, fared.
