@@ -1,5 +1,8 @@
 //! Callbacks, schedules and the arguments of fit that they go with, on both executors.
 
+#[path = "support/unfused.rs"]
+mod unfused;
+
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -21,6 +24,7 @@ use minibatch::{
     Activation, Adam, Cpu, Error, Evaluate, Fit, Gpu, Loss, Metric, Model, Predict, Result,
     Schedule, Sequential,
 };
+use unfused::unfused;
 
 fn backends() -> [Backend; 2] {
     let gpu = Gpu::new().unwrap_or_else(|error| panic!("{error}"));
@@ -431,7 +435,7 @@ fn each_request_is_answered_by_what_the_model_itself_would_say() {
     let data = digits(10);
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("model");
-    for backend in backends() {
+    for backend in backends().iter().map(unfused) {
         let ask = |request: &(dyn Fn() -> Request + Sync)| {
             let mut model = model(&backend);
             let mut asks = Asks { request, answers: Vec::new(), in_time: 0 };
@@ -570,7 +574,7 @@ fn steps_take_the_first_batches() {
 #[test]
 fn a_loop_of_train_on_batch_is_fit() {
     let data = digits(23);
-    for backend in backends() {
+    for backend in backends().iter().map(unfused) {
         let mut fitted = model(&backend);
         let fit = Fit::new().batch_size(5).epochs(2).shuffle(Shuffle::Batch);
         let history = fitted.fit(&data, fit).unwrap();

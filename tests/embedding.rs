@@ -8,7 +8,7 @@ use approx::assert_abs_diff_eq;
 use minibatch::callbacks::LambdaCallback;
 use minibatch::cpu::CpuExecutor;
 use minibatch::data::{Batch, BatchOrder, Dataset, Features, Shuffle, synthetic_digits};
-use minibatch::gpu::{AdapterClass, GpuExecutor, GpuFeed, block_on};
+use minibatch::gpu::{AdapterClass, FusedSteps, GpuExecutor, GpuFeed, block_on};
 use minibatch::model::{Compiled, Input, Objective, lower};
 use minibatch::program::{BufferId, Column, Element, Feed, Metrics, Pass, Program, Role};
 use minibatch::training::{History, Request, Scores, fill};
@@ -160,6 +160,7 @@ fn what_was_not_prepared_is_refused_and_nothing_is_recorded() {
 #[test]
 fn a_step_is_one_pass_of_seven_dispatches() {
     let gpu = Gpu::new().unwrap_or_else(|error| panic!("{error}"));
+    let gpu = gpu.with_fused_steps(FusedSteps::Never);
     let data = synthetic_digits(64, 0).unwrap();
     let mut model = Sequential::new(Input::pixels(&[28, 28]))
         .dense(128, Activation::Relu)
@@ -242,7 +243,8 @@ fn what_comes_before_a_recorded_step_is_submitted_takes_nothing_from_its_scores(
 fn what_a_recorded_step_has_left_is_read_by_name() {
     let (device, queue) = host();
     let data = synthetic_digits(BATCH_SIZE, 0).unwrap();
-    let mut model = model(&Gpu::from_device(device.clone(), queue.clone()), &data);
+    let gpu = Gpu::from_device(device.clone(), queue.clone());
+    let mut model = model(&gpu.with_fused_steps(FusedSteps::Never), &data);
     block_on(model.prepare_steps(BATCH_SIZE)).unwrap();
     model.predict_on_batch(Batch { data: &data, indices: &[0] }).unwrap();
     let mut encoder = device.create_command_encoder(&Default::default());
