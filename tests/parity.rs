@@ -1,26 +1,18 @@
 //! Every operation and a whole training, GPU against the f64 oracle.
 
 mod kernels;
+#[path = "support/verdict.rs"]
+mod verdict;
 
 use std::collections::HashSet;
 
 use minibatch::Gpu;
 use minibatch::operation::{DeviceModel, MatrixForm, Op};
-use minibatch::parity::{self, Training, Verdict};
+use minibatch::parity::{self, Training};
+use verdict::assert_passed;
 
 fn gpu() -> Gpu {
     Gpu::new().unwrap_or_else(|error| panic!("{error}"))
-}
-
-fn assert_passed(verdict: &Verdict) {
-    assert!(
-        verdict.passed(),
-        "{}: {} times the bound: {}; stray: {:?}",
-        verdict.name,
-        verdict.worst.ratio(),
-        verdict.worst.place,
-        verdict.stray
-    );
 }
 
 #[test]

@@ -171,12 +171,12 @@ impl Gather {
     }
 
     /// Whether the last step that was announced for the next submission is of this kind.
-    pub(super) fn expects(&self, kind: Kind) -> bool {
+    pub(super) fn is_announced(&self, kind: Kind) -> bool {
         self.kind == Some(kind)
     }
 
     /// Announces a step of this kind, of which `pace` says how many go together.
-    pub(super) fn expect(&mut self, kind: Kind, pace: &Pace) {
+    pub(super) fn announce(&mut self, kind: Kind, pace: &Pace) {
         let like = pace.steps(kind).clamp(1, self.most_steps);
         self.together = if self.pending.is_empty() { like } else { self.together.min(like) };
         self.kind = Some(kind);

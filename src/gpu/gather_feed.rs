@@ -191,24 +191,6 @@ pub struct GatherColumn<'a> {
     filled: &'a mut usize,
 }
 
-impl GatherColumn<'_> {
-    /// Adds rows of four bytes each, such as class indices or weights.
-    ///
-    /// # Errors
-    /// As [`push`](Column::push).
-    pub fn push_words(&mut self, mut words: impl Iterator<Item = u32>) -> Result<()> {
-        if (self.row_bytes, self.used) == (4, 4) {
-            let rest = self.bytes.get_mut(*self.filled * 4..).unwrap_or_default();
-            for (place, word) in rest.chunks_exact_mut(4).zip(&mut words) {
-                place.copy_from_slice(&word.to_ne_bytes());
-                *self.filled += 1;
-            }
-        }
-        // What is left over is refused, row by row.
-        words.try_for_each(|word| self.push(&word.to_ne_bytes()))
-    }
-}
-
 impl Column for GatherColumn<'_> {
     #[inline]
     fn push(&mut self, row: &[u8]) -> Result<()> {
@@ -243,5 +225,17 @@ impl Column for GatherColumn<'_> {
         self.buffer.check_sparse_row(columns, values, *self.filled, self.rows)?;
         let problem = format!("takes no sparse rows ({})", self.buffer.name);
         Err(Error::argument("feed", problem))
+    }
+
+    fn push_words(&mut self, mut words: impl Iterator<Item = u32>) -> Result<()> {
+        if (self.row_bytes, self.used) == (4, 4) {
+            let rest = self.bytes.get_mut(*self.filled * 4..).unwrap_or_default();
+            for (place, word) in rest.chunks_exact_mut(4).zip(&mut words) {
+                place.copy_from_slice(&word.to_ne_bytes());
+                *self.filled += 1;
+            }
+        }
+        // What is left over is refused, row by row.
+        words.try_for_each(|word| self.push(&word.to_ne_bytes()))
     }
 }

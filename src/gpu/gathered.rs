@@ -74,12 +74,12 @@ impl GpuExecutor {
         let kind = Kind::of(pass, step);
         let gather = self.gather.as_ref().ok_or_else(nothing_attached)?;
         gather.check(pass, &feed, step)?;
-        if !gather.expects(kind) {
+        if !gather.is_announced(kind) {
             self.prepare_step(pass, step).await?;
         }
         let gather = self.gather.as_mut().ok_or_else(nothing_attached)?;
-        if !gather.expects(kind) {
-            gather.expect(kind, &self.pace);
+        if !gather.is_announced(kind) {
+            gather.announce(kind, &self.pace);
         }
         if gather.is_almost_full() {
             gather.ready(&self.gpu).await?;
@@ -94,7 +94,7 @@ impl GpuExecutor {
     pub(crate) fn try_gather_feed(&mut self, pass: Pass, step: &Step) -> Option<GatherFeed> {
         let gather = self.gather.as_mut()?;
         let kind = Kind::of(pass, step);
-        let goes_on = gather.expects(kind) && (!gather.is_almost_full() || gather.is_ready());
+        let goes_on = gather.is_announced(kind) && (!gather.is_almost_full() || gather.is_ready());
         goes_on.then(|| gather.feed(step.live_rows))
     }
 

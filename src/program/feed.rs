@@ -61,6 +61,14 @@ pub trait Column {
     /// columns do not ascend or one is beyond the last, a value is not finite, or all rows are
     /// there already; [`Error::Shape`] if the buffer is not sparse.
     fn push_sparse(&mut self, columns: &[u32], values: &[f32]) -> Result<()>;
+
+    /// Adds rows of four bytes each, such as class indices or weights.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push).
+    fn push_words(&mut self, mut words: impl Iterator<Item = u32>) -> Result<()> {
+        words.try_for_each(|word| self.push(&word.to_ne_bytes()))
+    }
 }
 
 impl Pass {

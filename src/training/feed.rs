@@ -1,10 +1,10 @@
 //! Fills what an executor reads with the samples of a batch: here data and program meet.
 
 use super::executor::Fill;
-use crate::data::{Batch, Dataset, Features, Row, Sample, Targets};
+use crate::data::{Batch, Dataset, Features, Row, Targets};
 use crate::error::{Error, Result};
 use crate::program::{
-    Buffer, Column, Element, Feed, Pass, Program, Role, SPARSE_ROW, too_many_values,
+    Buffer, BufferId, Column, Element, Feed, Pass, Program, Role, SPARSE_ROW, too_many_values,
 };
 
 /// Fills `feed` with what `pass` of `program` reads of the samples of `batch`, whose columns are in
@@ -14,24 +14,52 @@ use crate::program::{
 /// [`Error::Shape`] if a column of the data does not fit, [`Error::Argument`] if a sample does not
 /// exist or there are not as many as the feed has rows.
 pub fn fill(feed: &mut impl Feed, program: &Program, pass: Pass, batch: Batch<'_>) -> Result<()> {
-    // In the order in which they lie in a feed of the GPU's.
-    if pass.reads(Role::SampleWeight) {
-        for (number, (id, _)) in program.of_role(Role::SampleWeight).enumerate() {
-            let mut column = feed.column(id)?;
-            for sample in batch.samples() {
-                column.push(&sample?.weight(number).to_ne_bytes())?;
-            }
-        }
+    let read = |role: Role| program.of_role(role).filter(move |_| pass.reads(role));
+    for (number, (_, buffer)) in read(Role::Target).enumerate() {
+        check_target(buffer, target_width(batch.data, number))?;
     }
-    if pass.reads(Role::Target) {
-        for (number, (id, buffer)) in program.of_role(Role::Target).enumerate() {
-            check_target(buffer, target_width(batch.data, number))?;
-            push(feed.column(id)?, batch, |sample| sample.target(number))?;
-        }
-    }
+    let [weights, targets] = [Role::SampleWeight, Role::Target].map(read);
+    fill_targets(feed, weights.map(|(id, _)| id), targets.map(|(id, _)| id), batch)?;
     for (number, (id, buffer)) in program.of_role(Role::Input).enumerate() {
         check_input(buffer, input_kind(batch.data, number))?;
         push_input(feed.column(id)?, batch, number, &buffer.name)?;
+    }
+    Ok(())
+}
+
+/// Fills the buffers of `weights` and `targets`, which are in the data's order, and fit the data.
+///
+/// # Errors
+/// [`Error::Argument`] if a sample does not exist or there are not as many as the feed has rows.
+pub(super) fn fill_targets(
+    feed: &mut impl Feed,
+    weights: impl Iterator<Item = BufferId>,
+    targets: impl Iterator<Item = BufferId>,
+    batch: Batch<'_>,
+) -> Result<()> {
+    let Batch { data, indices } = batch;
+    // In the order in which they lie in a feed of the GPU's.
+    for (number, id) in weights.enumerate() {
+        let mut column = feed.column(id)?;
+        if data.is_weighted() {
+            for sample in batch.samples() {
+                column.push(&sample?.weight(number).to_ne_bytes())?;
+            }
+        } else {
+            column.push_words(indices.iter().map(|_| 1f32.to_bits()))?;
+        }
+    }
+    for (number, id) in targets.enumerate() {
+        let mut column = feed.column(id)?;
+        let labels = data.labels_of(number).unwrap_or_default();
+        let label = |index: &u32| labels.get(*index as usize).copied();
+        if indices.iter().all(|index| label(index).is_some()) {
+            column.push_words(indices.iter().filter_map(label))?;
+            continue;
+        }
+        for sample in batch.samples() {
+            column.push(sample?.target(number))?;
+        }
     }
     Ok(())
 }
@@ -47,14 +75,6 @@ impl Fill for FromDataset<'_> {
     fn fill(&self, feed: &mut impl Feed) -> Result<()> {
         fill(feed, self.program, self.pass, self.batch)
     }
-}
-
-fn push(
-    mut column: impl Column,
-    batch: Batch<'_>,
-    part: impl for<'a> Fn(Sample<'a>) -> &'a [u8],
-) -> Result<()> {
-    batch.samples().try_for_each(|sample| column.push(part(sample?)))
 }
 
 fn push_input(mut column: impl Column, batch: Batch<'_>, number: usize, name: &str) -> Result<()> {

@@ -1,5 +1,7 @@
 //! The dispatches of a fused step.
 
+use std::borrow::Cow;
+
 use super::chain::Chain;
 use super::sizes::Sizes;
 use super::text;
@@ -15,14 +17,19 @@ const TILE: u32 = 8;
 /// the dispatches that are saved are no gain, and no memory is set aside for them. The weights of a first
 /// layer that goes before count all the same: both ways are for the same networks.
 const MOST_WEIGHTS: u64 = 1 << 18;
-/// Workgroups that one dimension of a dispatch may have.
-const MOST_WORKGROUPS: u32 = 65_535;
+/// Rows that a workgroup of the rows kernel may take, and the text of each; the most first.
+const ROWS_OF_WORKGROUP: [(u32, Cow<'static, str>); 3] = [
+    (4, shader!("fused/four_rows")),
+    (2, shader!("fused/two_rows")),
+    (1, shader!("fused/one_row")),
+];
 
 impl Chain {
     /// The two dispatches that are the whole step after [what goes before](Self::before), for batches of
     /// about `rows` rows; `handover` is a buffer of [so many columns](Self::handover_columns). `None` where
     /// the network is too wide for the memory of a workgroup or has too many weights, or where its bytes are
-    /// converted by an operation of its own.
+    /// converted by an operation of its own. Whether there are any does not depend on the rows, so that
+    /// there is memory for the handover whatever the batch.
     ///
     /// # Errors
     /// [`Error::Argument`](crate::Error::Argument) if a size does not fit the kernels' 32 bits.
@@ -40,7 +47,9 @@ impl Chain {
             return Ok(None);
         }
         let Some(sizes) = Sizes::new(self, target.table, from)? else { return Ok(None) };
-        let Some(each) = rows_of_workgroup(&sizes, target.adapter.model.processors, rows) else {
+        let Some(rows_of_workgroup) =
+            rows_of_workgroup(&sizes, target.adapter.model.processors, rows)
+        else {
             return Ok(None);
         };
         let mut begins = Vec::with_capacity(sizes.layers.len());
@@ -48,13 +57,10 @@ impl Chain {
         for layer in &sizes.layers {
             begins.push(workgroups);
             // The bias comes after the last input.
-            let tiles = layer.inputs.saturating_add(1).div_ceil(TILE) * layer.units.div_ceil(TILE);
-            workgroups = workgroups.saturating_add(tiles);
+            // All of them are fewer than one dimension of a dispatch may have, as weights are so few.
+            workgroups += (layer.inputs + 1).div_ceil(TILE) * layer.units.div_ceil(TILE);
         }
-        if workgroups.max(rows.div_ceil(each)) > MOST_WORKGROUPS {
-            return Ok(None);
-        }
-        let first = self.rows_dispatch(target, handover, &sizes, each)?;
+        let first = self.rows_dispatch(target, handover, &sizes, rows_of_workgroup)?;
         let second =
             self.weights_dispatch(target, handover, &sizes, &begins, [workgroups, rows])?;
         Ok(Some([first, second]))
@@ -65,7 +71,7 @@ impl Chain {
         target: &Target<'_>,
         handover: BufferId,
         sizes: &Sizes,
-        each: u32,
+        (each, text_of_rows): (u32, Cow<'static, str>),
     ) -> Result<Dispatch> {
         let operand = target.operand(self.read_from(sizes.from));
         // The loss has its text, its constants and buffers 3 to 6: targets, weights, loss and counts.
@@ -78,11 +84,7 @@ impl Chain {
         kernel.text.extend([
             text::operand(&operand),
             text::constants(sizes),
-            match each {
-                1 => shader!("fused/one_row"),
-                2 => shader!("fused/two_rows"),
-                _ => shader!("fused/four_rows"),
-            },
+            text_of_rows,
             shader!("fused/rows"),
             text::rows_main(sizes),
         ]);
@@ -90,7 +92,7 @@ impl Chain {
         replace(&mut dispatch, 5, (Access::Read, self.parameters));
         dispatch.kernel.bindings.push(Access::Write);
         dispatch.buffers.push(handover);
-        dispatch.grid = Grid::rows(each);
+        dispatch.grid = Grid::folded_rows(each);
         // Nobody wants the gradient of the first layer's input.
         let (forward, backward) = (sizes.from.layers_before(), 1);
         let products = [forward, backward].map(|from| self.products(target.table, from));
@@ -167,13 +169,14 @@ fn replace(dispatch: &mut Dispatch, place: usize, (access, id): (Access, BufferI
     }
 }
 
-/// Rows of the batch that a workgroup takes; `None` where not even one fits. The device's processors each
-/// want a workgroup first; with more rows than that each weight that is loaded serves several of them.
-fn rows_of_workgroup(sizes: &Sizes, processors: u32, rows: u32) -> Option<u32> {
-    let wanted = match rows.div_ceil(processors.max(1)) {
-        0..=1 => 1,
-        2 => 2,
-        _ => 4,
-    };
-    [4, 2, 1].into_iter().find(|&each| each <= wanted && sizes.fits(each))
+/// Rows of the batch that a workgroup takes, with their text; `None` where not even one fits. The device's
+/// processors each want a workgroup first; with more rows than that each weight that is loaded serves
+/// several of them.
+fn rows_of_workgroup(
+    sizes: &Sizes,
+    processors: u32,
+    rows: u32,
+) -> Option<(u32, Cow<'static, str>)> {
+    let wanted = rows.div_ceil(processors.max(1)).next_power_of_two();
+    ROWS_OF_WORKGROUP.into_iter().find(|(each, _)| *each <= wanted && sizes.fits(*each))
 }

@@ -92,8 +92,10 @@ pub(super) fn rows_main(sizes: &Sizes) -> Text {
         "@compute @workgroup_size({})\n\
          fn main(\n    \
              @builtin(workgroup_id) id: vec3<u32>,\n    \
+             @builtin(num_workgroups) groups: vec3<u32>,\n    \
              @builtin(local_invocation_index) local: u32,\n\
-         ) {{\n",
+         ) {{\n    \
+             let group = id.y * groups.x + id.x;\n",
         sizes.threads
     );
     for (number, layer) in sizes.layers.iter().enumerate() {
@@ -106,17 +108,17 @@ pub(super) fn rows_main(sizes: &Sizes) -> Text {
         );
         let (first, parts) = (number == 0, layer.forward_parts);
         let _ = if number < sizes.from.layers_before() {
-            writeln!(main, "    take_outputs(layer_{number}, id.x, local);")
+            writeln!(main, "    take_outputs(layer_{number}, group, local);")
         } else {
-            writeln!(main, "    forward(layer_{number}, {first}, {parts}u, id.x, local);")
+            writeln!(main, "    forward(layer_{number}, {first}, {parts}u, group, local);")
         };
     }
     let last = sizes.layers.len().saturating_sub(1);
-    let _ = writeln!(main, "    judge_rows(layer_{last}, id.x, local);");
+    let _ = writeln!(main, "    judge_rows(layer_{last}, group, local);");
     for (number, layer) in sizes.layers.iter().enumerate().skip(1).rev() {
         let (before, parts) = (number - 1, layer.backward_parts);
         let _ =
-            writeln!(main, "    backward(layer_{number}, layer_{before}, {parts}u, id.x, local);");
+            writeln!(main, "    backward(layer_{number}, layer_{before}, {parts}u, group, local);");
     }
     main.push_str("}\n");
     main.into()

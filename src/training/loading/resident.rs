@@ -8,7 +8,8 @@ use crate::data::{Batch, BatchOrder, Dataset, PermutationTables};
 use crate::error::Result;
 use crate::gpu::GatherFeed;
 use crate::profile::Profile;
-use crate::program::{BufferId, Column, Feed, Pass, Program, Role};
+use crate::program::{BufferId, Pass, Program, Role};
+use crate::training::feed::fill_targets;
 
 /// Fills the feeds of steps on resident rows.
 pub(super) struct ResidentRows {
@@ -59,28 +60,8 @@ impl ResidentRows {
         self.order.rows_into(self.tables.as_ref(), part.batch, rows, &mut self.indices);
         let batch = Batch { data: &self.data, indices: &self.indices };
         feed.gather(self.indices.iter().copied())?;
-        for (number, &id) in self.weights.iter().enumerate() {
-            let mut column = feed.column(id)?;
-            if !self.data.is_weighted() {
-                column.push_words(self.indices.iter().map(|_| 1f32.to_bits()))?;
-                continue;
-            }
-            for sample in batch.samples() {
-                column.push(&sample?.weight(number).to_ne_bytes())?;
-            }
-        }
-        for (number, &id) in self.targets.iter().enumerate() {
-            let mut column = feed.column(id)?;
-            if let Some(labels) = self.data.labels_of(number) {
-                // All samples have one: the data were checked.
-                let label = |&index: &u32| labels.get(index as usize).copied().unwrap_or_default();
-                column.push_words(self.indices.iter().map(label))?;
-                continue;
-            }
-            for sample in batch.samples() {
-                column.push(sample?.target(number))?;
-            }
-        }
+        let [weights, targets] = [&self.weights, &self.targets].map(|ids| ids.iter().copied());
+        fill_targets(feed, weights, targets, batch)?;
         self.cursor.pass(&self.order, part);
         Ok(())
     }
