@@ -48,6 +48,7 @@ pub use model::Model;
 pub use noise_scale::{GradientNoise, PartGradients};
 pub use on_batch_arguments::{TestOnBatch, TrainOnBatch};
 pub use predictions::Predictions;
+pub use recording::DeviceColumns;
 pub use residence::DataOn;
 pub use scores::{ConfusionMatrix, Scores};
 pub use send::WasmNotSend;
