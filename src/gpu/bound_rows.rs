@@ -2,7 +2,8 @@
 
 use wgpu::CommandEncoder;
 
-use super::device_rows::{DeviceElement, DeviceRows};
+use super::device_element::DeviceElement;
+use super::device_rows::DeviceRows;
 use super::dispatches::{compute_pass, record_dispatches};
 use super::executor::GpuExecutor;
 use super::placing::{PlaceIn, Placings};

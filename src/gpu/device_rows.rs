@@ -2,35 +2,10 @@
 
 use wgpu::{BufferUsages, Limits};
 
+use super::device_element::DeviceElement;
+use super::region::DeviceRegion;
 use crate::error::{Error, Result};
 use crate::program::{Buffer, Element};
-
-/// How the values of [`DeviceRows`] are stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum DeviceElement {
-    /// 32-bit floats.
-    #[default]
-    F32,
-    /// 16-bit floats, two in each four bytes; the device needs no feature for them.
-    F16,
-    /// Bytes, four in each four bytes: pixels where the model takes
-    /// [`Input::pixels`](crate::Input::pixels), else numbers or the indices of classes.
-    U8,
-    /// Unsigned 32-bit integers: the indices of classes, or numbers, which an f32 holds exactly below
-    /// 2^24.
-    U32,
-}
-
-impl DeviceElement {
-    /// Bytes of a value.
-    pub fn bytes(self) -> u64 {
-        match self {
-            DeviceElement::F32 | DeviceElement::U32 => 4,
-            DeviceElement::F16 => 2,
-            DeviceElement::U8 => 1,
-        }
-    }
-}
 
 /// Rows of values in a [`wgpu::Buffer`] of the host's, `[rows, values]`: what a render or simulation
 /// pass has written, say. How many values a row has is told by the model that they are for.
@@ -40,7 +15,15 @@ impl DeviceElement {
 /// and 0 and the bytes of a row unless said. A stride of less than a row lets rows overlap, as the
 /// windows of a series do.
 ///
-/// The buffer needs the usage `STORAGE`.
+/// The buffer needs the usage `STORAGE`. What the model makes of the values is its own affair:
+///
+/// | values | become |
+/// |---|---|
+/// | `F32`, `F16` | numbers |
+/// | `U8` | the bytes of an input of [pixels](crate::Input::pixels); numbers, or the indices of classes |
+/// | `U32` | the indices of classes; or numbers, which an f32 holds exactly below 2^24 |
+///
+/// No feature of the device is needed for any of them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DeviceRows {
     pub(super) buffer: wgpu::Buffer,
@@ -60,6 +43,17 @@ pub(super) struct Region {
     pub first_byte: u32,
     /// From one row to the next.
     pub row_bytes: u32,
+}
+
+impl From<&DeviceRegion> for DeviceRows {
+    /// The rows of a value of a model: to train one model on what another one has predicted.
+    fn from(region: &DeviceRegion) -> Self {
+        let rows = u32::try_from(region.rows).unwrap_or(u32::MAX);
+        DeviceRows::new(&region.buffer, rows)
+            .element(region.element)
+            .offset(region.offset)
+            .stride(region.stride as u64 * region.element.bytes())
+    }
 }
 
 impl DeviceRows {

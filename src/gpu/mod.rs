@@ -8,6 +8,7 @@ mod adapter;
 mod bound_rows;
 mod completion;
 mod device;
+mod device_element;
 mod device_rows;
 mod dispatches;
 mod executor;
@@ -25,6 +26,7 @@ mod plans;
 #[cfg(not(target_arch = "wasm32"))]
 mod polling;
 mod readback;
+mod region;
 mod resident;
 mod staging;
 mod table;
@@ -36,7 +38,8 @@ pub use crate::operation::{Access, AdapterClass, FusedFrom, FusedSteps, Kernel, 
 pub use adapter::{adapter_class, adapters, is_software};
 pub use bound_rows::BoundRows;
 pub use device::{Gpu, ShaderEdit};
-pub use device_rows::{DeviceElement, DeviceRows};
+pub use device_element::DeviceElement;
+pub use device_rows::DeviceRows;
 pub use executor::GpuExecutor;
 pub use feed::{GpuColumn, GpuFeed};
 pub use gather::gather_kernel;
@@ -44,6 +47,7 @@ pub use gather_feed::{GatherColumn, GatherFeed};
 pub use placing::place_kernel;
 #[cfg(not(target_arch = "wasm32"))]
 pub use polling::block_on;
+pub use region::DeviceRegion;
 pub use resident::Resident;
 pub(crate) use upload::RowStep;
 pub use upload::bytes as upload_bytes;

@@ -3,14 +3,15 @@
 use wgpu::{BindGroupEntry, BindingResource, BufferUsages, ComputePass};
 
 use super::device::Gpu;
-use super::device_rows::{DeviceElement, DeviceRows};
+use super::device_element::DeviceElement;
+use super::device_rows::DeviceRows;
 use super::feed::row_bytes;
 use super::table::Table;
 use super::upload::Upload;
 use crate::error::{Error, Result};
 use crate::operation::Access;
 use crate::operation::kernel::{Grid, Kernel, size, wgsl};
-use crate::program::{Buffer, BufferId, Element, Reals};
+use crate::program::BufferId;
 
 /// Columns that one dispatch places.
 const COLUMNS: usize = 3;
@@ -26,34 +27,16 @@ pub fn place_kernel() -> Kernel {
     Kernel::new("place", vec![Read, Read, Read, Read, Write, Write, Write], text)
 }
 
-/// The types of values that `feed/place.wgsl` knows.
-#[derive(Debug, Clone, Copy)]
-enum Stored {
-    F32 = 0,
-    F16 = 1,
-    U8 = 2,
-    U32 = 3,
-    /// All are 1.
-    Ones = 4,
-}
+/// What a column of ones has as the type of its source in `feed/place.wgsl`.
+const ONES: u32 = 4;
 
-impl Stored {
-    fn in_the_hosts(element: DeviceElement) -> Self {
-        match element {
-            DeviceElement::F32 => Stored::F32,
-            DeviceElement::F16 => Stored::F16,
-            DeviceElement::U8 => Stored::U8,
-            DeviceElement::U32 => Stored::U32,
-        }
-    }
-
-    fn in_place(buffer: &Buffer) -> Self {
-        match (buffer.element, buffer.reals) {
-            (Element::Real, Reals::Full) => Stored::F32,
-            (Element::Real, Reals::Half) => Stored::F16,
-            (Element::U8, _) => Stored::U8,
-            (Element::U32 | Element::Sparse { .. }, _) => Stored::U32,
-        }
+/// What `feed/place.wgsl` calls a type of values.
+fn type_number(element: DeviceElement) -> u32 {
+    match element {
+        DeviceElement::F32 => 0,
+        DeviceElement::F16 => 1,
+        DeviceElement::U8 => 2,
+        DeviceElement::U32 => 3,
     }
 }
 
@@ -179,14 +162,14 @@ impl PlaceIn<'_> {
             let buffer = table.describe(id);
             column.words = size((row_bytes(buffer) / 4) as usize)?;
             column.values = size(buffer.columns)?;
-            column.placed_type = Stored::in_place(buffer) as u32;
-            column.source_type = Stored::Ones as u32;
+            column.placed_type = type_number(DeviceElement::of(buffer));
+            column.source_type = ONES;
             quads = quads.saturating_add(column.words.div_ceil(4));
             bind(1 + COLUMNS + number, table.binding(id)?);
             if let Some(source) = source {
                 source.check_element(buffer)?;
                 let region = source.region(buffer.columns, &buffer.name, &limits)?;
-                column.source_type = Stored::in_the_hosts(source.element) as u32;
+                column.source_type = type_number(source.element);
                 (column.first_byte, column.row_bytes) = (region.first_byte, region.row_bytes);
                 bind(1 + number, binding(&source.buffer, region.start, region.size));
             }
