@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 
 use minibatch::model::HashGrid;
 use minibatch::schedule::CosineDecay;
-use minibatch::{Activation, Adam, Compiled, Loss, Metric, Schedule, Sequential};
+use minibatch::{Activation, Adam, Compiled, Loss, Schedule, Sequential};
 
 use crate::support::Result;
 
@@ -35,9 +35,9 @@ impl Encoding {
         let (network, learning_rate) = match self {
             Encoding::Hash => {
                 let grid = HashGrid::new()
-                    .levels(12)
+                    .levels(8)
                     .features(2)
-                    .log2_table_size(13)
+                    .log2_table_size(14)
                     .base_resolution(16)
                     .finest_resolution(256);
                 let network =
@@ -53,11 +53,10 @@ impl Encoding {
                 (network, 5e-3)
             }
         };
-        let rate = Schedule::CosineDecay(CosineDecay::new(learning_rate, steps.into()));
-        network.dense(3, Activation::Linear).compile(
-            Adam::new(0.0).schedule(rate),
-            Loss::MeanSquaredError,
-            [] as [Metric; 0],
-        )
+        let rate = CosineDecay::new(learning_rate, steps.into());
+        network
+            .dense(3, Activation::Linear)
+            .compile(Adam::new(learning_rate), Loss::MeanSquaredError, [])
+            .schedule(Schedule::CosineDecay(rate))
     }
 }

@@ -1,6 +1,6 @@
 //! How well a picture was learned.
 
-use minibatch::data::{Dataset, Features};
+use minibatch::data::Dataset;
 use minibatch::{Model, Predict};
 
 use crate::support::Result;
@@ -18,7 +18,7 @@ pub(crate) fn psnr(model: &mut Model, picture: &Picture) -> Result<f64> {
         .flat_map(|row| (0..width).map(move |column| [centre(column, width), centre(row, height)]))
         .flatten()
         .collect();
-    let places = Dataset::unlabelled(Features::F32(places), &[2])?;
+    let places = Dataset::unlabelled(places.into(), &[2])?;
     let predicted = model.predict(&places, Predict::new().batch_size(BATCH_SIZE))?;
     let values = picture.pixels.as_flattened();
     let squares = predicted.iter().zip(values).map(|(&predicted, &value)| {

@@ -76,11 +76,13 @@ impl Host {
         layout: &wgpu::BindGroupLayout,
         buffers: &[wgpu::BufferBinding<'_>],
     ) -> wgpu::BindGroup {
-        let entry = |(binding, buffer): (u32, &wgpu::BufferBinding<'_>)| wgpu::BindGroupEntry {
-            binding,
-            resource: wgpu::BindingResource::Buffer(buffer.clone()),
-        };
-        let entries: Vec<_> = (0..).zip(buffers).map(entry).collect();
+        let entries: Vec<_> = (0..)
+            .zip(buffers)
+            .map(|(binding, buffer)| wgpu::BindGroupEntry {
+                binding,
+                resource: wgpu::BindingResource::Buffer(buffer.clone()),
+            })
+            .collect();
         self.device.create_bind_group(&wgpu::BindGroupDescriptor {
             label: None,
             layout,
