@@ -7,6 +7,7 @@
 mod adapter;
 mod completion;
 mod device;
+mod device_element;
 mod dispatches;
 mod executor;
 mod feed;
@@ -22,6 +23,7 @@ mod plans;
 #[cfg(not(target_arch = "wasm32"))]
 mod polling;
 mod readback;
+mod region;
 mod resident;
 mod staging;
 mod table;
@@ -32,12 +34,14 @@ mod values;
 pub use crate::operation::{Access, AdapterClass, FusedFrom, FusedSteps, Kernel, MatrixForm};
 pub use adapter::{adapter_class, adapters, is_software};
 pub use device::{Gpu, ShaderEdit};
+pub use device_element::DeviceElement;
 pub use executor::GpuExecutor;
 pub use feed::{GpuColumn, GpuFeed};
 pub use gather::gather_kernel;
 pub use gather_feed::{GatherColumn, GatherFeed};
 #[cfg(not(target_arch = "wasm32"))]
 pub use polling::block_on;
+pub use region::DeviceRegion;
 pub use resident::Resident;
 pub use upload::bytes as upload_bytes;
 pub use wgpu::{AdapterInfo, CommandEncoder, DeviceType};

@@ -21,6 +21,7 @@ mod model;
 mod noise_scale;
 mod on_batch;
 mod on_batch_arguments;
+mod on_device;
 mod parts;
 mod predict;
 mod predictions;
