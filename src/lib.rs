@@ -115,3 +115,9 @@ pub use training::{
     StepEnd, TestOnBatch, TrainOnBatch, TrainStart, ValidationFreq, Verbose, callbacks,
 };
 pub use wgpu;
+
+/// What README.md and docs/guests.md show as Rust compiles, and what they say runs does.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+#[doc = include_str!("../docs/guests.md")]
+struct Guides;
