@@ -66,6 +66,10 @@ pub struct Gpu {
     pub(super) pipeline_cache: Option<wgpu::PipelineCache>,
     /// Threads that compile kernels; a browser has one.
     pub(super) compile_threads: usize,
+    /// What the labels of a model's objects begin with; empty or with a dot at its end.
+    pub(super) label_prefix: Arc<str>,
+    /// How many upload slots a model has, if that was chosen.
+    pub(super) upload_slots: Option<usize>,
 }
 
 /// What a device of ours has reported outside of any call.
@@ -189,6 +193,8 @@ impl Gpu {
             pipelines: Arc::default(),
             pipeline_cache: None,
             compile_threads: std::thread::available_parallelism().map_or(1, NonZero::get),
+            label_prefix: Arc::default(),
+            upload_slots: None,
         }
     }
 
@@ -370,7 +376,7 @@ impl Gpu {
         }
         let (mapped, error) = self.catch(|| {
             let buffer = self.device.create_buffer(&wgpu::BufferDescriptor {
-                label: Some("minibatch.probe"),
+                label: Some(&self.label("minibatch.probe")),
                 size: wgpu::MAP_ALIGNMENT,
                 usage: wgpu::BufferUsages::COPY_SRC,
                 mapped_at_creation: true,

@@ -78,7 +78,7 @@ impl Session {
         let Lowered { program, initial, report } = lowered(&compiled)?;
         let program = Arc::new(program);
         compiled.schedule.iter().try_for_each(Schedule::check)?;
-        let mut executor = Executor::new(backend, Arc::clone(&program)).await?;
+        let mut executor = Executor::new(backend, Arc::clone(&program), &compiled).await?;
         for (id, initial) in initial {
             executor.write(id, &initial.values(compiled.seed)).await?;
         }
