@@ -391,7 +391,7 @@ impl GpuExecutor {
         let Self { gpu, table, upload, plans, .. } = self;
         self.dispatched += gpu.guarded(|| {
             let recorded = upload.record(table, encoder, pass, feed, step)?;
-            upload.left_to_host(&recorded);
+            upload.left_to_host(pass, &recorded);
             let bound = plans.step(pass, step);
             record_pass(gpu, encoder, bound, step.live_rows, recorded.offset)
         })?;

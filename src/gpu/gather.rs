@@ -242,7 +242,7 @@ impl Gather {
         let headers = self.most_steps * STEP_STRIDE as usize;
         let mut end = headers;
         for (number, Pending { step, memory, .. }) in steps.iter().enumerate() {
-            let scalars = super::upload::scalars(step, size((end - headers) / 4)?)?;
+            let scalars = super::upload::scalars(step, size((end - headers) / 4)?, 0)?;
             let header: &[u8] = bytemuck::cast_slice(&scalars);
             let start = number * STEP_STRIDE as usize;
             view.slice(start..start + header.len()).copy_from_slice(header);
