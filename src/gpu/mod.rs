@@ -9,6 +9,7 @@ mod completion;
 mod device;
 mod dispatches;
 mod executor;
+mod faults;
 mod feed;
 mod gather;
 mod gather_feed;
@@ -33,6 +34,8 @@ pub use crate::operation::{Access, AdapterClass, FusedFrom, FusedSteps, Kernel, 
 pub use adapter::{adapter_class, adapters, is_software};
 pub use device::{Gpu, ShaderEdit};
 pub use executor::GpuExecutor;
+#[doc(hidden)]
+pub use faults::{Fault, Faults};
 pub use feed::{GpuColumn, GpuFeed};
 pub use gather::gather_kernel;
 pub use gather_feed::{GatherColumn, GatherFeed};

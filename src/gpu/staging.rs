@@ -147,7 +147,7 @@ impl Place {
     )]
     fn new(gpu: &Gpu, size: u64) -> Self {
         let slot = Slot {
-            buffer: gpu.device.create_buffer(&wgpu::BufferDescriptor {
+            buffer: gpu.create_buffer(&wgpu::BufferDescriptor {
                 label: Some("minibatch.upload"),
                 size,
                 usage: BufferUsages::MAP_WRITE | BufferUsages::COPY_SRC,
@@ -357,13 +357,18 @@ impl Ring {
     }
 
     /// Counts the samples of recorded steps that ran, given the serial that the device wrote down
-    /// last for each slot, read together with the metrics.
-    pub(super) fn settle(&mut self, ran: impl Iterator<Item = u32>) {
+    /// last for each slot. How many recorded steps had not run then, and may still run.
+    pub(super) fn settle(&mut self, ran: impl Iterator<Item = u32>) -> u64 {
+        let mut not_run = 0;
         for (place, ran) in self.places.iter_mut().zip(ran) {
             if let Some(step) = place.recorded.take_if(|step| step.serial == ran) {
                 self.tally.samples += step.rows;
             }
+            let waits = place.recorded.is_some() && place.slot.state() != State::Abandoned;
+            not_run += u64::from(waits);
         }
+        let replaced = self.tally.replaced.iter();
+        not_run + replaced.filter(|slot| slot.state() == State::InFlight).count() as u64
     }
 
     /// Begins anew, as the metrics were cleared.
