@@ -12,6 +12,7 @@ mod device_element;
 mod device_rows;
 mod dispatches;
 mod executor;
+mod faults;
 mod feed;
 mod gather;
 mod gather_feed;
@@ -43,6 +44,8 @@ pub use device::{Gpu, ShaderEdit};
 pub use device_element::DeviceElement;
 pub use device_rows::DeviceRows;
 pub use executor::GpuExecutor;
+#[doc(hidden)]
+pub use faults::{Fault, Faults};
 pub use feed::{GpuColumn, GpuFeed};
 pub use gather::gather_kernel;
 pub use gather_feed::{GatherColumn, GatherFeed};

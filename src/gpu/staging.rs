@@ -134,7 +134,7 @@ impl Place {
     )]
     fn new(gpu: &Gpu, size: u64) -> Self {
         let slot = Slot {
-            buffer: gpu.device.create_buffer(&wgpu::BufferDescriptor {
+            buffer: gpu.create_buffer(&wgpu::BufferDescriptor {
                 label: Some(&gpu.label("minibatch.upload")),
                 size,
                 usage: BufferUsages::MAP_WRITE | BufferUsages::COPY_SRC,
@@ -345,13 +345,22 @@ impl Ring {
     }
 
     /// Counts the samples of recorded steps that ran, given the serial that the device wrote down
-    /// last for each slot, read together with the metrics.
-    pub(super) fn settle(&mut self, ran: impl Iterator<Item = u32>) {
+    /// last for each slot. How many recorded steps had not run then, and may still run.
+    pub(super) fn settle(&mut self, ran: impl Iterator<Item = u32>) -> u64 {
+        let mut not_run = 0;
         for (place, ran) in self.places.iter_mut().zip(ran) {
             if let Some(steps) = place.recorded.take_if(|steps| steps.serial == ran) {
                 self.tally.samples += steps.rows;
             }
+            if let Some(steps) = &place.recorded
+                && place.slot.state() != State::Abandoned
+            {
+                not_run += steps.steps;
+            }
         }
+        let replaced = self.tally.replaced.iter();
+        let in_flight = replaced.filter(|(slot, _)| slot.state() == State::InFlight);
+        not_run + in_flight.map(|(_, steps)| steps).sum::<u64>()
     }
 
     /// Begins anew, as the metrics were cleared.

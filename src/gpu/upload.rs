@@ -77,7 +77,7 @@ impl Upload {
         let layout = Arc::new(Layout::new(Arc::clone(program), capacity, HEADER_BYTES, LEAST_SLOT));
         gpu.scoped(|| {
             let ring = Ring::new(gpu, layout.size, slots);
-            let steps = gpu.device.create_buffer(&wgpu::BufferDescriptor {
+            let steps = gpu.create_buffer(&wgpu::BufferDescriptor {
                 label: Some(&gpu.label("minibatch.step")),
                 size: (ring.len() + 1 + MOST_STEPS) as u64 * u64::from(STEP_STRIDE),
                 usage: BufferUsages::UNIFORM | BufferUsages::COPY_DST | BufferUsages::COPY_SRC,
@@ -102,12 +102,13 @@ impl Upload {
         (self.steps.clone(), 0, self.ring.len() as u64 * u64::from(STEP_STRIDE))
     }
 
-    /// Counts what the bytes of the [`ledger`](Self::ledger) say.
-    pub(super) fn settle(&mut self, ledger: &[u8]) {
+    /// Counts what the bytes of the [`ledger`](Self::ledger) say; how many recorded steps had not run
+    /// then.
+    pub(super) fn settle(&mut self, ledger: &[u8]) -> u64 {
         let serial = STEP_BYTES as usize..HEADER_BYTES as usize;
         let entries =
             ledger.chunks(STEP_STRIDE as usize).filter_map(|entry| entry.get(serial.clone()));
-        self.ring.settle(entries.map(bytemuck::pod_read_unaligned));
+        self.ring.settle(entries.map(bytemuck::pod_read_unaligned))
     }
 
     /// Bytes that the slots would take with room for `rows` rows each.
