@@ -15,6 +15,7 @@ mod gather_feed;
 mod gathered;
 mod kept;
 mod limits;
+mod optional;
 mod pace;
 mod pipeline;
 mod pipeline_cache;
@@ -26,11 +27,14 @@ mod resident;
 mod staging;
 mod table;
 mod timestamps;
+mod trial;
 mod upload;
 mod values;
 
-pub use crate::operation::{Access, AdapterClass, FusedFrom, FusedSteps, Kernel, MatrixForm};
-pub use adapter::{adapter_class, adapters, is_software};
+pub use crate::operation::{
+    Access, AdapterClass, FusedFrom, FusedSteps, Kernel, KernelForm, KernelForms, MatrixForm,
+};
+pub use adapter::{adapter_class, adapter_key, adapters, is_software};
 pub use device::{Gpu, ShaderEdit};
 pub use executor::GpuExecutor;
 pub use feed::{GpuColumn, GpuFeed};
@@ -39,5 +43,6 @@ pub use gather_feed::{GatherColumn, GatherFeed};
 #[cfg(not(target_arch = "wasm32"))]
 pub use polling::block_on;
 pub use resident::Resident;
+pub use trial::{Trial, Tried};
 pub use upload::bytes as upload_bytes;
 pub use wgpu::{AdapterInfo, CommandEncoder, DeviceType};
