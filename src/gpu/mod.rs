@@ -20,6 +20,7 @@ mod gathered;
 mod kept;
 mod labels;
 mod limits;
+mod optional;
 mod pace;
 mod pipeline;
 mod pipeline_cache;
@@ -34,11 +35,14 @@ mod slots;
 mod staging;
 mod table;
 mod timestamps;
+mod trial;
 mod upload;
 mod values;
 
-pub use crate::operation::{Access, AdapterClass, FusedFrom, FusedSteps, Kernel, MatrixForm};
-pub use adapter::{adapter_class, adapters, is_software};
+pub use crate::operation::{
+    Access, AdapterClass, FusedFrom, FusedSteps, Kernel, KernelForm, KernelForms, MatrixForm,
+};
+pub use adapter::{adapter_class, adapter_key, adapters, is_software};
 pub use bound_rows::BoundRows;
 pub use device::{Gpu, ShaderEdit};
 pub use device_element::DeviceElement;
@@ -54,6 +58,7 @@ pub use placing::place_kernel;
 pub use polling::block_on;
 pub use region::DeviceRegion;
 pub use resident::Resident;
+pub use trial::{Trial, Tried};
 pub(crate) use upload::RowStep;
 pub use upload::bytes as upload_bytes;
 pub use wgpu::{AdapterInfo, CommandEncoder, DeviceType};
