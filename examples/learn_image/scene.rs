@@ -22,6 +22,8 @@ pub(crate) struct LearnImage {
     model: Model,
     rows: BoundRows,
     view: View,
+    /// Whether a report has not come yet.
+    is_due: bool,
 }
 
 impl LearnImage {
@@ -41,7 +43,7 @@ impl LearnImage {
             .target("colour", DeviceRows::new(&samples.colours, ROWS).stride(16));
         let rows = block_on(model.bind_rows(columns, ROWS as usize))?;
         let view = View::new(host, format, &model, &picture, &samples)?;
-        Ok(LearnImage { picture, samples, model, rows, view })
+        Ok(LearnImage { picture, samples, model, rows, view, is_due: false })
     }
 }
 
@@ -60,11 +62,13 @@ impl Scene for LearnImage {
     }
 
     fn submitted(&mut self, _: &Host, frame: u32) -> Result<Option<String>> {
-        if !frame.is_multiple_of(REPORT) {
+        self.is_due |= frame.is_multiple_of(REPORT);
+        if !self.is_due {
             return Ok(None);
         }
         // The mean over the frames since the last report, as far as the device has come.
         let Some(scores) = self.model.try_take_scores()? else { return Ok(None) };
+        self.is_due = false;
         let report = format!("frame {frame}: {:.2} dB", -10.0 * scores.loss.log10());
         println!("{report}");
         Ok(Some(format!("learn_image - {report}")))

@@ -21,8 +21,8 @@ use colour::add;
 use evening::Evening;
 
 const SIZE: u32 = 256;
-/// Points that are averaged for a pixel, along each axis.
-const POINTS: u32 = 4;
+/// Points that are averaged for a pixel, along each axis of a square of two by two pixels.
+const POINTS: u32 = 6;
 
 fn main() -> ExitCode {
     let Some(path) = std::env::args_os().nth(1) else {
@@ -52,17 +52,26 @@ fn pixels() -> Vec<u8> {
     let mut pixels = Vec::new();
     for row in 0..SIZE {
         for column in 0..SIZE {
-            let mut sum = [0.0; 3];
+            let (mut sum, mut weights) = ([0.0; 3], 0.0);
             for point in 0..POINTS * POINTS {
-                let at = |pixel: u32, point: u32| {
-                    let within = (f64::from(point) + 0.5) / f64::from(POINTS);
-                    (f64::from(pixel) + within) / f64::from(SIZE)
-                };
-                let colour = evening.colour(at(column, point % POINTS), at(row, point / POINTS));
-                sum = add(sum, colour, 1.0 / f64::from(POINTS * POINTS));
+                let (across, weight_across) = tent(point % POINTS);
+                let (down, weight_down) = tent(point / POINTS);
+                let at =
+                    |pixel: u32, aside: f64| (f64::from(pixel) + 0.5 + aside) / f64::from(SIZE);
+                let colour = evening.colour(at(column, across), at(row, down));
+                sum = add(sum, colour, weight_across * weight_down);
+                weights += weight_across * weight_down;
             }
-            pixels.extend(sum.map(|value| (value.clamp(0.0, 1.0) * 255.0).round() as u8));
+            let byte = |sum: f64| ((sum / weights).clamp(0.0, 1.0) * 255.0).round() as u8;
+            pixels.extend(sum.map(byte));
         }
     }
     pixels
+}
+
+/// How far a point is from the middle of its pixel, in pixels, and how much it counts there: the
+/// less the farther it is, and nothing in the middle of the next pixel. So edges are smooth.
+fn tent(point: u32) -> (f64, f64) {
+    let aside = (f64::from(point) + 0.5) / f64::from(POINTS) * 2.0 - 1.0;
+    (aside, 1.0 - aside.abs())
 }

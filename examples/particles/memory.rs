@@ -2,14 +2,14 @@
 
 use minibatch::wgpu;
 
-/// What the process and the device hold, in words: they should say the same in each frame.
+/// What the process and the device hold, in words that should be the same in each frame.
 pub(crate) fn held(device: &wgpu::Device) -> String {
     let megabytes = |bytes: u64| format!("{:.2} MB", bytes as f64 / 1e6);
     let unknown = || "not known".to_owned();
     let host = resident_bytes().map_or_else(unknown, megabytes);
     let allocated = device.generate_allocator_report().map(|report| report.total_allocated_bytes);
     let device = allocated.map_or_else(unknown, megabytes);
-    format!("memory: the process {host}, buffers and textures {device}")
+    format!("the process holds {host}, its buffers and textures {device}")
 }
 
 /// Memory of this process that is not swapped out, where Linux tells it.

@@ -19,7 +19,7 @@ pub(crate) struct Prediction {
 impl Prediction {
     pub(crate) fn new(host: &Host, model: &mut Model, simulation: &Simulation) -> Result<Self> {
         // `network` and the weights that it reads, as bindings of group 1.
-        let network = model.network_wgsl(&NetworkWgsl::new().name("network").group(1))?;
+        let network = model.network_wgsl(NetworkWgsl::new().name("network").group(1))?;
         let text = world() + &network.text + include_str!("prediction.wgsl");
         let module = host.module("prediction.wgsl", text);
         let stage = wgpu::ShaderStages::COMPUTE;

@@ -24,6 +24,8 @@ pub(crate) struct Particles {
     rows: BoundRows,
     prediction: Prediction,
     view: View,
+    /// Whether a report has not come yet.
+    is_due: bool,
 }
 
 impl Particles {
@@ -38,7 +40,7 @@ impl Particles {
         let rows = block_on(model.bind_rows(columns, PARTICLES as usize))?;
         let prediction = Prediction::new(host, &mut model, &simulation)?;
         let view = View::new(host, format, &simulation, &prediction);
-        Ok(Particles { simulation, model, rows, prediction, view })
+        Ok(Particles { simulation, model, rows, prediction, view, is_due: false })
     }
 }
 
@@ -58,19 +60,23 @@ impl Scene for Particles {
     }
 
     fn submitted(&mut self, host: &Host, frame: u32) -> Result<Option<String>> {
-        if !frame.is_multiple_of(REPORT) {
+        if frame.is_multiple_of(REPORT) {
+            println!("frame {frame}: {}", held(&host.device));
+            self.is_due = true;
+        }
+        if !self.is_due {
             return Ok(None);
         }
         // The means since the last report, as far as the device has come.
         let Some(scores) = self.model.try_take_scores()? else { return Ok(None) };
+        self.is_due = false;
         let report = format!("frame {frame}: {}", errors(&scores));
-        println!("{report}; {}", held(&host.device));
+        println!("{report}");
         Ok(Some(format!("particles - {report}")))
     }
 
     /// Frames that the network has not learned from.
     fn finish(&mut self, host: &Host) -> Result<()> {
-        block_on(self.model.take_scores())?;
         for _ in 0..TEST {
             let mut encoder = host.device.create_command_encoder(&Default::default());
             self.simulation.record(&mut encoder);
@@ -78,7 +84,7 @@ impl Scene for Particles {
             host.queue.submit([encoder.finish()]);
             host.device.poll(wgpu::PollType::wait_indefinitely())?;
         }
-        let scores = block_on(self.model.take_scores())?.ok_or("there are no scores")?;
+        let scores = block_on(self.model.take_evaluation_scores())?.ok_or("there are no scores")?;
         println!(
             "error: sqrt(mean((prediction - change)^2)) over {TEST} frames that were not learned from"
         );
