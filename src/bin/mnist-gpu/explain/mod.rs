@@ -56,7 +56,11 @@ struct Step {
 
 fn explained(program: &Arc<Program>, rows: usize, adapter: Adapter) -> anyhow::Result<Step> {
     let explanation = explain(program, Pass::Train.of_whole_batch(), rows, adapter)?;
-    Ok(Step { program: Arc::clone(program), explanation, uploads: upload_bytes(program, rows) })
+    Ok(Step {
+        program: Arc::clone(program),
+        explanation,
+        uploads: upload_bytes(program, rows, None),
+    })
 }
 
 /// The network that `bench` trains, as a program.
