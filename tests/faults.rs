@@ -179,7 +179,8 @@ impl Truth {
         let mut truth = Truth { data, batches, states, saved, works };
         let host = Host::new();
         let faults = Arc::new(Faults::default());
-        let gpu = host.gpu().with_faults(&faults);
+        // So that steps share a submission from the first on.
+        let gpu = host.gpu().with_faults(&faults).with_submit_time(Duration::MAX);
         let mut model = compiled().build(&gpu).unwrap();
         for step in 0..=2 * STEPS + 1 {
             if step == 0 || step == STEPS {
@@ -306,7 +307,7 @@ impl Guest {
     fn new(truth: &Truth) -> Self {
         let host = Host::new();
         let faults = Arc::new(Faults::default());
-        let gpu = host.gpu().with_faults(&faults);
+        let gpu = host.gpu().with_faults(&faults).with_submit_time(Duration::MAX);
         let model = truth.after_an_epoch(&gpu);
         Guest { host, gpu, faults, model }
     }
