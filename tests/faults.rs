@@ -20,7 +20,7 @@ use minibatch::{
     Scores, Sequential,
 };
 
-#[path = "support/host.rs"]
+#[path = "support/watched_host.rs"]
 mod host;
 use host::Host;
 

@@ -10,7 +10,7 @@ use minibatch::{
     Sequential,
 };
 
-#[path = "support/host.rs"]
+#[path = "support/watched_host.rs"]
 mod host;
 use host::Host;
 

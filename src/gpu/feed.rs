@@ -27,12 +27,12 @@ struct Region {
 
 impl Layout {
     /// Bytes of a slot for up to `capacity` rows of the same program.
-    pub(super) fn size_for(&self, capacity: usize, header: u64) -> u64 {
-        Layout::new(Arc::clone(&self.program), capacity, header).size
+    pub(super) fn size_for(&self, capacity: usize, header: u64, least: u64) -> u64 {
+        Layout::new(Arc::clone(&self.program), capacity, header, least).size
     }
 
-    /// For up to `capacity` rows, after `header` bytes.
-    pub(super) fn new(program: Arc<Program>, capacity: usize, header: u64) -> Self {
+    /// For up to `capacity` rows, after `header` bytes; in slots of `least` bytes at least.
+    pub(super) fn new(program: Arc<Program>, capacity: usize, header: u64, least: u64) -> Self {
         let mut end = header;
         let mut regions = Vec::new();
         for role in [Role::SampleWeight, Role::Target, Role::Input] {
@@ -43,6 +43,7 @@ impl Layout {
             }
         }
         let size = end.checked_next_multiple_of(wgpu::COPY_BUFFER_ALIGNMENT).unwrap_or(end);
+        let size = size.max(least);
         Layout { program, regions, size }
     }
 }

@@ -96,7 +96,8 @@ impl Table {
             buffer.placement == Placement::Own && used[id.index()] && which(buffer)
         };
         let make = |(id, buffer): (BufferId, &Buffer)| {
-            let label = format!("minibatch.{}", buffer.name);
+            let name = format!("minibatch.{}", buffer.name);
+            let label = gpu.label(&name);
             let descriptor = wgpu::BufferDescriptor {
                 label: Some(&label),
                 size: buffer.bytes(self.capacity),

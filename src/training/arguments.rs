@@ -219,9 +219,11 @@ impl<'a> Fit<'a> {
         data_on(data_on: DataOn): data_on = data_on;
 
         /// How many steps go to the device in one submission, at least 1, where the data lie
-        /// [on the device](DataOn); more than 128 mean 128. By default 50 on a device of ours
-        /// ([`Gpu::new`](crate::Gpu::new)), and 1 on a host's
-        /// ([`Gpu::from_device`](crate::Gpu::from_device)), whose other work each submission holds up.
+        /// [on the device](DataOn); more than 128 mean 128. By default 50 for
+        /// [`fit`](super::Model::fit) on a device of ours ([`Gpu::new`](crate::Gpu::new)). It is 1 on
+        /// a host's device ([`Gpu::from_device`](crate::Gpu::from_device)), whose other work each
+        /// submission holds up, and for [`fit_async`](super::Model::fit_async) on any device, which
+        /// can be cancelled between two submissions.
         ///
         /// It changes no bit and no hook: each hook is called as if every step were submitted at
         /// once, and when a callback wants scores, or requests something, what is pending is

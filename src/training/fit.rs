@@ -3,6 +3,8 @@
 use super::arguments::{Fit, ValidationFreq, check_batch_size};
 use super::batch_source::{Asked, BatchSource, EpochBatches, TRAINING_STEPS};
 use super::batches::Purpose;
+#[cfg(not(target_arch = "wasm32"))]
+use super::blocking::block_on;
 use super::blocking::blocking;
 use super::callback::{Callback, EpochStart, Resume, TrainStart};
 use super::history::{EpochRecord, History};
@@ -16,27 +18,47 @@ use crate::error::{Error, Result};
 use crate::program::{Metrics, Pass};
 
 impl Model {
-    blocking! {
-        /// Trains on `data`: a [`Dataset`](crate::Dataset) or any other
-        /// [`Source`](crate::data::Source).
-        ///
-        /// # Errors
-        /// [`Error::Argument`] and [`Error::Shape`] for arguments or data that do not fit, before
-        /// anything is changed; [`Error::Data`] and [`Error::Io`] if the source fails, or ends in
-        /// the middle of an epoch, after the steps before that; [`Error::NonFinite`] if the loss stopped being a number;
-        /// [`Error::Device`] if the device fails; what a callback returns.
-        fit, fit_async(&mut self, data: impl Into<Source>, arguments: Fit<'_>) -> Result<History> {
-            let session = &mut self.session;
-            let (train, validation) = session.check(data.into(), &arguments)?;
-            session.forget_cancelled()?;
-            let outer = session.begin_totals().await?;
-            let history = Run::new(session).fit(&train, validation.as_ref(), arguments).await;
-            let ended = session.end_totals(outer);
-            let freed = session.free_data();
-            let history = history?;
-            ended.and(freed).map(|()| history)
-        }
+    /// Trains on `data`: a [`Dataset`](crate::Dataset) or any other
+    /// [`Source`](crate::data::Source).
+    ///
+    /// # Errors
+    /// [`Error::Argument`] and [`Error::Shape`] for arguments or data that do not fit, before
+    /// anything is changed; [`Error::Data`] and [`Error::Io`] if the source fails, or ends in
+    /// the middle of an epoch, after the steps before that; [`Error::NonFinite`] if the loss
+    /// stopped being a number; [`Error::Device`] if the device fails; what a callback returns.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn fit(&mut self, data: impl Into<Source>, arguments: Fit<'_>) -> Result<History> {
+        block_on(self.session.fit(data.into(), arguments))
+    }
 
+    /// Trains on `data`, a [`Dataset`](crate::Dataset) or any other
+    /// [`Source`](crate::data::Source), beside other tasks: on any executor, or polled by hand,
+    /// once a frame.
+    ///
+    /// It yields before each step, and wakes itself where it waits for nothing else, so that each
+    /// poll makes at most one step. Each step is a submission of its own, whosever device it is,
+    /// unless [`steps_per_submit`](Fit::steps_per_submit) says more. The first poll does more than
+    /// the others: it compiles what was not compiled yet, unless
+    /// [`prepare_fit_async`](Self::prepare_fit_async) has done so.
+    ///
+    /// Dropping the future cancels the fit: nothing is submitted after the submission under way,
+    /// and the model has counted exactly the steps that it has made. Natively the future is `Send`.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] and [`Error::Shape`] for arguments or data that do not fit, before
+    /// anything is changed; [`Error::Data`] and [`Error::Io`] if the source fails, or ends in
+    /// the middle of an epoch, after the steps before that; [`Error::NonFinite`] if the loss
+    /// stopped being a number; [`Error::Device`] if the device fails; what a callback returns.
+    pub async fn fit_async(
+        &mut self,
+        data: impl Into<Source>,
+        mut arguments: Fit<'_>,
+    ) -> Result<History> {
+        arguments.steps_per_submit.get_or_insert(1);
+        self.session.fit(data.into(), arguments).await
+    }
+
+    blocking! {
         /// Allocates and compiles what [`fit`](Self::fit) needs for batches of up to `batch_size`
         /// samples, which it else does when it begins: a program can read its data meanwhile. What
         /// evaluation and prediction need is made when they are first asked for.
@@ -201,6 +223,17 @@ impl Run<'_> {
 }
 
 impl Session {
+    async fn fit(&mut self, data: Source, arguments: Fit<'_>) -> Result<History> {
+        let (train, validation) = self.check(data, &arguments)?;
+        self.forget_cancelled()?;
+        let outer = self.begin_totals().await?;
+        let history = Run::new(self).fit(&train, validation.as_ref(), arguments).await;
+        let ended = self.end_totals(outer);
+        let freed = self.free_data();
+        let history = history?;
+        ended.and(freed).map(|()| history)
+    }
+
     /// Names of the values that an epoch's record has.
     fn value_names(&self, validates: bool) -> Vec<String> {
         let scores = || self.report.scores(&Metrics::default(), 1);

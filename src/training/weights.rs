@@ -20,7 +20,7 @@ impl Session {
         self.executor.write(id, &values).await
     }
 
-    fn find(&self, name: &str) -> Result<BufferId> {
+    pub(super) fn find(&self, name: &str) -> Result<BufferId> {
         self.program.find(name).ok_or_else(|| {
             Error::argument("name", format!("the model has no buffer called {name:?}"))
         })

@@ -1,78 +1,96 @@
-//! A wgpu application whose handlers notice whatever a guest lets through to them.
-
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+//! A host with a device of its own, which runs compute shaders beside the engine.
 
 use minibatch::Gpu;
+use wgpu::util::DeviceExt;
 
-/// A device as the host made it.
 pub(crate) struct Host {
     pub(crate) device: wgpu::Device,
     pub(crate) queue: wgpu::Queue,
-    uncaptured: Arc<Mutex<Vec<String>>>,
-    lost: Arc<AtomicBool>,
 }
 
-#[allow(dead_code, reason = "each test takes what it needs")]
 impl Host {
-    /// On the adapter that `WGPU_ADAPTER_NAME` names, else the first one; default limits, no feature.
-    pub(crate) fn new() -> Self {
-        Host::with(wgpu::Limits::default())
-    }
-
-    /// The same with other limits.
-    pub(crate) fn with(limits: wgpu::Limits) -> Self {
+    /// A device as a plain WebGPU application has it: default limits, no feature.
+    pub(crate) fn with_default_limits() -> Self {
         let (device, queue) = pollster::block_on(async {
-            let adapter = adapter().await;
-            let descriptor =
-                wgpu::DeviceDescriptor { required_limits: limits, ..Default::default() };
-            adapter.request_device(&descriptor).await.unwrap()
+            let descriptor = wgpu::InstanceDescriptor::new_without_display_handle_from_env();
+            let adapter = wgpu::Instance::new(descriptor)
+                .request_adapter(&wgpu::RequestAdapterOptions::default())
+                .await
+                .unwrap_or_else(|error| {
+                    panic!("{error}; run: apt-get install -y mesa-vulkan-drivers")
+                });
+            adapter.request_device(&wgpu::DeviceDescriptor::default()).await.unwrap()
         });
-        let uncaptured: Arc<Mutex<Vec<String>>> = Arc::default();
-        let lost: Arc<AtomicBool> = Arc::default();
-        let errors = Arc::clone(&uncaptured);
-        device.on_uncaptured_error(Arc::new(move |error| {
-            errors.lock().unwrap().push(error.to_string());
-        }));
-        let flag = Arc::clone(&lost);
-        device.set_device_lost_callback(move |_, _| flag.store(true, Ordering::Relaxed));
-        Host { device, queue, uncaptured, lost }
+        assert_eq!(device.limits().min_storage_buffer_offset_alignment, 256);
+        Host { device, queue }
     }
 
     pub(crate) fn gpu(&self) -> Gpu {
         Gpu::from_device(self.device.clone(), self.queue.clone())
     }
 
-    pub(crate) fn encoder(&self) -> wgpu::CommandEncoder {
-        self.device.create_command_encoder(&Default::default())
+    /// What `text` writes to its last binding of group 0, which is of so many floats, in so many
+    /// workgroups; `resources` are the bindings before it.
+    pub(crate) fn computed(
+        &self,
+        text: &str,
+        resources: &[wgpu::BindingResource<'_>],
+        values: usize,
+        workgroups: u32,
+    ) -> Vec<f32> {
+        let Host { device, queue } = self;
+        let bytes = values as u64 * 4;
+        let buffer = |usage| {
+            device.create_buffer(&wgpu::BufferDescriptor {
+                label: None,
+                size: bytes,
+                usage,
+                mapped_at_creation: false,
+            })
+        };
+        let result = buffer(wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC);
+        let read = buffer(wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST);
+        let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
+            label: None,
+            source: wgpu::ShaderSource::Wgsl(text.into()),
+        });
+        let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: None,
+            layout: None,
+            module: &module,
+            entry_point: Some("main"),
+            compilation_options: Default::default(),
+            cache: None,
+        });
+        let resources = resources.iter().cloned().chain([result.as_entire_binding()]);
+        let entries = (0..).zip(resources);
+        let entries: Vec<_> =
+            entries.map(|(binding, resource)| wgpu::BindGroupEntry { binding, resource }).collect();
+        let group = device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: None,
+            layout: &pipeline.get_bind_group_layout(0),
+            entries: &entries,
+        });
+        let mut encoder = device.create_command_encoder(&Default::default());
+        let mut pass = encoder.begin_compute_pass(&Default::default());
+        pass.set_pipeline(&pipeline);
+        pass.set_bind_group(0, &group, &[]);
+        pass.dispatch_workgroups(workgroups, 1, 1);
+        drop(pass);
+        encoder.copy_buffer_to_buffer(&result, 0, &read, 0, bytes);
+        encoder.map_buffer_on_submit(&read, wgpu::MapMode::Read, .., |mapped| mapped.unwrap());
+        queue.submit([encoder.finish()]);
+        device.poll(wgpu::PollType::wait_indefinitely()).unwrap();
+        let view = read.get_mapped_range(..).unwrap();
+        bytemuck::pod_collect_to_vec(&view)
     }
 
-    /// Runs what was submitted to its end.
-    pub(crate) fn wait(&self) {
-        self.device.poll(wgpu::PollType::wait_indefinitely()).unwrap();
+    /// A buffer of these floats that shaders read.
+    pub(crate) fn buffer(&self, values: &[f32]) -> wgpu::Buffer {
+        self.device.create_buffer_init(&wgpu::util::BufferInitDescriptor {
+            label: None,
+            contents: bytemuck::cast_slice(values),
+            usage: wgpu::BufferUsages::STORAGE,
+        })
     }
-
-    /// Whether the host was told that its device is lost: by its own callback, which nobody has taken
-    /// away.
-    pub(crate) fn was_told_of_loss(&self) -> bool {
-        // It is called when nothing is under way any more.
-        let _ = self.device.poll(wgpu::PollType::wait_indefinitely());
-        self.lost.load(Ordering::Relaxed)
-    }
-
-    /// What has reached the host's handler of uncaptured errors.
-    pub(crate) fn uncaptured(&self) -> Vec<String> {
-        self.uncaptured.lock().unwrap().clone()
-    }
-}
-
-async fn adapter() -> wgpu::Adapter {
-    let descriptor = wgpu::InstanceDescriptor::new_without_display_handle_from_env();
-    let instance = wgpu::Instance::new(descriptor);
-    let wanted = std::env::var("WGPU_ADAPTER_NAME").unwrap_or_default().to_lowercase();
-    let adapters = instance.enumerate_adapters(wgpu::Backends::all()).await;
-    let named = |adapter: &wgpu::Adapter| adapter.get_info().name.to_lowercase().contains(&wanted);
-    adapters.into_iter().find(named).unwrap_or_else(|| {
-        panic!("no adapter is called {wanted:?}; run: apt-get install -y mesa-vulkan-drivers")
-    })
 }
