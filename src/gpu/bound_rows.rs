@@ -5,6 +5,7 @@ use wgpu::CommandEncoder;
 use super::device_element::DeviceElement;
 use super::device_rows::DeviceRows;
 use super::dispatches::{compute_pass, record_dispatches};
+use super::evaluations::recorded_plans;
 use super::executor::GpuExecutor;
 use super::placing::{PlaceIn, Placings};
 use super::upload::{RowStep, Stamp};
@@ -149,7 +150,7 @@ impl GpuExecutor {
         self.reserve(most).await?;
         if judged {
             self.prepare_up_to(Pass::Train, most).await?;
-            self.prepare_up_to(Pass::Evaluate, most).await?;
+            self.prepare_evaluations(most).await?;
         }
         self.prepare_up_to(Pass::Predict, most).await?;
         let of_role = |role: Role| self.program.of_role(role).map(|(id, _)| (id, given(id)));
@@ -187,7 +188,8 @@ impl GpuExecutor {
     ) -> Result<()> {
         let placings = self.check_rows(pass, bound, steps)?;
         self.submit_gathered_now()?;
-        let Self { gpu, upload, plans, .. } = self;
+        let Self { gpu, upload, plans, evaluations, .. } = self;
+        let plans = recorded_plans(plans, evaluations.as_ref(), pass);
         self.dispatched += gpu.guarded(|| {
             let recorded = upload.record_headers(gpu, encoder, steps)?;
             upload.left_to_host(pass, &recorded);
@@ -204,7 +206,7 @@ impl GpuExecutor {
         })?;
         for RowStep { step, .. } in steps {
             let lists = pass.lists(step);
-            self.kept.step(&self.program, lists, self.plans.is_fused(lists, step.live_rows));
+            self.kept.step(&self.program, lists, plans.is_fused(lists, step.live_rows));
         }
         Ok(())
     }
@@ -239,7 +241,7 @@ impl GpuExecutor {
                 let there = bound.rows;
                 return refused(format!("{first} to {end} are asked for; there are {there}"));
             }
-            if !self.plans.has(pass.lists(step), rows) {
+            if !self.is_prepared(pass, step) {
                 return refused(format!("are not bound for {pass:?} in steps of {rows}"));
             }
         }

@@ -11,6 +11,7 @@ mod device;
 mod device_element;
 mod device_rows;
 mod dispatches;
+mod evaluations;
 mod executor;
 mod feed;
 mod gather;
@@ -27,6 +28,7 @@ mod plans;
 #[cfg(not(target_arch = "wasm32"))]
 mod polling;
 mod readback;
+mod recorded;
 mod region;
 mod resident;
 mod slots;

@@ -107,11 +107,19 @@ impl Return {
     }
 }
 
+/// What the steps that a host records add to: each has metrics of its own.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scored {
+    Training,
+    Evaluation,
+}
+
 /// Steps in an encoder that the host submits, or drops: all of them run, or none.
 #[derive(Clone, Copy)]
 pub(super) struct RecordedSteps {
     /// What the device writes down when it runs them.
     pub serial: u32,
+    pub scored: Scored,
     /// Samples of all of them.
     pub rows: usize,
     /// How many count as dropped if they are: none of an evaluation, or if nobody asks any more.
@@ -165,8 +173,8 @@ pub(super) struct Ring {
 /// What became of the steps that were recorded into a host's encoders.
 #[derive(Default)]
 struct Tally {
-    /// Samples of those that ran since the metrics were cleared.
-    samples: usize,
+    /// Samples of those that ran since the metrics were cleared: of [`Scored`] each.
+    samples: [usize; 2],
     /// Those whose encoder was dropped.
     dropped: u64,
     /// Slots of a ring that was replaced by a larger one, whose steps may still be dropped, and how
@@ -210,7 +218,9 @@ impl Ring {
         };
         self.next = (place + 1) % self.places.len();
         let place = &mut self.places[place];
-        self.tally.samples += place.recorded.take().map_or(0, |recorded| recorded.rows);
+        if let Some(steps) = place.recorded.take() {
+            self.tally.samples[steps.scored as usize] += steps.rows;
+        }
         place.submission = None;
         place.slot.set(State::Lent);
         Ok(Arc::clone(&place.slot))
@@ -306,7 +316,7 @@ impl Ring {
     /// Goes on with the count of recorded steps from a ring that this one replaces. What these add
     /// to the metrics from now on goes to memory that was replaced too.
     pub(super) fn replace(&mut self, old: Ring) {
-        self.tally = Tally { samples: 0, ..old.tally };
+        self.tally = Tally { samples: [0; 2], ..old.tally };
         let unsettled = old.places.into_iter().filter_map(Place::unsettled);
         self.tally.replaced.extend(unsettled);
         self.tally.replaced.retain(|(slot, _)| slot.state() != State::Free);
@@ -314,15 +324,17 @@ impl Ring {
 
     /// Samples of recorded steps whose metrics lie on the device, as of the last
     /// [`settle`](Self::settle).
-    pub(super) fn recorded_samples(&self) -> usize {
-        self.tally.samples
+    pub(super) fn recorded_samples(&self, scored: Scored) -> usize {
+        self.tally.samples[scored as usize]
     }
 
     /// Whether a recorded step has run since the metrics were cleared, or may still run.
-    pub(super) fn has_recorded(&self) -> bool {
-        let may_run =
-            |place: &Place| place.recorded.is_some() && place.slot.state() != State::Abandoned;
-        self.tally.samples > 0 || self.places.iter().any(may_run)
+    pub(super) fn has_recorded(&self, scored: Scored) -> bool {
+        let may_run = |place: &Place| {
+            place.recorded.is_some_and(|steps| steps.scored == scored)
+                && place.slot.state() != State::Abandoned
+        };
+        self.recorded_samples(scored) > 0 || self.places.iter().any(may_run)
     }
 
     /// Recorded steps whose encoder was dropped, ever.
@@ -349,17 +361,17 @@ impl Ring {
     pub(super) fn settle(&mut self, ran: impl Iterator<Item = u32>) {
         for (place, ran) in self.places.iter_mut().zip(ran) {
             if let Some(steps) = place.recorded.take_if(|steps| steps.serial == ran) {
-                self.tally.samples += steps.rows;
+                self.tally.samples[steps.scored as usize] += steps.rows;
             }
         }
     }
 
-    /// Begins anew, as the metrics were cleared.
-    pub(super) fn clear(&mut self) {
-        self.tally.samples = 0;
+    /// Begins anew, as these metrics were cleared.
+    pub(super) fn clear(&mut self, scored: Scored) {
+        self.tally.samples[scored as usize] = 0;
         for place in &mut self.places {
             if place.slot.state() == State::Free {
-                place.recorded = None;
+                place.recorded.take_if(|steps| steps.scored == scored);
             }
         }
     }

@@ -8,7 +8,7 @@ use wgpu::{BufferUsages, CommandEncoder};
 use super::device::Gpu;
 use super::feed::{GpuFeed, Layout};
 use super::slots::Slots;
-use super::staging::{RecordedSteps, Ring, Rows, Slot};
+use super::staging::{RecordedSteps, Ring, Rows, Scored, Slot};
 use super::table::Table;
 use crate::error::{Error, Result};
 use crate::operation::kernel::size;
@@ -327,11 +327,18 @@ impl Upload {
     /// Says that the encoder of steps of `pass` is the host's, who submits it, or drops it.
     pub(super) fn left_to_host(&mut self, pass: Pass, recorded: &Recorded) {
         let Recorded { serial, rows, place, steps, .. } = *recorded;
-        if pass == Pass::Predict {
-            return;
-        }
-        let steps = if pass == Pass::Train { steps } else { 0 };
-        self.ring.record(place, RecordedSteps { serial, rows, steps });
+        let (scored, steps) = match pass {
+            Pass::Evaluate => (Scored::Evaluation, 0),
+            // It adds to nothing.
+            Pass::Predict => return,
+            Pass::Train
+            | Pass::AddPart
+            | Pass::TakeParts
+            | Pass::Accumulate
+            | Pass::Update
+            | Pass::Gradients => (Scored::Training, steps),
+        };
+        self.ring.record(place, RecordedSteps { serial, scored, rows, steps });
     }
 }
 

@@ -6,6 +6,8 @@ use half::f16;
 
 use super::dispatches::encoder;
 use super::executor::GpuExecutor;
+use super::staging::Scored;
+use super::table::Table;
 use crate::error::{Error, Result};
 use crate::number::Real;
 use crate::program::{Buffer, BufferId, Element, Metrics, Reals, Role, Rows};
@@ -100,23 +102,65 @@ impl GpuExecutor {
     }
 
     /// What the steps since the last [`clear_metrics`](Self::clear_metrics) have added up to.
-    /// Waits for them.
+    /// Waits for them. Those of [recorded evaluations](Self::read_evaluations) are not among it.
     ///
     /// # Errors
     /// [`Error::Device`] if the device is lost.
     pub async fn read_metrics(&mut self) -> Result<Metrics> {
+        self.read_scored(Scored::Training).await
+    }
+
+    /// Sets all metrics to 0, after the steps submitted before, but for those of
+    /// [recorded evaluations](Self::read_evaluations).
+    ///
+    /// # Errors
+    /// [`Error::Device`] if the device is lost.
+    pub fn clear_metrics(&mut self) -> Result<()> {
+        self.clear_scored(Scored::Training)
+    }
+
+    /// What the evaluations that were [recorded](Self::record) since the last
+    /// [`clear_evaluations`](Self::clear_evaluations) have added up to. Waits for them.
+    ///
+    /// # Errors
+    /// [`Error::Device`] if the device is lost.
+    pub async fn read_evaluations(&mut self) -> Result<Metrics> {
+        self.read_scored(Scored::Evaluation).await
+    }
+
+    /// Sets the metrics of recorded evaluations to 0.
+    ///
+    /// # Errors
+    /// [`Error::Device`] if the device is lost.
+    pub fn clear_evaluations(&mut self) -> Result<()> {
+        self.clear_scored(Scored::Evaluation)
+    }
+
+    /// The table that has these metrics.
+    fn scored(&self, scored: Scored) -> &Table {
+        match (scored, &self.evaluations) {
+            (Scored::Evaluation, Some(evaluations)) => &evaluations.table,
+            (Scored::Evaluation, None) | (Scored::Training, _) => &self.table,
+        }
+    }
+
+    async fn read_scored(&mut self, scored: Scored) -> Result<Metrics> {
         self.submit_gathered().await?;
         let program = Arc::clone(&self.program);
+        let table = self.scored(scored);
         let regions: Vec<_> = program
             .of_role(Role::Metric)
-            .map(|(id, buffer)| (id, buffer.bytes(self.table.capacity())))
+            .map(|(id, buffer)| (id, buffer.bytes(table.capacity())))
             .collect();
         if regions.is_empty() {
             return Ok(Metrics::default());
         }
-        let metrics = regions.iter().map(|&(id, bytes)| self.source(id, bytes));
+        let metrics = regions.iter().map(|&(id, bytes)| {
+            let (buffer, offset) = table.locate(id)?;
+            Ok((buffer.clone(), offset, bytes))
+        });
         let mut sources = metrics.collect::<Result<Vec<_>>>()?;
-        let recorded = self.has_recorded();
+        let recorded = self.upload.slots().has_recorded(scored);
         if recorded {
             sources.push(self.upload.ledger());
         }
@@ -134,22 +178,19 @@ impl GpuExecutor {
         })
     }
 
-    /// Sets all metrics to 0, after the steps submitted before.
-    ///
-    /// # Errors
-    /// [`Error::Device`] if the device is lost.
-    pub fn clear_metrics(&mut self) -> Result<()> {
+    fn clear_scored(&mut self, scored: Scored) -> Result<()> {
         self.submit_gathered_now()?;
+        let table = self.scored(scored);
         self.gpu.guarded(|| {
             let mut encoder = encoder(&self.gpu, "minibatch.clear");
             for (id, _) in self.program.of_role(Role::Metric) {
-                let (buffer, offset) = self.table.locate(id)?;
-                encoder.clear_buffer(buffer, offset, Some(self.table.byte_size(id)));
+                let (buffer, offset) = table.locate(id)?;
+                encoder.clear_buffer(buffer, offset, Some(table.byte_size(id)));
             }
             self.gpu.queue.submit([encoder.finish()]);
             Ok(())
         })?;
-        self.upload.ring().clear();
+        self.upload.ring().clear(scored);
         Ok(())
     }
 }

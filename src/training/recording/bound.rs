@@ -70,6 +70,37 @@ impl Model {
     ) -> Result<()> {
         self.session.record_rows(encoder, Pass::Train, bound, batches)
     }
+
+    /// Records the evaluation of `rows` of `bound` into the caller's encoder, as
+    /// [`record_step_on`](Self::record_step_on) records a step. What it adds up to comes by
+    /// [`take_evaluation_scores`](Self::take_evaluation_scores), apart from that of the steps around it.
+    ///
+    /// # Errors
+    /// As `record_step_on`.
+    pub fn record_evaluation_on(
+        &mut self,
+        encoder: &mut CommandEncoder,
+        bound: &BoundRows,
+        rows: Range<u32>,
+    ) -> Result<()> {
+        self.session.record_rows(encoder, Pass::Evaluate, bound, &[rows])
+    }
+
+    /// Records the prediction of `rows` of `bound` into the caller's encoder, as
+    /// [`record_step_on`](Self::record_step_on) records a step. The predictions stay on the device, one
+    /// row for each of `rows`, where [`binding`](Self::binding) says for the name of an output, until
+    /// another batch runs. Targets need not be bound.
+    ///
+    /// # Errors
+    /// As `record_step_on`.
+    pub fn record_prediction_on(
+        &mut self,
+        encoder: &mut CommandEncoder,
+        bound: &BoundRows,
+        rows: Range<u32>,
+    ) -> Result<()> {
+        self.session.record_rows(encoder, Pass::Predict, bound, &[rows])
+    }
 }
 
 impl Session {

@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::training::executor::Executor;
 use crate::training::model::Model;
 use crate::training::scores::Scores;
-use crate::training::session::Session;
+use crate::training::session::{Added, Session};
 
 impl Model {
     /// Mean loss and metrics of the samples that [`record_step`](Self::record_step) has trained on
@@ -19,29 +19,54 @@ impl Model {
         session.forget_cancelled()?;
         session.flush_recorded().await?;
         session.settle_recorded();
-        let samples = std::mem::take(&mut session.recorded.samples);
-        let read = std::mem::take(&mut session.recorded.read);
-        match session.report.nonfinite_step(&read, session.steps()) {
+        let Added { samples, metrics } = std::mem::take(&mut session.recorded.trained);
+        match session.report.nonfinite_step(&metrics, session.steps()) {
             Some(step) => Err(Error::NonFinite { step, batch: None }),
-            None => Ok((samples > 0).then(|| session.report.scores(&read, samples))),
+            None => Ok((samples > 0).then(|| session.report.scores(&metrics, samples))),
         }
+    }
+
+    /// Mean loss and metrics of the samples of recorded evaluations
+    /// ([`record_evaluation`](Self::record_evaluation) and others) since the last call; `None` if there
+    /// was none. As with [`take_scores`](Self::take_scores), which these have nothing to do with, what was
+    /// not submitted yet is left for the next call. Submits a small copy and waits for it.
+    ///
+    /// # Errors
+    /// [`Error::Device`] if the device fails.
+    pub async fn take_evaluation_scores(&mut self) -> Result<Option<Scores>> {
+        let session = &mut self.session;
+        session.forget_cancelled()?;
+        session.flush_evaluated().await?;
+        let Added { samples, metrics } = std::mem::take(&mut session.recorded.evaluated);
+        Ok((samples > 0).then(|| session.report.scores(&metrics, samples)))
     }
 }
 
 impl Session {
-    /// Moves the totals of recorded steps from the device to the host, before another call clears
-    /// the device's or adds to them. More may come until the scores are taken: only the host knows
+    /// Moves the totals of recorded steps and evaluations from the device to the host, before another
+    /// call clears the device's or adds to them. More may come until the scores are taken: only the host knows
     /// when it submits. While fit or evaluate runs, the totals on the device are its own.
     pub(in crate::training) async fn flush_recorded(&mut self) -> Result<()> {
-        let recorded = |executor: &Executor| match executor {
-            Executor::Gpu(gpu) if gpu.has_recorded() => Some(gpu.recorded_samples()),
-            Executor::Gpu(_) | Executor::Cpu(_) | Executor::CpuInF64(_) => None,
-        };
-        if self.running == 0 && recorded(&self.executor).is_some() {
-            let metrics = self.executor.read_metrics().await?;
-            self.recorded.samples += recorded(&self.executor).unwrap_or(0);
-            self.recorded.read = self.recorded.read.plus(&metrics);
-            self.executor.clear_metrics()?;
+        self.flush_evaluated().await?;
+        if self.running == 0
+            && let Executor::Gpu(gpu) = &mut self.executor
+            && gpu.has_recorded()
+        {
+            let metrics = gpu.read_metrics().await?;
+            self.recorded.trained.add(gpu.recorded_samples(), &metrics);
+            gpu.clear_metrics()?;
+        }
+        Ok(())
+    }
+
+    /// The same of recorded evaluations alone, to which nothing else adds.
+    async fn flush_evaluated(&mut self) -> Result<()> {
+        if let Executor::Gpu(gpu) = &mut self.executor
+            && gpu.has_evaluated()
+        {
+            let metrics = gpu.read_evaluations().await?;
+            self.recorded.evaluated.add(gpu.evaluated_samples(), &metrics);
+            gpu.clear_evaluations()?;
         }
         Ok(())
     }
