@@ -165,7 +165,12 @@ mod tests {
 
     impl<S: FnMut(usize) -> Duration> Device<S> {
         /// Steps and time of each of so many frames.
-        fn run(&mut self, budget: &mut Budget, time: Duration, frames: usize) -> Vec<(usize, Duration)> {
+        fn run(
+            &mut self,
+            budget: &mut Budget,
+            time: Duration,
+            frames: usize,
+        ) -> Vec<(usize, Duration)> {
             let mut done: Vec<(usize, Duration)> = Vec::new();
             for frame in 0..frames {
                 let known = frame.checked_sub(self.late).and_then(|known| done.get(known));
@@ -209,7 +214,8 @@ mod tests {
             let [step, besides] = [step, besides].map(Duration::from_micros);
             let (mut budget, mut done) = (Budget::default(), Vec::new());
             for number in 0..2_000 {
-                if let Some(&steps) = number.checked_sub(2).and_then(|known: usize| done.get(known)) {
+                if let Some(&steps) = number.checked_sub(2).and_then(|known: usize| done.get(known))
+                {
                     let frames = (besides + step * steps as u32).div_duration_f64(frame).ceil();
                     budget.measured(STEP, steps, frame.mul_f64(frames), Clock::Host);
                 }
@@ -248,7 +254,8 @@ mod tests {
             let held_up = if random.below(20) == 0 { 4 } else { 1 };
             Duration::from_micros(3 * u64::from(slower) * held_up)
         };
-        let mut device = Device { step, besides: Duration::from_micros(50), late: 2, clock: Clock::Device };
+        let mut device =
+            Device { step, besides: Duration::from_micros(50), late: 2, clock: Clock::Device };
         let frames = device.run(&mut Budget::default(), 8 * MS, 2_000);
         let below = frames.iter().filter(|(_, took)| *took < 12 * MS).count();
         assert!(below * 10 >= frames.len() * 9, "{below}");
@@ -257,7 +264,8 @@ mod tests {
 
     #[test]
     fn a_device_that_becomes_slower_or_faster_is_followed() {
-        let step = |frame| Duration::from_micros(if (100..200).contains(&frame) { 2_000 } else { 200 });
+        let step =
+            |frame| Duration::from_micros(if (100..200).contains(&frame) { 2_000 } else { 200 });
         let mut device = Device { step, besides: Duration::ZERO, late: 2, clock: Clock::Device };
         let frames = device.run(&mut Budget::default(), 8 * MS, 300);
         let steps = |frame: usize| frames.get(frame).map(|(steps, _)| *steps);
@@ -269,7 +277,8 @@ mod tests {
     #[test]
     fn a_step_that_is_longer_than_the_budget_comes_as_often_as_the_budget_has_the_time() {
         let step = 10 * MS + MS / 2;
-        let mut device = Device { step: |_| step, besides: Duration::ZERO, late: 1, clock: Clock::Device };
+        let mut device =
+            Device { step: |_| step, besides: Duration::ZERO, late: 1, clock: Clock::Device };
         let frames = device.run(&mut Budget::default(), 2 * MS, 1_000);
         assert!(frames.iter().all(|(steps, _)| *steps <= 1));
         // But for the first one, which nothing was known of.

@@ -29,6 +29,11 @@ impl Kind {
         Kind { lists: pass.lists(step), rows: step.live_rows }
     }
 
+    /// That of training steps which run together, whichever of them update the parameters.
+    pub(super) fn of_recorded(rows: usize) -> Self {
+        Kind { lists: &[Pass::Train], rows }
+    }
+
     /// Whether a step of the `other` kind takes no longer than one of this.
     pub(super) fn covers(self, other: Kind) -> bool {
         self.lists == other.lists && self.rows >= other.rows
