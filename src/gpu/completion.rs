@@ -53,17 +53,11 @@ impl<T: Send + 'static> Completion<T> {
         received.unwrap_or_else(|| Err(unanswered()))
     }
 
-    /// The value if it is there. On a device of ours, which nobody else polls, it takes a look; a
-    /// host polls its own.
+    /// The value if it is there; polls nothing.
     ///
     /// # Errors
     /// As [`wait`](Self::wait).
     pub(super) fn try_wait(&self) -> Result<Option<T>> {
-        #[cfg(not(target_arch = "wasm32"))]
-        if self.gpu.poller.is_some() {
-            // Whether the device is lost is told by what the callbacks are given.
-            let _ = self.gpu.device.poll(wgpu::PollType::Poll);
-        }
         let mut context = Context::from_waker(Waker::noop());
         match pin!(self.receiver.receive()).poll(&mut context) {
             Poll::Ready(received) => received.unwrap_or_else(|| Err(unanswered())).map(Some),

@@ -285,6 +285,17 @@ impl GpuExecutor {
     /// [`Error::Busy`] if no upload slot is free, [`Error::Argument`] if `rows` is 0 or more than
     /// there is room for, [`Error::Device`] if the device is lost.
     pub fn try_feed(&mut self, rows: usize) -> Result<GpuFeed> {
+        let busy = match self.feed_if_free(rows) {
+            Err(busy @ Error::Busy { .. }) => busy,
+            feed => return feed,
+        };
+        // No slot comes back from a device that is lost, so who waits for one has to be told.
+        self.gpu.check_alive()?;
+        Err(busy)
+    }
+
+    /// The same, but that a device is lost may pass for one that is busy.
+    pub(crate) fn feed_if_free(&mut self, rows: usize) -> Result<GpuFeed> {
         let capacity = self.table.capacity();
         if rows == 0 || rows > capacity {
             let problem = format!("are {rows}; give 1 to {capacity}, or prepare for more first");

@@ -111,7 +111,7 @@ impl Gather {
         let pipeline = gpu.pipeline(&gather_kernel()).await?;
         let (uploads, ring, placings) = gpu
             .scoped(|| {
-                let uploads = gpu.device.create_buffer(&wgpu::BufferDescriptor {
+                let uploads = gpu.create_buffer(&wgpu::BufferDescriptor {
                     label: Some(&gpu.label("minibatch.gather.uploads")),
                     size: most_steps * step_bytes,
                     usage: BufferUsages::STORAGE | BufferUsages::COPY_DST,
@@ -303,7 +303,7 @@ fn placings(
 ) -> Result<Vec<Placing>> {
     let buffer = |label: &str, usage, mapped_at_creation| {
         let size = size_of::<Columns>() as u64;
-        gpu.device.create_buffer(&wgpu::BufferDescriptor {
+        gpu.create_buffer(&wgpu::BufferDescriptor {
             label: Some(&gpu.label(label)),
             size,
             usage,

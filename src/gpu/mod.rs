@@ -14,6 +14,7 @@ mod device_rows;
 mod dispatches;
 mod evaluations;
 mod executor;
+mod faults;
 mod feed;
 mod gather;
 mod gather_feed;
@@ -22,6 +23,7 @@ mod kept;
 mod labels;
 mod limits;
 mod marginal;
+mod optional;
 mod pace;
 mod pipeline;
 mod pipeline_cache;
@@ -39,16 +41,21 @@ mod staging;
 mod step_times;
 mod table;
 mod timestamps;
+mod trial;
 mod upload;
 mod values;
 
-pub use crate::operation::{Access, AdapterClass, FusedFrom, FusedSteps, Kernel, MatrixForm};
-pub use adapter::{adapter_class, adapters, is_software};
+pub use crate::operation::{
+    Access, AdapterClass, FusedFrom, FusedSteps, Kernel, KernelForm, KernelForms, MatrixForm,
+};
+pub use adapter::{adapter_class, adapter_key, adapters, is_software};
 pub use bound_rows::BoundRows;
 pub use device::{Gpu, ShaderEdit};
 pub use device_element::DeviceElement;
 pub use device_rows::DeviceRows;
 pub use executor::GpuExecutor;
+#[doc(hidden)]
+pub use faults::{Fault, Faults};
 pub use feed::{GpuColumn, GpuFeed};
 pub use gather::gather_kernel;
 pub use gather_feed::{GatherColumn, GatherFeed};
@@ -59,6 +66,7 @@ pub use region::DeviceRegion;
 pub use resident::Resident;
 pub(crate) use scored::Taken;
 pub(crate) use staging::Scored;
+pub use trial::{Trial, Tried};
 pub(crate) use upload::RowStep;
 pub use upload::bytes as upload_bytes;
 pub use wgpu::{AdapterInfo, CommandEncoder, DeviceType};

@@ -133,7 +133,7 @@ impl PlaceIn<'_> {
         let PlaceIn { gpu, table, upload } = self;
         let limits = gpu.limits();
         let make = |label: &str, usage, size, mapped_at_creation| {
-            gpu.device.create_buffer(&wgpu::BufferDescriptor {
+            gpu.create_buffer(&wgpu::BufferDescriptor {
                 label: Some(&gpu.label(label)),
                 size,
                 usage,

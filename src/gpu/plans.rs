@@ -139,7 +139,7 @@ impl BindTo<'_> {
         pipeline: &wgpu::ComputePipeline,
     ) -> Result<wgpu::BindGroup> {
         let device = &self.gpu.device;
-        let constants = device.create_buffer(&wgpu::BufferDescriptor {
+        let constants = self.gpu.create_buffer(&wgpu::BufferDescriptor {
             label: Some(&self.gpu.label("minibatch.constants")),
             size: dispatch.constants.len() as u64,
             usage: BufferUsages::UNIFORM,

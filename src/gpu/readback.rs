@@ -102,7 +102,7 @@ impl Readback {
             None => {
                 idle.clear();
                 let most = gpu.limits().max_buffer_size;
-                gpu.device.create_buffer(&wgpu::BufferDescriptor {
+                gpu.create_buffer(&wgpu::BufferDescriptor {
                     label: Some(&gpu.label("minibatch.readback")),
                     size: bytes.next_power_of_two().min(most).max(bytes),
                     usage: BufferUsages::MAP_READ | BufferUsages::COPY_DST,

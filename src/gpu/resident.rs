@@ -141,7 +141,7 @@ struct Planned {
 impl Planned {
     fn make(self, gpu: &Gpu, row_bytes: u64) -> Piece {
         let Planned { from_row, rows } = self;
-        let buffer = gpu.device.create_buffer(&wgpu::BufferDescriptor {
+        let buffer = gpu.create_buffer(&wgpu::BufferDescriptor {
             label: Some(&gpu.label("minibatch.resident")),
             size: u64::from(rows) * row_bytes,
             usage: BufferUsages::STORAGE | BufferUsages::COPY_DST,

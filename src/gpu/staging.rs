@@ -145,7 +145,7 @@ impl Place {
     )]
     fn new(gpu: &Gpu, size: u64) -> Self {
         let slot = Slot {
-            buffer: gpu.device.create_buffer(&wgpu::BufferDescriptor {
+            buffer: gpu.create_buffer(&wgpu::BufferDescriptor {
                 label: Some(&gpu.label("minibatch.upload")),
                 size,
                 usage: BufferUsages::MAP_WRITE | BufferUsages::COPY_SRC,
@@ -188,6 +188,16 @@ struct Tally {
     replaced: Vec<(Arc<Slot>, u64)>,
 }
 
+impl Tally {
+    /// Counts the steps of a place, which have run.
+    fn ran(&mut self, place: usize, steps: RecordedSteps) {
+        match steps.copied {
+            true => self.undecided.push((place, steps)),
+            false => self.samples[steps.scored as usize] += steps.rows,
+        }
+    }
+}
+
 impl Ring {
     /// As many slots of `size` bytes as `slots` says.
     pub(super) fn new(gpu: &Gpu, size: u64, slots: Slots) -> Self {
@@ -225,10 +235,8 @@ impl Ring {
         self.next = (place + 1) % self.places.len();
         let number = place;
         let place = &mut self.places[place];
-        match place.recorded.take() {
-            Some(steps) if steps.copied => self.tally.undecided.push((number, steps)),
-            Some(steps) => self.tally.samples[steps.scored as usize] += steps.rows,
-            None => {}
+        if let Some(steps) = place.recorded.take() {
+            self.tally.ran(number, steps);
         }
         place.submission = None;
         place.slot.set(State::Lent);
@@ -366,13 +374,22 @@ impl Ring {
     }
 
     /// Counts the samples of recorded steps that ran, given the serial that the device wrote down
-    /// last for each slot, read together with the metrics.
-    pub(super) fn settle(&mut self, ran: impl Iterator<Item = u32>) {
-        for (place, ran) in self.places.iter_mut().zip(ran) {
+    /// last for each slot. How many recorded steps had not run then, and may still run.
+    pub(super) fn settle(&mut self, ran: impl Iterator<Item = u32>) -> u64 {
+        let mut not_run = 0;
+        for ((number, place), ran) in self.places.iter_mut().enumerate().zip(ran) {
             if let Some(steps) = place.recorded.take_if(|steps| steps.serial == ran) {
-                self.tally.samples[steps.scored as usize] += steps.rows;
+                self.tally.ran(number, steps);
+            }
+            if let Some(steps) = &place.recorded
+                && place.slot.state() != State::Abandoned
+            {
+                not_run += steps.steps;
             }
         }
+        let replaced = self.tally.replaced.iter();
+        let in_flight = replaced.filter(|(slot, _)| slot.state() == State::InFlight);
+        not_run + in_flight.map(|(_, steps)| steps).sum::<u64>()
     }
 
     /// Says that what steps have added up to is being copied and cleared. Samples of the steps that

@@ -97,7 +97,7 @@ impl StepTimes {
                 ty: QueryType::Timestamp,
                 count: 2 * LANES,
             }),
-            resolved: gpu.device.create_buffer(&wgpu::BufferDescriptor {
+            resolved: gpu.create_buffer(&wgpu::BufferDescriptor {
                 label: Some(&gpu.label("minibatch.step_times")),
                 size: u64::from(LANES) * stride,
                 usage: BufferUsages::QUERY_RESOLVE | BufferUsages::COPY_SRC,
@@ -106,7 +106,7 @@ impl StepTimes {
             period: f64::from(gpu.queue.get_timestamp_period()),
         };
         let read = || {
-            gpu.device.create_buffer(&wgpu::BufferDescriptor {
+            gpu.create_buffer(&wgpu::BufferDescriptor {
                 label: Some(&gpu.label("minibatch.step_times.read")),
                 size: TIMES,
                 usage: BufferUsages::MAP_READ | BufferUsages::COPY_DST,

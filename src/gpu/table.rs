@@ -115,7 +115,7 @@ impl Table {
                 usage: BufferUsages::STORAGE | BufferUsages::COPY_SRC | BufferUsages::COPY_DST,
                 mapped_at_creation: false,
             };
-            (id, gpu.device.create_buffer(&descriptor))
+            (id, gpu.create_buffer(&descriptor))
         };
         let made: Vec<_> = gpu
             .scoped(|| {

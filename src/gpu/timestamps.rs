@@ -43,7 +43,7 @@ impl Timestamps {
                 ty: QueryType::Timestamp,
                 count: 2 * MOST_KERNELS,
             });
-            let resolved = gpu.device.create_buffer(&wgpu::BufferDescriptor {
+            let resolved = gpu.create_buffer(&wgpu::BufferDescriptor {
                 label: Some(&gpu.label("minibatch.timestamps")),
                 size: u64::from(2 * MOST_KERNELS) * TICKS,
                 usage: BufferUsages::QUERY_RESOLVE | BufferUsages::COPY_SRC,

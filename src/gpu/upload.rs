@@ -77,7 +77,7 @@ impl Upload {
         let layout = Arc::new(Layout::new(Arc::clone(program), capacity, HEADER_BYTES, LEAST_SLOT));
         gpu.scoped(|| {
             let ring = Ring::new(gpu, layout.size, slots);
-            let steps = gpu.device.create_buffer(&wgpu::BufferDescriptor {
+            let steps = gpu.create_buffer(&wgpu::BufferDescriptor {
                 label: Some(&gpu.label("minibatch.step")),
                 size: (ring.len() + 1 + MOST_STEPS) as u64 * u64::from(STEP_STRIDE),
                 usage: BufferUsages::UNIFORM | BufferUsages::COPY_DST | BufferUsages::COPY_SRC,
@@ -102,9 +102,10 @@ impl Upload {
         (self.steps.clone(), 0, self.ring.len() as u64 * u64::from(STEP_STRIDE))
     }
 
-    /// Counts what the bytes of the [`ledger`](Self::ledger) say.
-    pub(super) fn settle(&mut self, ledger: &[u8]) {
-        self.ring.settle(serials(ledger));
+    /// Counts what the bytes of the [`ledger`](Self::ledger) say; how many recorded steps had not run
+    /// then.
+    pub(super) fn settle(&mut self, ledger: &[u8]) -> u64 {
+        self.ring.settle(serials(ledger))
     }
 
     /// What [`Ring::end_copy`] counts, by the bytes of the ledger.

@@ -211,7 +211,7 @@ impl Executor {
         let lent = match self {
             Executor::Cpu(cpu) => Lent::Cpu(cpu.feed(rows)?),
             Executor::CpuInF64(cpu) => Lent::CpuInF64(cpu.feed(rows)?),
-            Executor::Gpu(gpu) => match gpu.try_feed(rows) {
+            Executor::Gpu(gpu) => match gpu.feed_if_free(rows) {
                 Ok(feed) => Lent::Gpu(feed),
                 Err(Error::Busy { .. }) => return Ok(None),
                 Err(error) => return Err(error),
@@ -270,6 +270,13 @@ impl Executor {
 
     pub(super) async fn read(&mut self, id: BufferId, live_rows: usize) -> Result<Vec<f64>> {
         on!(self, cpu => Ok(cpu.read(id, live_rows)), gpu => gpu.read(id, live_rows).await)
+    }
+
+    /// The values of buffers that do not depend on a batch, all of the same moment, and how many
+    /// recorded steps had not run by then.
+    pub(super) async fn read_together(&mut self, ids: &[BufferId]) -> Result<(Vec<Vec<f64>>, u64)> {
+        on!(self, cpu => Ok((ids.iter().map(|&id| cpu.read(id, 0)).collect(), 0)),
+            gpu => gpu.read_together(ids).await)
     }
 
     pub(super) async fn write(&mut self, id: BufferId, values: &[f64]) -> Result<()> {

@@ -10,7 +10,7 @@ use super::callback::{Callback, EpochStart, Resume, TrainStart};
 use super::history::{EpochRecord, History};
 use super::loading::Reading;
 use super::model::Model;
-use super::run::{Run, with_progress};
+use super::run::{Run, SnapshotsDue, with_progress};
 use super::session::{Session, Totals};
 use crate::clock::Instant;
 use crate::data::{Shuffle, Source, SourceKind, Visit};
@@ -100,7 +100,7 @@ impl Run<'_> {
         let callbacks = &mut with_progress(&mut callbacks, arguments.verbose, &mut progress);
         let names = self.session.value_names(validation.is_some());
         let mut start = TrainStart::new(initial_epoch, epochs, train.steps, names);
-        let resume = self.resume(&start, callbacks).await?;
+        let resume = self.resume(&start, arguments.resume, callbacks).await?;
         let done = resume.unwrap_or(Resume::new(initial_epoch, 0));
         start.initial_epoch = done.epochs;
         let rows = train.largest_batch();
@@ -111,10 +111,13 @@ impl Run<'_> {
         start.micro_batch_size = micro_batch_size.filter(|&micro| micro < rows);
         self.each(callbacks, |callback, run| callback.train_begin(run, &start)).await?;
         self.session.executor.set_steps_per_submit(arguments.steps_per_submit)?;
-        self.session.put_on_device(train, arguments.data_on, epochs - done.epochs).await?;
+        let left = epochs.saturating_sub(done.epochs);
+        self.session.put_on_device(train, arguments.data_on, left).await?;
         if initial_epoch > 0 && resume.is_none() {
             self.session.epochs = initial_epoch;
         }
+        self.snapshots = arguments.snapshot_every.map(SnapshotsDue::every);
+        self.snapshot_if_due(done).await?;
         let visit = Visit::new(self.session.compiled.seed, 0);
         let shuffle = shuffle.unwrap_or_default();
         let epochs =
@@ -134,6 +137,7 @@ impl Run<'_> {
             if self.stopped {
                 break;
             }
+            self.snapshot_if_due(Resume::new(epoch, 0)).await?;
             first_step = 0;
         }
         history.stopped = self.stopped;
@@ -141,21 +145,26 @@ impl Run<'_> {
         Ok(history)
     }
 
-    /// Where a broken run goes on; `None` if no callback says so.
+    /// Where a broken run goes on: `asked`, unless a callback says more; `None` if it begins.
     async fn resume(
         &mut self,
         start: &TrainStart,
+        asked: Option<Resume>,
         callbacks: &mut [&mut dyn Callback],
     ) -> Result<Option<Resume>> {
-        let mut resume = None;
+        let mut resume = asked;
         self.each(callbacks, |callback, run| {
             resume = callback.resume(run, start)?.or(resume);
             Ok(())
         })
         .await?;
-        let Some(Resume { steps, .. }) = resume else {
+        let Some(Resume { steps, epochs }) = resume else {
             return Ok(None);
         };
+        if epochs > start.epochs {
+            let problem = format!("says that {epochs} epochs are done of {}", start.epochs);
+            return Err(Error::argument("resume", problem));
+        }
         if let Some(all) = start.steps.filter(|&all| steps >= all) {
             let problem = format!("says that {steps} steps of an epoch are done, which has {all}");
             return Err(Error::argument("resume", problem));
@@ -244,8 +253,12 @@ impl Session {
                 format!("is {initial}, and epochs {epochs}: none would run; give less than epochs");
             return Err(Error::argument("initial_epoch", problem));
         }
-        if fit.steps_per_submit == Some(0) {
-            return Err(Error::argument("steps_per_submit", "is 0; give at least 1"));
+        for (argument, steps) in
+            [("steps_per_submit", fit.steps_per_submit), ("snapshot_every", fit.snapshot_every)]
+        {
+            if steps == Some(0) {
+                return Err(Error::argument(argument, "is 0; give at least 1"));
+            }
         }
         if data.is_stream() {
             refuse_for_stream(fit)?;

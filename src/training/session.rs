@@ -7,6 +7,7 @@ use super::executor::{Backend, Executor};
 use super::feed::FromDataset;
 use super::loading::{Loader, Part};
 use super::predictions::{Predictions, extend};
+use super::snapshot::Snapshot;
 use crate::data::Batch;
 use crate::error::{Error, Result};
 use crate::gpu::{RowStep, Scored, Taken};
@@ -45,6 +46,8 @@ pub(super) struct Session {
     pub totals: Totals,
     /// Where what the calls do is recorded.
     pub profile: Profile,
+    /// The last copy of its state in host memory.
+    pub snapshot: Option<Snapshot>,
 }
 
 /// What the steps of one epoch or evaluation add up to.
@@ -133,6 +136,7 @@ impl Session {
             fitting: None,
             totals: Totals::default(),
             profile: Profile::default(),
+            snapshot: None,
         })
     }
 

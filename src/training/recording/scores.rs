@@ -26,9 +26,9 @@ impl Model {
     /// [`take_scores`](Self::take_scores) without waiting, for a loop of frames: the first call after a
     /// step was recorded submits a small copy and returns `None`, and so do the next ones, which submit
     /// nothing, until the copy has arrived; the call after that returns the scores, and submits nothing
-    /// either. The copy arrives while the host polls its device, as it does once a frame. On a device
-    /// of ours the call itself takes a look. So of a loop that calls it once a frame every second or
-    /// third frame has scores.
+    /// either. It never waits and never polls: the copy arrives while the host polls its device or
+    /// submits, as it does once a frame. So of a loop that calls it once a frame every second or third
+    /// frame has scores.
     ///
     /// Steps that run after the copy was submitted are left for the next one: each sample is in the
     /// scores of one copy exactly. `None` as well if no step has run since the last scores. Other
