@@ -105,10 +105,12 @@ impl Upload {
     /// Counts what the bytes of the [`ledger`](Self::ledger) say; how many recorded steps had not run
     /// then.
     pub(super) fn settle(&mut self, ledger: &[u8]) -> u64 {
-        let serial = STEP_BYTES as usize..HEADER_BYTES as usize;
-        let entries =
-            ledger.chunks(STEP_STRIDE as usize).filter_map(|entry| entry.get(serial.clone()));
-        self.ring.settle(entries.map(bytemuck::pod_read_unaligned))
+        self.ring.settle(serials(ledger))
+    }
+
+    /// What [`Ring::end_copy`] counts, by the bytes of the ledger.
+    pub(super) fn end_copy(&mut self, scored: Scored, ledger: &[u8]) -> usize {
+        self.ring.end_copy(scored, serials(ledger))
     }
 
     /// Bytes that the slots would take with room for `rows` rows each.
@@ -339,8 +341,15 @@ impl Upload {
             | Pass::Update
             | Pass::Gradients => (Scored::Training, steps),
         };
-        self.ring.record(place, RecordedSteps { serial, scored, rows, steps });
+        self.ring.record(place, RecordedSteps { serial, scored, rows, steps, copied: false });
     }
+}
+
+/// The serials in the bytes of a ledger.
+fn serials(ledger: &[u8]) -> impl Iterator<Item = u32> {
+    let serial = STEP_BYTES as usize..HEADER_BYTES as usize;
+    let entries = ledger.chunks(STEP_STRIDE as usize);
+    entries.filter_map(move |entry| entry.get(serial.clone())).map(bytemuck::pod_read_unaligned)
 }
 
 /// Bytes of a slot for `rows` rows.

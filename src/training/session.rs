@@ -10,7 +10,7 @@ use super::predictions::{Predictions, extend};
 use super::snapshot::Snapshot;
 use crate::data::Batch;
 use crate::error::{Error, Result};
-use crate::gpu::RowStep;
+use crate::gpu::{RowStep, Scored, Taken};
 use crate::model::Optimizer;
 use crate::model::{Compiled, Lowered, Metadata, Report, check_optimizer, lowered};
 use crate::profile::Profile;
@@ -79,9 +79,20 @@ pub(super) struct Added {
 }
 
 impl Added {
-    pub(super) fn add(&mut self, samples: usize, metrics: &Metrics) {
-        self.samples += samples;
-        self.metrics = self.metrics.plus(metrics);
+    pub(super) fn extend(&mut self, taken: Option<Taken>) {
+        if let Some(Taken { samples, metrics }) = taken {
+            self.samples += samples;
+            self.metrics = self.metrics.plus(&metrics);
+        }
+    }
+}
+
+impl Recorded {
+    pub(super) fn of(&mut self, scored: Scored) -> &mut Added {
+        match scored {
+            Scored::Training => &mut self.trained,
+            Scored::Evaluation => &mut self.evaluated,
+        }
     }
 }
 
