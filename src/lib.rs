@@ -132,8 +132,8 @@ pub use profile::{Profile, Span};
 pub use program::{Graph, Value};
 pub use training::{
     Answer, Backend, Callback, ConfusionMatrix, Control, DataOn, DeviceColumns, EpochRecord,
-    EpochStart, Evaluate, Fit, History, Model, Predict, Predictions, Request, Resume, Scores,
-    StepEnd, TestOnBatch, TrainOnBatch, TrainStart, ValidationFreq, Verbose, callbacks,
+    EpochStart, Evaluate, Fit, History, Model, Predict, Predictions, Rebuilt, Request, Resume,
+    Scores, StepEnd, TestOnBatch, TrainOnBatch, TrainStart, ValidationFreq, Verbose, callbacks,
 };
 pub use wgpu;
 
