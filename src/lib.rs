@@ -111,7 +111,13 @@ pub use profile::{Profile, Span};
 pub use program::{Graph, Value};
 pub use training::{
     Answer, Backend, Callback, ConfusionMatrix, Control, DataOn, DeviceColumns, EpochRecord,
-    EpochStart, Evaluate, Fit, History, Model, Predict, Predictions, Request, Resume, Scores,
-    StepEnd, TestOnBatch, TrainOnBatch, TrainStart, ValidationFreq, Verbose, callbacks,
+    EpochStart, Evaluate, Fit, History, Model, Predict, Predictions, Rebuilt, Request, Resume,
+    Scores, StepEnd, TestOnBatch, TrainOnBatch, TrainStart, ValidationFreq, Verbose, callbacks,
 };
 pub use wgpu;
+
+/// What README.md and docs/guests.md show as Rust compiles, and what they say runs does.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+#[doc = include_str!("../docs/guests.md")]
+struct Guides;

@@ -199,7 +199,7 @@ impl GpuExecutor {
         self.dispatched += gpu.guarded(|| {
             let recorded = upload.record_headers(gpu, encoder, steps)?;
             upload.left_to_host(pass, &recorded);
-            let mut compute = compute_pass(encoder);
+            let mut compute = compute_pass(gpu, encoder);
             let mut dispatched = 0;
             for (number, RowStep { step, .. }) in steps.iter().enumerate() {
                 let (rows, offset) =

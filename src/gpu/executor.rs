@@ -13,7 +13,7 @@ use super::limits::{check_halves, check_room, most_rows};
 use super::pace::Pace;
 use super::plans::{BindTo, Plans};
 use super::readback::Readback;
-use super::staging::SLOTS;
+use super::slots::Slots;
 use super::table::Table;
 use super::timestamps::Timestamps;
 use super::upload::Upload;
@@ -44,7 +44,7 @@ pub struct GpuExecutor {
     pub(super) profile: Profile,
     pub(super) timestamps: Option<Timestamps>,
     /// Upload slots that were asked for.
-    pub(super) slots: usize,
+    pub(super) slots: Slots,
 }
 
 impl std::fmt::Debug for GpuExecutor {
@@ -68,8 +68,8 @@ impl GpuExecutor {
         Ok(GpuExecutor {
             gpu: gpu.clone(),
             table: Table::new(gpu, Arc::clone(&program), 1).await?,
-            upload: Upload::new(gpu, &program, 1, SLOTS).await?,
-            slots: SLOTS,
+            upload: Upload::new(gpu, &program, 1, gpu.upload_slots()).await?,
+            slots: gpu.upload_slots(),
             program,
             plans: Plans::default(),
             evaluations: None,
@@ -135,13 +135,15 @@ impl GpuExecutor {
     }
 
     /// Makes so many upload slots, if there are fewer: feeds that can be filled, or be on their way
-    /// to the device, at the same time. Fewer are made where they would take more than 256 MiB.
-    /// Feeds that are lent at this moment are of no use any more.
+    /// to the device, at the same time. Fewer are made where they would take more than 256 MiB, but
+    /// no fewer than [`Gpu::with_upload_slots`] says. Feeds that are lent at this moment are of no
+    /// use any more.
     ///
     /// # Errors
     /// [`Error::Device`] if they cannot be made; all stays as it was then.
     pub async fn reserve_slots(&mut self, slots: usize) -> Result<()> {
-        if slots <= self.slots {
+        let slots = self.slots.at_least(slots);
+        if slots == self.slots {
             return Ok(());
         }
         self.submit_gathered().await?;
@@ -272,6 +274,17 @@ impl GpuExecutor {
     /// [`Error::Busy`] if no upload slot is free, [`Error::Argument`] if `rows` is 0 or more than
     /// there is room for, [`Error::Device`] if the device is lost.
     pub fn try_feed(&mut self, rows: usize) -> Result<GpuFeed> {
+        let busy = match self.feed_if_free(rows) {
+            Err(busy @ Error::Busy { .. }) => busy,
+            feed => return feed,
+        };
+        // No slot comes back from a device that is lost, so who waits for one has to be told.
+        self.gpu.check_alive()?;
+        Err(busy)
+    }
+
+    /// The same, but that a device is lost may pass for one that is busy.
+    pub(crate) fn feed_if_free(&mut self, rows: usize) -> Result<GpuFeed> {
         let capacity = self.table.capacity();
         if rows == 0 || rows > capacity {
             let problem = format!("are {rows}; give 1 to {capacity}, or prepare for more first");
@@ -305,11 +318,12 @@ impl GpuExecutor {
             let (count, names) = match timestamps {
                 None => {
                     let rows = step.live_rows;
-                    (record_pass(&mut encoder, bound, rows, recorded.offset)?, Vec::new())
+                    (record_pass(gpu, &mut encoder, bound, rows, recorded.offset)?, Vec::new())
                 }
                 Some(times) => {
                     let rows = step.live_rows;
-                    let names = record_timed(&mut encoder, bound, rows, recorded.offset, times)?;
+                    let names =
+                        record_timed(gpu, &mut encoder, bound, rows, recorded.offset, times)?;
                     (names.len() as u64, names)
                 }
             };
@@ -361,7 +375,7 @@ impl GpuExecutor {
                         bindings.filter(|(access, _)| !access.is_read()).map(|(_, &id)| id),
                     );
                 }
-                record_pass(&mut encoder, one, rows, offset)?;
+                record_pass(gpu, &mut encoder, one, rows, offset)?;
                 gpu.queue.submit([encoder.finish()]);
                 Ok(())
             })?;
@@ -392,7 +406,7 @@ impl GpuExecutor {
             let offset = self.upload.write_step(&self.gpu, step)?;
             let mut encoder = encoder(&self.gpu, "minibatch.step");
             let bound = self.plans.step(pass, step);
-            let count = record_pass(&mut encoder, bound, step.live_rows, offset)?;
+            let count = record_pass(&self.gpu, &mut encoder, bound, step.live_rows, offset)?;
             self.gpu.queue.submit([encoder.finish()]);
             Ok(count)
         })?;

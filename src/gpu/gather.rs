@@ -11,7 +11,8 @@ use super::feed::row_bytes;
 use super::gather_feed::{GatherFeed, Layout, Memory};
 use super::pace::{Flight, Kind, Pace};
 use super::resident::{Piece, Resident};
-use super::staging::{Ring, SLOTS, Slot};
+use super::slots::Slots;
+use super::staging::{Ring, Slot};
 use super::table::Table;
 use super::upload::{MOST_STEPS, STEP_STRIDE, Upload};
 use crate::clock::Instant;
@@ -110,14 +111,14 @@ impl Gather {
         let pipeline = gpu.pipeline(&gather_kernel()).await?;
         let (uploads, ring, placings) = gpu
             .scoped(|| {
-                let uploads = gpu.device.create_buffer(&wgpu::BufferDescriptor {
-                    label: Some("minibatch.gather.uploads"),
+                let uploads = gpu.create_buffer(&wgpu::BufferDescriptor {
+                    label: Some(&gpu.label("minibatch.gather.uploads")),
                     size: most_steps * step_bytes,
                     usage: BufferUsages::STORAGE | BufferUsages::COPY_DST,
                     mapped_at_creation: false,
                 });
                 let headers = most_steps * u64::from(STEP_STRIDE);
-                let ring = Ring::new(gpu, headers + most_steps * step_bytes, SLOTS);
+                let ring = Ring::new(gpu, headers + most_steps * step_bytes, Slots::new(None));
                 let placings =
                     placings(gpu, table, upload, &pipeline, &layout, &columns, &uploads)?;
                 Ok((uploads, ring, placings))
@@ -202,6 +203,16 @@ impl Gather {
     pub(super) fn take(&mut self) -> Vec<Pending> {
         self.kind = None;
         std::mem::take(&mut self.pending)
+    }
+
+    /// Lets steps that were taken and could not be submitted wait again.
+    pub(super) fn put_back(&mut self, steps: Vec<Pending>) {
+        self.pending = steps;
+    }
+
+    /// Takes the last step away again, which was refused.
+    pub(super) fn forget_last(&mut self) {
+        self.spare.extend(self.pending.pop().map(|pending| pending.memory));
     }
 
     /// Takes the memory of steps back that were recorded.
@@ -300,10 +311,10 @@ fn placings(
     columns: &[(BufferId, Resident)],
     uploads: &wgpu::Buffer,
 ) -> Result<Vec<Placing>> {
-    let buffer = |label, usage, mapped_at_creation| {
+    let buffer = |label: &str, usage, mapped_at_creation| {
         let size = size_of::<Columns>() as u64;
-        gpu.device.create_buffer(&wgpu::BufferDescriptor {
-            label: Some(label),
+        gpu.create_buffer(&wgpu::BufferDescriptor {
+            label: Some(&gpu.label(label)),
             size,
             usage,
             mapped_at_creation,
@@ -369,7 +380,7 @@ fn placings(
             .map(|(binding, resource)| BindGroupEntry { binding, resource })
             .collect();
         let bindings = gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
-            label: Some("minibatch.gather"),
+            label: Some(&gpu.label("minibatch.gather")),
             layout: &pipeline.get_bind_group_layout(0),
             entries: &entries,
         });

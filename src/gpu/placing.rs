@@ -132,10 +132,13 @@ impl PlaceIn<'_> {
     ) -> Result<(wgpu::BindGroup, Grid)> {
         let PlaceIn { gpu, table, upload } = self;
         let limits = gpu.limits();
-        let make = |label, usage, size, mapped_at_creation| {
-            let label = Some(label);
-            let descriptor = wgpu::BufferDescriptor { label, size, usage, mapped_at_creation };
-            gpu.device.create_buffer(&descriptor)
+        let make = |label: &str, usage, size, mapped_at_creation| {
+            gpu.create_buffer(&wgpu::BufferDescriptor {
+                label: Some(&gpu.label(label)),
+                size,
+                usage,
+                mapped_at_creation,
+            })
         };
         // What a dispatch has nothing for is bound to one of these; no two bindings share a buffer.
         let nothing: [wgpu::Buffer; BINDINGS as usize] = std::array::from_fn(|_| {
@@ -188,7 +191,7 @@ impl PlaceIn<'_> {
             .map(|(binding, resource)| BindGroupEntry { binding, resource })
             .collect();
         let bindings = gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
-            label: Some("minibatch.place"),
+            label: Some(&gpu.label("minibatch.place")),
             layout: &pipeline.get_bind_group_layout(0),
             entries: &entries,
         });

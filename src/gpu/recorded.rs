@@ -73,7 +73,7 @@ impl GpuExecutor {
             let recorded = upload.record(table, encoder, pass, feed, step)?;
             upload.left_to_host(pass, &recorded);
             let bound = plans.step(pass, step);
-            record_pass(encoder, bound, step.live_rows, recorded.offset)
+            record_pass(gpu, encoder, bound, step.live_rows, recorded.offset)
         })?;
         let lists = pass.lists(step);
         self.kept.step(&self.program, lists, plans.is_fused(lists, step.live_rows));

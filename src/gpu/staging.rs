@@ -8,11 +8,9 @@ use wgpu::{Buffer, BufferUsages, CommandEncoder, MapMode, SubmissionIndex};
 
 use super::completion::polled;
 use super::device::Gpu;
+use super::slots::Slots;
 use crate::clock::Instant;
 use crate::error::{Error, Result};
-
-/// Bytes of all slots together, where there are more than three.
-const MOST_BYTES: u64 = 256 << 20;
 
 /// Where the rows of one column come from.
 #[derive(Debug, Clone)]
@@ -137,18 +135,6 @@ struct Place {
     recorded: Option<RecordedSteps>,
 }
 
-/// Slots of a ring unless more are asked for: one is filled while one is copied and one waits.
-pub(super) const SLOTS: usize = 3;
-
-/// How many slots of `size` bytes a ring has of which `wanted` are wanted: as many as memory is for,
-/// and at least three, so that one is filled while one is copied and one waits; two where they are
-/// large.
-pub(super) fn slots_of(size: u64, wanted: usize) -> usize {
-    let least = if size > 16 << 20 { 2 } else { 3 };
-    let fitting = usize::try_from(MOST_BYTES / size.max(1)).unwrap_or(usize::MAX);
-    wanted.min(fitting).max(least)
-}
-
 impl Place {
     #[cfg_attr(
         target_arch = "wasm32",
@@ -156,8 +142,8 @@ impl Place {
     )]
     fn new(gpu: &Gpu, size: u64) -> Self {
         let slot = Slot {
-            buffer: gpu.device.create_buffer(&wgpu::BufferDescriptor {
-                label: Some("minibatch.upload"),
+            buffer: gpu.create_buffer(&wgpu::BufferDescriptor {
+                label: Some(&gpu.label("minibatch.upload")),
                 size,
                 usage: BufferUsages::MAP_WRITE | BufferUsages::COPY_SRC,
                 mapped_at_creation: true,
@@ -197,9 +183,9 @@ struct Tally {
 }
 
 impl Ring {
-    /// `slots` slots of `size` bytes, or as many as [`slots_of`] says.
-    pub(super) fn new(gpu: &Gpu, size: u64, slots: usize) -> Self {
-        let places = (0..slots_of(size, slots)).map(|_| Place::new(gpu, size)).collect();
+    /// As many slots of `size` bytes as `slots` says.
+    pub(super) fn new(gpu: &Gpu, size: u64, slots: Slots) -> Self {
+        let places = (0..slots.count(size)).map(|_| Place::new(gpu, size)).collect();
         Ring { places, next: 0, tally: Tally::default() }
     }
 
@@ -371,13 +357,22 @@ impl Ring {
     }
 
     /// Counts the samples of recorded steps that ran, given the serial that the device wrote down
-    /// last for each slot, read together with the metrics.
-    pub(super) fn settle(&mut self, ran: impl Iterator<Item = u32>) {
+    /// last for each slot. How many recorded steps had not run then, and may still run.
+    pub(super) fn settle(&mut self, ran: impl Iterator<Item = u32>) -> u64 {
+        let mut not_run = 0;
         for (place, ran) in self.places.iter_mut().zip(ran) {
             if let Some(steps) = place.recorded.take_if(|steps| steps.serial == ran) {
                 self.tally.samples[steps.scored as usize] += steps.rows;
             }
+            if let Some(steps) = &place.recorded
+                && place.slot.state() != State::Abandoned
+            {
+                not_run += steps.steps;
+            }
         }
+        let replaced = self.tally.replaced.iter();
+        let in_flight = replaced.filter(|(slot, _)| slot.state() == State::InFlight);
+        not_run + in_flight.map(|(_, steps)| steps).sum::<u64>()
     }
 
     /// Begins anew, as these metrics were cleared.

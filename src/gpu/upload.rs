@@ -7,7 +7,8 @@ use wgpu::{BufferUsages, CommandEncoder};
 
 use super::device::Gpu;
 use super::feed::{GpuFeed, Layout};
-use super::staging::{RecordedSteps, Ring, Rows, SLOTS, Scored, Slot, slots_of};
+use super::slots::Slots;
+use super::staging::{RecordedSteps, Ring, Rows, Scored, Slot};
 use super::table::Table;
 use crate::error::{Error, Result};
 use crate::operation::kernel::size;
@@ -63,7 +64,7 @@ pub(super) struct Recorded {
 pub(super) struct Stamp(Arc<Layout>);
 
 impl Upload {
-    /// `slots` slots for up to `capacity` rows, or fewer where they are large.
+    /// As many slots as `slots` says, for up to `capacity` rows.
     ///
     /// # Errors
     /// [`Error::Device`] if they cannot be made.
@@ -71,13 +72,13 @@ impl Upload {
         gpu: &Gpu,
         program: &Arc<Program>,
         capacity: usize,
-        slots: usize,
+        slots: Slots,
     ) -> Result<Self> {
         let layout = Arc::new(Layout::new(Arc::clone(program), capacity, HEADER_BYTES, LEAST_SLOT));
         gpu.scoped(|| {
             let ring = Ring::new(gpu, layout.size, slots);
-            let steps = gpu.device.create_buffer(&wgpu::BufferDescriptor {
-                label: Some("minibatch.step"),
+            let steps = gpu.create_buffer(&wgpu::BufferDescriptor {
+                label: Some(&gpu.label("minibatch.step")),
                 size: (ring.len() + 1 + MOST_STEPS) as u64 * u64::from(STEP_STRIDE),
                 usage: BufferUsages::UNIFORM | BufferUsages::COPY_DST | BufferUsages::COPY_SRC,
                 mapped_at_creation: false,
@@ -101,12 +102,13 @@ impl Upload {
         (self.steps.clone(), 0, self.ring.len() as u64 * u64::from(STEP_STRIDE))
     }
 
-    /// Counts what the bytes of the [`ledger`](Self::ledger) say.
-    pub(super) fn settle(&mut self, ledger: &[u8]) {
+    /// Counts what the bytes of the [`ledger`](Self::ledger) say; how many recorded steps had not run
+    /// then.
+    pub(super) fn settle(&mut self, ledger: &[u8]) -> u64 {
         let serial = STEP_BYTES as usize..HEADER_BYTES as usize;
         let entries =
             ledger.chunks(STEP_STRIDE as usize).filter_map(|entry| entry.get(serial.clone()));
-        self.ring.settle(entries.map(bytemuck::pod_read_unaligned));
+        self.ring.settle(entries.map(bytemuck::pod_read_unaligned))
     }
 
     /// Bytes that the slots would take with room for `rows` rows each.
@@ -346,11 +348,11 @@ pub(super) fn slot_bytes(program: &Arc<Program>, rows: usize) -> u64 {
     Layout::new(Arc::clone(program), rows, HEADER_BYTES, LEAST_SLOT).size
 }
 
-/// Bytes on the device that batches of up to `rows` samples of `program` are uploaded through, where
-/// nothing else is asked for.
-pub fn bytes(program: &Arc<Program>, rows: usize) -> u64 {
+/// Bytes on the device that batches of up to `rows` samples of `program` are uploaded through:
+/// `upload_slots` are those of [`Compiled::upload_slots`](crate::Compiled::upload_slots).
+pub fn bytes(program: &Arc<Program>, rows: usize, upload_slots: Option<usize>) -> u64 {
     let slot = slot_bytes(program, rows);
-    slot.saturating_mul(slots_of(slot, SLOTS) as u64)
+    slot.saturating_mul(Slots::new(upload_slots).count(slot) as u64)
 }
 
 /// The content of the step's uniform; `uploads_at` is where, in words, a step on resident rows finds

@@ -21,10 +21,46 @@ impl GpuExecutor {
     pub async fn read(&mut self, id: BufferId, live_rows: usize) -> Result<Vec<f64>> {
         self.kept.check(&self.program, id)?;
         let raw = self.read_raw(id, live_rows).await?;
-        let buffer = self.program.buffer(id);
-        let values = numbers(buffer, &raw);
-        let rows = values.chunks(buffer.stride()).take(buffer.live_rows(live_rows));
-        Ok(rows.flat_map(|row| &row[..buffer.columns]).copied().collect())
+        Ok(without_padding(self.program.buffer(id), &raw, live_rows))
+    }
+
+    /// The values of buffers that do not depend on a batch, each as [`read`](Self::read) gives them, all
+    /// of the same moment, and how many [recorded](Self::record) steps had not run by then. What the
+    /// host submits while this waits comes after that moment.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub async fn read_together(&mut self, ids: &[BufferId]) -> Result<(Vec<Vec<f64>>, u64)> {
+        self.submit_gathered().await?;
+        let recorded = self.has_recorded();
+        let mut sources = if recorded { vec![self.upload.ledger()] } else { Vec::new() };
+        for &id in ids {
+            sources.push(self.source(id, self.program.buffer(id).bytes(0))?);
+        }
+        // Where one buffer cannot take all, there are several copies, with no wait between them.
+        let most = self.gpu.limits().max_buffer_size;
+        let mut started = Vec::new();
+        for some in within(most, &sources) {
+            started.push((some, self.readback.read(&self.gpu, some)?));
+        }
+        let mut arrived = Vec::with_capacity(started.len());
+        for (some, read) in started {
+            arrived.push((some, read.wait().await?));
+        }
+        let mut pieces = arrived.iter().flat_map(|(sources, bytes)| {
+            let mut rest = bytes.as_slice();
+            sources.iter().map(move |(_, _, size)| {
+                let (own, others) = rest.split_at((*size as usize).min(rest.len()));
+                rest = others;
+                own
+            })
+        });
+        let ledger = if recorded { pieces.next() } else { None };
+        let not_run = ledger.map_or(0, |ledger| self.upload.settle(ledger));
+        let described = ids.iter().map(|&id| self.program.buffer(id));
+        let values = described.zip(pieces).map(|(buffer, own)| without_padding(buffer, own, 0));
+        let values = values.collect();
+        Ok((values, not_run))
     }
 
     /// The bytes of `id` as they lie on the device, padding included; room for `rows` rows of a
@@ -54,28 +90,55 @@ impl GpuExecutor {
         if self.program.buffer(id).rows == Rows::Batch {
             self.reserve(rows).await?;
         }
-        let buffer = self.program.buffer(id);
-        let row_bytes = buffer.stride() * buffer.element_bytes();
-        let mut bytes = vec![0u8; buffer.bytes(rows) as usize];
-        let rows = bytes.chunks_exact_mut(row_bytes).zip(values.chunks_exact(buffer.columns));
-        for (to, from) in rows {
-            for (to, &value) in to.chunks_exact_mut(buffer.element_bytes()).zip(from) {
-                match (buffer.element, buffer.reals) {
-                    (Element::Real, Reals::Full) => {
-                        to.copy_from_slice(&(value as f32).to_ne_bytes());
-                    }
-                    (Element::Real, Reals::Half) => {
-                        let half = f16::from_f32(value.rounded_to_half() as f32);
-                        to.copy_from_slice(&half.to_ne_bytes());
-                    }
-                    (Element::U32 | Element::Sparse { .. }, _) => {
-                        to.copy_from_slice(&(value as u32).to_ne_bytes());
-                    }
-                    (Element::U8, _) => to.copy_from_slice(&[value as u8]),
+        let bytes = stored(self.program.buffer(id), rows, values.iter().copied());
+        self.write_raw(id, &bytes)
+    }
+
+    /// Sets the values of buffers that do not depend on a batch, each `[rows, columns]` without padding:
+    /// all of them at one moment, or none if this fails.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if a number of values does not fit, [`Error::Device`] if the device is lost or
+    /// has no memory to bring them there.
+    pub async fn write_together(&mut self, values: &[(BufferId, &[f32])]) -> Result<()> {
+        for (id, values) in values {
+            self.program.buffer(*id).check_values(values.len())?;
+        }
+        self.submit_gathered_now()?;
+        let Self { gpu, program, table, .. } = self;
+        let most = gpu.limits().max_buffer_size / wgpu::COPY_BUFFER_ALIGNMENT;
+        let most =
+            most.saturating_mul(wgpu::COPY_BUFFER_ALIGNMENT).max(wgpu::COPY_BUFFER_ALIGNMENT);
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        gpu.guarded(|| {
+            let mut encoder = encoder(gpu, "minibatch.write");
+            for &(id, values) in values {
+                let buffer = program.buffer(id);
+                let rows = buffer.check_values(values.len())?;
+                let bytes = stored(buffer, rows, values.iter().map(|&value| f64::from(value)));
+                let (to, mut offset) = table.locate(id)?;
+                for bytes in bytes.chunks(most) {
+                    let size = bytes.len() as u64;
+                    let from = gpu.create_buffer(&wgpu::BufferDescriptor {
+                        label: Some("minibatch.write"),
+                        size,
+                        usage: wgpu::BufferUsages::COPY_SRC,
+                        mapped_at_creation: true,
+                    });
+                    let mut view =
+                        from.get_mapped_range_mut(..).map_err(|error| gpu.failed(error))?;
+                    view.slice(..).copy_from_slice(bytes);
+                    drop(view);
+                    from.unmap();
+                    encoder.copy_buffer_to_buffer(&from, 0, to, offset, size);
+                    offset += size;
                 }
             }
-        }
-        self.write_raw(id, &bytes)
+            gpu.queue.submit([encoder.finish()]);
+            Ok(())
+        })?;
+        // A lost device takes them without a word.
+        gpu.check_alive()
     }
 
     /// Overwrites the first bytes of `id` as they lie on the device; a multiple of four.
@@ -193,6 +256,51 @@ impl GpuExecutor {
         self.upload.ring().clear(scored);
         Ok(())
     }
+}
+
+/// The bytes of `values`, `[rows, columns]`, as they lie on the device.
+fn stored(buffer: &Buffer, rows: usize, values: impl Iterator<Item = f64>) -> Vec<u8> {
+    let element = buffer.element_bytes();
+    let mut bytes = vec![0u8; buffer.bytes(rows) as usize];
+    let rows = bytes.chunks_exact_mut(buffer.stride() * element);
+    let places = rows.flat_map(|row| row.chunks_exact_mut(element).take(buffer.columns));
+    for (to, value) in places.zip(values) {
+        match (buffer.element, buffer.reals) {
+            (Element::Real, Reals::Full) => to.copy_from_slice(&(value as f32).to_ne_bytes()),
+            (Element::Real, Reals::Half) => {
+                let half = f16::from_f32(value.rounded_to_half() as f32);
+                to.copy_from_slice(&half.to_ne_bytes());
+            }
+            (Element::U32 | Element::Sparse { .. }, _) => {
+                to.copy_from_slice(&(value as u32).to_ne_bytes());
+            }
+            (Element::U8, _) => to.copy_from_slice(&[value as u8]),
+        }
+    }
+    bytes
+}
+
+/// `sources` in order, cut into slices of at most `most` bytes each; one that is larger by itself.
+fn within(
+    most: u64,
+    sources: &[(wgpu::Buffer, u64, u64)],
+) -> impl Iterator<Item = &[(wgpu::Buffer, u64, u64)]> {
+    let mut bytes = 0;
+    sources.chunk_by(move |(_, _, before), (_, _, next)| {
+        bytes += before;
+        let fits = bytes.saturating_add(*next) <= most;
+        if !fits {
+            bytes = 0;
+        }
+        fits
+    })
+}
+
+/// The values of a buffer that lies in `bytes`, `[rows, columns]`.
+fn without_padding(buffer: &Buffer, bytes: &[u8], live_rows: usize) -> Vec<f64> {
+    let values = numbers(buffer, bytes);
+    let rows = values.chunks(buffer.stride()).take(buffer.live_rows(live_rows));
+    rows.flat_map(|row| &row[..buffer.columns]).copied().collect()
 }
 
 /// The elements of `buffer` that `bytes` hold.

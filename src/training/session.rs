@@ -7,6 +7,7 @@ use super::executor::{Backend, Executor};
 use super::feed::FromDataset;
 use super::loading::{Loader, Part};
 use super::predictions::{Predictions, extend};
+use super::snapshot::Snapshot;
 use crate::data::Batch;
 use crate::error::{Error, Result};
 use crate::gpu::RowStep;
@@ -45,6 +46,8 @@ pub(super) struct Session {
     pub totals: Totals,
     /// Where what the calls do is recorded.
     pub profile: Profile,
+    /// The last copy of its state in host memory.
+    pub snapshot: Option<Snapshot>,
 }
 
 /// What the steps of one epoch or evaluation add up to.
@@ -94,7 +97,7 @@ impl Session {
         let Lowered { program, initial, report } = lowered(&compiled)?;
         let program = Arc::new(program);
         compiled.schedule.iter().try_for_each(Schedule::check)?;
-        let mut executor = Executor::new(backend, Arc::clone(&program)).await?;
+        let mut executor = Executor::new(backend, Arc::clone(&program), &compiled).await?;
         for (id, initial) in initial {
             executor.write(id, &initial.values(compiled.seed)).await?;
         }
@@ -122,6 +125,7 @@ impl Session {
             fitting: None,
             totals: Totals::default(),
             profile: Profile::default(),
+            snapshot: None,
         })
     }
 

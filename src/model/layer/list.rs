@@ -69,5 +69,7 @@ layers! {
     Normalization(normalization::Normalization),
     Rescaling(rescaling::Rescaling),
     Flatten(flatten::Flatten),
+    FrequencyEncoding(frequency_encoding::FrequencyEncoding),
+    HashGrid(hash_grid::HashGrid),
     Custom(custom::CustomLayer),
 }
