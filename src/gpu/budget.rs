@@ -214,8 +214,7 @@ mod tests {
             let [step, besides] = [step, besides].map(Duration::from_micros);
             let (mut budget, mut done) = (Budget::default(), Vec::new());
             for number in 0..2_000usize {
-                if let Some(&steps) = number.checked_sub(2).and_then(|known: usize| done.get(known))
-                {
+                if let Some(&steps) = number.checked_sub(2).and_then(|known| done.get(known)) {
                     let frames = (besides + step * steps as u32).div_duration_f64(frame).ceil();
                     budget.measured(STEP, steps, frame.mul_f64(frames), Clock::Host);
                 }
