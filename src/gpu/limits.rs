@@ -122,6 +122,13 @@ fn check_sizes(
         );
         return Err(Error::argument("batch_size", problem));
     }
+    if gpu.ruled_out().contains(KernelForm::Atomics)
+        && let Some(dispatch) = dispatches.iter().find(|dispatch| dispatch.kernel.has_atomics())
+    {
+        let (kernel, name) = (dispatch.kernel.name, &gpu.info().name);
+        let problem = format!("{kernel} needs atomic operations, which are ruled out on {name}");
+        return Err(Error::argument("layer", problem));
+    }
     let most_groups = limits.max_compute_workgroups_per_dimension;
     for dispatch in dispatches {
         let of_rows = u64::from(dispatch.terms_a_row).saturating_mul(rows as u64);

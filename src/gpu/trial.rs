@@ -88,7 +88,7 @@ impl Gpu {
                 entries: &entries,
             });
             let mut encoder = encoder(self, "minibatch.trial");
-            let mut pass = compute_pass(self, &mut encoder);
+            let mut pass = compute_pass(self, &mut encoder, None);
             pass.set_pipeline(&pipeline);
             let [x, y, z] = trial.workgroups;
             for (offset, _) in (0..).step_by(STEP_STRIDE as usize).zip(&trial.steps) {
