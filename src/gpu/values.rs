@@ -2,6 +2,7 @@
 
 use half::f16;
 
+use super::dispatches::encoder;
 use super::executor::GpuExecutor;
 use crate::error::{Error, Result};
 use crate::number::Real;
