@@ -108,7 +108,7 @@ pub use model::{
 pub use number::expression::Expression;
 pub use operation::activation::Activation;
 pub use profile::{Profile, Span};
-pub use program::{Graph, Value};
+pub use program::{Graph, MemoryUse, Value};
 pub use training::{
     Answer, Backend, Callback, ConfusionMatrix, Control, DataOn, EpochRecord, EpochStart, Evaluate,
     Fit, History, Model, Predict, Predictions, Request, Resume, Scores, StepEnd, TestOnBatch,

@@ -318,7 +318,7 @@ impl Gpu {
     }
 
     /// What dispatches are planned for.
-    pub(super) fn adapter(&self) -> Adapter {
+    pub(crate) fn adapter(&self) -> Adapter {
         self.adapter
     }
 

@@ -11,6 +11,7 @@ use super::feed::GpuFeed;
 use super::gather::Gather;
 use super::kept::Kept;
 use super::limits::{check_halves, check_room, most_rows};
+use super::memory::planned_up_to;
 use super::pace::Pace;
 use super::plans::{BindTo, Plans};
 use super::readback::Readback;
@@ -103,12 +104,6 @@ impl GpuExecutor {
         most_rows(gpu, program, rows)
     }
 
-    /// Bytes on the device that its buffers and upload slots take with room for batches of up to
-    /// `rows` samples. Uniforms, some kilobytes, are not among them.
-    pub fn bytes(&self, rows: usize) -> u64 {
-        self.table.bytes(rows).saturating_add(self.upload.bytes(rows))
-    }
-
     /// Makes room for batches of up to `rows` samples. Where there was less, what the rows have
     /// gathered is lost; read the metrics first.
     ///
@@ -196,8 +191,7 @@ impl GpuExecutor {
     /// # Errors
     /// As [`prepare`](Self::prepare).
     pub async fn prepare_up_to(&mut self, pass: Pass, rows: usize) -> Result<()> {
-        let powers = (0..usize::BITS).map(|power| 1 << power);
-        let rows: Vec<usize> = powers.take_while(|&planned| planned < rows).chain([rows]).collect();
+        let rows = planned_up_to(rows);
         let steps = self.program.steps(pass).into_iter();
         let steps = steps.flat_map(|lists| rows.iter().map(move |&rows| (lists, rows)));
         self.prepare_all(steps.collect::<Vec<_>>()).await

@@ -61,7 +61,7 @@ impl Upload {
             let ring = Ring::new(gpu, layout.size, slots);
             let steps = gpu.device.create_buffer(&wgpu::BufferDescriptor {
                 label: Some("minibatch.step"),
-                size: (ring.len() + 1 + MOST_STEPS) as u64 * u64::from(STEP_STRIDE),
+                size: step_bytes(ring.len()),
                 usage: BufferUsages::UNIFORM | BufferUsages::COPY_DST | BufferUsages::COPY_SRC,
                 mapped_at_creation: false,
             });
@@ -81,7 +81,7 @@ impl Upload {
 
     /// Where the device writes down which steps it has run.
     pub(super) fn ledger(&self) -> (wgpu::Buffer, u64, u64) {
-        (self.steps.clone(), 0, self.ring.len() as u64 * u64::from(STEP_STRIDE))
+        (self.steps.clone(), 0, ledger_bytes(self.ring.len()))
     }
 
     /// Counts what the bytes of the [`ledger`](Self::ledger) say.
@@ -90,12 +90,6 @@ impl Upload {
         let entries =
             ledger.chunks(STEP_STRIDE as usize).filter_map(|entry| entry.get(serial.clone()));
         self.ring.settle(entries.map(bytemuck::pod_read_unaligned));
-    }
-
-    /// Bytes that the slots would take with room for `rows` rows each.
-    pub(super) fn bytes(&self, rows: usize) -> u64 {
-        let slot = self.layout.size_for(rows, HEADER_BYTES);
-        slot.saturating_mul(self.ring.len() as u64)
     }
 
     /// The ring of slots.
@@ -235,9 +229,23 @@ pub(super) fn slot_bytes(program: &Arc<Program>, rows: usize) -> u64 {
 
 /// Bytes on the device that batches of up to `rows` samples of `program` are uploaded through, where
 /// nothing else is asked for.
-pub fn bytes(program: &Arc<Program>, rows: usize) -> u64 {
-    let slot = slot_bytes(program, rows);
-    slot.saturating_mul(slots_of(slot, SLOTS) as u64)
+pub(super) fn bytes(program: &Arc<Program>, rows: usize) -> u64 {
+    slot_bytes(program, rows).saturating_mul(slots(program, rows) as u64)
+}
+
+/// The slots of these.
+pub(super) fn slots(program: &Arc<Program>, rows: usize) -> usize {
+    slots_of(slot_bytes(program, rows), SLOTS)
+}
+
+/// Bytes of the uniforms of steps' scalars, with so many slots.
+pub(super) fn step_bytes(slots: usize) -> u64 {
+    (slots + 1 + MOST_STEPS) as u64 * u64::from(STEP_STRIDE)
+}
+
+/// Bytes of those in which the device writes down which steps it has run.
+pub(super) fn ledger_bytes(slots: usize) -> u64 {
+    slots as u64 * u64::from(STEP_STRIDE)
 }
 
 /// The content of the step's uniform; `uploads_at` is where, in words, a step on resident rows finds
