@@ -97,7 +97,7 @@ pub use atomic_write::atomic_write;
 pub use cpu::Cpu;
 pub use data::{Batch, BatchOrder, Dataset, Features, Shuffle, Targets, TrainTest};
 pub use error::{DeviceError, Error, IdxProblem, Result, TextProblem};
-pub use gpu::Gpu;
+pub use gpu::{BoundRows, DeviceElement, DeviceRows, Gpu};
 pub use model::loss::{Accuracy, Loss};
 pub use model::metric::{self, Metric};
 pub use model::{
@@ -110,8 +110,14 @@ pub use operation::activation::Activation;
 pub use profile::{Profile, Span};
 pub use program::{Graph, MemoryUse, Value};
 pub use training::{
-    Answer, Backend, Callback, ConfusionMatrix, Control, DataOn, EpochRecord, EpochStart, Evaluate,
-    Fit, History, Model, Predict, Predictions, Request, Resume, Scores, StepEnd, TestOnBatch,
-    TrainOnBatch, TrainStart, ValidationFreq, Verbose, callbacks,
+    Answer, Backend, Callback, ConfusionMatrix, Control, DataOn, DeviceColumns, EpochRecord,
+    EpochStart, Evaluate, Fit, History, Model, Predict, Predictions, Rebuilt, Request, Resume,
+    Scores, StepEnd, TestOnBatch, TrainOnBatch, TrainStart, ValidationFreq, Verbose, callbacks,
 };
 pub use wgpu;
+
+/// What README.md and docs/guests.md show as Rust compiles, and what they say runs does.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+#[doc = include_str!("../docs/guests.md")]
+struct Guides;

@@ -9,7 +9,9 @@ use std::sync::Arc;
 
 use host::Host;
 use minibatch::gpu::{NetworkShader, NetworkWgsl};
-use minibatch::model::{BatchNormalization, Dense, LayerNormalization, Normalization, Rescaling};
+use minibatch::model::{
+    BatchNormalization, Dense, FrequencyEncoding, LayerNormalization, Normalization, Rescaling,
+};
 use minibatch::number::approximate::Approximate;
 use minibatch::number::bounds::{self, Softmax};
 use minibatch::operation::activation::Elementwise;
@@ -336,6 +338,23 @@ fn networks() -> Vec<Network> {
         p.dense("dense_2", linear, &p.dense("dense_1", relu, &x))
     }));
 
+    let waves = Sequential::new(Input::floats(&[2]))
+        .layer(FrequencyEncoding::new(3).with_input())
+        .dense(5, relu)
+        .dense(2, linear);
+    all.push(Network::new("waves", waves, [2, 2], move |p, x| {
+        // The argument is exact in turns. Its product with 2 pi, and each of the eight sums and
+        // products of a polynomial of numbers below 1, is rounded.
+        let error = 10.0 * bounds::ULP;
+        let wave = |x: f64, k: u32| {
+            let angle = std::f64::consts::PI * x * f64::from(1 << k);
+            [angle.sin(), angle.cos()].map(|value| Approximate { value, error })
+        };
+        let waves = x.iter().flat_map(|x| (0..3).flat_map(move |k| wave(x.value, k)));
+        let encoded: Row = x.iter().copied().chain(waves).collect();
+        p.dense("dense_2", linear, &p.dense("dense_1", relu, &encoded))
+    }));
+
     let custom = Sequential::new(Input::floats(&[5]))
         .custom("gated", gated)
         .dense(6, linear)
@@ -502,6 +521,8 @@ fn mistakes_in_the_text_are_noticed() {
             "inverse * (0.9 * height_parameters[",
         ),
         ("what is not trained", "no offset", "+ height_untrained[", "- height_untrained["),
+        ("waves", "sines for cosines", "+ column % 2u", "+ 0u"),
+        ("waves", "another frequency", "(126u +", "(127u +"),
         ("layers of the user's own", "no gate", "height_sigmoid(x1)", "x1"),
         ("layers of the user's own", "one value for all", "vec4<f32>(", "vec4<f32>(0.99 * "),
         ("layers of the user's own", "another column", "(column + 1u)", "(column + 0u)"),

@@ -9,7 +9,7 @@ use host::Host;
 use minibatch::gpu::{DeviceElement, DeviceRegion, block_on};
 use minibatch::program::Role;
 use minibatch::{
-    Activation, Adam, Cpu, Dataset, Error, Features, Fit, Gpu, Input, Loss, Metric, Model, Predict,
+    Activation, Adam, Cpu, Dataset, Error, Features, Fit, Input, Loss, Metric, Model, Predict,
     Sequential,
 };
 

@@ -145,6 +145,13 @@ fn so_many_steps_are_one_submission() {
         assert_eq!(submits(&gpu, Some(together)), 2 * expected, "{together}");
     }
     assert_eq!(submits(&gpu, None), 2, "50 on a device of ours");
+    let awaited = |together: Option<usize>| {
+        let mut model = compiled().build(&gpu).unwrap();
+        pollster::block_on(model.fit_async(&data, fit(together).epochs(2))).unwrap();
+        model.gpu().unwrap().submits() as usize
+    };
+    assert_eq!(awaited(None), 2 * STEPS, "1 for what is awaited, which may be cancelled");
+    assert_eq!(awaited(Some(50)), 2);
     let adapter = pollster::block_on(
         wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env())
             .request_adapter(&wgpu::RequestAdapterOptions::default()),

@@ -21,7 +21,9 @@ struct Step {
     inverse_live_rows: f32,
     // Where, in words, the uploads of this step begin; only steps on resident rows have some.
     uploads_at: u32,
-    pad: u32,
+    // Which row of those in the host's buffers is the first, or which of the numbers that the device
+    // holds says so; only steps on bound rows have some.
+    first_of_set: u32,
 }
 
 @group(0) @binding(0) var<uniform> step: Step;

@@ -1,6 +1,6 @@
 //! The memory of a program on the CPU, and what goes in and out of it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::feed::{CpuFeed, Rows as FedRows};
 use crate::error::{Error, Result};
@@ -19,7 +19,9 @@ pub struct CpuExecutor<T> {
     batch_capacity: usize,
     /// Whether some buffers hold halves.
     halves: bool,
-    memory: Memory<T>,
+    /// Behind a lock only so that several threads may share a model: operations borrow from the
+    /// memory as one thread does.
+    memory: Mutex<Memory<T>>,
     threads: Threads,
     /// Feeds to be lent again.
     spare: Vec<CpuFeed<T>>,
@@ -37,7 +39,7 @@ impl<T> std::fmt::Debug for CpuExecutor<T> {
 impl<T: Real> CpuExecutor<T> {
     /// Allocates what does not depend on the batch; all zeros. It computes on all cores.
     pub fn new(program: Arc<Program>) -> Self {
-        let memory = Memory::new(program.table(), 0);
+        let memory = Mutex::new(Memory::new(program.table(), 0));
         let profile = Profile::default();
         let threads = Threads::all();
         let halves = program.has_halves();
@@ -73,11 +75,12 @@ impl<T: Real> CpuExecutor<T> {
             return;
         }
         self.batch_capacity = rows;
-        self.memory.reserve(self.program.table(), rows);
+        let memory = self.memory.get_mut().unwrap_or_else(PoisonError::into_inner);
+        memory.reserve(self.program.table(), rows);
     }
 
     /// What its buffers take with room for batches of up to `rows` samples, with one feed.
-    pub fn memory(&self, rows: usize) -> MemoryUse {
+    pub fn memory_use(&self, rows: usize) -> MemoryUse {
         let mut memory = MemoryUse::default();
         let has_memory = |role| !matches!(role, Role::Arena | Role::Handover);
         for (id, buffer) in self.program.buffers().filter(|(_, buffer)| has_memory(buffer.role)) {
@@ -101,9 +104,14 @@ impl<T: Real> CpuExecutor<T> {
         self.batch_capacity
     }
 
+    fn memory(&self) -> MutexGuard<'_, Memory<T>> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Runs one operation on what its buffers hold.
     pub fn execute(&self, op: &Op, step: &Step) {
-        let (table, memory, threads) = (self.program.table(), &self.memory, &self.threads);
+        let memory = &self.memory();
+        let (table, threads) = (self.program.table(), &self.threads);
         op.run(&Run { table, memory, step, threads });
         if self.halves {
             let half = |id: &BufferId| table.buffer(*id).reals == Reals::Half;
@@ -187,10 +195,11 @@ impl<T: Real> CpuExecutor<T> {
         for column in feed.columns.iter().filter(|column| reads(column)) {
             self.program.buffer(column.id).check_filled(column.filled, feed.rows)?;
         }
+        let memory = self.memory.get_mut().unwrap_or_else(PoisonError::into_inner);
         for column in feed.columns.iter_mut().filter(|column| reads(column)) {
             // Room may have been made since it was lent.
             column.storage.reserve(self.program.buffer(column.id), self.batch_capacity);
-            self.memory.swap(column.id, &mut column.storage);
+            memory.swap(column.id, &mut column.storage);
         }
         self.spare.push(feed);
         Ok(())
@@ -198,7 +207,7 @@ impl<T: Real> CpuExecutor<T> {
 
     /// The values of `id`, `[rows, columns]` without padding; `live_rows` rows of a batch.
     pub fn read(&self, id: BufferId, live_rows: usize) -> Vec<f64> {
-        self.memory.read(self.program.table(), id, live_rows)
+        self.memory().read(self.program.table(), id, live_rows)
     }
 
     /// Sets the values of `id`, `[rows, columns]` without padding.
@@ -211,21 +220,24 @@ impl<T: Real> CpuExecutor<T> {
         if self.program.buffer(id).rows == Rows::Batch {
             self.reserve(rows);
         }
-        self.memory.write(self.program.table(), id, values)
+        let memory = self.memory.get_mut().unwrap_or_else(PoisonError::into_inner);
+        memory.write(self.program.table(), id, values)
     }
 
     /// What the steps since the last [`clear_metrics`](Self::clear_metrics) have added up to.
     pub fn read_metrics(&self) -> Metrics {
+        let memory = self.memory();
         let gathered = Metrics::gather(&self.program, |id, _| {
-            Ok::<_, std::convert::Infallible>(self.memory.elements(id))
+            Ok::<_, std::convert::Infallible>(memory.elements(id))
         });
         gathered.unwrap_or_default()
     }
 
     /// Sets all metrics to 0.
     pub fn clear_metrics(&mut self) {
+        let memory = self.memory.get_mut().unwrap_or_else(PoisonError::into_inner);
         for (id, _) in self.program.of_role(Role::Metric) {
-            self.memory.clear(id);
+            memory.clear(id);
         }
     }
 }

@@ -29,6 +29,7 @@ use std::time::Duration;
 use wgpu::{AdapterInfo, Device, ErrorFilter, Limits, Queue};
 
 use super::adapter;
+use super::faults::Faults;
 #[cfg(not(target_arch = "wasm32"))]
 use super::polling::{Poller, block_on};
 use crate::error::{DeviceError, Error, Result};
@@ -66,6 +67,12 @@ pub struct Gpu {
     pub(super) pipeline_cache: Option<wgpu::PipelineCache>,
     /// Threads that compile kernels; a browser has one.
     pub(super) compile_threads: usize,
+    /// What the labels of a model's objects begin with; empty or with a dot at its end.
+    pub(super) label_prefix: Arc<str>,
+    /// How many upload slots a model has, if that was chosen.
+    pub(crate) upload_slots: Option<usize>,
+    /// What a test lets go wrong.
+    pub(super) faults: Option<Arc<Faults>>,
 }
 
 /// What a device of ours has reported outside of any call.
@@ -189,6 +196,9 @@ impl Gpu {
             pipelines: Arc::default(),
             pipeline_cache: None,
             compile_threads: std::thread::available_parallelism().map_or(1, NonZero::get),
+            label_prefix: Arc::default(),
+            upload_slots: None,
+            faults: None,
         }
     }
 
@@ -370,7 +380,7 @@ impl Gpu {
         }
         let (mapped, error) = self.catch(|| {
             let buffer = self.device.create_buffer(&wgpu::BufferDescriptor {
-                label: Some("minibatch.probe"),
+                label: Some(&self.label("minibatch.probe")),
                 size: wgpu::MAP_ALIGNMENT,
                 usage: wgpu::BufferUsages::COPY_SRC,
                 mapped_at_creation: true,
@@ -397,7 +407,7 @@ impl Gpu {
         if let Err(lost) = self.check_alive() {
             return lost;
         }
-        match error {
+        match self.as_told(error) {
             wgpu::Error::OutOfMemory { source } => DeviceError::OutOfMemory(portable(source)),
             wgpu::Error::Validation { source, description } => {
                 DeviceError::Validation { description, source: portable(source) }
@@ -411,6 +421,7 @@ impl Gpu {
 
     /// Runs `work` and reports what wgpu has to say against it, without a device-wide handler.
     pub(super) async fn scoped<R>(&self, work: impl FnOnce() -> Result<R>) -> Result<R> {
+        self.before_work()?;
         let (result, pops) = self.popped(work);
         let mut first = None;
         for pop in pops {
@@ -423,6 +434,7 @@ impl Gpu {
     /// scope is answered by another process, which a step must not wait for; there it goes without,
     /// as an error that nobody handles is no panic there.
     pub(super) fn guarded<R>(&self, work: impl FnOnce() -> Result<R>) -> Result<R> {
+        self.before_work()?;
         let (result, error) = self.catch(work);
         error.map_or(result, |error| Err(self.typed(error)))
     }

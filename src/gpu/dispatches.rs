@@ -16,23 +16,27 @@ pub(super) struct Bound {
 }
 
 pub(super) fn encoder(gpu: &Gpu, label: &str) -> CommandEncoder {
-    gpu.device.create_command_encoder(&CommandEncoderDescriptor { label: Some(label) })
+    gpu.device.create_command_encoder(&CommandEncoderDescriptor { label: Some(&gpu.label(label)) })
 }
 
 /// Records `bound` as one compute pass; how many dispatches they are.
 pub(super) fn record_pass<'a>(
+    gpu: &Gpu,
     encoder: &mut CommandEncoder,
     bound: impl Iterator<Item = &'a Bound>,
     rows: usize,
     step: u32,
 ) -> Result<u64> {
     let rows = size(rows)?;
-    Ok(record_dispatches(&mut compute_pass(encoder), bound, rows, step))
+    Ok(record_dispatches(&mut compute_pass(gpu, encoder), bound, rows, step))
 }
 
-pub(super) fn compute_pass(encoder: &mut CommandEncoder) -> wgpu::ComputePass<'_> {
+pub(super) fn compute_pass<'e>(
+    gpu: &Gpu,
+    encoder: &'e mut CommandEncoder,
+) -> wgpu::ComputePass<'e> {
     encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
-        label: Some("minibatch.step"),
+        label: Some(&gpu.label("minibatch.step")),
         timestamp_writes: None,
     })
 }
@@ -57,6 +61,7 @@ pub(super) fn record_dispatches<'a>(
 
 /// [`record_pass`] with a pass for each kernel, between two timestamps; the kernels' names.
 pub(super) fn record_timed<'a>(
+    gpu: &Gpu,
     encoder: &mut CommandEncoder,
     bound: impl Iterator<Item = &'a Bound>,
     rows: usize,
@@ -66,8 +71,9 @@ pub(super) fn record_timed<'a>(
     let rows = size(rows)?;
     let mut names = Vec::new();
     for Bound { dispatch, pipeline, bindings } in bound {
+        let name = format!("minibatch.{}", dispatch.kernel.name);
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
-            label: Some(dispatch.kernel.name),
+            label: Some(&gpu.label(&name)),
             timestamp_writes: times.writes(names.len()),
         });
         let [x, y, z] = dispatch.grid.workgroups(rows);

@@ -15,7 +15,7 @@ use super::memory::planned_up_to;
 use super::pace::Pace;
 use super::plans::{BindTo, Plans};
 use super::readback::Readback;
-use super::staging::SLOTS;
+use super::slots::Slots;
 use super::table::Table;
 use super::timestamps::Timestamps;
 use super::upload::Upload;
@@ -44,7 +44,7 @@ pub struct GpuExecutor {
     pub(super) profile: Profile,
     pub(super) timestamps: Option<Timestamps>,
     /// Upload slots that were asked for.
-    pub(super) slots: usize,
+    pub(super) slots: Slots,
 }
 
 impl std::fmt::Debug for GpuExecutor {
@@ -68,8 +68,8 @@ impl GpuExecutor {
         Ok(GpuExecutor {
             gpu: gpu.clone(),
             table: Table::new(gpu, Arc::clone(&program), 1).await?,
-            upload: Upload::new(gpu, &program, 1, SLOTS).await?,
-            slots: SLOTS,
+            upload: Upload::new(gpu, &program, 1, gpu.upload_slots()).await?,
+            slots: gpu.upload_slots(),
             program,
             plans: Plans::default(),
             kept: Kept::default(),
@@ -126,13 +126,15 @@ impl GpuExecutor {
     }
 
     /// Makes so many upload slots, if there are fewer: feeds that can be filled, or be on their way
-    /// to the device, at the same time. Fewer are made where they would take more than 256 MiB.
-    /// Feeds that are lent at this moment are of no use any more.
+    /// to the device, at the same time. Fewer are made where they would take more than 256 MiB, but
+    /// no fewer than [`Gpu::with_upload_slots`] says. Feeds that are lent at this moment are of no
+    /// use any more.
     ///
     /// # Errors
     /// [`Error::Device`] if they cannot be made; all stays as it was then.
     pub async fn reserve_slots(&mut self, slots: usize) -> Result<()> {
-        if slots <= self.slots {
+        let slots = self.slots.at_least(slots);
+        if slots == self.slots {
             return Ok(());
         }
         self.submit_gathered().await?;
@@ -252,6 +254,17 @@ impl GpuExecutor {
     /// [`Error::Busy`] if no upload slot is free, [`Error::Argument`] if `rows` is 0 or more than
     /// there is room for, [`Error::Device`] if the device is lost.
     pub fn try_feed(&mut self, rows: usize) -> Result<GpuFeed> {
+        let busy = match self.feed_if_free(rows) {
+            Err(busy @ Error::Busy { .. }) => busy,
+            feed => return feed,
+        };
+        // No slot comes back from a device that is lost, so who waits for one has to be told.
+        self.gpu.check_alive()?;
+        Err(busy)
+    }
+
+    /// The same, but that a device is lost may pass for one that is busy.
+    pub(crate) fn feed_if_free(&mut self, rows: usize) -> Result<GpuFeed> {
         let capacity = self.table.capacity();
         if rows == 0 || rows > capacity {
             let problem = format!("are {rows}; give 1 to {capacity}, or prepare for more first");
@@ -285,11 +298,12 @@ impl GpuExecutor {
             let (count, names) = match timestamps {
                 None => {
                     let rows = step.live_rows;
-                    (record_pass(&mut encoder, bound, rows, recorded.offset)?, Vec::new())
+                    (record_pass(gpu, &mut encoder, bound, rows, recorded.offset)?, Vec::new())
                 }
                 Some(times) => {
                     let rows = step.live_rows;
-                    let names = record_timed(&mut encoder, bound, rows, recorded.offset, times)?;
+                    let names =
+                        record_timed(gpu, &mut encoder, bound, rows, recorded.offset, times)?;
                     (names.len() as u64, names)
                 }
             };
@@ -341,7 +355,7 @@ impl GpuExecutor {
                         bindings.filter(|(access, _)| !access.is_read()).map(|(_, &id)| id),
                     );
                 }
-                record_pass(&mut encoder, one, rows, offset)?;
+                record_pass(gpu, &mut encoder, one, rows, offset)?;
                 gpu.queue.submit([encoder.finish()]);
                 Ok(())
             })?;
@@ -382,9 +396,9 @@ impl GpuExecutor {
         let Self { gpu, table, upload, plans, .. } = self;
         self.dispatched += gpu.guarded(|| {
             let recorded = upload.record(table, encoder, pass, feed, step)?;
-            upload.left_to_host(&recorded);
+            upload.left_to_host(pass, &recorded);
             let bound = plans.step(pass, step);
-            record_pass(encoder, bound, step.live_rows, recorded.offset)
+            record_pass(gpu, encoder, bound, step.live_rows, recorded.offset)
         })?;
         let lists = pass.lists(step);
         self.kept.step(&self.program, lists, self.plans.is_fused(lists, step.live_rows));
@@ -431,7 +445,7 @@ impl GpuExecutor {
             let offset = self.upload.write_step(&self.gpu, step)?;
             let mut encoder = encoder(&self.gpu, "minibatch.step");
             let bound = self.plans.step(pass, step);
-            let count = record_pass(&mut encoder, bound, step.live_rows, offset)?;
+            let count = record_pass(&self.gpu, &mut encoder, bound, step.live_rows, offset)?;
             self.gpu.queue.submit([encoder.finish()]);
             Ok(count)
         })?;

@@ -26,8 +26,8 @@ struct Region {
 }
 
 impl Layout {
-    /// For up to `capacity` rows, after `header` bytes.
-    pub(super) fn new(program: Arc<Program>, capacity: usize, header: u64) -> Self {
+    /// For up to `capacity` rows, after `header` bytes; in slots of `least` bytes at least.
+    pub(super) fn new(program: Arc<Program>, capacity: usize, header: u64, least: u64) -> Self {
         let mut end = header;
         let mut regions = Vec::new();
         for role in [Role::SampleWeight, Role::Target, Role::Input] {
@@ -38,6 +38,7 @@ impl Layout {
             }
         }
         let size = end.checked_next_multiple_of(wgpu::COPY_BUFFER_ALIGNMENT).unwrap_or(end);
+        let size = size.max(least);
         Layout { program, regions, size }
     }
 }

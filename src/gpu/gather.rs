@@ -11,7 +11,8 @@ use super::feed::row_bytes;
 use super::gather_feed::{GatherFeed, Layout, Memory};
 use super::pace::{Flight, Kind, Pace};
 use super::resident::{Piece, Resident};
-use super::staging::{Ring, SLOTS, Slot};
+use super::slots::Slots;
+use super::staging::{Ring, Slot};
 use super::table::Table;
 use super::upload::{MOST_STEPS, STEP_STRIDE, Upload};
 use crate::clock::Instant;
@@ -112,14 +113,14 @@ impl Gather {
         let pipeline = gpu.pipeline(&gather_kernel()).await?;
         let (uploads, ring, (placings, constants)) = gpu
             .scoped(|| {
-                let uploads = gpu.device.create_buffer(&wgpu::BufferDescriptor {
-                    label: Some("minibatch.gather.uploads"),
+                let uploads = gpu.create_buffer(&wgpu::BufferDescriptor {
+                    label: Some(&gpu.label("minibatch.gather.uploads")),
                     size: most_steps * step_bytes,
                     usage: BufferUsages::STORAGE | BufferUsages::COPY_DST,
                     mapped_at_creation: false,
                 });
                 let headers = most_steps * u64::from(STEP_STRIDE);
-                let ring = Ring::new(gpu, headers + most_steps * step_bytes, SLOTS);
+                let ring = Ring::new(gpu, headers + most_steps * step_bytes, Slots::new(None));
                 let placings =
                     placings(gpu, table, upload, &pipeline, &layout, &columns, &uploads)?;
                 Ok((uploads, ring, placings))
@@ -259,7 +260,7 @@ impl Gather {
         let headers = self.most_steps * STEP_STRIDE as usize;
         let mut end = headers;
         for (number, Pending { step, memory, .. }) in steps.iter().enumerate() {
-            let scalars = super::upload::scalars(step, size((end - headers) / 4)?)?;
+            let scalars = super::upload::scalars(step, size((end - headers) / 4)?, 0)?;
             let header: &[u8] = bytemuck::cast_slice(&scalars);
             let start = number * STEP_STRIDE as usize;
             view.slice(start..start + header.len()).copy_from_slice(header);
@@ -318,10 +319,10 @@ fn placings(
     columns: &[(BufferId, Resident)],
     uploads: &wgpu::Buffer,
 ) -> Result<(Vec<Placing>, Vec<wgpu::Buffer>)> {
-    let buffer = |label, usage, mapped_at_creation| {
+    let buffer = |label: &str, usage, mapped_at_creation| {
         let size = size_of::<Columns>() as u64;
-        gpu.device.create_buffer(&wgpu::BufferDescriptor {
-            label: Some(label),
+        gpu.create_buffer(&wgpu::BufferDescriptor {
+            label: Some(&gpu.label(label)),
             size,
             usage,
             mapped_at_creation,
@@ -387,7 +388,7 @@ fn placings(
             .map(|(binding, resource)| BindGroupEntry { binding, resource })
             .collect();
         let bindings = gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
-            label: Some("minibatch.gather"),
+            label: Some(&gpu.label("minibatch.gather")),
             layout: &pipeline.get_bind_group_layout(0),
             entries: &entries,
         });

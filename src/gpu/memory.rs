@@ -12,11 +12,17 @@ use crate::program::{
 };
 
 /// What `program` takes on a device like `adapter` once it is ready to train on batches of up to `rows`
-/// samples, and its scores have been read. A pure function of these.
+/// samples, and its scores have been read; `upload_slots` are those of
+/// [`Compiled::upload_slots`](crate::Compiled::upload_slots). A pure function of these.
 ///
 /// # Errors
 /// [`Error::Argument`](crate::Error::Argument) if a size does not fit the kernels' 32-bit counts.
-pub fn planned_memory(program: &Arc<Program>, rows: usize, adapter: Adapter) -> Result<MemoryUse> {
+pub fn planned_memory(
+    program: &Arc<Program>,
+    rows: usize,
+    adapter: Adapter,
+    upload_slots: Option<usize>,
+) -> Result<MemoryUse> {
     let mut memory = MemoryUse::default();
     let used = used(program, &all_dispatches(program, rows, adapter)?);
     for (id, buffer) in program.buffers() {
@@ -24,15 +30,15 @@ pub fn planned_memory(program: &Arc<Program>, rows: usize, adapter: Adapter) -> 
             memory.add(program, id, buffer.bytes(rows));
         }
     }
-    memory.uploads = upload::bytes(program, rows);
-    memory.constants = upload::step_bytes(upload::slots(program, rows));
+    memory.uploads = upload::bytes(program, rows, upload_slots);
+    memory.constants = upload::step_bytes(upload::slots(program, rows, upload_slots));
     for dispatch in dispatches(program, rows, adapter)? {
         memory.constants += dispatch.constants.len() as u64;
     }
     let metrics = program.of_role(Role::Metric).map(|(_, buffer)| buffer.bytes(rows));
     let metrics: u64 = metrics.sum();
     if metrics > 0 {
-        let ledger = upload::ledger_bytes(upload::slots(program, rows));
+        let ledger = upload::ledger_bytes(upload::slots(program, rows, upload_slots));
         memory.readback = readback::room(metrics + ledger);
     }
     Ok(memory)
@@ -62,7 +68,7 @@ pub(super) fn planned_up_to(rows: usize) -> Vec<usize> {
 impl GpuExecutor {
     /// What it takes on the device now, in buffers of its own and in data that were
     /// [attached](Self::attach).
-    pub fn memory(&self) -> MemoryUse {
+    pub fn memory_use(&self) -> MemoryUse {
         let mut memory = MemoryUse::default();
         self.table.each(|id, bytes| memory.add(&self.program, id, bytes));
         memory.uploads = self.upload.slots().bytes();

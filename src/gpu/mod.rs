@@ -5,28 +5,34 @@
 //! features and, through [`GpuExecutor::record`], neither submits nor waits.
 
 mod adapter;
+mod bound_rows;
 mod completion;
 mod device;
 mod device_element;
+mod device_rows;
 mod dispatches;
 mod executor;
+mod faults;
 mod feed;
 mod gather;
 mod gather_feed;
 mod gathered;
 mod kept;
+mod labels;
 mod limits;
 mod memory;
 mod network;
 mod pace;
 mod pipeline;
 mod pipeline_cache;
+mod placing;
 mod plans;
 #[cfg(not(target_arch = "wasm32"))]
 mod polling;
 mod readback;
 mod region;
 mod resident;
+mod slots;
 mod staging;
 mod table;
 mod timestamps;
@@ -36,17 +42,23 @@ mod values;
 pub use crate::operation::{Access, AdapterClass, FusedFrom, FusedSteps, Kernel, MatrixForm};
 pub use crate::program::NetworkWgsl;
 pub use adapter::{adapter_class, adapters, is_software};
+pub use bound_rows::BoundRows;
 pub use device::{Gpu, ShaderEdit};
 pub use device_element::DeviceElement;
+pub use device_rows::DeviceRows;
 pub use executor::GpuExecutor;
+#[doc(hidden)]
+pub use faults::{Fault, Faults};
 pub use feed::{GpuColumn, GpuFeed};
 pub use gather::gather_kernel;
 pub use gather_feed::{GatherColumn, GatherFeed};
 pub(crate) use limits::check_room;
 pub use memory::planned_memory;
 pub use network::{NetworkBinding, NetworkShader};
+pub use placing::place_kernel;
 #[cfg(not(target_arch = "wasm32"))]
 pub use polling::block_on;
 pub use region::DeviceRegion;
 pub use resident::Resident;
+pub(crate) use upload::RowStep;
 pub use wgpu::{AdapterInfo, CommandEncoder, DeviceType};

@@ -144,8 +144,8 @@ impl BindTo<'_> {
         pipeline: &wgpu::ComputePipeline,
     ) -> Result<wgpu::BindGroup> {
         let device = &self.gpu.device;
-        let constants = device.create_buffer(&wgpu::BufferDescriptor {
-            label: Some("minibatch.constants"),
+        let constants = self.gpu.create_buffer(&wgpu::BufferDescriptor {
+            label: Some(&self.gpu.label("minibatch.constants")),
             size: dispatch.constants.len() as u64,
             usage: BufferUsages::UNIFORM,
             mapped_at_creation: true,
@@ -156,7 +156,6 @@ impl BindTo<'_> {
             .slice(..)
             .copy_from_slice(&dispatch.constants);
         constants.unmap();
-        let label = format!("minibatch.{}", dispatch.kernel.name);
         let mut resources = vec![self.upload.binding(), constants.as_entire_binding()];
         for &id in &dispatch.buffers {
             resources.push(self.table.binding(id)?);
@@ -166,7 +165,7 @@ impl BindTo<'_> {
             .map(|(binding, resource)| wgpu::BindGroupEntry { binding, resource })
             .collect();
         Ok(device.create_bind_group(&wgpu::BindGroupDescriptor {
-            label: Some(&label),
+            label: Some(&self.gpu.label(&format!("minibatch.{}", dispatch.kernel.name))),
             layout: &pipeline.get_bind_group_layout(0),
             entries: &entries,
         }))

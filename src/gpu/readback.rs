@@ -7,6 +7,7 @@ use wgpu::{Buffer, BufferUsages, MapMode, SubmissionIndex};
 
 use super::completion::Completion;
 use super::device::Gpu;
+use super::dispatches::encoder;
 use crate::error::Result;
 
 /// The mappable buffers that nothing is read into.
@@ -70,8 +71,7 @@ impl Readback {
         let total: u64 = sources.iter().map(|(_, _, bytes)| bytes).sum();
         gpu.guarded(|| {
             let buffer = self.take(gpu, total);
-            let descriptor = wgpu::CommandEncoderDescriptor { label: Some("minibatch.read") };
-            let mut encoder = gpu.device.create_command_encoder(&descriptor);
+            let mut encoder = encoder(gpu, "minibatch.read");
             let mut end = 0;
             for (source, offset, bytes) in sources {
                 encoder.copy_buffer_to_buffer(source, *offset, &buffer, end, *bytes);
@@ -113,8 +113,8 @@ impl Readback {
                 self.bytes.fetch_sub(given_up, Ordering::Relaxed);
                 let size = room(bytes).min(gpu.limits().max_buffer_size).max(bytes);
                 self.bytes.fetch_add(size, Ordering::Relaxed);
-                gpu.device.create_buffer(&wgpu::BufferDescriptor {
-                    label: Some("minibatch.readback"),
+                gpu.create_buffer(&wgpu::BufferDescriptor {
+                    label: Some(&gpu.label("minibatch.readback")),
                     size,
                     usage: BufferUsages::MAP_READ | BufferUsages::COPY_DST,
                     mapped_at_creation: false,

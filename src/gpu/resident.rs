@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use wgpu::{BufferUsages, CommandEncoderDescriptor};
+use wgpu::BufferUsages;
 
 use super::device::Gpu;
+use super::dispatches::encoder;
 use super::feed::{row_bytes, store_row};
-use super::staging::{Ring, SLOTS, Slot};
+use super::slots::Slots;
+use super::staging::{Ring, Slot};
 use crate::error::{Error, Result};
 use crate::program::Buffer;
 
@@ -75,7 +77,8 @@ impl Resident {
             .await?;
         let mut rows = rows.into_iter();
         let in_chunk = (CHUNK / bytes).clamp(1, count as u64);
-        let mut ring = gpu.scoped(|| Ok(Ring::new(gpu, in_chunk * bytes, SLOTS))).await?;
+        let mut ring =
+            gpu.scoped(|| Ok(Ring::new(gpu, in_chunk * bytes, Slots::new(None)))).await?;
         let mut filled = 0;
         for piece in &pieces {
             let mut first = 0;
@@ -85,9 +88,7 @@ impl Resident {
                 let slot = ring.lend(gpu)?;
                 fill(gpu, &slot, described, &mut rows, [filled, chunk as usize, count])?;
                 gpu.guarded(|| {
-                    let label = Some("minibatch.resident");
-                    let mut encoder =
-                        gpu.device.create_command_encoder(&CommandEncoderDescriptor { label });
+                    let mut encoder = encoder(gpu, "minibatch.resident");
                     let (from, to) = (&slot.buffer, &piece.buffer);
                     encoder.copy_buffer_to_buffer(from, 0, to, first * bytes, chunk * bytes);
                     slot.return_after(&encoder);
@@ -140,8 +141,8 @@ struct Planned {
 impl Planned {
     fn make(self, gpu: &Gpu, row_bytes: u64) -> Piece {
         let Planned { from_row, rows } = self;
-        let buffer = gpu.device.create_buffer(&wgpu::BufferDescriptor {
-            label: Some("minibatch.resident"),
+        let buffer = gpu.create_buffer(&wgpu::BufferDescriptor {
+            label: Some(&gpu.label("minibatch.resident")),
             size: u64::from(rows) * row_bytes,
             usage: BufferUsages::STORAGE | BufferUsages::COPY_DST,
             mapped_at_creation: false,

@@ -8,11 +8,9 @@ use wgpu::{Buffer, BufferUsages, CommandEncoder, MapMode, SubmissionIndex};
 
 use super::completion::polled;
 use super::device::Gpu;
+use super::slots::Slots;
 use crate::clock::Instant;
 use crate::error::{Error, Result};
-
-/// Bytes of all slots together, where there are more than three.
-const MOST_BYTES: u64 = 256 << 20;
 
 /// Where the rows of one column come from.
 #[derive(Debug, Clone)]
@@ -109,14 +107,15 @@ impl Return {
     }
 }
 
-/// A step in an encoder that the host submits, or drops.
+/// Steps in an encoder that the host submits, or drops: all of them run, or none.
 #[derive(Clone, Copy)]
-pub(super) struct RecordedStep {
-    /// What the device writes down when it runs the step.
+pub(super) struct RecordedSteps {
+    /// What the device writes down when it runs them.
     pub serial: u32,
+    /// Samples of all of them.
     pub rows: usize,
-    /// False if nobody asks any more whether it was dropped.
-    pub counts: bool,
+    /// How many count as dropped if they are: none of an evaluation, or if nobody asks any more.
+    pub steps: u64,
 }
 
 /// A slot, and what the ring knows of its last step.
@@ -124,20 +123,8 @@ struct Place {
     slot: Arc<Slot>,
     /// Which submission the slot comes back with, where it is known.
     submission: Option<SubmissionIndex>,
-    /// The step that a host's encoder was given and that may not have run yet.
-    recorded: Option<RecordedStep>,
-}
-
-/// Slots of a ring unless more are asked for: one is filled while one is copied and one waits.
-pub(super) const SLOTS: usize = 3;
-
-/// How many slots of `size` bytes a ring has of which `wanted` are wanted: as many as memory is for,
-/// and at least three, so that one is filled while one is copied and one waits; two where they are
-/// large.
-pub(super) fn slots_of(size: u64, wanted: usize) -> usize {
-    let least = if size > 16 << 20 { 2 } else { 3 };
-    let fitting = usize::try_from(MOST_BYTES / size.max(1)).unwrap_or(usize::MAX);
-    wanted.min(fitting).max(least)
+    /// The steps that a host's encoder was given and that may not have run yet.
+    recorded: Option<RecordedSteps>,
 }
 
 impl Place {
@@ -147,8 +134,8 @@ impl Place {
     )]
     fn new(gpu: &Gpu, size: u64) -> Self {
         let slot = Slot {
-            buffer: gpu.device.create_buffer(&wgpu::BufferDescriptor {
-                label: Some("minibatch.upload"),
+            buffer: gpu.create_buffer(&wgpu::BufferDescriptor {
+                label: Some(&gpu.label("minibatch.upload")),
                 size,
                 usage: BufferUsages::MAP_WRITE | BufferUsages::COPY_SRC,
                 mapped_at_creation: true,
@@ -159,6 +146,12 @@ impl Place {
             columns: Mutex::default(),
         };
         Place { slot: Arc::new(slot), submission: None, recorded: None }
+    }
+
+    /// The slot and its steps that count if they are dropped, if there are some.
+    fn unsettled(self) -> Option<(Arc<Slot>, u64)> {
+        let steps = self.recorded?.steps;
+        (steps > 0).then_some((self.slot, steps))
     }
 }
 
@@ -176,14 +169,15 @@ struct Tally {
     samples: usize,
     /// Those whose encoder was dropped.
     dropped: u64,
-    /// Slots of a ring that was replaced by a larger one, whose step may still be dropped.
-    replaced: Vec<Arc<Slot>>,
+    /// Slots of a ring that was replaced by a larger one, whose steps may still be dropped, and how
+    /// many these are.
+    replaced: Vec<(Arc<Slot>, u64)>,
 }
 
 impl Ring {
-    /// `slots` slots of `size` bytes, or as many as [`slots_of`] says.
-    pub(super) fn new(gpu: &Gpu, size: u64, slots: usize) -> Self {
-        let places = (0..slots_of(size, slots)).map(|_| Place::new(gpu, size)).collect();
+    /// As many slots of `size` bytes as `slots` says.
+    pub(super) fn new(gpu: &Gpu, size: u64, slots: Slots) -> Self {
+        let places = (0..slots.count(size)).map(|_| Place::new(gpu, size)).collect();
         Ring { places, next: 0, tally: Tally::default() }
     }
 
@@ -195,7 +189,10 @@ impl Ring {
     /// Bytes of all slots, those of rings that were replaced included that are still on their way.
     pub(super) fn bytes(&self) -> u64 {
         let slots = self.places.iter().map(|place| &place.slot);
-        slots.chain(&self.tally.replaced).map(|slot| slot.buffer.size()).sum()
+        slots
+            .chain(self.tally.replaced.iter().map(|(slot, _)| slot))
+            .map(|slot| slot.buffer.size())
+            .sum()
     }
 
     /// Lends a free slot, without waiting.
@@ -222,9 +219,7 @@ impl Ring {
         };
         self.next = (place + 1) % self.places.len();
         let place = &mut self.places[place];
-        if let Some(step) = place.recorded.take() {
-            self.tally.samples += step.rows;
-        }
+        self.tally.samples += place.recorded.take().map_or(0, |recorded| recorded.rows);
         place.submission = None;
         place.slot.set(State::Lent);
         Ok(Arc::clone(&place.slot))
@@ -268,9 +263,7 @@ impl Ring {
             if place.slot.state() != State::Abandoned {
                 continue;
             }
-            if place.recorded.take().is_some_and(|step| step.counts) {
-                self.tally.dropped += 1;
-            }
+            self.tally.dropped += place.recorded.take().map_or(0, |recorded| recorded.steps);
             // Nothing on the GPU uses it, so it maps at once.
             place.slot.set(State::InFlight);
             let back = Return(Some(Arc::clone(&place.slot)));
@@ -314,19 +307,18 @@ impl Ring {
         self.places[place].submission = Some(submission);
     }
 
-    /// Says that the step of the slot at `place` is in an encoder of the host's.
-    pub(super) fn record(&mut self, place: usize, step: RecordedStep) {
-        self.places[place].recorded = Some(step);
+    /// Says that the steps of the slot at `place` are in an encoder of the host's.
+    pub(super) fn record(&mut self, place: usize, steps: RecordedSteps) {
+        self.places[place].recorded = Some(steps);
     }
 
     /// Goes on with the count of recorded steps from a ring that this one replaces. What these add
     /// to the metrics from now on goes to memory that was replaced too.
     pub(super) fn replace(&mut self, old: Ring) {
         self.tally = Tally { samples: 0, ..old.tally };
-        let counted = |place: &Place| place.recorded.is_some_and(|step| step.counts);
-        let unsettled = old.places.into_iter().filter(counted);
-        self.tally.replaced.extend(unsettled.map(|place| place.slot));
-        self.tally.replaced.retain(|slot| slot.state() != State::Free);
+        let unsettled = old.places.into_iter().filter_map(Place::unsettled);
+        self.tally.replaced.extend(unsettled);
+        self.tally.replaced.retain(|(slot, _)| slot.state() != State::Free);
     }
 
     /// Samples of recorded steps whose metrics lie on the device, as of the last
@@ -344,11 +336,10 @@ impl Ring {
 
     /// Recorded steps whose encoder was dropped, ever.
     pub(super) fn dropped(&self) -> u64 {
-        let counted = |place: &&Place| place.recorded.is_some_and(|step| step.counts);
-        let slots = self.places.iter().filter(counted).map(|place| &place.slot);
-        let abandoned =
-            slots.chain(&self.tally.replaced).filter(|slot| slot.state() == State::Abandoned);
-        self.tally.dropped + abandoned.count() as u64
+        let own = self.places.iter().filter_map(|place| Some((&place.slot, place.recorded?.steps)));
+        let replaced = self.tally.replaced.iter().map(|(slot, steps)| (slot, *steps));
+        let abandoned = own.chain(replaced).filter(|(slot, _)| slot.state() == State::Abandoned);
+        self.tally.dropped + abandoned.map(|(_, steps)| steps).sum::<u64>()
     }
 
     /// No longer counts those recorded so far as dropped when they are.
@@ -356,20 +347,29 @@ impl Ring {
         self.tally.dropped = self.dropped();
         self.tally.replaced.clear();
         for place in &mut self.places {
-            if let Some(step) = &mut place.recorded {
-                step.counts = false;
+            if let Some(recorded) = &mut place.recorded {
+                recorded.steps = 0;
             }
         }
     }
 
     /// Counts the samples of recorded steps that ran, given the serial that the device wrote down
-    /// last for each slot, read together with the metrics.
-    pub(super) fn settle(&mut self, ran: impl Iterator<Item = u32>) {
+    /// last for each slot. How many recorded steps had not run then, and may still run.
+    pub(super) fn settle(&mut self, ran: impl Iterator<Item = u32>) -> u64 {
+        let mut not_run = 0;
         for (place, ran) in self.places.iter_mut().zip(ran) {
-            if let Some(step) = place.recorded.take_if(|step| step.serial == ran) {
-                self.tally.samples += step.rows;
+            if let Some(steps) = place.recorded.take_if(|steps| steps.serial == ran) {
+                self.tally.samples += steps.rows;
+            }
+            if let Some(steps) = &place.recorded
+                && place.slot.state() != State::Abandoned
+            {
+                not_run += steps.steps;
             }
         }
+        let replaced = self.tally.replaced.iter();
+        let in_flight = replaced.filter(|(slot, _)| slot.state() == State::InFlight);
+        not_run + in_flight.map(|(_, steps)| steps).sum::<u64>()
     }
 
     /// Begins anew, as the metrics were cleared.

@@ -99,14 +99,15 @@ impl Table {
             buffer.placement == Placement::Own && used[id.index()] && which(buffer)
         };
         let make = |(id, buffer): (BufferId, &Buffer)| {
-            let label = format!("minibatch.{}", buffer.name);
+            let name = format!("minibatch.{}", buffer.name);
+            let label = gpu.label(&name);
             let descriptor = wgpu::BufferDescriptor {
                 label: Some(&label),
                 size: buffer.bytes(self.capacity),
                 usage: BufferUsages::STORAGE | BufferUsages::COPY_SRC | BufferUsages::COPY_DST,
                 mapped_at_creation: false,
             };
-            (id, gpu.device.create_buffer(&descriptor))
+            (id, gpu.create_buffer(&descriptor))
         };
         let made: Vec<_> = gpu
             .scoped(|| {

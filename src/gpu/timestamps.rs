@@ -39,12 +39,12 @@ impl Timestamps {
         };
         gpu.guarded(|| {
             let queries = gpu.device.create_query_set(&QuerySetDescriptor {
-                label: Some("minibatch.timestamps"),
+                label: Some(&gpu.label("minibatch.timestamps")),
                 ty: QueryType::Timestamp,
                 count: 2 * MOST_KERNELS,
             });
-            let resolved = gpu.device.create_buffer(&wgpu::BufferDescriptor {
-                label: Some("minibatch.timestamps"),
+            let resolved = gpu.create_buffer(&wgpu::BufferDescriptor {
+                label: Some(&gpu.label("minibatch.timestamps")),
                 size: u64::from(2 * MOST_KERNELS) * TICKS,
                 usage: BufferUsages::QUERY_RESOLVE | BufferUsages::COPY_SRC,
                 mapped_at_creation: false,

@@ -7,7 +7,8 @@ use wgpu::{BufferUsages, CommandEncoder};
 
 use super::device::Gpu;
 use super::feed::{GpuFeed, Layout};
-use super::staging::{RecordedStep, Ring, Rows, SLOTS, slots_of};
+use super::slots::Slots;
+use super::staging::{RecordedSteps, Ring, Rows, Slot};
 use super::table::Table;
 use crate::error::{Error, Result};
 use crate::operation::kernel::size;
@@ -26,6 +27,18 @@ pub(super) const STEP_STRIDE: u32 = 256;
 /// Steps on resident rows that are submitted together at most.
 pub(super) const MOST_STEPS: usize = 128;
 
+/// Bytes of a slot at least: the scalars of as many steps as are recorded together.
+const LEAST_SLOT: u64 = MOST_STEPS as u64 * STEP_STRIDE as u64;
+
+/// A step on rows that lie on the device.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RowStep {
+    /// Its scalars.
+    pub step: Step,
+    /// Its first row, or its first number of a row.
+    pub first: u32,
+}
+
 /// The ring of slots, what lies where in each of them, and the uniforms of the steps' scalars.
 pub(super) struct Upload {
     ring: Ring,
@@ -35,18 +48,23 @@ pub(super) struct Upload {
     serial: u32,
 }
 
-/// A step that was recorded.
+/// Steps that were recorded with one slot.
 pub(super) struct Recorded {
-    /// The dynamic offset of its uniform.
+    /// The dynamic offset of the uniform of the first one.
     pub offset: u32,
-    /// Its slot.
+    /// The slot.
     pub place: usize,
     serial: u32,
+    steps: u64,
     rows: usize,
 }
 
+/// What tells the buffers of one executor from those of another, and from those that it had before.
+#[derive(Clone)]
+pub(super) struct Stamp(Arc<Layout>);
+
 impl Upload {
-    /// `slots` slots for up to `capacity` rows, or fewer where they are large.
+    /// As many slots as `slots` says, for up to `capacity` rows.
     ///
     /// # Errors
     /// [`Error::Device`] if they cannot be made.
@@ -54,13 +72,13 @@ impl Upload {
         gpu: &Gpu,
         program: &Arc<Program>,
         capacity: usize,
-        slots: usize,
+        slots: Slots,
     ) -> Result<Self> {
-        let layout = Arc::new(Layout::new(Arc::clone(program), capacity, HEADER_BYTES));
+        let layout = Arc::new(Layout::new(Arc::clone(program), capacity, HEADER_BYTES, LEAST_SLOT));
         gpu.scoped(|| {
             let ring = Ring::new(gpu, layout.size, slots);
-            let steps = gpu.device.create_buffer(&wgpu::BufferDescriptor {
-                label: Some("minibatch.step"),
+            let steps = gpu.create_buffer(&wgpu::BufferDescriptor {
+                label: Some(&gpu.label("minibatch.step")),
                 size: step_bytes(ring.len()),
                 usage: BufferUsages::UNIFORM | BufferUsages::COPY_DST | BufferUsages::COPY_SRC,
                 mapped_at_creation: false,
@@ -84,12 +102,13 @@ impl Upload {
         (self.steps.clone(), 0, ledger_bytes(self.ring.len()))
     }
 
-    /// Counts what the bytes of the [`ledger`](Self::ledger) say.
-    pub(super) fn settle(&mut self, ledger: &[u8]) {
+    /// Counts what the bytes of the [`ledger`](Self::ledger) say; how many recorded steps had not run
+    /// then.
+    pub(super) fn settle(&mut self, ledger: &[u8]) -> u64 {
         let serial = STEP_BYTES as usize..HEADER_BYTES as usize;
         let entries =
             ledger.chunks(STEP_STRIDE as usize).filter_map(|entry| entry.get(serial.clone()));
-        self.ring.settle(entries.map(bytemuck::pod_read_unaligned));
+        self.ring.settle(entries.map(bytemuck::pod_read_unaligned))
     }
 
     /// The ring of slots.
@@ -115,7 +134,7 @@ impl Upload {
     /// [`Error::Argument`] if there are more live rows than kernels can count.
     pub(super) fn write_step(&self, gpu: &Gpu, step: &Step) -> Result<u32> {
         let offset = self.ring.len() as u32 * STEP_STRIDE;
-        let scalars = scalars(step, 0)?;
+        let scalars = scalars(step, 0, 0)?;
         gpu.queue.write_buffer(&self.steps, offset.into(), bytemuck::cast_slice(&scalars));
         Ok(offset)
     }
@@ -202,40 +221,129 @@ impl Upload {
         mut feed: GpuFeed,
         step: &Step,
     ) -> Result<Recorded> {
-        let scalars = scalars(step, 0)?;
+        let scalars = scalars(step, 0, 0)?;
         let place = self.ring.place(feed.slot()).unwrap_or_default();
-        // 0 is what the memory holds before any step has run.
-        self.serial = self.serial.checked_add(1).unwrap_or(1);
-        feed.seal(&[bytemuck::cast_slice(&scalars), &self.serial.to_ne_bytes()]);
+        let serial = self.next_serial();
+        feed.seal(&[bytemuck::cast_slice(&scalars), &serial.to_ne_bytes()]);
         let offset = place as u32 * STEP_STRIDE;
         let slot = feed.slot();
         encoder.copy_buffer_to_buffer(&slot.buffer, 0, &self.steps, offset.into(), HEADER_BYTES);
         feed.copy(encoder, |role| pass.reads(role), |id| table.locate(id))?;
         slot.return_after(encoder);
-        Ok(Recorded { offset, place, serial: self.serial, rows: feed.rows() })
+        Ok(Recorded { offset, place, serial, steps: 1, rows: feed.rows() })
     }
 
-    /// Says that the encoder of a step is the host's, who submits it, or drops it.
-    pub(super) fn left_to_host(&mut self, step: &Recorded) {
-        let Recorded { serial, rows, place, .. } = *step;
-        self.ring.record(place, RecordedStep { serial, rows, counts: true });
+    /// Records the copies of the scalars of `steps`, which are some and at most
+    /// [`most_headers`](Self::most_headers), by one slot.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] if no slot is free, [`Error::Argument`] if there are more rows than kernels can
+    /// count, [`Error::Device`] if the device fails; nothing is recorded then.
+    pub(super) fn record_headers(
+        &mut self,
+        gpu: &Gpu,
+        encoder: &mut CommandEncoder,
+        steps: &[RowStep],
+    ) -> Result<Recorded> {
+        let slot = self.ring.lend(gpu)?;
+        let bytes = steps.len() as u64 * u64::from(STEP_STRIDE);
+        let filled = self.fill_headers(gpu, &slot, bytes, steps);
+        let serial = match filled {
+            Ok(serial) => serial,
+            Err(error) => {
+                slot.give_back(true, Vec::new());
+                return Err(error);
+            }
+        };
+        slot.buffer.unmap();
+        let place = self.ring.place(&slot).unwrap_or_default();
+        let offset = place as u32 * STEP_STRIDE;
+        encoder.copy_buffer_to_buffer(&slot.buffer, 0, &self.steps, offset.into(), HEADER_BYTES);
+        if steps.len() > 1 {
+            self.copy_headers(encoder, &slot.buffer, bytes);
+        }
+        slot.return_after(encoder);
+        let rows = steps.iter().map(|step| step.step.live_rows).sum();
+        Ok(Recorded { offset, place, serial, steps: steps.len() as u64, rows })
+    }
+
+    /// Writes the scalars of `steps` to a slot; the serial that the first one has.
+    fn fill_headers(
+        &mut self,
+        gpu: &Gpu,
+        slot: &Slot,
+        bytes: u64,
+        steps: &[RowStep],
+    ) -> Result<u32> {
+        let mut view =
+            slot.buffer.get_mapped_range_mut(..bytes).map_err(|error| gpu.failed(error))?;
+        let serial = self.next_serial();
+        for (number, RowStep { step, first }) in steps.iter().enumerate() {
+            let scalars = scalars(step, 0, *first)?;
+            let mut header = [0; HEADER_BYTES as usize];
+            let (step, rest) = header.split_at_mut(STEP_BYTES as usize);
+            step.copy_from_slice(bytemuck::cast_slice(&scalars));
+            rest.copy_from_slice(&serial.to_ne_bytes());
+            let start = number * STEP_STRIDE as usize;
+            view.slice(start..start + header.len()).copy_from_slice(&header);
+        }
+        Ok(serial)
+    }
+
+    /// Steps that are recorded with one slot at most.
+    pub(super) fn most_headers(&self) -> usize {
+        MOST_STEPS
+    }
+
+    /// The dynamic offset of the uniform of the step that is `number` of those `recorded` together.
+    pub(super) fn header_offset(&self, recorded: &Recorded, number: usize) -> u32 {
+        match recorded.steps {
+            1 => recorded.offset,
+            _ => self.gathered_offset(number),
+        }
+    }
+
+    fn next_serial(&mut self) -> u32 {
+        // 0 is what the memory holds before any step has run.
+        self.serial = self.serial.checked_add(1).unwrap_or(1);
+        self.serial
+    }
+
+    /// What tells these slots and uniforms from others.
+    pub(super) fn stamp(&self) -> Stamp {
+        Stamp(Arc::clone(&self.layout))
+    }
+
+    /// Whether it is of these slots and uniforms.
+    pub(super) fn is_of(&self, stamp: &Stamp) -> bool {
+        Arc::ptr_eq(&self.layout, &stamp.0)
+    }
+
+    /// Says that the encoder of steps of `pass` is the host's, who submits it, or drops it.
+    pub(super) fn left_to_host(&mut self, pass: Pass, recorded: &Recorded) {
+        let Recorded { serial, rows, place, steps, .. } = *recorded;
+        if pass == Pass::Predict {
+            return;
+        }
+        let steps = if pass == Pass::Train { steps } else { 0 };
+        self.ring.record(place, RecordedSteps { serial, rows, steps });
     }
 }
 
 /// Bytes of a slot for `rows` rows.
 pub(super) fn slot_bytes(program: &Arc<Program>, rows: usize) -> u64 {
-    Layout::new(Arc::clone(program), rows, HEADER_BYTES).size
+    Layout::new(Arc::clone(program), rows, HEADER_BYTES, LEAST_SLOT).size
 }
 
-/// Bytes on the device that batches of up to `rows` samples of `program` are uploaded through, where
-/// nothing else is asked for.
-pub(super) fn bytes(program: &Arc<Program>, rows: usize) -> u64 {
-    slot_bytes(program, rows).saturating_mul(slots(program, rows) as u64)
+/// Bytes on the device that batches of up to `rows` samples of `program` are uploaded through:
+/// `upload_slots` are those of [`Compiled::upload_slots`](crate::Compiled::upload_slots).
+pub(super) fn bytes(program: &Arc<Program>, rows: usize, upload_slots: Option<usize>) -> u64 {
+    slot_bytes(program, rows).saturating_mul(slots(program, rows, upload_slots) as u64)
 }
 
 /// The slots of these.
-pub(super) fn slots(program: &Arc<Program>, rows: usize) -> usize {
-    slots_of(slot_bytes(program, rows), SLOTS)
+pub(super) fn slots(program: &Arc<Program>, rows: usize, upload_slots: Option<usize>) -> usize {
+    Slots::new(upload_slots).count(slot_bytes(program, rows))
 }
 
 /// Bytes of the uniforms of steps' scalars, with so many slots.
@@ -249,8 +357,8 @@ pub(super) fn ledger_bytes(slots: usize) -> u64 {
 }
 
 /// The content of the step's uniform; `uploads_at` is where, in words, a step on resident rows finds
-/// what it has uploaded.
-pub(super) fn scalars(step: &Step, uploads_at: u32) -> Result<[u32; 12]> {
+/// what it has uploaded, and `first_of_set` the first row of one on the host's buffers.
+pub(super) fn scalars(step: &Step, uploads_at: u32, first_of_set: u32) -> Result<[u32; 12]> {
     let bits = |value: f64| (value as f32).to_bits();
     Ok([
         size(step.live_rows)?,
@@ -265,6 +373,6 @@ pub(super) fn scalars(step: &Step, uploads_at: u32) -> Result<[u32; 12]> {
         size(step.first_row)?,
         bits(1.0 / step.live_rows.max(1) as f64),
         uploads_at,
-        0,
+        first_of_set,
     ])
 }

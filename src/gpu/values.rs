@@ -19,10 +19,46 @@ impl GpuExecutor {
     pub async fn read(&mut self, id: BufferId, live_rows: usize) -> Result<Vec<f64>> {
         self.kept.check(&self.program, id)?;
         let raw = self.read_raw(id, live_rows).await?;
-        let buffer = self.program.buffer(id);
-        let values = numbers(buffer, &raw);
-        let rows = values.chunks(buffer.stride()).take(buffer.live_rows(live_rows));
-        Ok(rows.flat_map(|row| &row[..buffer.columns]).copied().collect())
+        Ok(without_padding(self.program.buffer(id), &raw, live_rows))
+    }
+
+    /// The values of buffers that do not depend on a batch, each as [`read`](Self::read) gives them, all
+    /// of the same moment, and how many [recorded](Self::record) steps had not run by then. What the
+    /// host submits while this waits comes after that moment.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub async fn read_together(&mut self, ids: &[BufferId]) -> Result<(Vec<Vec<f64>>, u64)> {
+        self.submit_gathered().await?;
+        let recorded = self.has_recorded();
+        let mut sources = if recorded { vec![self.upload.ledger()] } else { Vec::new() };
+        for &id in ids {
+            sources.push(self.source(id, self.program.buffer(id).bytes(0))?);
+        }
+        // Where one buffer cannot take all, there are several copies, with no wait between them.
+        let most = self.gpu.limits().max_buffer_size;
+        let mut started = Vec::new();
+        for some in within(most, &sources) {
+            started.push((some, self.readback.read(&self.gpu, some)?));
+        }
+        let mut arrived = Vec::with_capacity(started.len());
+        for (some, read) in started {
+            arrived.push((some, read.wait().await?));
+        }
+        let mut pieces = arrived.iter().flat_map(|(sources, bytes)| {
+            let mut rest = bytes.as_slice();
+            sources.iter().map(move |(_, _, size)| {
+                let (own, others) = rest.split_at((*size as usize).min(rest.len()));
+                rest = others;
+                own
+            })
+        });
+        let ledger = if recorded { pieces.next() } else { None };
+        let not_run = ledger.map_or(0, |ledger| self.upload.settle(ledger));
+        let described = ids.iter().map(|&id| self.program.buffer(id));
+        let values = described.zip(pieces).map(|(buffer, own)| without_padding(buffer, own, 0));
+        let values = values.collect();
+        Ok((values, not_run))
     }
 
     /// The bytes of `id` as they lie on the device, padding included; room for `rows` rows of a
@@ -152,6 +188,29 @@ impl GpuExecutor {
         self.upload.ring().clear();
         Ok(())
     }
+}
+
+/// `sources` in order, cut into slices of at most `most` bytes each; one that is larger by itself.
+fn within(
+    most: u64,
+    sources: &[(wgpu::Buffer, u64, u64)],
+) -> impl Iterator<Item = &[(wgpu::Buffer, u64, u64)]> {
+    let mut bytes = 0;
+    sources.chunk_by(move |(_, _, before), (_, _, next)| {
+        bytes += before;
+        let fits = bytes.saturating_add(*next) <= most;
+        if !fits {
+            bytes = 0;
+        }
+        fits
+    })
+}
+
+/// The values of a buffer that lies in `bytes`, `[rows, columns]`.
+fn without_padding(buffer: &Buffer, bytes: &[u8], live_rows: usize) -> Vec<f64> {
+    let values = numbers(buffer, bytes);
+    let rows = values.chunks(buffer.stride()).take(buffer.live_rows(live_rows));
+    rows.flat_map(|row| &row[..buffer.columns]).copied().collect()
 }
 
 /// The elements of `buffer` that `bytes` hold.

@@ -120,6 +120,14 @@ pub struct Compiled {
     /// part of the model's file.
     #[serde(skip)]
     pub reuse_memory: bool,
+    /// What the labels of its objects on a GPU begin with; those of the [`Gpu`](crate::Gpu) by
+    /// default. It is no part of the model's file.
+    #[serde(skip)]
+    pub label_prefix: Option<String>,
+    /// Upload slots on a GPU; as many as the [`Gpu`](crate::Gpu) says by default. It is no part of
+    /// the model's file.
+    #[serde(skip)]
+    pub upload_slots: Option<usize>,
 }
 
 fn yes() -> bool {
@@ -145,6 +153,8 @@ impl Compiled {
             run_eagerly: false,
             fusion: true,
             reuse_memory: false,
+            label_prefix: None,
+            upload_slots: None,
         }
     }
 
@@ -187,6 +197,29 @@ impl Compiled {
     /// whole batch.
     pub fn micro_batch_size(mut self, rows: usize) -> Self {
         self.micro_batch_size = Some(rows);
+        self
+    }
+
+    /// Lets the wgpu labels of all that the model makes for itself on a GPU begin with `prefix` and
+    /// a dot, as `npc.minibatch.dense_1.weight`, so that several models can be told apart in a
+    /// debugger, a capture or an error: buffers, bind groups, encoders and passes. They begin with
+    /// `minibatch.` by default. A kernel's module, pipeline and layouts are shared by all models of
+    /// a [`Gpu`](crate::Gpu) that run it, and keep their labels.
+    pub fn label_prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.label_prefix = Some(prefix.into());
+        self
+    }
+
+    /// Makes so many upload slots on a GPU, 1 to 1024: how
+    /// many steps that are fed from the host may be on their way to the device, or in encoders that
+    /// the host has not submitted, at the same time. A further
+    /// [`record_step`](crate::Model::record_step) is [`Error::Busy`](crate::Error::Busy); `fit` waits
+    /// for the first to come back. By default there are 3, or 2 where one takes more than 16 MiB.
+    ///
+    /// Each has room for the inputs, targets and weights of the largest batch so far. `fit` makes
+    /// more for batches that its workers read ahead.
+    pub fn upload_slots(mut self, slots: usize) -> Self {
+        self.upload_slots = Some(slots);
         self
     }
 

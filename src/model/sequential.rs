@@ -7,8 +7,8 @@ use super::loss::Loss;
 use super::metric::Metric;
 use super::optimizer::Optimizer;
 use super::{
-    BatchNormalization, Compiled, CustomLayer, Dropout, Flatten, Functional, GaussianNoise, Input,
-    Layer, LayerNormalization, Objective,
+    BatchNormalization, Compiled, CustomLayer, Dropout, Flatten, FrequencyEncoding, Functional,
+    GaussianNoise, Input, Layer, LayerNormalization, Objective,
 };
 use crate::error::Result;
 use crate::operation::activation::Activation;
@@ -74,6 +74,11 @@ impl Sequential {
     /// Appends a [`LayerNormalization`] with Keras' defaults.
     pub fn layer_normalization(self) -> Self {
         self.layer(LayerNormalization::new())
+    }
+
+    /// Appends a [`FrequencyEncoding`] of so many frequencies.
+    pub fn frequency_encoding(self, frequencies: usize) -> Self {
+        self.layer(FrequencyEncoding::new(frequencies))
     }
 
     /// Appends nothing that would change anything: samples are flat already.

@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-/// One declaration of a text's outermost scope: a function, or a constant.
+/// One declaration of a text's outermost scope: a function, a constant, or a struct.
 #[derive(Debug, Clone)]
 struct Declaration {
     name: String,
@@ -93,7 +93,8 @@ fn declared(text: &str) -> Vec<Declaration> {
             start = at + 1;
             let mut words = words(one);
             let kind = words.next();
-            if let (Some("fn" | "const" | "override"), Some(name)) = (kind, words.next()) {
+            if let (Some("fn" | "const" | "override" | "struct"), Some(name)) = (kind, words.next())
+            {
                 declarations.push(Declaration { name: name.to_owned(), text: one.to_owned() });
             }
         }

@@ -25,6 +25,8 @@ macro_rules! for_each_operation {
             Add,
             Concatenate,
             Slice,
+            FrequencyEncoding,
+            FrequencyEncodingBackward,
             GaussianNoise,
             Map,
             RowSum,

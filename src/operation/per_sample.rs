@@ -105,6 +105,14 @@ impl<'a> SampleWriter<'a> {
         }
     }
 
+    /// The value of `id` in one column.
+    ///
+    /// # Errors
+    /// As [`value`](Self::value).
+    pub fn component(&self, id: BufferId, column: &str) -> Result<String> {
+        Ok(format!("{}[{column} % 4u]", self.value(id, format_args!("{column} / 4u"))?))
+    }
+
     /// Elements `at` to `at + 3` of the parameter `id`, counted with the padding of its rows; `at` counts
     /// fours.
     ///
@@ -179,6 +187,17 @@ impl<'a> SampleWriter<'a> {
         let quads = self.quads(id);
         let head = format!("for (var quad = 0u; quad < {quads}u; quad += 1u)");
         self.block(head, statements)
+    }
+
+    /// `statements` for each of the four columns of `quad`: `column`, and `i` from 0 to 3.
+    ///
+    /// # Errors
+    /// Those of `statements`.
+    pub fn each_column(&mut self, statements: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
+        self.block("for (var i = 0u; i < 4u; i += 1u)", |writer| {
+            writer.line("let column = 4u * quad + i;");
+            statements(writer)
+        })
     }
 
     /// What to call for an activation of four values: the text of its kernel, under another name.

@@ -134,6 +134,25 @@ impl Graph {
         Ok(output)
     }
 
+    /// The sines and cosines of each value at several frequencies: [`operation::FrequencyEncoding`].
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if there are no frequencies or more than
+    /// [`MOST`](operation::Frequencies::MOST), or too many values.
+    pub fn frequency_encoding(
+        &mut self,
+        input: &Value,
+        frequencies: operation::Frequencies,
+    ) -> Result<Value> {
+        let output = self.result(&[frequencies.outputs(input.columns())])?;
+        self.push(operation::FrequencyEncoding {
+            input: input.buffer,
+            output: output.buffer,
+            frequencies,
+        })?;
+        Ok(output)
+    }
+
     /// The same values in another shape. Nothing moves.
     ///
     /// # Errors

@@ -91,7 +91,7 @@ fn push_zeros(tape: &mut Tape, parameter: BufferId) -> Result<BufferId> {
 #[cfg(test)]
 mod tests {
     use crate::operation::activation::Elementwise;
-    use crate::operation::{Op, Run, reversed};
+    use crate::operation::{Frequencies, Op, Run, reversed};
     use crate::program::testing::{dense, judge};
     use crate::program::{Affine, Graph, Options, Pass, Role, Step, Value, compile};
     use crate::random::{Random, Stream};
@@ -178,7 +178,7 @@ mod tests {
     #[test]
     fn the_gradient_rule_of_every_operation_gives_slopes() {
         type Rest = fn(&mut Graph, &Value) -> crate::Result<Value>;
-        let models: [Rest; 12] = [
+        let models: [Rest; 13] = [
             |graph, hidden| graph.activate(hidden, Elementwise::Gelu),
             |graph, hidden| graph.softmax(hidden),
             |graph, hidden| graph.add(hidden, hidden),
@@ -187,6 +187,7 @@ mod tests {
             |graph, hidden| graph.map([hidden], |[x]| x.clone() * x),
             |graph, hidden| graph.mean(hidden),
             |graph, hidden| graph.dropout(hidden, 0.25),
+            |graph, hidden| graph.frequency_encoding(hidden, Frequencies::new(3, true)?),
             |graph, hidden| graph.gaussian_noise(hidden, 0.5),
             |graph, hidden| {
                 let moving = [graph.constant("a", 4, 0.0)?, graph.constant("b", 4, 0.0)?];

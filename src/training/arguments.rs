@@ -1,6 +1,6 @@
 //! The optional arguments of fit, evaluate and predict.
 
-use super::callback::Callback;
+use super::callback::{Callback, Resume};
 use super::residence::DataOn;
 use super::settings::settings;
 use super::verbose::Verbose;
@@ -131,6 +131,8 @@ pub struct Fit<'a> {
     pub(super) sample_weight: Option<Vec<f32>>,
     pub(super) target_weight: Vec<(String, Vec<f32>)>,
     pub(super) class_weight: Vec<(u32, f32)>,
+    pub(super) snapshot_every: Option<usize>,
+    pub(super) resume: Option<Resume>,
     pub(super) callbacks: Vec<&'a mut dyn Callback>,
     pub(super) verbose: Verbose,
 }
@@ -157,6 +159,8 @@ impl<'a> Fit<'a> {
             sample_weight: None,
             target_weight: Vec::new(),
             class_weight: Vec::new(),
+            snapshot_every: None,
+            resume: None,
             callbacks: Vec::new(),
             verbose: Verbose::Silent,
         }
@@ -215,9 +219,11 @@ impl<'a> Fit<'a> {
         data_on(data_on: DataOn): data_on = data_on;
 
         /// How many steps go to the device in one submission, at least 1, where the data lie
-        /// [on the device](DataOn); more than 128 mean 128. By default 50 on a device of ours
-        /// ([`Gpu::new`](crate::Gpu::new)), and 1 on a host's
-        /// ([`Gpu::from_device`](crate::Gpu::from_device)), whose other work each submission holds up.
+        /// [on the device](DataOn); more than 128 mean 128. By default 50 for
+        /// [`fit`](super::Model::fit) on a device of ours ([`Gpu::new`](crate::Gpu::new)). It is 1 on
+        /// a host's device ([`Gpu::from_device`](crate::Gpu::from_device)), whose other work each
+        /// submission holds up, and for [`fit_async`](super::Model::fit_async) on any device, which
+        /// can be cancelled between two submissions.
         ///
         /// It changes no bit and no hook: each hook is called as if every step were submitted at
         /// once, and when a callback wants scores, or requests something, what is pending is
@@ -233,6 +239,19 @@ impl<'a> Fit<'a> {
         /// A weight for the samples of each class, `(class, weight)`; 1 for classes that are not
         /// named. Used in training only, and not together with sample weights.
         class_weight(weights: impl Into<Vec<(u32, f32)>>): class_weight = weights.into();
+
+        /// Takes a [snapshot](super::Model::snapshot) before the first step and after every so many
+        /// steps, at least 1, so that [`Model::rebuild`](super::Model::rebuild) can go on from there
+        /// when the device is lost. None by default. The one that is due at an epoch's last step is
+        /// taken after its validation and its callbacks. Each waits for the device and changes no bit.
+        snapshot_every(steps: usize): snapshot_every = Some(steps);
+
+        /// Goes on in the middle of a fit with these arguments, where
+        /// [`Model::rebuild`](super::Model::rebuild) says; with `None`, the default, it begins.
+        /// `initial_epoch` stays that of the whole. The history holds the epochs of this call, and
+        /// the scores of an epoch that was broken are those of its steps in this call. A callback that
+        /// [resumes](super::Callback::resume) a run of its own comes before this.
+        resume(place: impl Into<Option<Resume>>): resume = place.into();
     }
 
     /// A weight for each sample's target called `target`, where the model has several outputs. It

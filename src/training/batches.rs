@@ -1,6 +1,6 @@
 //! The loop over batches, the same for fit, evaluate and predict.
 
-use super::callback::{Callback, StepEnd};
+use super::callback::{Callback, Resume, StepEnd};
 use super::loading::Loader;
 use super::predictions::{Predictions, extend};
 use super::run::Run;
@@ -113,6 +113,9 @@ impl Run<'_> {
             if let Some(rows) = rows {
                 (ran.samples, ran.steps) = (ran.samples + rows, ran.steps + 1);
                 (index, grouped) = (index + 1, grouped + 1);
+                if pass == Pass::Train {
+                    self.count_for_snapshot();
+                }
                 if steps != Some(index) && !index.is_multiple_of(group_size) {
                     continue;
                 }
@@ -123,6 +126,12 @@ impl Run<'_> {
                 grouped = 0;
                 let outputs = std::mem::replace(&mut group_outputs, no_outputs.clone());
                 extend(&mut ran.outputs, outputs);
+                // At an epoch's end it is taken when the epoch is done.
+                if let Purpose::Train { epoch, .. } = purpose
+                    && steps != Some(index)
+                {
+                    self.snapshot_if_due(Resume::new(epoch.saturating_sub(1), index)).await?;
+                }
             }
             if rows.is_none() || self.stopped && purpose.pass() == Pass::Train {
                 break;

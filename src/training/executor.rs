@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::cpu::{Cpu, CpuExecutor, CpuFeed};
 use crate::error::{Error, Result};
 use crate::gpu::{GatherFeed, Gpu, GpuExecutor, GpuFeed};
+use crate::model::Compiled;
 use crate::profile::Profile;
 use crate::program::{BufferId, Feed, Metrics, Pass, Program, Step};
 
@@ -97,7 +98,19 @@ macro_rules! on {
 }
 
 impl Executor {
-    pub(super) async fn new(backend: Backend, program: Arc<Program>) -> Result<Self> {
+    /// Makes what runs `program`, which `compiled` was turned into.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for a number of upload slots that cannot be, and those of the executor.
+    pub(super) async fn new(
+        backend: Backend,
+        program: Arc<Program>,
+        compiled: &Compiled,
+    ) -> Result<Self> {
+        let most = Gpu::MOST_UPLOAD_SLOTS;
+        if let Some(slots) = compiled.upload_slots.filter(|slots| !(1..=most).contains(slots)) {
+            return Err(Error::argument("upload_slots", format!("is {slots}; give 1 to {most}")));
+        }
         Ok(match backend {
             Backend::Cpu(cpu) => {
                 let mut executor = CpuExecutor::new(program);
@@ -105,7 +118,15 @@ impl Executor {
                 Executor::Cpu(executor)
             }
             Backend::CpuInF64 => Executor::CpuInF64(CpuExecutor::new(program)),
-            Backend::Gpu(gpu) => Executor::Gpu(Box::new(GpuExecutor::new(&gpu, program).await?)),
+            Backend::Gpu(mut gpu) => {
+                if let Some(prefix) = &compiled.label_prefix {
+                    gpu = gpu.with_label_prefix(prefix);
+                }
+                if let Some(slots) = compiled.upload_slots {
+                    gpu = gpu.with_upload_slots(slots);
+                }
+                Executor::Gpu(Box::new(GpuExecutor::new(&gpu, program).await?))
+            }
         })
     }
 
@@ -190,7 +211,7 @@ impl Executor {
         let lent = match self {
             Executor::Cpu(cpu) => Lent::Cpu(cpu.feed(rows)?),
             Executor::CpuInF64(cpu) => Lent::CpuInF64(cpu.feed(rows)?),
-            Executor::Gpu(gpu) => match gpu.try_feed(rows) {
+            Executor::Gpu(gpu) => match gpu.feed_if_free(rows) {
                 Ok(feed) => Lent::Gpu(feed),
                 Err(Error::Busy { .. }) => return Ok(None),
                 Err(error) => return Err(error),
@@ -244,6 +265,13 @@ impl Executor {
 
     pub(super) async fn read(&mut self, id: BufferId, live_rows: usize) -> Result<Vec<f64>> {
         on!(self, cpu => Ok(cpu.read(id, live_rows)), gpu => gpu.read(id, live_rows).await)
+    }
+
+    /// The values of buffers that do not depend on a batch, all of the same moment, and how many
+    /// recorded steps had not run by then.
+    pub(super) async fn read_together(&mut self, ids: &[BufferId]) -> Result<(Vec<Vec<f64>>, u64)> {
+        on!(self, cpu => Ok((ids.iter().map(|&id| cpu.read(id, 0)).collect(), 0)),
+            gpu => gpu.read_together(ids).await)
     }
 
     pub(super) async fn write(&mut self, id: BufferId, values: &[f64]) -> Result<()> {

@@ -3,12 +3,14 @@
 use super::arguments::{Fit, ValidationFreq, check_batch_size};
 use super::batch_source::{Asked, BatchSource, EpochBatches, TRAINING_STEPS};
 use super::batches::Purpose;
+#[cfg(not(target_arch = "wasm32"))]
+use super::blocking::block_on;
 use super::blocking::blocking;
 use super::callback::{Callback, EpochStart, Resume, TrainStart};
 use super::history::{EpochRecord, History};
 use super::loading::Reading;
 use super::model::Model;
-use super::run::{Run, with_progress};
+use super::run::{Run, SnapshotsDue, with_progress};
 use super::session::{Session, Totals};
 use crate::clock::Instant;
 use crate::data::{Shuffle, Source, SourceKind, Visit};
@@ -16,27 +18,47 @@ use crate::error::{Error, Result};
 use crate::program::{Metrics, Pass};
 
 impl Model {
-    blocking! {
-        /// Trains on `data`: a [`Dataset`](crate::Dataset) or any other
-        /// [`Source`](crate::data::Source).
-        ///
-        /// # Errors
-        /// [`Error::Argument`] and [`Error::Shape`] for arguments or data that do not fit, before
-        /// anything is changed; [`Error::Data`] and [`Error::Io`] if the source fails, or ends in
-        /// the middle of an epoch, after the steps before that; [`Error::NonFinite`] if the loss stopped being a number;
-        /// [`Error::Device`] if the device fails; what a callback returns.
-        fit, fit_async(&mut self, data: impl Into<Source>, arguments: Fit<'_>) -> Result<History> {
-            let session = &mut self.session;
-            let (train, validation) = session.check(data.into(), &arguments)?;
-            session.forget_cancelled()?;
-            let outer = session.begin_totals().await?;
-            let history = Run::new(session).fit(&train, validation.as_ref(), arguments).await;
-            let ended = session.end_totals(outer);
-            let freed = session.free_data();
-            let history = history?;
-            ended.and(freed).map(|()| history)
-        }
+    /// Trains on `data`: a [`Dataset`](crate::Dataset) or any other
+    /// [`Source`](crate::data::Source).
+    ///
+    /// # Errors
+    /// [`Error::Argument`] and [`Error::Shape`] for arguments or data that do not fit, before
+    /// anything is changed; [`Error::Data`] and [`Error::Io`] if the source fails, or ends in
+    /// the middle of an epoch, after the steps before that; [`Error::NonFinite`] if the loss
+    /// stopped being a number; [`Error::Device`] if the device fails; what a callback returns.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn fit(&mut self, data: impl Into<Source>, arguments: Fit<'_>) -> Result<History> {
+        block_on(self.session.fit(data.into(), arguments))
+    }
 
+    /// Trains on `data`, a [`Dataset`](crate::Dataset) or any other
+    /// [`Source`](crate::data::Source), beside other tasks: on any executor, or polled by hand,
+    /// once a frame.
+    ///
+    /// It yields before each step, and wakes itself where it waits for nothing else, so that each
+    /// poll makes at most one step. Each step is a submission of its own, whosever device it is,
+    /// unless [`steps_per_submit`](Fit::steps_per_submit) says more. The first poll does more than
+    /// the others: it compiles what was not compiled yet, unless
+    /// [`prepare_fit_async`](Self::prepare_fit_async) has done so.
+    ///
+    /// Dropping the future cancels the fit: nothing is submitted after the submission under way,
+    /// and the model has counted exactly the steps that it has made. Natively the future is `Send`.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] and [`Error::Shape`] for arguments or data that do not fit, before
+    /// anything is changed; [`Error::Data`] and [`Error::Io`] if the source fails, or ends in
+    /// the middle of an epoch, after the steps before that; [`Error::NonFinite`] if the loss
+    /// stopped being a number; [`Error::Device`] if the device fails; what a callback returns.
+    pub async fn fit_async(
+        &mut self,
+        data: impl Into<Source>,
+        mut arguments: Fit<'_>,
+    ) -> Result<History> {
+        arguments.steps_per_submit.get_or_insert(1);
+        self.session.fit(data.into(), arguments).await
+    }
+
+    blocking! {
         /// Allocates and compiles what [`fit`](Self::fit) needs for batches of up to `batch_size`
         /// samples, which it else does when it begins: a program can read its data meanwhile. What
         /// evaluation and prediction need is made when they are first asked for.
@@ -78,7 +100,7 @@ impl Run<'_> {
         let callbacks = &mut with_progress(&mut callbacks, arguments.verbose, &mut progress);
         let names = self.session.value_names(validation.is_some());
         let mut start = TrainStart::new(initial_epoch, epochs, train.steps, names);
-        let resume = self.resume(&start, callbacks).await?;
+        let resume = self.resume(&start, arguments.resume, callbacks).await?;
         let done = resume.unwrap_or(Resume::new(initial_epoch, 0));
         start.initial_epoch = done.epochs;
         let rows = train.largest_batch();
@@ -89,10 +111,13 @@ impl Run<'_> {
         start.micro_batch_size = micro_batch_size.filter(|&micro| micro < rows);
         self.each(callbacks, |callback, run| callback.train_begin(run, &start)).await?;
         self.session.executor.set_steps_per_submit(arguments.steps_per_submit)?;
-        self.session.put_on_device(train, arguments.data_on, epochs - done.epochs).await?;
+        let left = epochs.saturating_sub(done.epochs);
+        self.session.put_on_device(train, arguments.data_on, left).await?;
         if initial_epoch > 0 && resume.is_none() {
             self.session.epochs = initial_epoch;
         }
+        self.snapshots = arguments.snapshot_every.map(SnapshotsDue::every);
+        self.snapshot_if_due(done).await?;
         let visit = Visit::new(self.session.compiled.seed, 0);
         let shuffle = shuffle.unwrap_or_default();
         let epochs =
@@ -112,6 +137,7 @@ impl Run<'_> {
             if self.stopped {
                 break;
             }
+            self.snapshot_if_due(Resume::new(epoch, 0)).await?;
             first_step = 0;
         }
         history.stopped = self.stopped;
@@ -119,21 +145,26 @@ impl Run<'_> {
         Ok(history)
     }
 
-    /// Where a broken run goes on; `None` if no callback says so.
+    /// Where a broken run goes on: `asked`, unless a callback says more; `None` if it begins.
     async fn resume(
         &mut self,
         start: &TrainStart,
+        asked: Option<Resume>,
         callbacks: &mut [&mut dyn Callback],
     ) -> Result<Option<Resume>> {
-        let mut resume = None;
+        let mut resume = asked;
         self.each(callbacks, |callback, run| {
             resume = callback.resume(run, start)?.or(resume);
             Ok(())
         })
         .await?;
-        let Some(Resume { steps, .. }) = resume else {
+        let Some(Resume { steps, epochs }) = resume else {
             return Ok(None);
         };
+        if epochs > start.epochs {
+            let problem = format!("says that {epochs} epochs are done of {}", start.epochs);
+            return Err(Error::argument("resume", problem));
+        }
         if let Some(all) = start.steps.filter(|&all| steps >= all) {
             let problem = format!("says that {steps} steps of an epoch are done, which has {all}");
             return Err(Error::argument("resume", problem));
@@ -192,6 +223,17 @@ impl Run<'_> {
 }
 
 impl Session {
+    async fn fit(&mut self, data: Source, arguments: Fit<'_>) -> Result<History> {
+        let (train, validation) = self.check(data, &arguments)?;
+        self.forget_cancelled()?;
+        let outer = self.begin_totals().await?;
+        let history = Run::new(self).fit(&train, validation.as_ref(), arguments).await;
+        let ended = self.end_totals(outer);
+        let freed = self.free_data();
+        let history = history?;
+        ended.and(freed).map(|()| history)
+    }
+
     /// Names of the values that an epoch's record has.
     fn value_names(&self, validates: bool) -> Vec<String> {
         let scores = || self.report.scores(&Metrics::default(), 1);
@@ -211,8 +253,12 @@ impl Session {
                 format!("is {initial}, and epochs {epochs}: none would run; give less than epochs");
             return Err(Error::argument("initial_epoch", problem));
         }
-        if fit.steps_per_submit == Some(0) {
-            return Err(Error::argument("steps_per_submit", "is 0; give at least 1"));
+        for (argument, steps) in
+            [("steps_per_submit", fit.steps_per_submit), ("snapshot_every", fit.snapshot_every)]
+        {
+            if steps == Some(0) {
+                return Err(Error::argument(argument, "is 0; give at least 1"));
+            }
         }
         if data.is_stream() {
             refuse_for_stream(fit)?;

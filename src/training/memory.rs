@@ -27,7 +27,7 @@ impl Compiled {
         let program = Arc::new(lower(self)?);
         let rows = rows_at_once(self, batch_size);
         check_room(gpu, &program, rows)?;
-        planned_memory(&program, rows, gpu.adapter())
+        planned_memory(&program, rows, gpu.adapter(), self.upload_slots.or(gpu.upload_slots))
     }
 }
 
@@ -38,9 +38,9 @@ impl Model {
     #[must_use]
     pub fn memory(&self) -> MemoryUse {
         match &self.session.executor {
-            Executor::Cpu(cpu) => cpu.memory(cpu.capacity()),
-            Executor::CpuInF64(cpu) => cpu.memory(cpu.capacity()),
-            Executor::Gpu(gpu) => gpu.memory(),
+            Executor::Cpu(cpu) => cpu.memory_use(cpu.capacity()),
+            Executor::CpuInF64(cpu) => cpu.memory_use(cpu.capacity()),
+            Executor::Gpu(gpu) => gpu.memory_use(),
         }
     }
 
@@ -52,9 +52,12 @@ impl Model {
     pub fn memory_for(&self, batch_size: usize) -> Result<MemoryUse> {
         let rows = rows_at_once(&self.session.compiled, batch_size);
         match &self.session.executor {
-            Executor::Cpu(cpu) => Ok(cpu.memory(rows)),
-            Executor::CpuInF64(cpu) => Ok(cpu.memory(rows)),
-            Executor::Gpu(gpu) => planned_memory(gpu.program(), rows, gpu.gpu().adapter()),
+            Executor::Cpu(cpu) => Ok(cpu.memory_use(rows)),
+            Executor::CpuInF64(cpu) => Ok(cpu.memory_use(rows)),
+            Executor::Gpu(gpu) => {
+                let (adapter, slots) = (gpu.gpu().adapter(), gpu.gpu().upload_slots);
+                planned_memory(gpu.program(), rows, adapter, slots)
+            }
         }
     }
 }

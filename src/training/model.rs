@@ -19,6 +19,10 @@ use crate::program::Program;
 /// The future of `fit_async` lets other tasks run before each step. A future can be dropped at any
 /// time, which cancels the call: the model has then made whole steps only, [`steps`](Self::steps)
 /// of them, and works as before.
+///
+/// Natively a model is `Send` and `Sync`: it can move to another thread between two calls, and lie in
+/// what threads share. What changes it or uses its device takes `&mut self`, so that one thread at a
+/// time does. Models on clones of one [`Gpu`](crate::Gpu) may run on as many threads at once.
 #[derive(Debug)]
 pub struct Model {
     pub(super) session: Session,

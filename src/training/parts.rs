@@ -105,9 +105,10 @@ impl Session {
     pub(super) async fn run_in_parts(&mut self, rows: usize) -> Result<()> {
         self.flush_totals().await?;
         self.settle_recorded();
-        let kept = self.read_tensors(tensors(&self.program)).await?;
+        let (kept, _) = self.read_tensors(tensors(&self.program)).await?;
         let compiled = Compiled { micro_batch_size: Some(rows), ..self.compiled.clone() };
-        let made = Session::new(compiled, self.executor.backend()).await?;
+        let mut made = Session::new(compiled, self.executor.backend()).await?;
+        made.write_tensors(&kept).await?;
         let Session { compiled, program, report, executor, .. } = made;
         (self.compiled, self.program, self.report) = (compiled, program, report);
         self.executor = executor;
@@ -115,6 +116,6 @@ impl Session {
         self.on_device = false;
         // Nothing was recorded on the new executor.
         self.recorded.dropped = 0;
-        self.write_tensors(&kept).await
+        Ok(())
     }
 }

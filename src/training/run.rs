@@ -1,7 +1,7 @@
 //! One call of fit, evaluate or predict at work, as its callbacks see it.
 
 use super::arguments::{Evaluate, Predict};
-use super::callback::Callback;
+use super::callback::{Callback, Resume};
 use super::control::{Answer, Control, Request};
 use super::send::BoxFuture;
 use super::session::Session;
@@ -16,6 +16,22 @@ pub(super) struct Run<'s> {
     requests: Vec<Request>,
     /// Whether a callback has asked for the end of training.
     pub stopped: bool,
+    /// When the next snapshot is taken; never if `None`.
+    pub snapshots: Option<SnapshotsDue>,
+}
+
+/// When a fit takes its snapshots.
+pub(super) struct SnapshotsDue {
+    every: usize,
+    /// Steps until the next one.
+    left: usize,
+}
+
+impl SnapshotsDue {
+    /// One now and after every so many steps.
+    pub(super) fn every(steps: usize) -> Self {
+        SnapshotsDue { every: steps, left: 0 }
+    }
 }
 
 impl Control for Run<'_> {
@@ -50,7 +66,23 @@ impl Control for Run<'_> {
 
 impl<'s> Run<'s> {
     pub(super) fn new(session: &'s mut Session) -> Self {
-        Run { session, requests: Vec::new(), stopped: false }
+        Run { session, requests: Vec::new(), stopped: false, snapshots: None }
+    }
+
+    /// Says that a training step was made.
+    pub(super) fn count_for_snapshot(&mut self) {
+        if let Some(due) = &mut self.snapshots {
+            due.left = due.left.saturating_sub(1);
+        }
+    }
+
+    /// Takes a snapshot if one is due; `place` is how far the fit is.
+    pub(super) async fn snapshot_if_due(&mut self, place: Resume) -> Result<()> {
+        if let Some(due) = self.snapshots.as_mut().filter(|due| due.left == 0) {
+            due.left = due.every;
+            self.session.take_snapshot(Some(place)).await?;
+        }
+        Ok(())
     }
 
     /// Calls a hook of each callback, and does what it asks for.

@@ -40,10 +40,11 @@ impl Session {
         crate::atomic_write::atomic_write(path, &saved.to_bytes(Some(note))?)
     }
 
-    async fn saved(&mut self) -> Result<SavedModel> {
-        let tensors = self.read_tensors(tensors(&self.program)).await?;
+    /// All that the next step depends on.
+    pub(super) async fn saved(&mut self) -> Result<SavedModel> {
+        let (tensors, steps) = self.read_tensors(tensors(&self.program)).await?;
         let (compiled, user_metadata) = (self.compiled.clone(), self.metadata.clone());
-        let (steps, epochs) = (self.steps(), self.epochs);
+        let epochs = self.epochs;
         Ok(SavedModel { compiled, steps, epochs, user_metadata, tensors })
     }
 
@@ -84,14 +85,18 @@ impl Session {
         Ok(())
     }
 
+    /// A new session in the state of `saved`.
+    pub(super) async fn from_saved(saved: &SavedModel, backend: Backend) -> Result<Self> {
+        let mut session = Session::new(saved.compiled.clone(), backend).await?;
+        session.write_tensors(&saved.tensors).await?;
+        (session.steps, session.epochs) = (saved.steps, saved.epochs);
+        session.metadata = saved.user_metadata.clone();
+        Ok(session)
+    }
+
     async fn load(source: Source<'_>, backend: Backend, objects: &CustomObjects) -> Result<Self> {
         let saved = SavedModel::read(source, objects)?;
-        let SavedModel { compiled, steps, epochs, user_metadata, tensors } = saved;
-        let mut session = Session::new(compiled, backend).await?;
-        session.write_tensors(&tensors).await?;
-        (session.steps, session.epochs) = (steps, epochs);
-        session.metadata = user_metadata;
-        Ok(session)
+        Session::from_saved(&saved, backend).await
     }
 }
 

@@ -7,8 +7,10 @@ use super::executor::{Backend, Executor};
 use super::feed::FromDataset;
 use super::loading::{Loader, Part};
 use super::predictions::{Predictions, extend};
+use super::snapshot::Snapshot;
 use crate::data::Batch;
 use crate::error::{Error, Result};
+use crate::gpu::RowStep;
 use crate::model::Optimizer;
 use crate::model::{Compiled, Lowered, Metadata, Report, check_optimizer, lowered};
 use crate::profile::Profile;
@@ -44,6 +46,8 @@ pub(super) struct Session {
     pub totals: Totals,
     /// Where what the calls do is recorded.
     pub profile: Profile,
+    /// The last copy of its state in host memory.
+    pub snapshot: Option<Snapshot>,
 }
 
 /// What the steps of one epoch or evaluation add up to.
@@ -64,6 +68,8 @@ pub(super) struct Recorded {
     pub read: Metrics,
     /// How many steps whose encoder was dropped are no longer among the steps of the session.
     pub dropped: u64,
+    /// Memory for the next steps that are recorded together.
+    pub steps: Vec<RowStep>,
 }
 
 /// What single batches have added up to since their metrics began anew.
@@ -78,7 +84,7 @@ impl Session {
         let Lowered { program, initial, report } = lowered(&compiled)?;
         let program = Arc::new(program);
         compiled.schedule.iter().try_for_each(Schedule::check)?;
-        let mut executor = Executor::new(backend, Arc::clone(&program)).await?;
+        let mut executor = Executor::new(backend, Arc::clone(&program), &compiled).await?;
         for (id, initial) in initial {
             executor.write(id, &initial.values(compiled.seed)).await?;
         }
@@ -106,6 +112,7 @@ impl Session {
             fitting: None,
             totals: Totals::default(),
             profile: Profile::default(),
+            snapshot: None,
         })
     }
 
@@ -116,12 +123,18 @@ impl Session {
 
     /// The scalars of the next step of `pass`.
     pub(super) fn next_step(&self, pass: Pass, live_rows: usize) -> Step {
+        self.step_after(0, pass, live_rows)
+    }
+
+    /// The same after so many more steps.
+    pub(super) fn step_after(&self, more: u64, pass: Pass, live_rows: usize) -> Step {
         if !matches!(pass, Pass::Train | Pass::Gradients) {
             return Step::forward(live_rows);
         }
         let Compiled { optimizer, gradient_accumulation_steps: accumulated, seed, .. } =
             &self.compiled;
-        let (number, learning_rate) = (self.steps() + 1, self.learning_rate());
+        let made = self.steps() + more;
+        let (number, learning_rate) = (made + 1, self.learning_rate_after(made));
         let step = optimizer.accumulating_step(live_rows, number, learning_rate, *accumulated);
         step.with_noise(*seed)
     }
@@ -277,9 +290,14 @@ impl Session {
 
     /// The rate of the next step: that of the schedule if there is one, else the optimizer's.
     pub(super) fn learning_rate(&self) -> f64 {
+        self.learning_rate_after(self.steps())
+    }
+
+    /// The rate of the step that comes after so many.
+    fn learning_rate_after(&self, made: u64) -> f64 {
         match &self.compiled.schedule {
             // Counted from 0, as Keras' `iterations`.
-            Some(schedule) => schedule.at(self.steps()),
+            Some(schedule) => schedule.at(made),
             None => self.compiled.optimizer.learning_rate(),
         }
     }

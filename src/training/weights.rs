@@ -44,17 +44,18 @@ impl Session {
         self.read_values(self.find(name)?, self.last_rows).await
     }
 
-    /// The values of tensors that do not depend on a batch, under their names and shapes.
+    /// The values of tensors that do not depend on a batch, under their names and shapes, all of the
+    /// same moment, and the training steps that they have behind them.
     pub(super) async fn read_tensors(
         &mut self,
         tensors: Vec<(String, Vec<usize>)>,
-    ) -> Result<Weights> {
-        let mut read = Weights::with_capacity(tensors.len());
-        for (name, shape) in tensors {
-            let values = self.read_values(self.find(&name)?, 0).await?;
-            read.push((name, shape, values));
-        }
-        Ok(read)
+    ) -> Result<(Weights, u64)> {
+        let ids = tensors.iter().map(|(name, _)| self.find(name)).collect::<Result<Vec<_>>>()?;
+        let (read, not_run) = self.executor.read_together(&ids).await?;
+        let named = tensors.into_iter().zip(read).map(|((name, shape), values)| {
+            (name, shape, values.into_iter().map(|value| value as f32).collect())
+        });
+        Ok((named.collect(), self.steps().saturating_sub(not_run)))
     }
 
     /// Sets tensors that were checked.
@@ -66,7 +67,7 @@ impl Session {
     }
 
     pub(super) async fn weights(&mut self) -> Result<Weights> {
-        self.read_tensors(parameters(&self.program)).await
+        Ok(self.read_tensors(parameters(&self.program)).await?.0)
     }
 
     pub(super) async fn set_weights(&mut self, weights: &Weights) -> Result<()> {

@@ -69,5 +69,6 @@ layers! {
     Normalization(normalization::Normalization),
     Rescaling(rescaling::Rescaling),
     Flatten(flatten::Flatten),
+    FrequencyEncoding(frequency_encoding::FrequencyEncoding),
     Custom(custom::CustomLayer),
 }

@@ -7,6 +7,7 @@ mod custom;
 mod dense;
 mod dropout;
 mod flatten;
+mod frequency_encoding;
 mod gaussian_noise;
 mod layer_normalization;
 mod list;

@@ -50,7 +50,7 @@ struct Step {
 
 fn explained(program: &Arc<Program>, rows: usize, adapter: Adapter) -> anyhow::Result<Step> {
     let explanation = explain(program, Pass::Train.of_whole_batch(), rows, adapter)?;
-    let memory = planned_memory(program, rows, adapter)?;
+    let memory = planned_memory(program, rows, adapter, None)?;
     Ok(Step { program: Arc::clone(program), explanation, memory })
 }
 
