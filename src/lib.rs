@@ -97,7 +97,9 @@ pub use atomic_write::atomic_write;
 pub use cpu::Cpu;
 pub use data::{Batch, BatchOrder, Dataset, Features, Shuffle, Targets, TrainTest};
 pub use error::{DeviceError, Error, IdxProblem, Result, TextProblem};
-pub use gpu::{BoundRows, DeviceElement, DeviceRows, Gpu};
+pub use gpu::{
+    BoundRows, DeviceElement, DeviceRegion, DeviceRows, Gpu, NetworkShader, NetworkWgsl,
+};
 pub use model::loss::{Accuracy, Loss};
 pub use model::metric::{self, Metric};
 pub use model::{

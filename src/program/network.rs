@@ -11,7 +11,7 @@ use crate::table::{BufferId, Element, Role};
 /// How a network's WGSL function is called and where its parameters are bound.
 ///
 /// ```
-/// use minibatch::gpu::NetworkWgsl;
+/// use minibatch::NetworkWgsl;
 ///
 /// let settings = NetworkWgsl::new().name("height").group(1).first_binding(4);
 /// # let _ = settings;
