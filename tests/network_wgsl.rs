@@ -10,7 +10,8 @@ use std::sync::Arc;
 use host::Host;
 use minibatch::gpu::{NetworkShader, NetworkWgsl};
 use minibatch::model::{
-    BatchNormalization, Dense, FrequencyEncoding, LayerNormalization, Normalization, Rescaling,
+    BatchNormalization, Dense, FrequencyEncoding, HashGrid, LayerNormalization, Normalization,
+    Rescaling,
 };
 use minibatch::number::approximate::Approximate;
 use minibatch::number::bounds::{self, Softmax};
@@ -129,6 +130,36 @@ fn sigmoid(x: Approximate) -> Approximate {
 
 fn tanh(x: Approximate) -> Approximate {
     Approximate { value: x.value.tanh(), error: bounds::tanh(x.value, x.error) }
+}
+
+/// Two features of three levels at a place of the plane, by equations 1 to 4 of Müller and others (2022),
+/// with 2, 4 and 9 cells along a side and tables of 9, 16 and 16 entries, the last two hashed.
+fn grid_features(table: &[f64], place: &Row) -> Row {
+    let largest = table.iter().fold(0.0f64, |most, x| most.max(x.abs()));
+    let level = |(cells, first, entries): (f64, usize, usize)| {
+        let scaled = [0, 1].map(|i: usize| place[i].value.clamp(0.0, 1.0) * cells);
+        let corner = scaled.map(|x| x.floor().min(cells - 1.0));
+        let mut features = [0.0; 2];
+        for [right, up] in [[0, 0], [1, 0], [0, 1], [1, 1]] {
+            let share = |i: usize, upper: usize| {
+                let offset = scaled[i] - corner[i];
+                if upper == 1 { offset } else { 1.0 - offset }
+            };
+            let [x, y] = [corner[0] as u32 + right as u32, corner[1] as u32 + up as u32];
+            let dense = (x + 3 * y) as usize;
+            let hashed = (x ^ y.wrapping_mul(2_654_435_761)) as usize % entries;
+            let entry = first + if entries == 9 { dense } else { hashed };
+            for (feature, sum) in features.iter_mut().enumerate() {
+                *sum += share(0, right) * share(1, up) * table[2 * entry + feature];
+            }
+        }
+        // In each dimension a corner's share is off as the place is, in cells, and what lies between
+        // corners is continuous from cell to cell. Besides there are less than eight roundings.
+        let off = place.iter().map(|x| cells * (x.error + bounds::ULP)).sum::<f64>();
+        features
+            .map(|value| Approximate { value, error: 4.0 * largest * (off + 8.0 * bounds::ULP) })
+    };
+    [(2.0, 0, 9), (4.0, 9, 16), (9.0, 25, 16)].into_iter().flat_map(level).collect()
 }
 
 type Oracle = Box<dyn Fn(&Parameters, &Row) -> Row>;
@@ -355,6 +386,20 @@ fn networks() -> Vec<Network> {
         p.dense("dense_2", linear, &p.dense("dense_1", relu, &encoded))
     }));
 
+    let grid = HashGrid::new().levels(3).features(2).log2_table_size(4);
+    let grid = Sequential::new(Input::floats(&[2]))
+        .layer(Rescaling { scale: 0.25, offset: 0.5 })
+        .layer(grid.base_resolution(2).finest_resolution(9))
+        .dense(5, relu)
+        .dense(2, linear);
+    all.push(Network::new("hash grid", grid, [2, 2], move |p, x| {
+        let exact = Approximate::exact;
+        let one = |x: Approximate| (x / exact(1.0).sqrt()) * exact(0.25) + exact(0.5);
+        let place: Row = x.iter().map(|&x| one(x)).collect();
+        let encoded = grid_features(&p.0["hash_grid_1.table"], &place);
+        p.dense("dense_2", linear, &p.dense("dense_1", relu, &encoded))
+    }));
+
     let custom = Sequential::new(Input::floats(&[5]))
         .custom("gated", gated)
         .dense(6, linear)
@@ -530,6 +575,9 @@ fn mistakes_in_the_text_are_noticed() {
             "inverse * (0.9 * height_parameters[",
         ),
         ("what is not trained", "no offset", "+ height_untrained[", "- height_untrained["),
+        ("hash grid", "a table that begins elsewhere", "+ place / 4u]", "+ 1u + place / 4u]"),
+        ("hash grid", "one level for all", "(column / 2u)", "(0u)"),
+        ("hash grid", "another prime", "2654435761u", "2654435763u"),
         ("waves", "sines for cosines", "+ column % 2u", "+ 0u"),
         ("waves", "another frequency", "(126u +", "(127u +"),
         ("layers of the user's own", "no gate", "height_sigmoid(x1)", "x1"),

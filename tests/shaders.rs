@@ -29,7 +29,8 @@ fn kernels() -> HashMap<Kernel, Dispatch> {
 
 #[test]
 fn every_kernel_is_valid() {
-    for kernel in kernels().into_keys().chain([gather_kernel()]) {
+    let probes = minibatch::parity::probe::kernels();
+    for kernel in kernels().into_keys().chain([gather_kernel()]).chain(probes) {
         let source = kernel.source();
         let module = naga::front::wgsl::parse_str(&source)
             .unwrap_or_else(|error| panic!("{kernel:?}: {}", error.emit_to_string(&source)));
@@ -161,7 +162,9 @@ fn the_number_of_workgroups_fits_one_dimension_each() {
 #[test]
 fn every_file_of_shaders_is_part_of_a_kernel() {
     // No case runs this one: `tests/resident.rs` does.
-    let kernels: Vec<Kernel> = kernels().into_keys().chain([gather_kernel()]).collect();
+    let probes = minibatch::parity::probe::kernels();
+    let kernels: Vec<Kernel> =
+        kernels().into_keys().chain([gather_kernel()]).chain(probes).collect();
     let mut folders = vec![std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("shaders")];
     let mut files = 0;
     while let Some(folder) = folders.pop() {

@@ -12,6 +12,14 @@ pub async fn adapters() -> Vec<AdapterInfo> {
     ranked().await.iter().map(Adapter::get_info).collect()
 }
 
+/// A text that is another one for every other adapter, driver and version of this crate, an older of
+/// which had other kernels: what was found of an adapter holds as long as it stays the same.
+pub fn adapter_key(info: &AdapterInfo) -> String {
+    let AdapterInfo { backend, vendor, device, name, driver, driver_info, .. } = info;
+    let version = env!("CARGO_PKG_VERSION");
+    format!("{backend}\n{vendor}\n{device}\n{name}\n{driver}\n{driver_info}\n{version}\n")
+}
+
 /// True for an adapter that computes on the CPU, such as Mesa's lavapipe.
 pub fn is_software(info: &AdapterInfo) -> bool {
     info.device_type == DeviceType::Cpu

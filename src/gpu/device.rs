@@ -30,16 +30,18 @@ use wgpu::{AdapterInfo, Device, ErrorFilter, Limits, Queue};
 
 use super::adapter;
 use super::faults::Faults;
+use super::optional::unmasked;
 #[cfg(not(target_arch = "wasm32"))]
 use super::polling::{Poller, block_on};
 use crate::error::{DeviceError, Error, Result};
-use crate::operation::{Adapter, AdapterClass, DeviceModel, FusedSteps, Kernel, MatrixForm};
+use crate::operation::{
+    Adapter, AdapterClass, DeviceModel, FusedSteps, Kernel, KernelForm, KernelForms, MatrixForm,
+};
 
 /// Replaces the WGSL text of a kernel before it is compiled.
 pub type ShaderEdit = dyn Fn(&Kernel, String) -> String + Send + Sync;
 
-/// What a device of ours has if its adapter does: each has a path without it, but for f16, without
-/// which half precision is refused. Subgroups are for software adapters.
+/// What a device of ours has if its adapter does: `optional.rs` says what is done without.
 const FEATURES: wgpu::Features = wgpu::Features::SUBGROUP
     .union(wgpu::Features::PIPELINE_CACHE)
     .union(wgpu::Features::SHADER_F16);
@@ -92,7 +94,10 @@ impl std::fmt::Debug for Gpu {
 }
 
 impl Gpu {
-    /// The best adapter of this machine: discrete, integrated, virtual, else software.
+    /// The best adapter of this machine: discrete, integrated, virtual, else software. To try what runs
+    /// on adapters that lack optional features, the environment variable
+    /// `MINIBATCH_MASK_FEATURES=all` makes the device without them; it also takes a list of `subgroup`,
+    /// `shader-f16`, `pipeline-cache` and `timestamp-query`.
     ///
     /// # Errors
     /// [`Error::NoAdapter`] if there is none; [`Error::Device`] if it gives no device.
@@ -140,6 +145,7 @@ impl Gpu {
     /// A device of ours, with those of `features` that the adapter has.
     async fn open(name: Option<&str>, features: wgpu::Features) -> Result<Self> {
         let adapter = adapter::choose(name).await?;
+        let features = unmasked(features)?;
         let (device, queue) = adapter
             .request_device(&wgpu::DeviceDescriptor {
                 label: Some("minibatch"),
@@ -207,7 +213,7 @@ impl Gpu {
     ///
     /// # Errors
     /// [`Error::Argument`] if they would compute wrong numbers here: those with subgroups need
-    /// subgroups of one size.
+    /// subgroups of one size, and others may have been [ruled out](Self::without_forms).
     pub fn with_matrix_form(mut self, form: MatrixForm) -> Result<Self> {
         if !adapter::runs(&self.info, self.device.features(), form) {
             let problem = format!(
@@ -219,8 +225,27 @@ impl Gpu {
             );
             return Err(Error::argument("form", problem));
         }
-        self.adapter = Adapter::with_form(form);
+        if !self.adapter.may_use(KernelForm::Matrix(form)) {
+            let problem = format!("{form:?} was ruled out on {}", self.info.name);
+            return Err(Error::argument("form", problem));
+        }
+        self.adapter = Adapter { without: self.adapter.without, ..Adapter::with_form(form) };
         Ok(self)
+    }
+
+    /// The same device without these forms of kernels, whose results are wrong there: others take their
+    /// place, and without [`Halves`](KernelForm::Halves) half precision is refused. `mnist-gpu verify`
+    /// finds out which, and so does [`parity::probe`](crate::parity::probe) in a program of your own. Those
+    /// that were ruled out before stay so.
+    #[must_use]
+    pub fn without_forms(mut self, forms: impl IntoIterator<Item = KernelForm>) -> Self {
+        self.adapter.without.extend(forms);
+        self
+    }
+
+    /// The forms that are [ruled out](Self::without_forms) here.
+    pub fn ruled_out(&self) -> KernelForms {
+        self.adapter.without
     }
 
     /// The same device, which [fuses](FusedSteps) such training steps.
@@ -232,7 +257,9 @@ impl Gpu {
     /// The same device with the kernels that a GPU of that model is given, chosen for each step by its
     /// rows: to try on any adapter what runs on others.
     pub fn planned_as(mut self, model: DeviceModel) -> Self {
-        self.adapter = Adapter::new(AdapterClass::Hardware).with_model(model);
+        let without = self.adapter.without;
+        self.adapter =
+            Adapter { without, ..Adapter::new(AdapterClass::Hardware).with_model(model) };
         self
     }
 
@@ -311,9 +338,17 @@ impl Gpu {
 
     /// Whether kernels can store f16 here, as [`Precision::MixedFloat16`](crate::Precision) needs:
     /// the device has the feature [`SHADER_F16`](wgpu::Features::SHADER_F16), which
-    /// [`new`](Self::new) asks for where the adapter has it.
+    /// [`new`](Self::new) asks for where the adapter has it, and what it stores was not found
+    /// [wrong](Self::without_forms).
     pub fn has_halves(&self) -> bool {
         self.device.features().contains(wgpu::Features::SHADER_F16)
+            && self.adapter.may_use(KernelForm::Halves)
+    }
+
+    /// Whether kernels can use subgroups here: the device has the feature
+    /// [`SUBGROUP`](wgpu::Features::SUBGROUP).
+    pub fn has_subgroups(&self) -> bool {
+        self.device.features().contains(wgpu::Features::SUBGROUP)
     }
 
     /// Whether the device was made with timestamp queries, as
@@ -335,8 +370,17 @@ impl Gpu {
     /// All forms of matrix kernels that compute right numbers here, for
     /// [`with_matrix_form`](Self::with_matrix_form).
     pub fn matrix_forms(&self) -> Vec<MatrixForm> {
-        let runs = |form: &MatrixForm| adapter::runs(&self.info, self.device.features(), *form);
+        let runs = |form: &MatrixForm| {
+            adapter::runs(&self.info, self.device.features(), *form)
+                && self.adapter.may_use(KernelForm::Matrix(*form))
+        };
         MatrixForm::ALL.into_iter().filter(runs).collect()
+    }
+
+    /// Whether there is a form of matrix kernels that models can be given here; false where all were
+    /// [ruled out](Self::without_forms), and then no dense layer can be built.
+    pub fn has_matrix_form(&self) -> bool {
+        self.adapter.usual_form().is_ok()
     }
 
     /// Name, driver and, for a software adapter, that it is one.

@@ -223,6 +223,16 @@ impl Gather {
         std::mem::take(&mut self.pending)
     }
 
+    /// Lets steps that were taken and could not be submitted wait again.
+    pub(super) fn put_back(&mut self, steps: Vec<Pending>) {
+        self.pending = steps;
+    }
+
+    /// Takes the last step away again, which was refused.
+    pub(super) fn forget_last(&mut self) {
+        self.spare.extend(self.pending.pop().map(|pending| pending.memory));
+    }
+
     /// Takes the memory of steps back that were recorded.
     pub(super) fn give_back(&mut self, mut recorded: Vec<Pending>) {
         self.spare.extend(recorded.drain(..).map(|pending| pending.memory));

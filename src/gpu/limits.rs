@@ -6,8 +6,8 @@ use super::device::Gpu;
 use super::table::dispatches;
 use super::upload;
 use crate::error::{Error, Result};
-use crate::operation::Dispatch;
 use crate::operation::kernel::size;
+use crate::operation::{Dispatch, KernelForm};
 use crate::program::{Buffer, BufferId, Placement, Program, Role, Rows, used};
 
 /// Whether the device can store what `program` stores as f16.
@@ -18,11 +18,17 @@ pub(super) fn check_halves(gpu: &Gpu, program: &Program) -> Result<()> {
     if !program.has_halves() || gpu.has_halves() {
         return Ok(());
     }
-    let problem = format!(
-        "MixedFloat16 needs a device with the feature SHADER_F16, which that of {} has not; give \
-         Precision::Float32",
-        gpu.info().name
-    );
+    let name = &gpu.info().name;
+    let problem = if gpu.ruled_out().contains(KernelForm::Halves) {
+        format!(
+            "MixedFloat16 is ruled out on {name}, which gets f16 wrong; give Precision::Float32"
+        )
+    } else {
+        format!(
+            "MixedFloat16 needs a device with the feature SHADER_F16, which that of {name} has not; \
+             give Precision::Float32"
+        )
+    };
     Err(Error::argument("precision", problem))
 }
 
@@ -115,6 +121,13 @@ fn check_sizes(
              most {most}"
         );
         return Err(Error::argument("batch_size", problem));
+    }
+    if gpu.ruled_out().contains(KernelForm::Atomics)
+        && let Some(dispatch) = dispatches.iter().find(|dispatch| dispatch.kernel.has_atomics())
+    {
+        let (kernel, name) = (dispatch.kernel.name, &gpu.info().name);
+        let problem = format!("{kernel} needs atomic operations, which are ruled out on {name}");
+        return Err(Error::argument("layer", problem));
     }
     let most_groups = limits.max_compute_workgroups_per_dimension;
     for dispatch in dispatches {

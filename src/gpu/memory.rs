@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::executor::GpuExecutor;
+use super::executor::{GpuExecutor, up_to};
 use super::readback;
 use super::upload;
 use crate::error::Result;
@@ -47,22 +47,14 @@ pub fn planned_memory(
 /// What all training steps of up to `rows` rows dispatch, each once.
 fn dispatches(program: &Program, rows: usize, adapter: Adapter) -> Result<Vec<Dispatch>> {
     let mut found: Vec<Dispatch> = Vec::new();
-    for lists in program.steps(Pass::Train) {
-        for rows in planned_up_to(rows) {
-            for dispatch in plan(program, lists, planned_rows(rows), adapter)? {
-                if !found.contains(&dispatch) {
-                    found.push(dispatch);
-                }
+    for (lists, rows) in up_to(program, Pass::Train, rows) {
+        for dispatch in plan(program, lists, planned_rows(rows), adapter)? {
+            if !found.contains(&dispatch) {
+                found.push(dispatch);
             }
         }
     }
     Ok(found)
-}
-
-/// Numbers of rows of which each batch of up to `rows` rows has the plan of one.
-pub(super) fn planned_up_to(rows: usize) -> Vec<usize> {
-    let powers = (0..usize::BITS).map(|power| 1 << power);
-    powers.take_while(|&planned| planned < rows).chain([rows]).collect()
 }
 
 impl GpuExecutor {
@@ -74,6 +66,17 @@ impl GpuExecutor {
         memory.uploads = self.upload.slots().bytes();
         memory.constants = upload::step_bytes(self.upload.slots().len()) + self.plans.constants();
         memory.readback = self.readback.bytes();
+        if let Some(evaluations) = &self.evaluations {
+            memory.constants += evaluations.plans.constants();
+            evaluations.table.each(|id, bytes| {
+                if self.program.buffer(id).role == Role::Metric {
+                    memory.add(&self.program, id, bytes);
+                }
+            });
+        }
+        if let Some(times) = &self.step_times {
+            memory.readback += times.bytes();
+        }
         if let Some(gather) = &self.gather {
             memory.data = gather.data_bytes();
             memory.uploads += gather.upload_bytes();

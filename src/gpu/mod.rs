@@ -6,11 +6,13 @@
 
 mod adapter;
 mod bound_rows;
+mod budget;
 mod completion;
 mod device;
 mod device_element;
 mod device_rows;
 mod dispatches;
+mod evaluations;
 mod executor;
 mod faults;
 mod feed;
@@ -20,8 +22,10 @@ mod gathered;
 mod kept;
 mod labels;
 mod limits;
+mod marginal;
 mod memory;
 mod network;
+mod optional;
 mod pace;
 mod pipeline;
 mod pipeline_cache;
@@ -30,18 +34,24 @@ mod plans;
 #[cfg(not(target_arch = "wasm32"))]
 mod polling;
 mod readback;
+mod recorded;
 mod region;
 mod resident;
+mod scored;
 mod slots;
 mod staging;
+mod step_times;
 mod table;
 mod timestamps;
+mod trial;
 mod upload;
 mod values;
 
-pub use crate::operation::{Access, AdapterClass, FusedFrom, FusedSteps, Kernel, MatrixForm};
+pub use crate::operation::{
+    Access, AdapterClass, FusedFrom, FusedSteps, Kernel, KernelForm, KernelForms, MatrixForm,
+};
 pub use crate::program::NetworkWgsl;
-pub use adapter::{adapter_class, adapters, is_software};
+pub use adapter::{adapter_class, adapter_key, adapters, is_software};
 pub use bound_rows::BoundRows;
 pub use device::{Gpu, ShaderEdit};
 pub use device_element::DeviceElement;
@@ -60,5 +70,8 @@ pub use placing::place_kernel;
 pub use polling::block_on;
 pub use region::DeviceRegion;
 pub use resident::Resident;
+pub(crate) use scored::Taken;
+pub(crate) use staging::Scored;
+pub use trial::{Trial, Tried};
 pub(crate) use upload::RowStep;
 pub use wgpu::{AdapterInfo, CommandEncoder, DeviceType};

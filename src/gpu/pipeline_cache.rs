@@ -4,8 +4,9 @@
 //! envelope: a mark, a CRC-32 of all that follows, the length of the rest, the adapter with its
 //! driver and the version of this crate, the driver's bytes. Numbers are little-endian.
 
-use wgpu::{AdapterInfo, Features, PipelineCacheDescriptor};
+use wgpu::{Features, PipelineCacheDescriptor};
 
+use super::adapter::adapter_key;
 use super::device::Gpu;
 
 /// How the bytes begin. The digit is the version of the envelope.
@@ -63,14 +64,6 @@ impl Gpu {
     }
 }
 
-/// All that another driver would be told by. An older version of this crate had other kernels, which
-/// nobody asks for any more.
-fn adapter_key(info: &AdapterInfo) -> String {
-    let AdapterInfo { backend, vendor, device, name, driver, driver_info, .. } = info;
-    let version = env!("CARGO_PKG_VERSION");
-    format!("{backend}\n{vendor}\n{device}\n{name}\n{driver}\n{driver_info}\n{version}\n")
-}
-
 /// `data` in an envelope that says for which adapter they are.
 fn enclosed(key: &str, data: &[u8]) -> Vec<u8> {
     let mut content = ((key.len() + data.len()) as u64).to_le_bytes().to_vec();
@@ -101,6 +94,8 @@ fn checksum(bytes: &[u8]) -> [u8; 4] {
 
 #[cfg(test)]
 mod tests {
+    use wgpu::AdapterInfo;
+
     use super::*;
 
     const KEY: &str = "vulkan\n1\n2\na GPU\n";

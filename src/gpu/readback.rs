@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use wgpu::{Buffer, BufferUsages, MapMode, SubmissionIndex};
+use wgpu::{Buffer, BufferUsages, CommandEncoder, MapMode, SubmissionIndex};
 
 use super::completion::Completion;
 use super::device::Gpu;
@@ -52,8 +52,21 @@ impl Readback {
         gpu: &Gpu,
         sources: &[(Buffer, u64, u64)],
     ) -> Result<Completion<Vec<u8>>> {
+        self.read_and(gpu, sources, |_| {})
+    }
+
+    /// The same with what `after` records behind the copy, in the same submission.
+    ///
+    /// # Errors
+    /// [`Error::Device`](crate::Error::Device) if the device fails.
+    pub(super) fn read_and(
+        &self,
+        gpu: &Gpu,
+        sources: &[(Buffer, u64, u64)],
+        after: impl FnOnce(&mut CommandEncoder),
+    ) -> Result<Completion<Vec<u8>>> {
         Completion::start(gpu, |completer| {
-            self.read_then(gpu, sources, |bytes| completer.complete(bytes))
+            self.submit(gpu, sources, after, |bytes| completer.complete(bytes))
         })
     }
 
@@ -68,6 +81,16 @@ impl Readback {
         sources: &[(Buffer, u64, u64)],
         done: impl FnOnce(Result<Vec<u8>>) + Send + 'static,
     ) -> Result<SubmissionIndex> {
+        self.submit(gpu, sources, |_| {}, done)
+    }
+
+    fn submit(
+        &self,
+        gpu: &Gpu,
+        sources: &[(Buffer, u64, u64)],
+        after: impl FnOnce(&mut CommandEncoder),
+        done: impl FnOnce(Result<Vec<u8>>) + Send + 'static,
+    ) -> Result<SubmissionIndex> {
         let total: u64 = sources.iter().map(|(_, _, bytes)| bytes).sum();
         gpu.guarded(|| {
             let buffer = self.take(gpu, total);
@@ -77,6 +100,7 @@ impl Readback {
                 encoder.copy_buffer_to_buffer(source, *offset, &buffer, end, *bytes);
                 end += bytes;
             }
+            after(&mut encoder);
             let submission = gpu.queue.submit([encoder.finish()]);
             let (readback, gpu, mapped) = (self.clone(), gpu.clone(), buffer.clone());
             let counted = Counted { bytes: Arc::clone(&self.bytes), size: buffer.size() };

@@ -7,7 +7,7 @@ use wgpu::BufferUsages;
 use super::device::Gpu;
 use crate::error::{Error, Result};
 use crate::operation::Dispatch;
-use crate::program::{Buffer, BufferId, Placement, Program, Rows, all_dispatches, used};
+use crate::program::{Buffer, BufferId, Placement, Program, Role, Rows, all_dispatches, used};
 
 /// A program's buffers, allocated once for batches of up to `capacity` samples.
 pub(super) struct Table {
@@ -38,6 +38,17 @@ impl Table {
         let program = Arc::clone(&self.program);
         let mut table = Table { program, capacity, buffers: self.buffers.clone() };
         table.allocate(gpu, |buffer| buffer.rows == Rows::Batch).await?;
+        Ok(table)
+    }
+
+    /// The same with metrics of its own, all zeros; the rest is shared.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub(super) async fn with_own_metrics(&self, gpu: &Gpu) -> Result<Self> {
+        let program = Arc::clone(&self.program);
+        let mut table = Table { program, capacity: self.capacity, buffers: self.buffers.clone() };
+        table.allocate(gpu, |buffer| buffer.role == Role::Metric).await?;
         Ok(table)
     }
 

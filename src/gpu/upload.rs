@@ -8,7 +8,7 @@ use wgpu::{BufferUsages, CommandEncoder};
 use super::device::Gpu;
 use super::feed::{GpuFeed, Layout};
 use super::slots::Slots;
-use super::staging::{RecordedSteps, Ring, Rows, Slot};
+use super::staging::{RecordedSteps, Ring, Rows, Scored, Slot};
 use super::table::Table;
 use crate::error::{Error, Result};
 use crate::operation::kernel::size;
@@ -105,10 +105,12 @@ impl Upload {
     /// Counts what the bytes of the [`ledger`](Self::ledger) say; how many recorded steps had not run
     /// then.
     pub(super) fn settle(&mut self, ledger: &[u8]) -> u64 {
-        let serial = STEP_BYTES as usize..HEADER_BYTES as usize;
-        let entries =
-            ledger.chunks(STEP_STRIDE as usize).filter_map(|entry| entry.get(serial.clone()));
-        self.ring.settle(entries.map(bytemuck::pod_read_unaligned))
+        self.ring.settle(serials(ledger))
+    }
+
+    /// What [`Ring::end_copy`] counts, by the bytes of the ledger.
+    pub(super) fn end_copy(&mut self, scored: Scored, ledger: &[u8]) -> usize {
+        self.ring.end_copy(scored, serials(ledger))
     }
 
     /// The ring of slots.
@@ -322,12 +324,26 @@ impl Upload {
     /// Says that the encoder of steps of `pass` is the host's, who submits it, or drops it.
     pub(super) fn left_to_host(&mut self, pass: Pass, recorded: &Recorded) {
         let Recorded { serial, rows, place, steps, .. } = *recorded;
-        if pass == Pass::Predict {
-            return;
-        }
-        let steps = if pass == Pass::Train { steps } else { 0 };
-        self.ring.record(place, RecordedSteps { serial, rows, steps });
+        let (scored, steps) = match pass {
+            Pass::Evaluate => (Scored::Evaluation, 0),
+            // It adds to nothing.
+            Pass::Predict => return,
+            Pass::Train
+            | Pass::AddPart
+            | Pass::TakeParts
+            | Pass::Accumulate
+            | Pass::Update
+            | Pass::Gradients => (Scored::Training, steps),
+        };
+        self.ring.record(place, RecordedSteps { serial, scored, rows, steps, copied: false });
     }
+}
+
+/// The serials in the bytes of a ledger.
+fn serials(ledger: &[u8]) -> impl Iterator<Item = u32> {
+    let serial = STEP_BYTES as usize..HEADER_BYTES as usize;
+    let entries = ledger.chunks(STEP_STRIDE as usize);
+    entries.filter_map(move |entry| entry.get(serial.clone())).map(bytemuck::pod_read_unaligned)
 }
 
 /// Bytes of a slot for `rows` rows.

@@ -6,7 +6,8 @@ use std::collections::HashMap;
 use bytemuck::{Pod, Zeroable};
 
 use super::access::{Access, Buffers};
-use super::matrix_form::{Adapter, AdapterClass, MatrixForm, Tile};
+use super::adapter::Adapter;
+use super::matrix_form::{AdapterClass, MatrixForm, Tile};
 use crate::error::{Error, Result};
 use crate::table::{BufferId, Reals, Table};
 
@@ -47,6 +48,11 @@ impl Kernel {
     /// The whole text.
     pub fn source(&self) -> String {
         self.text.join("\n")
+    }
+
+    /// Whether it has atomic operations.
+    pub fn has_atomics(&self) -> bool {
+        self.text.iter().any(|piece| piece.contains("atomic<"))
     }
 
     /// Name and value of each override constant that it sets.
@@ -407,17 +413,6 @@ pub struct Target<'a> {
 }
 
 impl Target<'_> {
-    /// The form of the kernel of a matrix product, of `[rows, depth]` and `[depth, columns]`. A pure
-    /// function, so that the same program on the same adapter always runs the same kernels.
-    pub fn matrix_form(&self, [_rows, _depth, _columns]: [Extent; 3]) -> MatrixForm {
-        let chosen = match self.adapter.class {
-            AdapterClass::Hardware => MatrixForm::Tile64,
-            AdapterClass::Software => MatrixForm::Register,
-            AdapterClass::SoftwareSubgroups => MatrixForm::Subgroup,
-        };
-        self.adapter.form.unwrap_or(chosen)
-    }
-
     /// Columns of `id`, as kernels count them.
     ///
     /// # Errors

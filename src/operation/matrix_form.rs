@@ -1,7 +1,5 @@
-//! The forms that a matrix kernel is written in, and what is known of an adapter when one is chosen;
-//! plain numbers, nothing here knows a GPU.
-
-use super::device_model::DeviceModel;
+//! The forms that a matrix kernel is written in, and the classes of adapters that they are written
+//! for; plain numbers, nothing here knows a GPU.
 
 /// What an adapter is, as far as the choice of kernels goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -19,76 +17,6 @@ impl AdapterClass {
     /// Each of them.
     pub const ALL: [AdapterClass; 3] =
         [AdapterClass::Hardware, AdapterClass::Software, AdapterClass::SoftwareSubgroups];
-}
-
-/// What is known of an adapter when dispatches are planned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Adapter {
-    /// What it is.
-    pub class: AdapterClass,
-    /// The one form that all matrix kernels take, whatever would be chosen: for tests.
-    pub form: Option<MatrixForm>,
-    /// Which training steps are fused.
-    pub fused_steps: FusedSteps,
-    /// How long such a device takes for what. Only of [`Hardware`](AdapterClass::Hardware) it makes a
-    /// difference.
-    pub model: DeviceModel,
-}
-
-/// Which training steps are [fused](crate::operation::fused_step), of those that can be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum FusedSteps {
-    /// Those that this makes faster, as far as their shapes tell.
-    #[default]
-    WhereFaster,
-    /// All of them, from that layer on: for tests.
-    Always(FusedFrom),
-    /// None.
-    Never,
-}
-
-/// Where the kernels of a fused step begin.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum FusedFrom {
-    /// With the batch: two kernels are the whole step.
-    FirstLayer,
-    /// With what the first layer puts out, which a matrix kernel computes before: three dispatches. It
-    /// suits networks whose first layer has most of the weights.
-    SecondLayer,
-}
-
-impl FusedFrom {
-    /// Each of them.
-    pub const ALL: [FusedFrom; 2] = [FusedFrom::FirstLayer, FusedFrom::SecondLayer];
-
-    /// How many layers go forward before.
-    pub(crate) const fn layers_before(self) -> usize {
-        match self {
-            FusedFrom::FirstLayer => 0,
-            FusedFrom::SecondLayer => 1,
-        }
-    }
-}
-
-impl Adapter {
-    /// An adapter that is given the forms that suit it.
-    pub fn new(class: AdapterClass) -> Self {
-        let (form, fused_steps) = (None, FusedSteps::WhereFaster);
-        Adapter { class, form, fused_steps, model: DeviceModel::OTHER }
-    }
-
-    /// An adapter of the class that `form` is written for, which is given no other form, and no step
-    /// without matrix kernels.
-    pub fn with_form(form: MatrixForm) -> Self {
-        let fused_steps = FusedSteps::Never;
-        Adapter { form: Some(form), fused_steps, ..Adapter::new(form.class()) }
-    }
-
-    /// The same adapter with another model of its device.
-    #[must_use]
-    pub fn with_model(self, model: DeviceModel) -> Self {
-        Adapter { model, ..self }
-    }
 }
 
 /// How a matrix kernel is built.

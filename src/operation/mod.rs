@@ -3,6 +3,7 @@
 
 mod access;
 pub mod activation;
+mod adapter;
 pub mod case;
 pub mod columns;
 mod contract;
@@ -17,6 +18,7 @@ mod forms;
 mod functions;
 pub mod fused_step;
 pub mod kernel;
+mod kernel_form;
 mod list;
 pub mod loss;
 pub mod loss_scale;
@@ -38,6 +40,7 @@ mod tape;
 mod work;
 
 pub use access::{Access, Buffers};
+pub use adapter::{Adapter, FusedFrom, FusedSteps};
 pub use columns::*;
 pub use contract::{InParts, Operation};
 pub(crate) use declarations::words;
@@ -48,10 +51,11 @@ pub use encoding::*;
 pub use expression::*;
 pub use forms::forms;
 pub use kernel::{Dispatch, Kernel};
+pub use kernel_form::{KernelForm, KernelForms};
 pub use list::Op;
 pub use loss::*;
 pub use loss_scale::*;
-pub use matrix_form::{Adapter, AdapterClass, FusedFrom, FusedSteps, MatrixForm, Tile};
+pub use matrix_form::{AdapterClass, MatrixForm, Tile};
 pub use metric::*;
 pub use noise::*;
 pub use normalization::*;

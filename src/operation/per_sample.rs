@@ -53,8 +53,10 @@ pub struct SampleWriter<'a> {
     values: HashMap<BufferId, String>,
     arenas: Vec<BufferId>,
     declarations: Declarations,
-    /// Activations with their constants' bits, of each the name that its declarations get.
+    /// Of each activation that it calls what its declarations' names begin with.
     activations: Vec<(Elementwise, String)>,
+    /// Names that were given out.
+    given: usize,
     text: String,
     depth: usize,
 }
@@ -69,6 +71,7 @@ impl<'a> SampleWriter<'a> {
             arenas: Vec::new(),
             declarations: Declarations::default(),
             activations: Vec::new(),
+            given: 0,
             text: String::new(),
             depth: 1,
         }
@@ -198,6 +201,13 @@ impl<'a> SampleWriter<'a> {
             writer.line("let column = 4u * quad + i;");
             statements(writer)
         })
+    }
+
+    /// A name that begins with `kind` and is given out once, for declarations that belong to one
+    /// operation alone.
+    pub fn unique(&mut self, kind: &str) -> String {
+        self.given += 1;
+        format!("{kind}_{}", self.given)
     }
 
     /// What to call for an activation of four values: the text of its kernel, under another name.

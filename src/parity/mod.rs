@@ -4,6 +4,7 @@
 mod case;
 mod fused_forms;
 mod fused_step;
+pub mod probe;
 mod trajectory;
 
 use crate::clock::Instant;

@@ -8,7 +8,8 @@ use super::pass::Pass;
 use crate::error::Result;
 use crate::operation::kernel::{Target, size};
 use crate::operation::{
-    self, Access, Adapter, AdapterClass, Dispatch, FusedFrom, FusedSteps, MatrixForm, Op,
+    self, Access, Adapter, AdapterClass, Dispatch, FusedFrom, FusedSteps, KernelForm, MatrixForm,
+    Op,
 };
 use crate::table::{BufferId, Role};
 
@@ -91,7 +92,8 @@ fn fused_steps(program: &Program, lists: &[Pass], rows: u32, adapter: Adapter) -
         FusedSteps::Never => false,
     };
     let mut ways = Vec::new();
-    if lists != Pass::Train.of_whole_batch() {
+    let ruled_out = !adapter.may_use(KernelForm::FusedSteps);
+    if ruled_out || lists != Pass::Train.of_whole_batch() {
         return Ok(ways);
     }
     let Some((chain, handover)) = program.fused_step() else { return Ok(ways) };
@@ -178,20 +180,23 @@ fn choice(op: &Op, target: Target<'_>, rows: u32) -> Result<Choice> {
     Ok(Choice { candidates, chosen })
 }
 
-/// The dispatches that compute `op`. Matrix kernels come in forms, of which a GPU may be given any; a
-/// software adapter has the one that was measured to be the best there.
+/// The dispatches that compute `op`. Matrix kernels come in forms, of which a GPU may be given any that
+/// is not ruled out; a software adapter has the one that was measured to be the best there.
 fn candidates(op: &Op, target: Target<'_>) -> Result<Vec<Dispatch>> {
     let usual = op.dispatch(&target)?;
     let given = target.adapter.form.is_some() || target.adapter.class != AdapterClass::Hardware;
     if given || usual.arithmetic.form().is_none() {
         return Ok(vec![usual]);
     }
-    let forms = MatrixForm::ALL.into_iter().filter(|form| form.class() == AdapterClass::Hardware);
+    let forms = MatrixForm::ALL.into_iter().filter(|&form| {
+        form.class() == AdapterClass::Hardware && target.adapter.may_use(KernelForm::Matrix(form))
+    });
     let with = |form| {
         let adapter = Adapter { form: Some(form), ..target.adapter };
         op.dispatch(&Target { adapter, ..target })
     };
-    forms.map(with).collect()
+    let all: Vec<Dispatch> = forms.map(with).collect::<Result<_>>()?;
+    Ok(if all.is_empty() { vec![usual] } else { all })
 }
 
 /// The dispatches of all that may run on batches of `rows` rows: of each list, and of fused steps.

@@ -278,6 +278,17 @@ impl Executor {
         on!(self, cpu => cpu.write(id, values), gpu => gpu.write(id, values).await)
     }
 
+    /// Sets buffers that do not depend on a batch, all or none.
+    pub(super) async fn write_together(&mut self, values: &[(BufferId, &[f32])]) -> Result<()> {
+        on!(self, cpu => {
+            for (id, values) in values {
+                let values: Vec<f64> = values.iter().map(|&value| f64::from(value)).collect();
+                cpu.write(*id, &values)?;
+            }
+            Ok(())
+        }, gpu => gpu.write_together(values).await)
+    }
+
     pub(super) async fn read_metrics(&mut self) -> Result<Metrics> {
         on!(self, cpu => Ok(cpu.read_metrics()), gpu => gpu.read_metrics().await)
     }

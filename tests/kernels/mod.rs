@@ -11,7 +11,8 @@ pub(crate) fn forms(gpu: &Gpu) -> Vec<MatrixForm> {
     let forms = gpu.matrix_forms();
     let info = gpu.info();
     // An adapter without subgroups claims sizes of 4 to 128.
-    let subgroups = info.subgroup_min_size == 8 && info.subgroup_max_size == 8;
+    let subgroups =
+        gpu.has_subgroups() && info.subgroup_min_size == 8 && info.subgroup_max_size == 8;
     let mut expected = MatrixForm::ALL.to_vec();
     expected.retain(|&form| subgroups || form != MatrixForm::Subgroup);
     assert_eq!(forms, expected, "{}", gpu.describe());

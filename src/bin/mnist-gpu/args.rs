@@ -9,6 +9,7 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use minibatch::callbacks::Frequency;
+use minibatch::gpu::KernelForm;
 
 use crate::{FAILED, print};
 
@@ -45,8 +46,12 @@ pub(crate) enum Command {
     Predict(Predict),
     /// Compare runs by the files of their --history
     Show(Show),
-    /// Check every operation on an adapter against the CPU in double precision
+    /// Probe an adapter for what drivers get wrong, and check every operation against the CPU in
+    /// double precision; the other commands do without what fails
     Verify(Verify),
+    /// Run one probe; what verify starts for each
+    #[command(hide = true)]
+    Probe(Probe),
     /// Measure training steps per second
     Bench(Bench),
     /// Print what a training step is on a GPU, and how long it should take there; needs no GPU
@@ -399,9 +404,25 @@ pub(crate) struct Verify {
     /// GPU adapter whose name contains NAME [default: the best one]
     #[arg(long, value_name = "NAME")]
     pub adapter: Option<String>,
+    /// Only the probes, which takes seconds
+    #[arg(long)]
+    pub probes: bool,
+    /// Seconds after which a probe that has not ended is ended, and counts as failed
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = at_least_one_u32)]
+    pub time_limit: u32,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Probe {
+    /// Its name
+    #[arg(value_name = "PROBE")]
+    pub name: String,
+    /// GPU adapter whose name contains NAME
+    #[arg(long, value_name = "NAME")]
+    pub adapter: String,
 }
 
 #[derive(Debug, Args)]
@@ -461,6 +482,12 @@ pub(crate) struct Explain {
     /// for discrete, 10 for integrated, 32 for other]
     #[arg(long, value_name = "N", value_parser = at_least_one_u32)]
     pub processors: Option<u32>,
+    /// Without what verify found wrong on the GPU adapter whose name contains NAME
+    #[arg(long, value_name = "NAME")]
+    pub adapter: Option<String>,
+    /// Without these forms of kernels, such as tile64, fused_steps
+    #[arg(long, value_name = "FORMS", value_delimiter = ',', value_parser = kernel_form)]
+    pub without: Vec<KernelForm>,
     /// Print what else could run, too
     #[arg(long)]
     pub all: bool,
@@ -554,6 +581,13 @@ fn batch_size(text: &str) -> Result<BatchSize, String> {
 fn at_least_one_u32(text: &str) -> Result<u32, String> {
     let number = text.trim().parse().ok().filter(|&number| number > 0);
     number.ok_or_else(|| format!("give a whole number from 1 to {}", u32::MAX))
+}
+
+fn kernel_form(text: &str) -> Result<KernelForm, String> {
+    KernelForm::named(text.trim()).ok_or_else(|| {
+        let names: Vec<_> = KernelForm::all().map(KernelForm::name).collect();
+        format!("give one of {}", names.join(", "))
+    })
 }
 
 fn learning_rate(text: &str) -> Result<f64, String> {

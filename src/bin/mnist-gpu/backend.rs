@@ -5,11 +5,14 @@ use minibatch::{Cpu, Error, Gpu, gpu, training};
 
 use crate::args::{self, BackendKind};
 use crate::pipelines::{self, Kept};
+use crate::verified::{self, Masked};
 
 /// The place chosen, and why if nobody named it.
 pub(crate) struct Chosen {
     pub backend: training::Backend,
     why: Option<String>,
+    /// What `verify` found wrong there, if anything.
+    found: Option<String>,
     /// Written when the program is done with the device.
     _pipelines: Option<Kept>,
 }
@@ -25,10 +28,13 @@ impl Chosen {
             },
             _ => "the CPU".to_owned(),
         };
-        match &self.why {
-            Some(why) => format!("backend: {place}; {why}"),
-            None => format!("backend: {place}"),
-        }
+        let parts = [Some(format!("backend: {place}")), self.found.clone(), self.why.clone()];
+        parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
+    }
+
+    /// What `verify` found wrong there, if anything: for commands that say nothing else of the backend.
+    pub(crate) fn found(&self) -> Option<&str> {
+        self.found.as_deref()
     }
 
     /// The adapter's name, `CPU` without one.
@@ -81,41 +87,40 @@ fn choose_by(
         bail!("--threads {threads} are of the CPU, but --backend is gpu; give one of them");
     }
     let cpu = args.threads.map_or_else(Cpu::new, |threads| Cpu::new().threads(threads));
-    let (backend, why) = match (args.kind, args.adapter.as_deref()) {
+    let open = |name: Option<&str>| open(name).map(verified::masked);
+    let (chosen, why) = match (args.kind, args.adapter.as_deref()) {
         (BackendKind::Cpu, Some(name)) => {
             bail!("--adapter {name} names a GPU adapter, but --backend is cpu; give one of them")
         }
-        (BackendKind::Cpu, None) => (training::Backend::Cpu(cpu), None),
-        (_, Some(name)) => (training::Backend::Gpu(open(Some(name))?), None),
-        (BackendKind::Gpu, None) => (training::Backend::Gpu(open(None)?), None),
-        (BackendKind::Auto, None) => automatic(open(None), cpu)?,
+        (BackendKind::Cpu, None) => (None, None),
+        (_, Some(name)) => (Some(open(Some(name))?), None),
+        (BackendKind::Gpu, None) => (Some(open(None)?), None),
+        (BackendKind::Auto, None) => automatic(open(None))?,
     };
-    let (backend, kept) = match backend {
-        training::Backend::Gpu(gpu) => {
-            let (gpu, kept) = pipelines::kept(gpu);
-            (training::Backend::Gpu(gpu), kept)
-        }
-        cpu => (cpu, None),
+    let Some(Masked { gpu, note, .. }) = chosen else {
+        let backend = training::Backend::Cpu(cpu);
+        return Ok(Chosen { backend, why, found: None, _pipelines: None });
     };
-    Ok(Chosen { backend, why, _pipelines: kept })
+    let (gpu, kept) = pipelines::kept(gpu);
+    Ok(Chosen { backend: training::Backend::Gpu(gpu), why, found: note, _pipelines: kept })
 }
 
-/// What to do with the best adapter, or without any.
-fn automatic(
-    best: Result<Gpu, Error>,
-    cpu: Cpu,
-) -> anyhow::Result<(training::Backend, Option<String>)> {
+/// The best adapter; or none, which means the CPU, and why.
+fn automatic(best: Result<Masked, Error>) -> anyhow::Result<(Option<Masked>, Option<String>)> {
     Ok(match best {
         // It would compute on the CPU as well, only slower.
-        Ok(gpu) if gpu.is_software() => {
-            let name = &gpu.info().name;
+        Ok(best) if best.gpu.is_software() => {
+            let name = &best.gpu.info().name;
             let why = format!("no GPU here, only a software adapter (--backend gpu takes {name})");
-            (training::Backend::Cpu(cpu), Some(why))
+            (None, Some(why))
         }
-        Ok(gpu) => (training::Backend::Gpu(gpu), None),
-        Err(error @ (Error::NoAdapter(_) | Error::Device(_))) => {
-            (training::Backend::Cpu(cpu), Some(error.to_string()))
+        Ok(best) if !best.is_trusted => {
+            let name = &best.gpu.info().name;
+            let found = best.note.unwrap_or_default();
+            (None, Some(format!("{name}: {found} (--backend gpu takes it all the same)")))
         }
+        Ok(best) => (Some(best), None),
+        Err(error @ (Error::NoAdapter(_) | Error::Device(_))) => (None, Some(error.to_string())),
         Err(error) => return Err(error.into()),
     })
 }

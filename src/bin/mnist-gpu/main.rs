@@ -24,6 +24,7 @@ mod source;
 mod sweep;
 mod table;
 mod train;
+mod verified;
 mod verify;
 
 use std::process::ExitCode;
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
         Command::Predict(args) => predict::run(args),
         Command::Show(args) => show::run(args),
         Command::Verify(args) => verify::run(args),
+        Command::Probe(args) => verify::child::run(args),
         Command::Bench(args) => bench::run(args, start),
         Command::Explain(args) => explain::run(args),
         Command::Adapters(args) => adapters::run(args),

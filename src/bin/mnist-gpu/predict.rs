@@ -54,6 +54,8 @@ pub(crate) fn run(args: &args::Predict) -> anyhow::Result<ExitCode> {
         return text::run(args);
     }
     let backend = backend::choose(&args.backend)?;
+    // Standard output holds predictions alone.
+    backend.found().into_iter().for_each(print::aside);
     let mut model = Model::load(&args.model, backend.backend.clone())?;
     if let Some(about) = table::of(&model)? {
         return rows(args, &mut model, &about);

@@ -46,7 +46,7 @@ impl Operation for DenseBackwardInput {
         let (inputs, units) = (target.columns(self.input)?, target.columns(self.output_gradient)?);
         let product @ [height, _, width] =
             [Extent::Rows, Extent::Fixed(units), Extent::Fixed(inputs)];
-        let form = target.matrix_form(product);
+        let form = target.adapter.usual_form()?;
         let text = match form.class() {
             AdapterClass::Hardware => tile_text(form.tile(), shader!("dense/backward_input")),
             AdapterClass::Software => wgsl!["shared/dense", "dense/backward_input_register"],

@@ -42,7 +42,7 @@ impl Operation for DenseBackwardWeights {
         let (inputs, units) = (target.columns(self.input)?, target.columns(self.output_gradient)?);
         let product @ [height, _, width] =
             [Extent::Fixed(inputs), Extent::Rows, Extent::Fixed(units)];
-        let form = target.matrix_form(product);
+        let form = target.adapter.usual_form()?;
         let text = match form.class() {
             AdapterClass::Hardware => tile_text(form.tile(), shader!("dense/backward_weights")),
             AdapterClass::Software => wgsl!["shared/dense", "dense/backward_weights_register"],

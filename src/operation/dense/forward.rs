@@ -45,7 +45,7 @@ impl Operation for DenseForward {
         let (inputs, units) = (target.columns(self.input)?, target.columns(self.output)?);
         let product @ [height, _, width] =
             [Extent::Rows, Extent::Fixed(inputs), Extent::Fixed(units)];
-        let form = target.matrix_form(product);
+        let form = target.adapter.usual_form()?;
         let text = match form.class() {
             AdapterClass::Hardware => tile_text(form.tile(), shader!("dense/forward")),
             AdapterClass::Software => wgsl!["shared/dense", "dense/forward_register"],

@@ -1,9 +1,9 @@
 //! Which steps can be fused: a chain of dense layers, a loss and an update.
 
 use crate::operation::activation::Elementwise;
+use crate::operation::adapter::FusedFrom;
 use crate::operation::dense::{DenseBackwardInput, DenseBackwardWeights, DenseForward};
 use crate::operation::list::Op;
-use crate::operation::matrix_form::FusedFrom;
 use crate::table::{BufferId, Placement, Role, Table};
 
 /// A layer of a chain.

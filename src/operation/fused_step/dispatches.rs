@@ -7,8 +7,8 @@ use super::sizes::Sizes;
 use super::text;
 use crate::error::Result;
 use crate::operation::access::Access;
+use crate::operation::adapter::FusedFrom;
 use crate::operation::kernel::{Arithmetic, Dispatch, Grid, Stated, Target, shader};
-use crate::operation::matrix_form::FusedFrom;
 use crate::table::BufferId;
 
 /// Inputs and units, in groups of four, of a tile of the weights kernel.

@@ -3,8 +3,8 @@
 use super::chain::{Chain, Layer};
 use crate::error::Result;
 use crate::operation::activation::Elementwise;
+use crate::operation::adapter::FusedFrom;
 use crate::operation::kernel::size;
-use crate::operation::matrix_form::FusedFrom;
 use crate::table::{BufferId, Placement, Table};
 
 /// The most invocations of a workgroup: what WebGPU promises.

@@ -8,12 +8,13 @@ use std::sync::Arc;
 
 use minibatch::gpu::planned_memory;
 use minibatch::model::lower;
-use minibatch::operation::{Adapter, AdapterClass, DeviceModel};
+use minibatch::operation::{Adapter, AdapterClass, DeviceModel, KernelForms};
 use minibatch::program::{Explanation, Pass, Program, explain};
 use minibatch::{Adam, Loss, MemoryUse, Metric};
 
 use crate::args::{self, DeviceKind};
-use crate::{network, print};
+use crate::verified::Found;
+use crate::{network, print, verify};
 use report::Report;
 
 /// # Errors
@@ -25,13 +26,18 @@ pub(crate) fn run(args: &args::Explain) -> anyhow::Result<ExitCode> {
         DeviceKind::Other => DeviceModel::OTHER,
     };
     let model = model.with_processors(args.processors.unwrap_or(model.processors));
-    let adapter = Adapter::new(AdapterClass::Hardware).with_model(model);
+    let mut without = match &args.adapter {
+        Some(name) => Found::read(&verify::chosen(Some(name))?).unwrap_or_default().forms(),
+        None => KernelForms::NONE,
+    };
+    without.extend(args.without.iter().copied());
+    let adapter = Adapter { without, ..Adapter::new(AdapterClass::Hardware).with_model(model) };
     let step = explained(&Arc::new(program(args, true)?), args.batch_size, adapter)?;
     let unfused = match args.all {
         true => Some(explained(&Arc::new(program(args, false)?), args.batch_size, adapter)?),
         false => None,
     };
-    let report = Report::new(args, &model, &step, unfused.as_ref());
+    let report = Report::new(args, &model, &step, unfused.as_ref(), without);
     if args.json {
         print::json(&report)?;
     } else {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use minibatch::operation::{DeviceModel, MatrixForm, Total};
+use minibatch::operation::{DeviceModel, KernelForm, KernelForms, MatrixForm, Total};
 use minibatch::program::{
     Candidate, ExplainedBuffer, ExplainedDispatch, ExplainedWay, Explanation, planned_rows,
 };
@@ -16,6 +16,9 @@ pub(super) struct Report {
     pub layers: Vec<usize>,
     pub batch_size: usize,
     pub device: Device,
+    /// Names of forms of kernels that are not used, if any are not.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub without: Vec<&'static str>,
     pub dispatches: Vec<Dispatch>,
     pub total: Sum,
     pub buffers: Vec<Buffer>,
@@ -104,6 +107,7 @@ impl Report {
         model: &DeviceModel,
         step: &Step,
         unfused: Option<&Step>,
+        without: KernelForms,
     ) -> Self {
         let runs = step.explanation.chosen();
         Report {
@@ -114,6 +118,7 @@ impl Report {
                 processors: model.processors,
                 planned_rows: planned_rows(args.batch_size),
             },
+            without: without.iter().map(KernelForm::name).collect(),
             dispatches: runs.dispatches.iter().map(|one| step.dispatch(one.chosen())).collect(),
             total: sum(&runs.total),
             buffers: step.explanation.buffers.iter().map(|buffer| step.buffer(buffer)).collect(),

@@ -19,6 +19,13 @@ pub(super) fn print(args: &args::Explain, report: &Report) -> anyhow::Result<()>
         let planned = report.device.planned_rows;
         print::line(&format!("The kernels are those for batches of up to {planned}."))?;
     }
+    if !report.without.is_empty() {
+        let why = match &args.adapter {
+            Some(name) => format!("as verify found on {name}, or --without says"),
+            None => "as --without says".into(),
+        };
+        print::line(&format!("It runs without {}, {why}.", report.without.join(", ")))?;
+    }
     print::line("")?;
     dispatches(report)?;
     print::line("")?;

@@ -37,6 +37,8 @@ struct Prediction {
 /// If the model cannot be read or takes no text, or standard input cannot be read.
 pub(super) fn run(args: &args::Predict) -> anyhow::Result<ExitCode> {
     let backend = backend::choose(&args.backend)?;
+    // Standard output holds predictions alone.
+    backend.found().into_iter().for_each(print::aside);
     let mut model = Model::load(&args.model, backend.backend.clone())?;
     let vectorizer = vectorizer(&model).with_context(|| args.model.display().to_string())?;
     let names = class_names(&model).with_context(|| args.model.display().to_string())?;
