@@ -8,6 +8,7 @@
 //! they lie on the device. Left the network, right the picture.
 
 mod network;
+mod picture;
 mod quality;
 mod samples;
 mod scene;
@@ -22,7 +23,7 @@ use std::process::ExitCode;
 use network::Encoding;
 use scene::LearnImage;
 use support::options::Options;
-use support::{Result, frames, png_file};
+use support::{Result, frames};
 
 const USAGE: &str = "\
 usage: learn_image [--image FILE.png] [--encoding hash|frequency] [--frames N]
@@ -57,7 +58,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<()> {
     };
     let show = options.show()?;
     options.finish()?;
-    let picture = png_file::read(&path)?;
+    let picture = picture::read(&path)?;
     let steps = show.frames().unwrap_or(1000);
     let make = move |host: &_, format| LearnImage::new(host, format, picture, encoding, steps);
     frames::show("learn_image", show, Box::new(make))

@@ -3,8 +3,8 @@
 use minibatch::data::Dataset;
 use minibatch::{Model, Predict};
 
+use crate::picture::Picture;
 use crate::support::Result;
-use crate::support::png_file::Picture;
 
 /// Pixels that are predicted at once.
 const BATCH_SIZE: usize = 16_384;

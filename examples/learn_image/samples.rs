@@ -3,8 +3,8 @@
 use minibatch::wgpu;
 use minibatch::wgpu::util::DeviceExt;
 
+use crate::picture::Picture;
 use crate::support::host::Host;
-use crate::support::png_file::Picture;
 
 /// Pixels of a step.
 pub(crate) const ROWS: u32 = 16_384;

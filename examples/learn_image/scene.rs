@@ -5,12 +5,12 @@ use minibatch::wgpu;
 use minibatch::{BoundRows, DeviceColumns, DeviceRows, Gpu, Model};
 
 use crate::network::Encoding;
+use crate::picture::Picture;
 use crate::quality::psnr;
 use crate::samples::{ROWS, Samples};
 use crate::support::Result;
 use crate::support::frames::Scene;
 use crate::support::host::Host;
-use crate::support::png_file::Picture;
 use crate::view::View;
 
 /// Frames from one report to the next.

@@ -3,11 +3,11 @@
 use minibatch::wgpu;
 use minibatch::{Model, NetworkWgsl};
 
+use crate::picture::Picture;
 use crate::samples::Samples;
 use crate::support::Result;
 use crate::support::halves::Halves;
 use crate::support::host::Host;
-use crate::support::png_file::Picture;
 
 pub(crate) struct View {
     /// Width over height of the picture.

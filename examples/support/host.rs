@@ -8,6 +8,8 @@ use super::Result;
 
 /// What every wgpu application has before it knows of a network.
 pub(crate) struct Host {
+    /// Knows what a window can show.
+    #[cfg(feature = "window")]
     pub(crate) adapter: wgpu::Adapter,
     pub(crate) device: wgpu::Device,
     pub(crate) queue: wgpu::Queue,
@@ -32,13 +34,21 @@ impl Host {
             let (device, queue) = adapter.request_device(&descriptor).await?;
             Ok::<_, Box<dyn std::error::Error>>((adapter, device, queue))
         })?;
+        #[cfg(not(feature = "window"))]
+        drop(adapter);
         let failure = Arc::new(Mutex::new(None));
         let first = failure.clone();
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
             let mut first = first.lock().unwrap_or_else(PoisonError::into_inner);
             first.get_or_insert_with(|| error.to_string());
         }));
-        Ok(Host { adapter, device, queue, failure })
+        Ok(Host {
+            #[cfg(feature = "window")]
+            adapter,
+            device,
+            queue,
+            failure,
+        })
     }
 
     /// What went wrong since the last call, if anything.

@@ -6,7 +6,7 @@ pub(crate) mod halves;
 mod headless;
 pub(crate) mod host;
 pub(crate) mod options;
-pub(crate) mod png_file;
+mod png_file;
 mod window;
 
 pub(crate) type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
