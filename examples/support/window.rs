@@ -41,9 +41,6 @@ mod with_winit {
         frames: Option<u32>,
         make: Make<S>,
     ) -> Result<()> {
-        let no_window = |error: &dyn std::fmt::Display| {
-            format!("no window: {error}\nwithout a display: --headless --frames N --out FILE.png")
-        };
         let event_loop = EventLoop::new().map_err(|error| no_window(&error))?;
         event_loop.set_control_flow(ControlFlow::Poll);
         let display = event_loop.owned_display_handle();
@@ -57,6 +54,11 @@ mod with_winit {
             }
             (None, None) => Ok(()),
         }
+    }
+
+    /// What to do where there is no display, or none that the adapter can draw to.
+    fn no_window(error: &dyn std::fmt::Display) -> String {
+        format!("no window: {error}\nwithout a display: --headless --frames N --out FILE.png")
     }
 
     /// The window's part in an event loop that winit runs.
@@ -90,7 +92,7 @@ mod with_winit {
                     shown.window.request_redraw();
                     self.shown = Some(shown);
                 }
-                Err(failure) => self.stop(event_loop, failure),
+                Err(failure) => self.stop(event_loop, no_window(&failure).into()),
             }
         }
 
