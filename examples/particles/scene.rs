@@ -14,7 +14,7 @@ use crate::support::host::Host;
 use crate::view::View;
 
 /// Frames from one report to the next.
-const REPORT: u32 = 200;
+const REPORT: u32 = 100;
 /// Frames after the last one that are predicted only, for the errors at the end.
 const TEST: u32 = 60;
 
