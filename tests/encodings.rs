@@ -337,6 +337,22 @@ fn a_training_on_the_gpu_is_the_same_bits_each_time() {
     assert!(train() == first && train() == first);
 }
 
+/// Batches that are large enough to be cut.
+#[test]
+fn a_training_on_the_cpu_is_the_same_bits_on_any_number_of_threads() {
+    let train = |threads: usize| {
+        let encoded = Sequential::new(2).hash_grid(grid()).dense(2, Activation::Sigmoid);
+        let encoded = encoded.frequency_encoding(4).dense(2, Activation::Sigmoid).hash_grid(grid());
+        let mut model = model(encoded, &Cpu::new().threads(threads));
+        model.fit(&picture(), Fit::new().batch_size(SIDE * SIDE).epochs(3)).unwrap();
+        model.weights().unwrap()
+    };
+    let one = train(1);
+    for threads in [2, 3, 8] {
+        assert!(train(threads) == one, "{threads} threads");
+    }
+}
+
 #[test]
 fn the_gradients_of_parts_add_up_to_those_of_the_whole() {
     let data = picture();
