@@ -37,7 +37,7 @@ pub(super) fn check_halves(gpu: &Gpu, program: &Program) -> Result<()> {
 ///
 /// # Errors
 /// [`Error::Argument`] if they are not, with the numbers.
-pub(super) fn check_room(gpu: &Gpu, program: &Arc<Program>, rows: usize) -> Result<()> {
+pub(crate) fn check_room(gpu: &Gpu, program: &Arc<Program>, rows: usize) -> Result<()> {
     check_sizes(gpu, program, &dispatches(program, gpu, rows)?, rows)
 }
 
