@@ -213,9 +213,8 @@ mod tests {
         for (step, besides) in [(100, 1_000), (300, 3_000), (700, 0)] {
             let [step, besides] = [step, besides].map(Duration::from_micros);
             let (mut budget, mut done) = (Budget::default(), Vec::new());
-            for number in 0..2_000 {
-                if let Some(&steps) = number.checked_sub(2).and_then(|known: usize| done.get(known))
-                {
+            for number in 0..2_000usize {
+                if let Some(&steps) = number.checked_sub(2).and_then(|known| done.get(known)) {
                     let frames = (besides + step * steps as u32).div_duration_f64(frame).ceil();
                     budget.measured(STEP, steps, frame.mul_f64(frames), Clock::Host);
                 }

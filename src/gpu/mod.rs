@@ -20,6 +20,7 @@ mod gather;
 mod gather_feed;
 mod gathered;
 mod kept;
+mod kernel_limits;
 mod labels;
 mod limits;
 mod marginal;

@@ -46,19 +46,20 @@ struct Lane {
 }
 
 /// Sets a lane free whose encoder was dropped.
-struct Listener(Arc<Mutex<State>>);
+struct Listener(Option<Arc<Mutex<State>>>);
 
 impl Listener {
-    fn ended(self, state: State) {
-        *lock(&self.0) = state;
+    fn ended(mut self, state: State) {
+        if let Some(lane) = self.0.take() {
+            *lock(&lane) = state;
+        }
     }
 }
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        let mut state = lock(&self.0);
-        if matches!(*state, State::Waiting) {
-            *state = State::Idle;
+        if let Some(lane) = self.0.take() {
+            *lock(&lane) = State::Idle;
         }
     }
 }
@@ -174,7 +175,7 @@ impl StepTimes {
     pub(super) fn end(&self, gpu: &Gpu, encoder: &mut CommandEncoder, place: usize) {
         let Some(lane) = self.lanes.get(place) else { return };
         *lock(&lane.state) = State::Waiting;
-        let listener = Listener(Arc::clone(&lane.state));
+        let listener = Listener(Some(Arc::clone(&lane.state)));
         let (Some(clock), Some(read)) = (&self.clock, &lane.read) else {
             encoder.on_submitted_work_done(move || listener.ended(State::Ended(Instant::now())));
             return;

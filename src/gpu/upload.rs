@@ -15,7 +15,7 @@ use crate::operation::kernel::size;
 use crate::program::{Feed, Pass, Program, Step};
 
 /// Bytes of the step's uniform: `shared/step.wgsl`.
-const STEP_BYTES: u64 = 48;
+pub(super) const STEP_BYTES: u64 = 48;
 
 /// The same and the step's serial, by which the host learns that the device has run the step.
 const HEADER_BYTES: u64 = STEP_BYTES + 4;

@@ -38,6 +38,7 @@ pub mod softmax;
 pub mod sparse;
 mod tape;
 mod work;
+mod workgroup;
 
 pub use access::{Access, Buffers};
 pub use adapter::{Adapter, FusedFrom, FusedSteps};

@@ -9,20 +9,32 @@ pub(crate) struct Host {
     pub(crate) queue: wgpu::Queue,
 }
 
+/// The adapter that `WGPU_ADAPTER_NAME` names, else wgpu's own choice.
+pub(crate) fn adapter() -> wgpu::Adapter {
+    let descriptor = wgpu::InstanceDescriptor::new_without_display_handle_from_env();
+    let instance = wgpu::Instance::new(descriptor);
+    let adapter = wgpu::util::initialize_adapter_from_env_or_default(&instance, None);
+    pollster::block_on(adapter)
+        .unwrap_or_else(|error| panic!("{error}; run: apt-get install -y mesa-vulkan-drivers"))
+}
+
+#[allow(dead_code, reason = "no test uses all of it")]
 impl Host {
     /// A device as a plain WebGPU application has it: default limits, no feature.
     pub(crate) fn with_default_limits() -> Self {
-        let (device, queue) = pollster::block_on(async {
-            let descriptor = wgpu::InstanceDescriptor::new_without_display_handle_from_env();
-            let adapter = wgpu::Instance::new(descriptor)
-                .request_adapter(&wgpu::RequestAdapterOptions::default())
-                .await
-                .unwrap_or_else(|error| {
-                    panic!("{error}; run: apt-get install -y mesa-vulkan-drivers")
-                });
-            adapter.request_device(&wgpu::DeviceDescriptor::default()).await.unwrap()
-        });
-        assert_eq!(device.limits().min_storage_buffer_offset_alignment, 256);
+        let host = Self::with(wgpu::Features::empty(), wgpu::Limits::default());
+        assert_eq!(host.device.limits().min_storage_buffer_offset_alignment, 256);
+        host
+    }
+
+    /// A device with these features and limits.
+    pub(crate) fn with(features: wgpu::Features, limits: wgpu::Limits) -> Self {
+        let descriptor = wgpu::DeviceDescriptor {
+            required_features: features,
+            required_limits: limits,
+            ..wgpu::DeviceDescriptor::default()
+        };
+        let (device, queue) = pollster::block_on(adapter().request_device(&descriptor)).unwrap();
         Host { device, queue }
     }
 
@@ -103,10 +115,17 @@ impl Host {
     }
 
     /// A buffer of these floats that shaders read.
-    fn buffer(&self, values: &[f32]) -> wgpu::Buffer {
+    pub(crate) fn buffer(&self, values: &[f32]) -> wgpu::Buffer {
+        self.buffer_of(bytemuck::cast_slice(values))
+    }
+
+    /// A buffer of these bytes, and of zeros up to a multiple of four, that shaders read.
+    pub(crate) fn buffer_of(&self, bytes: &[u8]) -> wgpu::Buffer {
+        let mut contents = bytes.to_vec();
+        contents.resize(bytes.len().next_multiple_of(4), 0);
         self.device.create_buffer_init(&wgpu::util::BufferInitDescriptor {
             label: None,
-            contents: bytemuck::cast_slice(values),
+            contents: &contents,
             usage: wgpu::BufferUsages::STORAGE,
         })
     }
