@@ -179,7 +179,8 @@ impl Truth {
         let mut truth = Truth { data, batches, states, saved, works };
         let host = Host::new();
         let faults = Arc::new(Faults::default());
-        let gpu = host.gpu().with_faults(&faults);
+        // So that steps share a submission from the first on.
+        let gpu = host.gpu().with_faults(&faults).with_submit_time(Duration::MAX);
         let mut model = compiled().build(&gpu).unwrap();
         for step in 0..=2 * STEPS + 1 {
             if step == 0 || step == STEPS {
@@ -306,7 +307,7 @@ impl Guest {
     fn new(truth: &Truth) -> Self {
         let host = Host::new();
         let faults = Arc::new(Faults::default());
-        let gpu = host.gpu().with_faults(&faults);
+        let gpu = host.gpu().with_faults(&faults).with_submit_time(Duration::MAX);
         let model = truth.after_an_epoch(&gpu);
         Guest { host, gpu, faults, model }
     }
@@ -352,31 +353,43 @@ impl Guest {
     }
 }
 
-/// Runs `rounds` rounds from `seed`, each told by `seed` and its number. Returns how many ended in an
-/// error, and how many were dropped.
-fn rounds(seed: u64, first: u64, rounds: u64) -> [u64; 2] {
-    let truth = Truth::new();
-    let spare = Host::new();
-    let spare_gpu = spare.gpu();
-    let (mut failed, mut dropped) = (0, 0);
-    let mut guest = Guest::new(&truth);
-    for round in first..first + rounds {
-        let mut random = Random::new(seed, Stream::Parity).of(round);
-        let work = Work::ALL[random.below(Work::ALL.len() as u64) as usize];
-        let (expected, points) = truth.of(work);
-        let disturbance = Disturbance::draw(&mut random, points);
-        let _watch = Watch::over(format!(
-            "MINIBATCH_FAULTS_SEED={seed} MINIBATCH_FAULTS_FIRST={round}: {work:?}, {disturbance:?}"
-        ));
-        let result = guest.disturbed(work, disturbance, &truth);
-        match &result {
-            None => dropped += 1,
-            Some(Ok(outcome)) => assert_eq!(outcome, expected),
-            Some(Err(error)) => {
-                failed += 1;
-                assert!(disturbance.explains(error), "{error:?}");
+/// How a round has ended.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum End {
+    Right,
+    Failed,
+    Dropped,
+}
+
+/// A guest, and a host to which its model goes when its own has lost the device.
+struct Rounds {
+    truth: Truth,
+    guest: Guest,
+    spare: Host,
+    spare_gpu: Gpu,
+}
+
+impl Rounds {
+    fn new() -> Self {
+        let truth = Truth::new();
+        let (guest, spare) = (Guest::new(&truth), Host::new());
+        let spare_gpu = spare.gpu();
+        Rounds { truth, guest, spare, spare_gpu }
+    }
+
+    fn run(&mut self, work: Work, disturbance: Disturbance) -> End {
+        let Rounds { truth, guest, spare, spare_gpu } = self;
+        let end = match guest.disturbed(work, disturbance, truth) {
+            None => End::Dropped,
+            Some(Ok(outcome)) => {
+                assert_eq!(&outcome, truth.of(work).0);
+                End::Right
             }
-        }
+            Some(Err(error)) => {
+                assert!(disturbance.explains(&error), "{error:?}");
+                End::Failed
+            }
+        };
         if disturbance.ends_the_device() {
             // Wherever it came to, the device is gone now.
             guest.host.device.destroy();
@@ -388,14 +401,14 @@ fn rounds(seed: u64, first: u64, rounds: u64) -> [u64; 2] {
             assert!(guest.host.was_told_of_loss());
             match guest.model.snapshot_steps() {
                 Some(steps) => {
-                    assert_eq!(guest.model.rebuild(&spare_gpu).unwrap().steps, steps);
+                    assert_eq!(guest.model.rebuild(&*spare_gpu).unwrap().steps, steps);
                     truth.check(&mut guest.model);
                 }
                 // It was built anew meanwhile.
                 None => assert_eq!(work, Work::Build),
             }
             assert_eq!(guest.host.uncaptured(), [""; 0]);
-            guest = Guest::new(&truth);
+            *guest = Guest::new(truth);
         } else {
             truth.check(&mut guest.model);
             assert_eq!(guest.host.uncaptured(), [""; 0]);
@@ -404,9 +417,9 @@ fn rounds(seed: u64, first: u64, rounds: u64) -> [u64; 2] {
             guest.model.snapshot().unwrap();
             guest.model.restore_bytes(&truth.saved[1]).unwrap();
         }
+        assert_eq!(spare.uncaptured(), [""; 0]);
+        end
     }
-    assert_eq!(spare.uncaptured(), [""; 0]);
-    [failed, dropped]
 }
 
 /// Ends the process if it is not dropped in time: a round that hangs would else say nothing. If it is
@@ -456,9 +469,53 @@ fn a_fault_at_any_point_is_a_typed_error_or_changes_nothing() {
     let seed = setting("MINIBATCH_FAULTS_SEED", 0);
     let first = setting("MINIBATCH_FAULTS_FIRST", 0);
     let number = setting("MINIBATCH_FAULTS_ROUNDS", 60);
-    let [failed, dropped] = rounds(seed, first, number);
+    let mut rounds = Rounds::new();
+    let mut ends = Vec::new();
+    for round in first..first + number {
+        let mut random = Random::new(seed, Stream::Parity).of(round);
+        let work = Work::ALL[random.below(Work::ALL.len() as u64) as usize];
+        let disturbance = Disturbance::draw(&mut random, rounds.truth.of(work).1);
+        let _watch = Watch::over(format!(
+            "MINIBATCH_FAULTS_SEED={seed} MINIBATCH_FAULTS_FIRST={round}: {work:?}, {disturbance:?}"
+        ));
+        ends.push(rounds.run(work, disturbance));
+    }
+    let [failed, dropped] =
+        [End::Failed, End::Dropped].map(|end| ends.iter().filter(|&&other| other == end).count());
     println!("{number} rounds from seed {seed}: {failed} errors, {dropped} dropped");
     if number >= 60 {
-        assert!(failed > number / 8 && dropped > number / 8, "hardly a fault has happened");
+        let some = number as usize / 8;
+        assert!(failed > some && dropped > some, "hardly a fault has happened");
     }
+}
+
+/// All that the rounds above draw from, one after the other: some 2,000 rounds.
+#[test]
+#[ignore = "takes minutes"]
+fn every_fault_at_every_point() {
+    let mut rounds = Rounds::new();
+    let mut count = 0;
+    for work in Work::ALL {
+        let [works, buffers, polls] = rounds.truth.of(work).1;
+        let at = |fault, points| (0..points).map(move |at| Disturbance::Fault(fault, at));
+        let dropped = (0..=polls).flat_map(|polls| {
+            [true, false].map(|device_waits| Disturbance::Dropped { polls, device_waits })
+        });
+        let faults = at(Fault::Lost, works)
+            .chain(at(Fault::Refused, works))
+            .chain(at(Fault::NoMemory, buffers))
+            .chain(at(Fault::NoMemoryFromThen, buffers));
+        for disturbance in faults.chain(dropped) {
+            let _watch = Watch::over(format!("{work:?}, {disturbance:?}"));
+            // One that has prepared nothing yet, so that it comes to all points.
+            rounds.guest.model = rounds.truth.after_an_epoch(&rounds.guest.gpu);
+            let end = rounds.run(work, disturbance);
+            if let Disturbance::Fault(Fault::Refused, _) = disturbance {
+                assert_eq!(end, End::Failed, "a point of the work was not reached");
+            }
+            count += 1;
+        }
+        println!("{work:?}: {works} pieces of work, {buffers} buffers, {polls} polls");
+    }
+    println!("{count} rounds");
 }

@@ -125,11 +125,17 @@ impl GpuExecutor {
                 }
             }
         }
-        if let Some(indices) = indices
-            && indices.element != DeviceElement::U32
-        {
-            let problem = format!("are {:?}; give U32, the numbers of rows", indices.element);
-            return Err(Error::argument("indices", problem));
+        if let Some(indices) = indices {
+            let refused = |problem: String| Err(Error::argument("indices", problem));
+            if indices.element != DeviceElement::U32 {
+                return refused(format!(
+                    "are {:?}; give U32, the numbers of rows",
+                    indices.element
+                ));
+            }
+            if indices.stride == Some(0) {
+                return refused("have stride 0; give a multiple of 4".into());
+            }
         }
         let given =
             |id: BufferId| columns.iter().find(|(other, _)| *other == id).map(|(_, rows)| rows);

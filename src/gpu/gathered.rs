@@ -43,11 +43,11 @@ impl GpuExecutor {
     /// Frees the rows that [`attach`](Self::attach) was given, unless somebody else holds them.
     ///
     /// # Errors
-    /// [`Error::Device`] if the device fails; they are freed all the same.
+    /// [`Error::Device`] if the device fails. They stay attached then, as steps wait for them.
     pub fn detach(&mut self) -> Result<()> {
-        let submitted = self.submit_gathered_now();
+        self.submit_gathered_now()?;
         self.gather = None;
-        submitted
+        Ok(())
     }
 
     /// Memory for the numbers of `rows` of the rows that were [attached](Self::attach), to be
@@ -114,7 +114,15 @@ impl GpuExecutor {
 
     fn push_checked(&mut self, pass: Pass, feed: GatherFeed, step: &Step) -> Result<()> {
         let full = self.gather.as_mut().is_some_and(|gather| gather.push(pass, feed, step));
-        if full { self.submit_gathered_now() } else { Ok(()) }
+        if !full {
+            return Ok(());
+        }
+        let submitted = self.submit_gathered_now();
+        if let (Err(_), Some(gather)) = (&submitted, &mut self.gather) {
+            // Those before it were taken, and wait for the next submission; this one is refused.
+            gather.forget_last();
+        }
+        submitted
     }
 
     /// Submits the steps on resident rows that wait for others.
@@ -126,14 +134,14 @@ impl GpuExecutor {
         Ok(())
     }
 
-    /// The same without waiting.
+    /// The same without waiting. If it fails, they go on waiting.
     pub(super) fn submit_gathered_now(&mut self) -> Result<()> {
         let Self { gpu, upload, plans, gather, pace, .. } = self;
         let Some(gather) = gather.as_mut().filter(|gather| gather.is_pending()) else {
             return Ok(());
         };
         let steps = gather.take();
-        self.dispatched += gpu.guarded(|| {
+        let submitted = gpu.guarded(|| {
             let mut dispatched = 0;
             let mut encoder = encoder(gpu, "minibatch.steps");
             let slot = gather.record_upload(gpu, upload, &mut encoder, &steps, pace)?;
@@ -155,7 +163,14 @@ impl GpuExecutor {
             let submission = gpu.queue.submit([encoder.finish()]);
             gather.submitted(&slot, submission, &steps);
             Ok(dispatched)
-        })?;
+        });
+        match submitted {
+            Ok(dispatched) => self.dispatched += dispatched,
+            Err(error) => {
+                gather.put_back(steps);
+                return Err(error);
+            }
+        }
         gather.give_back(steps);
         self.submits += 1;
         self.gpu.check()

@@ -2,6 +2,7 @@
 
 use half::f16;
 
+use super::dispatches::encoder;
 use super::executor::GpuExecutor;
 use crate::error::{Error, Result};
 use crate::number::Real;
@@ -85,28 +86,55 @@ impl GpuExecutor {
         if self.program.buffer(id).rows == Rows::Batch {
             self.reserve(rows).await?;
         }
-        let buffer = self.program.buffer(id);
-        let row_bytes = buffer.stride() * buffer.element_bytes();
-        let mut bytes = vec![0u8; buffer.bytes(rows) as usize];
-        let rows = bytes.chunks_exact_mut(row_bytes).zip(values.chunks_exact(buffer.columns));
-        for (to, from) in rows {
-            for (to, &value) in to.chunks_exact_mut(buffer.element_bytes()).zip(from) {
-                match (buffer.element, buffer.reals) {
-                    (Element::Real, Reals::Full) => {
-                        to.copy_from_slice(&(value as f32).to_ne_bytes());
-                    }
-                    (Element::Real, Reals::Half) => {
-                        let half = f16::from_f32(value.rounded_to_half() as f32);
-                        to.copy_from_slice(&half.to_ne_bytes());
-                    }
-                    (Element::U32 | Element::Sparse { .. }, _) => {
-                        to.copy_from_slice(&(value as u32).to_ne_bytes());
-                    }
-                    (Element::U8, _) => to.copy_from_slice(&[value as u8]),
+        let bytes = stored(self.program.buffer(id), rows, values.iter().copied());
+        self.write_raw(id, &bytes)
+    }
+
+    /// Sets the values of buffers that do not depend on a batch, each `[rows, columns]` without padding:
+    /// all of them at one moment, or none if this fails.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if a number of values does not fit, [`Error::Device`] if the device is lost or
+    /// has no memory to bring them there.
+    pub async fn write_together(&mut self, values: &[(BufferId, &[f32])]) -> Result<()> {
+        for (id, values) in values {
+            self.program.buffer(*id).check_values(values.len())?;
+        }
+        self.submit_gathered_now()?;
+        let Self { gpu, program, table, .. } = self;
+        let most = gpu.limits().max_buffer_size / wgpu::COPY_BUFFER_ALIGNMENT;
+        let most =
+            most.saturating_mul(wgpu::COPY_BUFFER_ALIGNMENT).max(wgpu::COPY_BUFFER_ALIGNMENT);
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        gpu.guarded(|| {
+            let mut encoder = encoder(gpu, "minibatch.write");
+            for &(id, values) in values {
+                let buffer = program.buffer(id);
+                let rows = buffer.check_values(values.len())?;
+                let bytes = stored(buffer, rows, values.iter().map(|&value| f64::from(value)));
+                let (to, mut offset) = table.locate(id)?;
+                for bytes in bytes.chunks(most) {
+                    let size = bytes.len() as u64;
+                    let from = gpu.create_buffer(&wgpu::BufferDescriptor {
+                        label: Some("minibatch.write"),
+                        size,
+                        usage: wgpu::BufferUsages::COPY_SRC,
+                        mapped_at_creation: true,
+                    });
+                    let mut view =
+                        from.get_mapped_range_mut(..).map_err(|error| gpu.failed(error))?;
+                    view.slice(..).copy_from_slice(bytes);
+                    drop(view);
+                    from.unmap();
+                    encoder.copy_buffer_to_buffer(&from, 0, to, offset, size);
+                    offset += size;
                 }
             }
-        }
-        self.write_raw(id, &bytes)
+            gpu.queue.submit([encoder.finish()]);
+            Ok(())
+        })?;
+        // A lost device takes them without a word.
+        gpu.check_alive()
     }
 
     /// Overwrites the first bytes of `id` as they lie on the device; a multiple of four.
@@ -131,6 +159,28 @@ impl GpuExecutor {
         // A lost device takes the bytes without a word.
         self.gpu.check_alive()
     }
+}
+
+/// The bytes of `values`, `[rows, columns]`, as they lie on the device.
+fn stored(buffer: &Buffer, rows: usize, values: impl Iterator<Item = f64>) -> Vec<u8> {
+    let element = buffer.element_bytes();
+    let mut bytes = vec![0u8; buffer.bytes(rows) as usize];
+    let rows = bytes.chunks_exact_mut(buffer.stride() * element);
+    let places = rows.flat_map(|row| row.chunks_exact_mut(element).take(buffer.columns));
+    for (to, value) in places.zip(values) {
+        match (buffer.element, buffer.reals) {
+            (Element::Real, Reals::Full) => to.copy_from_slice(&(value as f32).to_ne_bytes()),
+            (Element::Real, Reals::Half) => {
+                let half = f16::from_f32(value.rounded_to_half() as f32);
+                to.copy_from_slice(&half.to_ne_bytes());
+            }
+            (Element::U32 | Element::Sparse { .. }, _) => {
+                to.copy_from_slice(&(value as u32).to_ne_bytes());
+            }
+            (Element::U8, _) => to.copy_from_slice(&[value as u8]),
+        }
+    }
+    bytes
 }
 
 /// `sources` in order, cut into slices of at most `most` bytes each; one that is larger by itself.

@@ -263,11 +263,6 @@ impl Executor {
         }
     }
 
-    /// Bytes that its buffers take with room for batches of `rows` samples.
-    pub(super) fn bytes(&self, rows: usize) -> u64 {
-        on!(self, cpu => cpu.bytes(rows), gpu => gpu.bytes(rows))
-    }
-
     pub(super) async fn read(&mut self, id: BufferId, live_rows: usize) -> Result<Vec<f64>> {
         on!(self, cpu => Ok(cpu.read(id, live_rows)), gpu => gpu.read(id, live_rows).await)
     }
@@ -281,6 +276,17 @@ impl Executor {
 
     pub(super) async fn write(&mut self, id: BufferId, values: &[f64]) -> Result<()> {
         on!(self, cpu => cpu.write(id, values), gpu => gpu.write(id, values).await)
+    }
+
+    /// Sets buffers that do not depend on a batch, all or none.
+    pub(super) async fn write_together(&mut self, values: &[(BufferId, &[f32])]) -> Result<()> {
+        on!(self, cpu => {
+            for (id, values) in values {
+                let values: Vec<f64> = values.iter().map(|&value| f64::from(value)).collect();
+                cpu.write(*id, &values)?;
+            }
+            Ok(())
+        }, gpu => gpu.write_together(values).await)
     }
 
     pub(super) async fn read_metrics(&mut self) -> Result<Metrics> {

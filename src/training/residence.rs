@@ -90,11 +90,13 @@ impl Session {
 
     /// Frees the data on the device.
     pub(super) fn free_data(&mut self) -> Result<()> {
-        self.on_device = false;
+        // If this fails, the next call tries again.
         match &mut self.executor {
-            Executor::Gpu(gpu) => gpu.detach(),
-            Executor::Cpu(_) | Executor::CpuInF64(_) => Ok(()),
+            Executor::Gpu(gpu) => gpu.detach()?,
+            Executor::Cpu(_) | Executor::CpuInF64(_) => {}
         }
+        self.on_device = false;
+        Ok(())
     }
 }
 

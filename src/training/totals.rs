@@ -28,8 +28,10 @@ impl Session {
     /// they are not added to later scores.
     pub(super) fn end_totals(&mut self, outer: Totals) -> Result<()> {
         self.totals = outer;
+        // If this fails, the next call finds one that has not ended, and clears them.
+        self.executor.clear_metrics()?;
         self.running = self.running.saturating_sub(1);
-        self.executor.clear_metrics()
+        Ok(())
     }
 
     /// Moves the totals so far from the device to the host, before another call clears the device's

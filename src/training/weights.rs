@@ -58,12 +58,12 @@ impl Session {
         Ok((named.collect(), self.steps().saturating_sub(not_run)))
     }
 
-    /// Sets tensors that were checked.
+    /// Sets tensors that were checked: all of them, or none if this fails.
     pub(super) async fn write_tensors(&mut self, tensors: &Weights) -> Result<()> {
-        for (name, _, values) in tensors {
-            self.write_values(self.find(name)?, values).await?;
-        }
-        Ok(())
+        let found =
+            tensors.iter().map(|(name, _, values)| Ok((self.find(name)?, values.as_slice())));
+        let found = found.collect::<Result<Vec<_>>>()?;
+        self.executor.write_together(&found).await
     }
 
     pub(super) async fn weights(&mut self) -> Result<Weights> {
