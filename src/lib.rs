@@ -118,7 +118,9 @@ pub use atomic_write::atomic_write;
 pub use cpu::Cpu;
 pub use data::{Batch, BatchOrder, Dataset, Features, Shuffle, Targets, TrainTest};
 pub use error::{DeviceError, Error, IdxProblem, Result, TextProblem};
-pub use gpu::{BoundRows, DeviceElement, DeviceRows, Gpu};
+pub use gpu::{
+    BoundRows, DeviceElement, DeviceRegion, DeviceRows, Gpu, NetworkShader, NetworkWgsl,
+};
 pub use model::loss::{Accuracy, Loss};
 pub use model::metric::{self, Metric};
 pub use model::{
@@ -129,7 +131,7 @@ pub use model::{
 pub use number::expression::Expression;
 pub use operation::activation::Activation;
 pub use profile::{Profile, Span};
-pub use program::{Graph, Value};
+pub use program::{Graph, MemoryUse, Value};
 pub use training::{
     Answer, Backend, Callback, ConfusionMatrix, Control, DataOn, DeviceColumns, EpochRecord,
     EpochStart, Evaluate, Fit, History, Model, Predict, Predictions, Rebuilt, Request, Resume,

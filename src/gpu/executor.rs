@@ -116,12 +116,6 @@ impl GpuExecutor {
         most_rows(gpu, program, rows)
     }
 
-    /// Bytes on the device that its buffers and upload slots take with room for batches of up to
-    /// `rows` samples. Uniforms, some kilobytes, are not among them.
-    pub fn bytes(&self, rows: usize) -> u64 {
-        self.table.bytes(rows).saturating_add(self.upload.bytes(rows))
-    }
-
     /// Makes room for batches of up to `rows` samples. Where there was less, what the rows have
     /// gathered is lost; read the metrics first.
     ///

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::device::Gpu;
+use super::kernel_limits::check_kernel;
 use super::table::dispatches;
 use super::upload;
 use crate::error::{Error, Result};
@@ -36,7 +37,7 @@ pub(super) fn check_halves(gpu: &Gpu, program: &Program) -> Result<()> {
 ///
 /// # Errors
 /// [`Error::Argument`] if they are not, with the numbers.
-pub(super) fn check_room(gpu: &Gpu, program: &Arc<Program>, rows: usize) -> Result<()> {
+pub(crate) fn check_room(gpu: &Gpu, program: &Arc<Program>, rows: usize) -> Result<()> {
     check_sizes(gpu, program, &dispatches(program, gpu, rows)?, rows)
 }
 
@@ -131,6 +132,7 @@ fn check_sizes(
     }
     let most_groups = limits.max_compute_workgroups_per_dimension;
     for dispatch in dispatches {
+        check_kernel(gpu, &dispatch.kernel, dispatch.constants.len())?;
         let of_rows = u64::from(dispatch.terms_a_row).saturating_mul(rows as u64);
         if of_rows.saturating_add(dispatch.terms.into()) > most_terms as u64 && of_rows > 0 {
             let name = dispatch.kernel.name;

@@ -20,9 +20,12 @@ mod gather;
 mod gather_feed;
 mod gathered;
 mod kept;
+mod kernel_limits;
 mod labels;
 mod limits;
 mod marginal;
+mod memory;
+mod network;
 mod optional;
 mod pace;
 mod pipeline;
@@ -48,6 +51,7 @@ mod values;
 pub use crate::operation::{
     Access, AdapterClass, FusedFrom, FusedSteps, Kernel, KernelForm, KernelForms, MatrixForm,
 };
+pub use crate::program::NetworkWgsl;
 pub use adapter::{adapter_class, adapter_key, adapters, is_software};
 pub use bound_rows::BoundRows;
 pub use device::{Gpu, ShaderEdit};
@@ -59,6 +63,9 @@ pub use faults::{Fault, Faults};
 pub use feed::{GpuColumn, GpuFeed};
 pub use gather::gather_kernel;
 pub use gather_feed::{GatherColumn, GatherFeed};
+pub(crate) use limits::check_room;
+pub use memory::planned_memory;
+pub use network::{NetworkBinding, NetworkShader};
 pub use placing::place_kernel;
 #[cfg(not(target_arch = "wasm32"))]
 pub use polling::block_on;
@@ -68,5 +75,4 @@ pub(crate) use scored::Taken;
 pub(crate) use staging::Scored;
 pub use trial::{Trial, Tried};
 pub(crate) use upload::RowStep;
-pub use upload::bytes as upload_bytes;
 pub use wgpu::{AdapterInfo, CommandEncoder, DeviceType};

@@ -210,6 +210,15 @@ impl Ring {
         self.places.len()
     }
 
+    /// Bytes of all slots, those of rings that were replaced included that are still on their way.
+    pub(super) fn bytes(&self) -> u64 {
+        let slots = self.places.iter().map(|place| &place.slot);
+        slots
+            .chain(self.tally.replaced.iter().map(|(slot, _)| slot))
+            .map(|slot| slot.buffer.size())
+            .sum()
+    }
+
     /// Lends a free slot, without waiting.
     ///
     /// # Errors

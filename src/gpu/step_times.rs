@@ -86,6 +86,13 @@ pub(super) struct StepTimes {
 }
 
 impl StepTimes {
+    /// Bytes of its buffers.
+    pub(super) fn bytes(&self) -> u64 {
+        let read = self.lanes.iter().filter_map(|lane| lane.read.as_ref());
+        let resolved = self.clock.iter().map(|clock| &clock.resolved);
+        read.chain(resolved).map(Buffer::size).sum()
+    }
+
     /// Takes some hundred bytes on a device with timestamps, and nothing on others.
     ///
     /// # Errors

@@ -177,12 +177,6 @@ impl Session {
         }
     }
 
-    /// Bytes that training in batches of `rows` samples takes.
-    pub(super) fn bytes(&self, rows: usize) -> u64 {
-        let at_once = self.compiled.micro_batch_size.unwrap_or(rows).min(rows).max(1);
-        self.executor.bytes(at_once)
-    }
-
     /// Counts a step of `pass`, once it is on its way to the device.
     pub(super) fn count_step(&mut self, pass: Pass) {
         self.steps += u64::from(pass == Pass::Train);
