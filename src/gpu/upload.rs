@@ -79,7 +79,7 @@ impl Upload {
             let ring = Ring::new(gpu, layout.size, slots);
             let steps = gpu.create_buffer(&wgpu::BufferDescriptor {
                 label: Some(&gpu.label("minibatch.step")),
-                size: (ring.len() + 1 + MOST_STEPS) as u64 * u64::from(STEP_STRIDE),
+                size: steps_bytes(ring.len()),
                 usage: BufferUsages::UNIFORM | BufferUsages::COPY_DST | BufferUsages::COPY_SRC,
                 mapped_at_creation: false,
             });
@@ -346,6 +346,11 @@ pub(super) fn slot_bytes(program: &Arc<Program>, rows: usize) -> u64 {
 pub fn bytes(program: &Arc<Program>, rows: usize, upload_slots: Option<usize>) -> u64 {
     let slot = slot_bytes(program, rows);
     slot.saturating_mul(Slots::new(upload_slots).count(slot) as u64)
+}
+
+/// Bytes of the uniforms of all steps that may be under way, with so many slots.
+pub(super) fn steps_bytes(slots: usize) -> u64 {
+    (slots as u64 + 1 + MOST_STEPS as u64).saturating_mul(u64::from(STEP_STRIDE))
 }
 
 /// The content of the step's uniform; `uploads_at` is where, in words, a step on resident rows finds
