@@ -91,6 +91,7 @@ async fn run(
     model: &mut Model,
     gpu: &Gpu,
     host: &Host,
+    buffers: &[wgpu::Buffer; 2],
     truth: &Truth,
 ) -> Result<Outcome, Error> {
     let data = &truth.data;
@@ -120,18 +121,11 @@ async fn run(
             Ok(Outcome::Scores(model.take_scores().await?.into_iter().collect()))
         }
         Work::RecordOn => {
-            let buffer = |contents: &[u8]| {
-                host.device.create_buffer_init(&wgpu::util::BufferInitDescriptor {
-                    label: None,
-                    contents,
-                    usage: wgpu::BufferUsages::STORAGE,
-                })
-            };
-            let (pixels, labels) = (buffer(&truth.pixels), buffer(cast_slice(&truth.labels)));
+            let [pixels, labels] = buffers;
             let rows = SAMPLES as u32;
             let columns = DeviceColumns::new()
-                .input("pixels", DeviceRows::new(&pixels, rows).element(DeviceElement::U8))
-                .target("class", DeviceRows::new(&labels, rows).element(DeviceElement::U32));
+                .input("pixels", DeviceRows::new(pixels, rows).element(DeviceElement::U8))
+                .target("class", DeviceRows::new(labels, rows).element(DeviceElement::U32));
             let bound = model.bind_rows(columns, BATCH_SIZE).await?;
             for indices in &truth.batches {
                 let mut encoder = host.encoder();
@@ -227,12 +221,13 @@ impl Truth {
             truth.states.push((state(&mut model), scores, predictions));
             model.train_on_batch(truth.batch(step)).unwrap();
         }
+        let buffers = truth.buffers(&host);
         for work in Work::ALL {
             let mut model = truth.after_an_epoch(&gpu);
             let before = [faults.works(), faults.buffers()];
             let mut polls = 0;
             let outcome = {
-                let mut future = pin!(run(work, &mut model, &gpu, &host, &truth));
+                let mut future = pin!(run(work, &mut model, &gpu, &host, &buffers, &truth));
                 let mut context = Context::from_waker(Waker::noop());
                 loop {
                     match future.as_mut().poll(&mut context) {
@@ -248,6 +243,17 @@ impl Truth {
         }
         assert_eq!(host.uncaptured(), [""; 0]);
         truth
+    }
+
+    /// Inputs and classes of the data, on the device.
+    fn buffers(&self, host: &Host) -> [wgpu::Buffer; 2] {
+        [&self.pixels, cast_slice(&self.labels)].map(|contents: &[u8]| {
+            host.device.create_buffer_init(&wgpu::util::BufferInitDescriptor {
+                label: None,
+                contents,
+                usage: wgpu::BufferUsages::STORAGE,
+            })
+        })
     }
 
     fn batch(&self, step: usize) -> Batch<'_> {
@@ -337,6 +343,8 @@ struct Guest {
     gpu: Gpu,
     faults: Arc<Faults>,
     model: Model,
+    /// The samples in memory of the host's.
+    buffers: [wgpu::Buffer; 2],
 }
 
 impl Guest {
@@ -345,7 +353,8 @@ impl Guest {
         let faults = Arc::new(Faults::default());
         let gpu = host.gpu().with_faults(&faults).with_submit_time(Duration::MAX);
         let model = truth.after_an_epoch(&gpu);
-        Guest { host, gpu, faults, model }
+        let buffers = truth.buffers(&host);
+        Guest { host, gpu, faults, model, buffers }
     }
 
     /// Does `work`, disturbed; `None` if it was dropped.
@@ -355,9 +364,9 @@ impl Guest {
         disturbance: Disturbance,
         truth: &Truth,
     ) -> Option<Result<Outcome, Error>> {
-        let Guest { host, gpu, faults, model } = self;
+        let Guest { host, gpu, faults, model, buffers } = self;
         let device = host.device.clone();
-        let work = run(work, model, gpu, host, truth);
+        let work = run(work, model, gpu, host, buffers, truth);
         match disturbance {
             Disturbance::Fault(fault, after) => {
                 faults.arm(fault, after);

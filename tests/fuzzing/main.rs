@@ -77,7 +77,8 @@ const NUMBERS: [u64; 10] = [
 fn mutated(random: &mut Random, seeds: &[Vec<u8>]) -> Vec<u8> {
     let any = |random: &mut Random, bound: usize| random.below(bound.max(1) as u64) as usize;
     let mut bytes = seeds[any(random, seeds.len())].clone();
-    for _ in 0..=random.below(6) {
+    let most = 1 + random.below(4);
+    for _ in 0..=random.below(most) {
         let place = any(random, bytes.len());
         let length = any(random, 16).min(bytes.len() - place.min(bytes.len()));
         match random.below(9) {

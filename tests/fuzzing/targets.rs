@@ -138,7 +138,7 @@ fn npz_seeds() -> Vec<Vec<u8>> {
 
 fn npz(bytes: &[u8], directory: &Path) -> Result<(), String> {
     let path = file(directory, "x.npz", bytes)?;
-    ["x", "images", "y"].map(|name| array(StoredArray::npz(&path, name))).into_iter().collect()
+    ["x", "y"].map(|name| array(StoredArray::npz(&path, name))).into_iter().collect()
 }
 
 fn safetensors_seeds() -> Vec<Vec<u8>> {
@@ -147,7 +147,7 @@ fn safetensors_seeds() -> Vec<Vec<u8>> {
 
 fn safetensors(bytes: &[u8], directory: &Path) -> Result<(), String> {
     let path = file(directory, "x.safetensors", bytes)?;
-    let read = ["x", "half", "labels"].map(|name| array(StoredArray::safetensors(&path, name)));
+    let read = ["x", "half", "y"].map(|name| array(StoredArray::safetensors(&path, name)));
     read.into_iter().collect()
 }
 
