@@ -5,6 +5,10 @@
 //! the host, and by `fit` with the data on the device, one step and 50 steps a submission; the upload
 //! at the beginning counts among its steps. They take turns in every round, so that other load meets
 //! all. `--batch-size N` measures one batch size, `--rounds N` so many rounds.
+//!
+//! And as a guest whose samples and labels lie in buffers of the host's: what recording steps and
+//! finishing the encoder cost the host's frame, which submits it anyway; what an empty encoder costs is
+//! taken off. One step and eight steps a frame.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,12 +16,17 @@ use std::time::{Duration, Instant};
 use minibatch::data::{Batch, BatchOrder, Dataset, Features, Shuffle};
 use minibatch::model::Input;
 use minibatch::random::{Random, Stream};
-use minibatch::{Activation, Adam, DataOn, Fit, Gpu, Loss, Metric, Model, Sequential};
+use minibatch::{
+    Activation, Adam, BoundRows, DataOn, DeviceColumns, DeviceElement, DeviceRows, Fit, Gpu, Loss,
+    Metric, Model, Sequential,
+};
 
 const ROUNDS: usize = 9;
 const BATCH_SIZES: [usize; 3] = [32, 128, 1024];
 /// Steps in a submission where the data lie on the device.
 const TOGETHER: [usize; 2] = [1, 50];
+/// Steps in a frame of a guest whose samples lie in the host's buffers.
+const GUEST_STEPS: [usize; 2] = [1, 8];
 const SAMPLES: usize = 16_384;
 /// Steps in a round, each way. A run of `fit` is one round, so that uploading the data once counts as
 /// little as it does in a training.
@@ -67,6 +76,75 @@ impl Host {
     }
 }
 
+/// A guest whose samples lie in buffers of the host's.
+struct Guest {
+    device: wgpu::Device,
+    queue: wgpu::Queue,
+    model: Model,
+    bound: BoundRows,
+    batch_size: u32,
+    /// The first row of the next step.
+    next: u32,
+}
+
+impl Guest {
+    fn new(gpu: &Gpu, device: &wgpu::Device, queue: &wgpu::Queue, batch_size: usize) -> Self {
+        let rows = |bytes: usize| {
+            let buffer = device.create_buffer(&wgpu::BufferDescriptor {
+                label: None,
+                size: (SAMPLES * bytes) as u64,
+                usage: wgpu::BufferUsages::STORAGE,
+                mapped_at_creation: false,
+            });
+            DeviceRows::new(&buffer, SAMPLES as u32)
+        };
+        let columns = DeviceColumns::new()
+            .input("image", rows(784).element(DeviceElement::U8))
+            .target("class", rows(4).element(DeviceElement::U32));
+        let mut model = model(gpu);
+        let bound = pollster::block_on(model.bind_rows(columns, batch_size)).expect("it has room");
+        let (device, queue) = (device.clone(), queue.clone());
+        Guest { device, queue, model, bound, batch_size: batch_size as u32, next: 0 }
+    }
+
+    /// Microseconds that a frame's encoder takes to be made, given `steps` steps and finished.
+    fn frame(&mut self, steps: usize) -> f64 {
+        let batches: Vec<_> = (0..steps)
+            .map(|_| {
+                let first = self.next;
+                self.next = (first + self.batch_size) % SAMPLES as u32;
+                first..first + self.batch_size
+            })
+            .collect();
+        let start = Instant::now();
+        let mut encoder = self.device.create_command_encoder(&Default::default());
+        if !batches.is_empty() {
+            let recorded = self.model.record_steps(&mut encoder, &self.bound, &batches);
+            recorded.expect("a slot is free");
+        }
+        let commands = encoder.finish();
+        let taken = start.elapsed().as_secs_f64() * 1e6;
+        self.queue.submit([commands]);
+        taken
+    }
+
+    /// Median and least microseconds of a step in frames of `steps` steps, over and above those of a
+    /// frame without one: of rounds of frames, in each of which both take turns.
+    fn steps(&mut self, steps: usize, rounds: usize) -> [f64; 2] {
+        const FRAMES: usize = 1024;
+        let round = |guest: &mut Self| {
+            let (mut with, mut without) = (0.0, 0.0);
+            for _ in 0..FRAMES {
+                without += guest.frame(0);
+                with += guest.frame(steps);
+            }
+            (with - without) / (FRAMES * steps) as f64
+        };
+        round(self);
+        median_and_least((0..rounds).map(|_| round(self)).collect())
+    }
+}
+
 fn fit(model: &mut Model, data: &Dataset, fit: Fit<'_>, batch_size: usize, epochs: u32) {
     model.fit(data, fit.batch_size(batch_size).epochs(epochs)).expect("it trains");
 }
@@ -110,8 +188,14 @@ fn main() {
     if !json {
         println!("784-128-10, microseconds of the host a step; median of {rounds} rounds (least)");
         println!(
-            "{:>10} {:>20} {:>20} {:>20} {:>20}",
-            "batch", "record and submit", "fit, host", "device, 1 a submit", "device, 50 a submit"
+            "{:>10} {:>20} {:>20} {:>20} {:>20} {:>20} {:>20}",
+            "batch",
+            "record and submit",
+            "fit, host",
+            "device, 1 a submit",
+            "device, 50 a submit",
+            "guest, 1 a frame",
+            "guest, 8 a frame"
         );
     }
     let mut rows = Vec::new();
@@ -141,6 +225,8 @@ fn main() {
             .collect();
         let ways = [0, 1, 2, 3]
             .map(|way| median_and_least(measured.iter().map(|round| round[way]).collect()));
+        let mut guest = Guest::new(&gpu, &device, &queue, batch_size);
+        let guest = GUEST_STEPS.map(|steps| guest.steps(steps, rounds));
         let [recorded, fitted, one, fifty] = ways;
         rows.push(serde_json::json!({
             "batch_size": batch_size,
@@ -148,11 +234,15 @@ fn main() {
             "fit_us": fitted[0], "fit_least_us": fitted[1],
             "resident_us": one[0], "resident_least_us": one[1],
             "resident_50_us": fifty[0], "resident_50_least_us": fifty[1],
+            "guest_us": guest[0][0], "guest_least_us": guest[0][1],
+            "guest_8_us": guest[1][0], "guest_8_least_us": guest[1][1],
         }));
         if !json {
-            let [recorded, fitted, one, fifty] =
-                ways.map(|[median, least]| format!("{median:.2} ({least:.2})"));
-            println!("{batch_size:>10} {recorded:>20} {fitted:>20} {one:>20} {fifty:>20}");
+            let cells = ways.into_iter().chain(guest);
+            let cells: Vec<_> = cells
+                .map(|[median, least]| format!("{:>20}", format!("{median:.2} ({least:.2})")))
+                .collect();
+            println!("{batch_size:>10} {}", cells.join(" "));
         }
     }
     if json {

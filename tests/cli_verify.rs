@@ -1,6 +1,7 @@
 //! `mnist-gpu verify` and what the other commands make of it, run as a user runs them.
 #![cfg(feature = "cli")]
 
+#[allow(dead_code, reason = "others use the rest")]
 #[path = "support/program.rs"]
 mod program;
 

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use minibatch::cpu::CpuExecutor;
 use minibatch::data::{Batch, Dataset, Features, SparseMatrix, SparseRows, Targets};
 use minibatch::model::{
-    BatchNormalization, Compiled, Dense, Dropout, GaussianNoise, Initializer, Input, InputType,
-    Layer, LayerNormalization, Normalization, Objective, Regularizer, Rescaling, lower,
+    BatchNormalization, Compiled, Dense, Dropout, FrequencyEncoding, GaussianNoise, HashGrid,
+    Initializer, Input, InputType, Layer, LayerNormalization, Normalization, Objective,
+    Regularizer, Rescaling, lower,
 };
 use minibatch::operation::activation::Elementwise;
 use minibatch::program::{Graph, Pass, Program, Role, Value};
@@ -325,6 +326,24 @@ fn gradients_are_the_slopes_through_dropout_and_layers_without_bias() {
         .flatten()
         .dense(OUTPUTS, Softmax);
     assert_slopes(network, Loss::SparseCategoricalCrossentropy);
+}
+
+/// Positions come out of a layer, so that gradients pass the encodings; the last ones lie beyond the cube.
+#[test]
+fn gradients_are_the_slopes_through_encodings() {
+    let grid = HashGrid::new().levels(3).log2_table_size(5).base_resolution(2).finest_resolution(7);
+    for (dimensions, features) in [(1, 2), (2, 1), (3, 4), (4, 2)] {
+        let positions = Sequential::new(Input::pixels(&[2, 3])).dense(dimensions, Sigmoid);
+        let encoded = positions.hash_grid(grid.features(features)).dense(5, Tanh);
+        assert_slopes(encoded.dense(OUTPUTS, Linear), Loss::MeanSquaredError);
+        let beyond = Sequential::new(Input::pixels(&[2, 3])).dense(dimensions, Linear);
+        let encoded = beyond.hash_grid(grid.features(features)).dense(5, Tanh);
+        assert_slopes(encoded.dense(OUTPUTS, Linear), Loss::MeanSquaredError);
+    }
+    for waves in [FrequencyEncoding::new(3), FrequencyEncoding::new(2).with_input()] {
+        let encoded = Sequential::new(Input::pixels(&[2, 3])).dense(3, Tanh).layer(waves);
+        assert_slopes(encoded.dense(OUTPUTS, Linear), Loss::MeanSquaredError);
+    }
 }
 
 const CROSSENTROPY: Loss = Loss::SparseCategoricalCrossentropy;

@@ -26,7 +26,7 @@ fn run(
         let buffer = program.buffer(*id);
         let values = match buffer.rows {
             Rows::Batch => &values[first * buffer.columns..(first + rows) * buffer.columns],
-            Rows::Fixed(_) | Rows::One => values,
+            Rows::Fixed(_) | Rows::Packed(_) | Rows::One => values,
         };
         oracle.write(*id, values).unwrap();
     }
@@ -53,7 +53,7 @@ fn assert_close(expected: &[f64], found: &[f64], what: &str) {
 fn total(buffer: &Buffer, values: &[f64]) -> Vec<f64> {
     match buffer.rows {
         Rows::One => vec![values.iter().take(Penalty::SLOTS).sum()],
-        Rows::Batch | Rows::Fixed(_) => values.to_vec(),
+        Rows::Batch | Rows::Fixed(_) | Rows::Packed(_) => values.to_vec(),
     }
 }
 
@@ -93,6 +93,19 @@ fn what_an_operation_says_of_parts_is_true() {
             let same = whole.iter().zip(&alone[0]).all(begins_with);
             assert!(!same, "{} does not depend on the whole batch", form.name);
             differing.insert(op.name());
+            continue;
+        }
+        if op.in_parts() == InParts::Largest {
+            let largest = |values: &Values| {
+                values.iter().flat_map(|(_, values)| values).copied().fold(f64::MIN, f64::max)
+            };
+            assert_eq!(
+                largest(&whole),
+                largest(&alone[0]).max(largest(&alone[1])),
+                "{}",
+                form.name
+            );
+            assert!(largest(&alone[0]) != largest(&alone[1]), "{} tells no parts", form.name);
             continue;
         }
         let mut both = fresh();

@@ -274,6 +274,77 @@ fn gradients_of_layer_normalization_are_slopes() {
 }
 
 #[test]
+fn the_gradient_of_the_frequency_encoding_is_its_slope() {
+    for with_input in [false, true] {
+        let mut layer = Gradients::new();
+        let frequencies = operation::Frequencies::new(3, with_input).unwrap();
+        layer.output = layer.rows("waves", frequencies.outputs(UNITS));
+        layer.output_gradient = layer.rows("waves_gradient", frequencies.outputs(UNITS));
+        let (input, output, output_gradient) = (layer.input(), layer.output, layer.output_gradient);
+        layer.forward = vec![Op::FrequencyEncoding(operation::FrequencyEncoding {
+            input,
+            output,
+            frequencies,
+        })];
+        layer.backward =
+            vec![Op::FrequencyEncodingBackward(operation::FrequencyEncodingBackward {
+                output_gradient,
+                output,
+                input_gradient: layer.input_gradient(),
+                frequencies,
+            })];
+        layer.assert_are_slopes("the frequency encoding");
+    }
+}
+
+/// Half of the positions lie beyond the unit cube, where the slope is 0.
+#[test]
+fn gradients_of_the_hash_grid_are_slopes() {
+    let sizes = |features| operation::GridSizes {
+        levels: 3,
+        features,
+        log2_table_size: 5,
+        base_resolution: 2,
+        finest_resolution: 9,
+    };
+    for (dimensions, features) in [(1, 1), (2, 2), (3, 4), (4, 8)] {
+        let sizes = sizes(features);
+        let mut layer = Gradients::new();
+        let [input, input_gradient] =
+            ["position", "position_gradient"].map(|name| layer.rows(name, dimensions));
+        let rows = Rows::Packed(sizes.levels(dimensions).entries());
+        let [table, table_gradient] = ["table", "table_gradient"].map(|name| {
+            let (role, element) = (Role::Scratch, Element::Real);
+            layer.builder.buffer(name, role, element, rows, features as usize).unwrap()
+        });
+        let words = 2 * sizes.levels(dimensions).entries().next_multiple_of(4) * features as usize;
+        let [largest, sums] = [("largest", 16), ("sums", words)].map(|(name, columns)| {
+            let (role, element) = (Role::Scratch, Element::Real);
+            layer.builder.buffer(name, role, element, Rows::One, columns).unwrap()
+        });
+        let [output, output_gradient] =
+            ["features", "features_gradient"].map(|name| layer.rows(name, sizes.outputs()));
+        (layer.output, layer.output_gradient) = (output, output_gradient);
+        layer.variables = vec![(input, input_gradient), (table, table_gradient)];
+        layer.forward = vec![Op::HashGrid(operation::HashGrid { input, table, output, sizes })];
+        layer.backward = vec![
+            operation::LargestGradient { gradient: output_gradient, largest }.into(),
+            operation::HashGridScatter { largest, output_gradient, input, sums, sizes }.into(),
+            operation::HashGridCollect { largest, sums, table_gradient }.into(),
+            operation::HashGridBackwardInput {
+                output_gradient,
+                input,
+                table,
+                input_gradient,
+                sizes,
+            }
+            .into(),
+        ];
+        layer.assert_are_slopes("the hash grid");
+    }
+}
+
+#[test]
 fn the_gradient_of_an_activity_penalty_is_its_slope() {
     for activation in fused() {
         let mut layer = Gradients::new();

@@ -4,10 +4,13 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use minibatch::Gpu;
+use minibatch::data::synthetic_digits;
 use minibatch::gpu::{KernelForm, KernelForms, MatrixForm, block_on};
+use minibatch::model::{Input, lower};
 use minibatch::operation::{Adapter, AdapterClass};
 use minibatch::parity::probe::{ALL, Attempt, Need, Outcome, RulesOut, kernels, ruled_out};
+use minibatch::program::{Pass, plan};
+use minibatch::{Activation, Adam, Error, Fit, Gpu, Loss, Precision, Sequential};
 
 fn gpu() -> Gpu {
     Gpu::new().unwrap_or_else(|error| panic!("{error}"))
@@ -95,6 +98,8 @@ fn what_failed_is_ruled_out_and_nothing_else() {
             assert_eq!(staged.forms.contains(KernelForm::Matrix(form)), expected, "{form:?}");
         }
         assert!(staged.forms.contains(KernelForm::FusedSteps) && !staged.adapter);
+        let atomics = rule("integer-atomics", failure);
+        assert_eq!(atomics.forms, KernelForms::NONE.with(KernelForm::Atomics));
         let all = rule("workgroup-barrier", failure);
         assert!(all.adapter && all.forms.is_empty());
     }
@@ -132,4 +137,69 @@ fn what_is_ruled_out_is_refused_or_replaced() {
     let more = without.clone().without_forms([KernelForm::FusedSteps]).ruled_out();
     assert_eq!(more.iter().count(), 3);
     assert!(Adapter::new(gpu.adapter_class()).may_use(KernelForm::Matrix(form)));
+}
+
+/// The forms of the matrix kernels of a training step, and whether it is fused.
+fn planned(adapter: Adapter) -> Result<(Vec<MatrixForm>, bool), Error> {
+    let compiled = Sequential::new(Input::pixels(&[28, 28]))
+        .dense(128, Activation::Relu)
+        .dense(10, Activation::Softmax)
+        .compile(Adam::default(), Loss::SparseCategoricalCrossentropy, []);
+    let program = lower(&compiled)?;
+    let dispatches = plan(&program, Pass::Train.of_whole_batch(), 32, adapter)?;
+    let forms = dispatches.iter().filter_map(|dispatch| dispatch.arithmetic.form()).collect();
+    Ok((forms, dispatches.iter().any(|dispatch| dispatch.kernel.name.starts_with("fused"))))
+}
+
+#[test]
+fn no_step_is_planned_with_what_is_ruled_out() -> Result<(), Error> {
+    let without = |forms: &[KernelForm], class| {
+        let without = forms.iter().copied().collect();
+        Adapter { without, ..Adapter::new(class) }
+    };
+    let hardware = AdapterClass::Hardware;
+    let (_, fused) = planned(without(&[], hardware))?;
+    let (mut forms, unfused) = planned(without(&[KernelForm::FusedSteps], hardware))?;
+    assert!(fused && !unfused && !forms.is_empty());
+    // Whatever would be chosen is ruled out, one form after the other, until none of a GPU is left.
+    let mut out = vec![KernelForm::FusedSteps];
+    while forms[0] != MatrixForm::Register {
+        out.extend(forms.iter().map(|&form| KernelForm::Matrix(form)));
+        forms = planned(without(&out, hardware))?.0;
+        let is_out = |form: &MatrixForm| out.contains(&KernelForm::Matrix(*form));
+        assert!(!forms.is_empty() && !forms.iter().any(is_out), "{forms:?} of {out:?}");
+    }
+    out.push(KernelForm::Matrix(MatrixForm::Register));
+    assert!(matches!(planned(without(&out, hardware)), Err(Error::Argument { .. })));
+
+    let software = AdapterClass::SoftwareSubgroups;
+    let all_are = |forms: Vec<MatrixForm>, expected| forms.iter().all(|form| *form == expected);
+    assert!(all_are(planned(without(&[], software))?.0, MatrixForm::Subgroup));
+    let subgroup = KernelForm::Matrix(MatrixForm::Subgroup);
+    assert!(all_are(planned(without(&[subgroup], software))?.0, MatrixForm::Register));
+    Ok(())
+}
+
+/// The same on this device: what is ruled out is not even compiled.
+#[test]
+fn a_device_without_subgroups_trains_without_them() {
+    let gpu = gpu().without_forms([KernelForm::Matrix(MatrixForm::Subgroup), KernelForm::Atomics]);
+    let data = synthetic_digits(60, 0).unwrap();
+    let built = |precision| {
+        Sequential::new(Input::pixels(data.sample_shape()))
+            .dense(32, Activation::Relu)
+            .dense(10, Activation::Softmax)
+            .compile(Adam::default(), Loss::SparseCategoricalCrossentropy, [])
+            .precision(precision)
+            .build(&gpu)
+    };
+    let mut model = built(Precision::Float32).unwrap();
+    model.fit(&data, Fit::new().batch_size(24)).unwrap();
+    let kernels = gpu.compiled_kernels();
+    assert!(kernels.len() > 2 && !kernels.iter().any(|kernel| kernel.subgroups), "{kernels:?}");
+    // Half precision flags gradients that are not finite by atomic operations.
+    if gpu.has_halves() {
+        let error = built(Precision::MixedFloat16).err().map(|error| error.to_string());
+        assert!(error.as_ref().is_some_and(|error| error.contains("atomic")), "{error:?}");
+    }
 }

@@ -74,7 +74,8 @@ fn float_of_half(half: u32) -> u32 {
         return sign | bitcast<u32>(f32(fraction) * 0x1p-24f);
     }
     if (exponent == 31u) {
-        return sign | 0x7f800000u | (fraction << 13u);
+        // Infinite, or NaN, which is a quiet one from here on.
+        return sign | 0x7f800000u | (fraction << 13u) | (u32(fraction > 0u) << 22u);
     }
     return sign | ((exponent + 112u) << 23u) | (fraction << 13u);
 }

@@ -73,7 +73,7 @@ pub struct Gpu {
     /// What the labels of a model's objects begin with; empty or with a dot at its end.
     pub(super) label_prefix: Arc<str>,
     /// How many upload slots a model has, if that was chosen.
-    pub(super) upload_slots: Option<usize>,
+    pub(crate) upload_slots: Option<usize>,
     /// What a test lets go wrong.
     pub(super) faults: Option<Arc<Faults>>,
 }
@@ -365,7 +365,7 @@ impl Gpu {
     }
 
     /// What dispatches are planned for.
-    pub(super) fn adapter(&self) -> Adapter {
+    pub(crate) fn adapter(&self) -> Adapter {
         self.adapter
     }
 

@@ -29,7 +29,7 @@ pub struct DeviceRows {
     pub(super) buffer: wgpu::Buffer,
     pub(super) rows: u32,
     pub(super) offset: u64,
-    stride: Option<u64>,
+    pub(super) stride: Option<u64>,
     pub(super) element: DeviceElement,
 }
 

@@ -3,10 +3,9 @@
 
 use std::sync::Arc;
 
-use wgpu::CommandEncoder;
-
 use super::device::Gpu;
 use super::dispatches::{Bound, encoder, record_pass, record_timed};
+use super::evaluations::Evaluations;
 use super::feed::GpuFeed;
 use super::gather::Gather;
 use super::kept::Kept;
@@ -14,7 +13,9 @@ use super::limits::{check_halves, check_room, most_rows};
 use super::pace::Pace;
 use super::plans::{BindTo, Plans};
 use super::readback::Readback;
+use super::scored::Taking;
 use super::slots::Slots;
+use super::step_times::StepTimes;
 use super::table::Table;
 use super::timestamps::Timestamps;
 use super::upload::Upload;
@@ -31,6 +32,14 @@ pub struct GpuExecutor {
     pub(super) upload: Upload,
     // Bound to the buffers of `table` and `upload`.
     pub(super) plans: Plans,
+    /// What recorded evaluations run; `None` until they are prepared.
+    pub(super) evaluations: Option<Evaluations>,
+    /// What recorded steps have added up to and is on its way to the host.
+    pub(super) taking_steps: Option<Taking>,
+    /// The same of recorded evaluations.
+    pub(super) taking_evaluations: Option<Taking>,
+    /// How long the steps of a host's encoders take; `None` until rows are bound.
+    pub(super) step_times: Option<StepTimes>,
     pub(super) kept: Kept,
     pub(super) readback: Readback,
     // Bound to the buffers of both, too.
@@ -71,6 +80,10 @@ impl GpuExecutor {
             slots: gpu.upload_slots(),
             program,
             plans: Plans::default(),
+            evaluations: None,
+            taking_steps: None,
+            taking_evaluations: None,
+            step_times: None,
             kept: Kept::default(),
             readback: Readback::default(),
             gather: None,
@@ -103,12 +116,6 @@ impl GpuExecutor {
         most_rows(gpu, program, rows)
     }
 
-    /// Bytes on the device that its buffers and upload slots take with room for batches of up to
-    /// `rows` samples. Uniforms, some kilobytes, are not among them.
-    pub fn bytes(&self, rows: usize) -> u64 {
-        self.table.bytes(rows).saturating_add(self.upload.bytes(rows))
-    }
-
     /// Makes room for batches of up to `rows` samples. Where there was less, what the rows have
     /// gathered is lost; read the metrics first.
     ///
@@ -124,8 +131,10 @@ impl GpuExecutor {
         let table = self.table.with_capacity(&self.gpu, rows).await?;
         let upload = Upload::new(&self.gpu, &self.program, rows, self.slots).await?;
         let plans = self.plans.bound_to(self.bind_to(&table, &upload)).await?;
+        let evaluations = self.bound_evaluations(&table, &upload).await?;
         self.gather = self.bound_gather(&table, &upload).await?;
         self.table = table;
+        self.evaluations = evaluations;
         self.replace_upload(upload, plans);
         Ok(())
     }
@@ -146,13 +155,26 @@ impl GpuExecutor {
         let capacity = self.table.capacity();
         let upload = Upload::new(&self.gpu, &self.program, capacity, slots).await?;
         let plans = self.plans.bound_to(self.bind_to(&self.table, &upload)).await?;
+        let evaluations = self.bound_evaluations(&self.table, &upload).await?;
         self.gather = self.bound_gather(&self.table, &upload).await?;
+        self.evaluations = evaluations;
         self.slots = slots;
         self.replace_upload(upload, plans);
         Ok(())
     }
 
-    fn bind_to<'a>(&'a self, table: &'a Table, upload: &'a Upload) -> BindTo<'a> {
+    async fn bound_evaluations(
+        &self,
+        table: &Table,
+        upload: &Upload,
+    ) -> Result<Option<Evaluations>> {
+        match &self.evaluations {
+            Some(evaluations) => Ok(Some(evaluations.bound_to(self.bind_to(table, upload)).await?)),
+            None => Ok(None),
+        }
+    }
+
+    pub(super) fn bind_to<'a>(&'a self, table: &'a Table, upload: &'a Upload) -> BindTo<'a> {
         BindTo { gpu: &self.gpu, program: &self.program, table, upload }
     }
 
@@ -198,11 +220,8 @@ impl GpuExecutor {
     /// # Errors
     /// As [`prepare`](Self::prepare).
     pub async fn prepare_up_to(&mut self, pass: Pass, rows: usize) -> Result<()> {
-        let powers = (0..usize::BITS).map(|power| 1 << power);
-        let rows: Vec<usize> = powers.take_while(|&planned| planned < rows).chain([rows]).collect();
-        let steps = self.program.steps(pass).into_iter();
-        let steps = steps.flat_map(|lists| rows.iter().map(move |&rows| (lists, rows)));
-        self.prepare_all(steps.collect::<Vec<_>>()).await
+        let steps = up_to(&self.program, pass, rows);
+        self.prepare_all(steps).await
     }
 
     /// Compiles and binds what `step` dispatches.
@@ -375,65 +394,6 @@ impl GpuExecutor {
         self.gpu.check()
     }
 
-    /// Records one step into the caller's `encoder`: the copy of what `pass` reads of `feed`, then
-    /// `pass` as one compute pass. Never submits and never waits. The caller submits its encoder on
-    /// the same queue and keeps polling the device, as any wgpu application does.
-    ///
-    /// [`prepare`](Self::prepare) must have been called for this pass and so many rows, or
-    /// [`prepare_up_to`](Self::prepare_up_to), so that nothing is allocated here.
-    ///
-    /// # Errors
-    /// As [`run`](Self::run); [`Error::Argument`] if the pass is not prepared. Nothing is recorded
-    /// then.
-    pub fn record(
-        &mut self,
-        encoder: &mut CommandEncoder,
-        pass: Pass,
-        feed: GpuFeed,
-        step: &Step,
-    ) -> Result<()> {
-        self.upload.check(pass, &feed, step)?;
-        if !self.plans.has(pass.lists(step), step.live_rows) {
-            let rows = step.live_rows;
-            let problem = format!("{pass:?} is not prepared for {rows} rows; call prepare");
-            return Err(Error::argument("pass", problem));
-        }
-        self.submit_gathered_now()?;
-        let Self { gpu, table, upload, plans, .. } = self;
-        self.dispatched += gpu.guarded(|| {
-            let recorded = upload.record(table, encoder, pass, feed, step)?;
-            upload.left_to_host(pass, &recorded);
-            let bound = plans.step(pass, step);
-            record_pass(gpu, encoder, bound, step.live_rows, recorded.offset)
-        })?;
-        let lists = pass.lists(step);
-        self.kept.step(&self.program, lists, self.plans.is_fused(lists, step.live_rows));
-        Ok(())
-    }
-
-    /// Samples of [recorded](Self::record) steps that have run since the metrics were cleared, as
-    /// of the last [`read_metrics`](Self::read_metrics): the device itself writes down what it
-    /// runs, so an encoder that was dropped, or is not submitted yet, adds none.
-    pub fn recorded_samples(&self) -> usize {
-        self.upload.slots().recorded_samples()
-    }
-
-    /// Whether a recorded step has run since the metrics were cleared, or may still run.
-    pub fn has_recorded(&self) -> bool {
-        self.upload.slots().has_recorded()
-    }
-
-    /// Recorded steps, ever, whose encoder was dropped, so that they never run.
-    pub fn dropped_steps(&self) -> u64 {
-        self.upload.slots().dropped()
-    }
-
-    /// No longer counts steps recorded so far in [`dropped_steps`](Self::dropped_steps) when their
-    /// encoders are dropped.
-    pub fn forget_dropped(&mut self) {
-        self.upload.ring().forget_dropped();
-    }
-
     /// Runs `pass` on what the buffers hold, without a feed, and submits.
     ///
     /// # Errors
@@ -485,4 +445,12 @@ impl GpuExecutor {
     pub fn submits(&self) -> u64 {
         self.submits
     }
+}
+
+/// The steps of `pass` of each number of rows up to `rows`.
+pub(super) fn up_to(program: &Program, pass: Pass, rows: usize) -> Vec<(&'static [Pass], usize)> {
+    let powers = (0..usize::BITS).map(|power| 1 << power);
+    let rows: Vec<usize> = powers.take_while(|&planned| planned < rows).chain([rows]).collect();
+    let steps = program.steps(pass).into_iter();
+    steps.flat_map(|lists| rows.iter().map(move |&rows| (lists, rows))).collect()
 }

@@ -37,7 +37,7 @@ pub(super) fn check_halves(gpu: &Gpu, program: &Program) -> Result<()> {
 ///
 /// # Errors
 /// [`Error::Argument`] if they are not, with the numbers.
-pub(super) fn check_room(gpu: &Gpu, program: &Arc<Program>, rows: usize) -> Result<()> {
+pub(crate) fn check_room(gpu: &Gpu, program: &Arc<Program>, rows: usize) -> Result<()> {
     check_sizes(gpu, program, &dispatches(program, gpu, rows)?, rows)
 }
 
@@ -126,7 +126,7 @@ fn check_sizes(
     // Of the step's scalars, and of what metrics add up to, which is read back as a whole.
     let slots = gpu.upload_slots().count(slot);
     let metrics: u64 = program.of_role(Role::Metric).map(|(_, buffer)| buffer.bytes(rows)).sum();
-    let needed = upload::steps_bytes(slots).saturating_add(metrics);
+    let needed = upload::step_bytes(slots).saturating_add(metrics);
     if needed > limits.max_buffer_size {
         let most = limits.max_buffer_size;
         let problem = format!(
@@ -134,6 +134,13 @@ fn check_sizes(
              ask for a device with more, or build the model on the CPU"
         );
         return Err(Error::argument("limits", problem));
+    }
+    if gpu.ruled_out().contains(KernelForm::Atomics)
+        && let Some(dispatch) = dispatches.iter().find(|dispatch| dispatch.kernel.has_atomics())
+    {
+        let (kernel, name) = (dispatch.kernel.name, &gpu.info().name);
+        let problem = format!("{kernel} needs atomic operations, which are ruled out on {name}");
+        return Err(Error::argument("layer", problem));
     }
     let most_groups = limits.max_compute_workgroups_per_dimension;
     for dispatch in dispatches {

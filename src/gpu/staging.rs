@@ -107,15 +107,26 @@ impl Return {
     }
 }
 
+/// What the steps that a host records add to: each has metrics of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scored {
+    Training,
+    Evaluation,
+}
+
 /// Steps in an encoder that the host submits, or drops: all of them run, or none.
 #[derive(Clone, Copy)]
 pub(super) struct RecordedSteps {
     /// What the device writes down when it runs them.
     pub serial: u32,
+    pub scored: Scored,
     /// Samples of all of them.
     pub rows: usize,
     /// How many count as dropped if they are: none of an evaluation, or if nobody asks any more.
     pub steps: u64,
+    /// Whether they were recorded when the copy was made that is on its way to the host, so that it
+    /// has what they add up to if they had run.
+    pub copied: bool,
 }
 
 /// A slot, and what the ring knows of its last step.
@@ -165,13 +176,26 @@ pub(super) struct Ring {
 /// What became of the steps that were recorded into a host's encoders.
 #[derive(Default)]
 struct Tally {
-    /// Samples of those that ran since the metrics were cleared.
-    samples: usize,
+    /// Samples of those that ran since the metrics were cleared: of [`Scored`] each.
+    samples: [usize; 2],
+    /// Steps that have run, by the number of their place: before a copy that is on its way was made,
+    /// or after, which only the copy tells.
+    undecided: Vec<(usize, RecordedSteps)>,
     /// Those whose encoder was dropped.
     dropped: u64,
     /// Slots of a ring that was replaced by a larger one, whose steps may still be dropped, and how
     /// many these are.
     replaced: Vec<(Arc<Slot>, u64)>,
+}
+
+impl Tally {
+    /// Counts the steps of a place, which have run.
+    fn ran(&mut self, place: usize, steps: RecordedSteps) {
+        match steps.copied {
+            true => self.undecided.push((place, steps)),
+            false => self.samples[steps.scored as usize] += steps.rows,
+        }
+    }
 }
 
 impl Ring {
@@ -184,6 +208,15 @@ impl Ring {
     /// Number of slots.
     pub(super) fn len(&self) -> usize {
         self.places.len()
+    }
+
+    /// Bytes of all slots, those of rings that were replaced included that are still on their way.
+    pub(super) fn bytes(&self) -> u64 {
+        let slots = self.places.iter().map(|place| &place.slot);
+        slots
+            .chain(self.tally.replaced.iter().map(|(slot, _)| slot))
+            .map(|slot| slot.buffer.size())
+            .sum()
     }
 
     /// Lends a free slot, without waiting.
@@ -209,8 +242,11 @@ impl Ring {
             });
         };
         self.next = (place + 1) % self.places.len();
+        let number = place;
         let place = &mut self.places[place];
-        self.tally.samples += place.recorded.take().map_or(0, |recorded| recorded.rows);
+        if let Some(steps) = place.recorded.take() {
+            self.tally.ran(number, steps);
+        }
         place.submission = None;
         place.slot.set(State::Lent);
         Ok(Arc::clone(&place.slot))
@@ -306,7 +342,7 @@ impl Ring {
     /// Goes on with the count of recorded steps from a ring that this one replaces. What these add
     /// to the metrics from now on goes to memory that was replaced too.
     pub(super) fn replace(&mut self, old: Ring) {
-        self.tally = Tally { samples: 0, ..old.tally };
+        self.tally = Tally { samples: [0; 2], undecided: Vec::new(), ..old.tally };
         let unsettled = old.places.into_iter().filter_map(Place::unsettled);
         self.tally.replaced.extend(unsettled);
         self.tally.replaced.retain(|(slot, _)| slot.state() != State::Free);
@@ -314,15 +350,17 @@ impl Ring {
 
     /// Samples of recorded steps whose metrics lie on the device, as of the last
     /// [`settle`](Self::settle).
-    pub(super) fn recorded_samples(&self) -> usize {
-        self.tally.samples
+    pub(super) fn recorded_samples(&self, scored: Scored) -> usize {
+        self.tally.samples[scored as usize]
     }
 
     /// Whether a recorded step has run since the metrics were cleared, or may still run.
-    pub(super) fn has_recorded(&self) -> bool {
-        let may_run =
-            |place: &Place| place.recorded.is_some() && place.slot.state() != State::Abandoned;
-        self.tally.samples > 0 || self.places.iter().any(may_run)
+    pub(super) fn has_recorded(&self, scored: Scored) -> bool {
+        let may_run = |place: &Place| {
+            place.recorded.is_some_and(|steps| steps.scored == scored)
+                && place.slot.state() != State::Abandoned
+        };
+        self.recorded_samples(scored) > 0 || self.places.iter().any(may_run)
     }
 
     /// Recorded steps whose encoder was dropped, ever.
@@ -348,9 +386,9 @@ impl Ring {
     /// last for each slot. How many recorded steps had not run then, and may still run.
     pub(super) fn settle(&mut self, ran: impl Iterator<Item = u32>) -> u64 {
         let mut not_run = 0;
-        for (place, ran) in self.places.iter_mut().zip(ran) {
+        for ((number, place), ran) in self.places.iter_mut().enumerate().zip(ran) {
             if let Some(steps) = place.recorded.take_if(|steps| steps.serial == ran) {
-                self.tally.samples += steps.rows;
+                self.tally.ran(number, steps);
             }
             if let Some(steps) = &place.recorded
                 && place.slot.state() != State::Abandoned
@@ -363,12 +401,49 @@ impl Ring {
         not_run + in_flight.map(|(_, steps)| steps).sum::<u64>()
     }
 
-    /// Begins anew, as the metrics were cleared.
-    pub(super) fn clear(&mut self) {
-        self.tally.samples = 0;
+    /// Says that what steps have added up to is being copied and cleared. Samples of the steps that
+    /// had run by then, as far as that is known.
+    pub(super) fn begin_copy(&mut self, scored: Scored) -> usize {
+        let recorded = self.places.iter_mut().filter_map(|place| place.recorded.as_mut());
+        recorded.filter(|steps| steps.scored == scored).for_each(|steps| steps.copied = true);
+        std::mem::take(&mut self.tally.samples[scored as usize])
+    }
+
+    /// Says that the copy has arrived, given the serial that the device had written down last for
+    /// each slot. Samples of the other steps that had run by then.
+    pub(super) fn end_copy(&mut self, scored: Scored, ran: impl Iterator<Item = u32>) -> usize {
+        let ran: Vec<u32> = ran.collect();
+        let has_run = |place: usize, steps: &RecordedSteps| ran.get(place) == Some(&steps.serial);
+        let mut samples = 0;
+        let Tally { undecided, samples: since, .. } = &mut self.tally;
+        undecided.retain(|(place, steps)| {
+            if steps.scored == scored {
+                let counted =
+                    if has_run(*place, steps) { &mut samples } else { &mut since[scored as usize] };
+                *counted += steps.rows;
+            }
+            steps.scored != scored
+        });
+        for (number, place) in self.places.iter_mut().enumerate() {
+            let copied = |steps: &mut RecordedSteps| steps.copied && steps.scored == scored;
+            if let Some(steps) = place.recorded.take_if(copied) {
+                if has_run(number, &steps) {
+                    samples += steps.rows;
+                } else {
+                    place.recorded = Some(RecordedSteps { copied: false, ..steps });
+                }
+            }
+        }
+        samples
+    }
+
+    /// Begins anew, as these metrics were cleared.
+    pub(super) fn clear(&mut self, scored: Scored) {
+        self.tally.samples[scored as usize] = 0;
+        self.tally.undecided.retain(|(_, steps)| steps.scored != scored);
         for place in &mut self.places {
             if place.slot.state() == State::Free {
-                place.recorded = None;
+                place.recorded.take_if(|steps| steps.scored == scored);
             }
         }
     }

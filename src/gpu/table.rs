@@ -7,7 +7,7 @@ use wgpu::BufferUsages;
 use super::device::Gpu;
 use crate::error::{Error, Result};
 use crate::operation::Dispatch;
-use crate::program::{Buffer, BufferId, Placement, Program, Rows, all_dispatches, used};
+use crate::program::{Buffer, BufferId, Placement, Program, Role, Rows, all_dispatches, used};
 
 /// A program's buffers, allocated once for batches of up to `capacity` samples.
 pub(super) struct Table {
@@ -38,6 +38,17 @@ impl Table {
         let program = Arc::clone(&self.program);
         let mut table = Table { program, capacity, buffers: self.buffers.clone() };
         table.allocate(gpu, |buffer| buffer.rows == Rows::Batch).await?;
+        Ok(table)
+    }
+
+    /// The same with metrics of its own, all zeros; the rest is shared.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub(super) async fn with_own_metrics(&self, gpu: &Gpu) -> Result<Self> {
+        let program = Arc::clone(&self.program);
+        let mut table = Table { program, capacity: self.capacity, buffers: self.buffers.clone() };
+        table.allocate(gpu, |buffer| buffer.role == Role::Metric).await?;
         Ok(table)
     }
 
@@ -84,10 +95,13 @@ impl Table {
         self.describe(id).bytes(self.capacity)
     }
 
-    /// Bytes that all buffers would take with room for batches of up to `rows` samples.
-    pub(super) fn bytes(&self, rows: usize) -> u64 {
-        let allocated = self.program.buffers().filter(|(id, _)| self.buffers[id.index()].is_some());
-        allocated.map(|(_, buffer)| buffer.bytes(rows)).fold(0, u64::saturating_add)
+    /// Shows what is allocated, and its bytes.
+    pub(super) fn each(&self, mut see: impl FnMut(BufferId, u64)) {
+        for ((id, _), buffer) in self.program.buffers().zip(&self.buffers) {
+            if let Some(buffer) = buffer {
+                see(id, buffer.size());
+            }
+        }
     }
 
     async fn allocate(&mut self, gpu: &Gpu, which: impl Fn(&Buffer) -> bool) -> Result<()> {

@@ -1,6 +1,4 @@
-//! Reading and writing what the buffers hold, and what metrics have added up to.
-
-use std::sync::Arc;
+//! Reading and writing what the buffers hold.
 
 use half::f16;
 
@@ -8,7 +6,7 @@ use super::dispatches::encoder;
 use super::executor::GpuExecutor;
 use crate::error::{Error, Result};
 use crate::number::Real;
-use crate::program::{Buffer, BufferId, Element, Metrics, Reals, Role, Rows};
+use crate::program::{Buffer, BufferId, Element, Reals, Rows};
 
 impl GpuExecutor {
     /// The values of `id`, `[rows, columns]` without padding; `live_rows` rows of a batch. Waits.
@@ -161,60 +159,6 @@ impl GpuExecutor {
         // A lost device takes the bytes without a word.
         self.gpu.check_alive()
     }
-
-    /// What the steps since the last [`clear_metrics`](Self::clear_metrics) have added up to.
-    /// Waits for them.
-    ///
-    /// # Errors
-    /// [`Error::Device`] if the device is lost.
-    pub async fn read_metrics(&mut self) -> Result<Metrics> {
-        self.submit_gathered().await?;
-        let program = Arc::clone(&self.program);
-        let regions: Vec<_> = program
-            .of_role(Role::Metric)
-            .map(|(id, buffer)| (id, buffer.bytes(self.table.capacity())))
-            .collect();
-        if regions.is_empty() {
-            return Ok(Metrics::default());
-        }
-        let metrics = regions.iter().map(|&(id, bytes)| self.source(id, bytes));
-        let mut sources = metrics.collect::<Result<Vec<_>>>()?;
-        let recorded = self.has_recorded();
-        if recorded {
-            sources.push(self.upload.ledger());
-        }
-        let bytes = self.readback.read(&self.gpu, &sources)?.wait().await?;
-        let own: u64 = regions.iter().map(|(_, bytes)| bytes).sum();
-        let (mut rest, ledger) = bytes.split_at((own as usize).min(bytes.len()));
-        if recorded {
-            self.upload.settle(ledger);
-        }
-        let mut sizes = regions.iter().map(|(_, size)| *size as usize);
-        Metrics::gather(&program, |_, buffer| {
-            let (own, others) = rest.split_at(sizes.next().unwrap_or(0).min(rest.len()));
-            rest = others;
-            Ok(numbers(buffer, own))
-        })
-    }
-
-    /// Sets all metrics to 0, after the steps submitted before.
-    ///
-    /// # Errors
-    /// [`Error::Device`] if the device is lost.
-    pub fn clear_metrics(&mut self) -> Result<()> {
-        self.submit_gathered_now()?;
-        self.gpu.guarded(|| {
-            let mut encoder = encoder(&self.gpu, "minibatch.clear");
-            for (id, _) in self.program.of_role(Role::Metric) {
-                let (buffer, offset) = self.table.locate(id)?;
-                encoder.clear_buffer(buffer, offset, Some(self.table.byte_size(id)));
-            }
-            self.gpu.queue.submit([encoder.finish()]);
-            Ok(())
-        })?;
-        self.upload.ring().clear();
-        Ok(())
-    }
 }
 
 /// The bytes of `values`, `[rows, columns]`, as they lie on the device.
@@ -263,7 +207,7 @@ fn without_padding(buffer: &Buffer, bytes: &[u8], live_rows: usize) -> Vec<f64> 
 }
 
 /// The elements of `buffer` that `bytes` hold.
-fn numbers(buffer: &Buffer, bytes: &[u8]) -> Vec<f64> {
+pub(super) fn numbers(buffer: &Buffer, bytes: &[u8]) -> Vec<f64> {
     let words = bytes.chunks_exact(4).map(bytemuck::pod_read_unaligned::<u32>);
     match (buffer.element, buffer.reals) {
         (Element::Real, Reals::Full) => words.map(|word| f64::from(f32::from_bits(word))).collect(),

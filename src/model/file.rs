@@ -163,7 +163,9 @@ fn described(program: &Program, roles: &[Role]) -> Vec<(String, Vec<usize>)> {
     let named = buffers.map(|(_, buffer)| {
         let shape = match buffer.rows {
             Rows::One => vec![buffer.columns],
-            Rows::Batch | Rows::Fixed(_) => vec![buffer.live_rows(0), buffer.columns],
+            Rows::Batch | Rows::Fixed(_) | Rows::Packed(_) => {
+                vec![buffer.live_rows(0), buffer.columns]
+            }
         };
         (buffer.name.clone(), shape)
     });

@@ -248,7 +248,11 @@ fn check_parts(compiled: &Compiled, program: &Program) -> Result<()> {
 pub(crate) fn needs_whole_batches(program: &Program) -> Option<String> {
     let whole = |op: &&Op| match op.in_parts() {
         InParts::Whole => true,
-        InParts::Rows | InParts::Sums | InParts::NoRows | InParts::AfterStatistics => false,
+        InParts::Rows
+        | InParts::Sums
+        | InParts::Largest
+        | InParts::NoRows
+        | InParts::AfterStatistics => false,
     };
     let op = program.ops(Pass::Train).iter().find(whole)?;
     let written = op.writes().first().map(|&id| program.buffer(id).name.as_str());

@@ -8,7 +8,7 @@ use super::metric::Metric;
 use super::optimizer::Optimizer;
 use super::{
     BatchNormalization, Compiled, CustomLayer, Dropout, Flatten, FrequencyEncoding, Functional,
-    GaussianNoise, Input, Layer, LayerNormalization, Objective,
+    GaussianNoise, HashGrid, Input, Layer, LayerNormalization, Objective,
 };
 use crate::error::Result;
 use crate::operation::activation::Activation;
@@ -79,6 +79,11 @@ impl Sequential {
     /// Appends a [`FrequencyEncoding`] of so many frequencies.
     pub fn frequency_encoding(self, frequencies: usize) -> Self {
         self.layer(FrequencyEncoding::new(frequencies))
+    }
+
+    /// Appends a [`HashGrid`].
+    pub fn hash_grid(self, grid: HashGrid) -> Self {
+        self.layer(grid)
     }
 
     /// Appends nothing that would change anything: samples are flat already.

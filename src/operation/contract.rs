@@ -16,6 +16,9 @@ pub enum InParts {
     Rows,
     /// It adds up over rows: what it writes for the parts adds up to what it writes for the batch.
     Sums,
+    /// It takes the largest over rows: the largest of what it writes for the parts is what it writes for
+    /// the batch. What reads it takes the part's own for its part.
+    Largest,
     /// It has no rows: it works on parameters and statistics.
     NoRows,
     /// It needs sums over the batch where the statistics are those of the batch, which an operation

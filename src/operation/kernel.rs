@@ -50,6 +50,11 @@ impl Kernel {
         self.text.join("\n")
     }
 
+    /// Whether it has atomic operations.
+    pub fn has_atomics(&self) -> bool {
+        self.text.iter().any(|piece| piece.contains("atomic<"))
+    }
+
     /// Name and value of each override constant that it sets.
     pub fn overrides(&self) -> impl Iterator<Item = (&'static str, f64)> {
         self.overrides.iter().map(|&(name, bits)| (name, f64::from_bits(bits)))

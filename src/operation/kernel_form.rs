@@ -12,21 +12,26 @@ pub enum KernelForm {
     FusedSteps,
     /// Kernels that store f16: half precision is refused.
     Halves,
+    /// Kernels with atomic operations, such as those that add up the gradient of a hash grid: models that
+    /// need one are refused.
+    Atomics,
 }
 
 impl KernelForm {
     /// Each of them.
     pub fn all() -> impl Iterator<Item = KernelForm> {
         let matrix = MatrixForm::ALL.into_iter().map(KernelForm::Matrix);
-        matrix.chain([KernelForm::FusedSteps, KernelForm::Halves])
+        matrix.chain([KernelForm::FusedSteps, KernelForm::Halves, KernelForm::Atomics])
     }
 
-    /// Its name in tables and files: that of the matrix form, `fused_steps` or `f16`.
+    /// Its name in tables and files: that of the matrix form, `fused_steps`, `f16` or
+    /// `atomics`.
     pub const fn name(self) -> &'static str {
         match self {
             KernelForm::Matrix(form) => form.name(),
             KernelForm::FusedSteps => "fused_steps",
             KernelForm::Halves => "f16",
+            KernelForm::Atomics => "atomics",
         }
     }
 
@@ -37,8 +42,9 @@ impl KernelForm {
 
     const fn bit(self) -> u16 {
         match self {
-            // MatrixForm::ALL has fewer than 14.
+            // MatrixForm::ALL has fewer than 13.
             KernelForm::Matrix(form) => 1 << form as u16,
+            KernelForm::Atomics => 1 << 13,
             KernelForm::FusedSteps => 1 << 14,
             KernelForm::Halves => 1 << 15,
         }
@@ -108,7 +114,7 @@ mod tests {
             assert!(all.contains(form));
             assert_eq!(KernelForm::named(form.name()), Some(form));
         }
-        assert_eq!(all.iter().count(), MatrixForm::ALL.len() + 2);
+        assert_eq!(all.iter().count(), MatrixForm::ALL.len() + 3);
         assert_eq!(KernelForm::named("tile"), None);
         assert!(KernelForms::NONE.is_empty() && !all.is_empty());
         let some: KernelForms = [KernelForm::Halves, KernelForm::FusedSteps].into_iter().collect();

@@ -134,6 +134,14 @@ impl<'a> Shapes<'a> {
         self.expect(id, Element::Real, Rows::Fixed(rows), columns)
     }
 
+    /// Demands `[rows, columns]` reals without padding between the rows.
+    ///
+    /// # Errors
+    /// As [`expect`](Self::expect).
+    pub fn packed(&self, id: BufferId, rows: usize, columns: usize) -> Result<()> {
+        self.expect(id, Element::Real, Rows::Packed(rows), columns)
+    }
+
     /// Demands reals of whatever shape, the same for all.
     ///
     /// # Errors
@@ -153,7 +161,7 @@ impl<'a> Shapes<'a> {
         self.alike(ids)?;
         let of_batch = |id: &&BufferId| match self.rows_of(**id) {
             Rows::Batch => true,
-            Rows::Fixed(_) | Rows::One => false,
+            Rows::Fixed(_) | Rows::Packed(_) | Rows::One => false,
         };
         let Some(&id) = ids.iter().find(of_batch) else { return Ok(()) };
         let buffer = self.table.buffer(id);

@@ -178,12 +178,24 @@ impl Tape {
         self.table.add(name, Role::Scratch, Element::Real, rows, columns)
     }
 
+    /// `[columns]` reals called `name`, which begin as zeros; those that are there if they are. For what
+    /// several operations hand to each other, one use of a parameter after the other.
+    ///
+    /// # Errors
+    /// As [`Table::add`].
+    pub fn shared(&mut self, name: String, columns: usize) -> Result<BufferId> {
+        match self.table.find(&name) {
+            Some(id) => Ok(id),
+            None => self.table.add(name, Role::Scratch, Element::Real, Rows::One, columns),
+        }
+    }
+
     /// A new buffer as large as `id`.
     fn alike(&mut self, id: BufferId) -> Result<BufferId> {
         let (rows, columns) = (self.table.buffer(id).rows, self.table.columns(id));
         match rows {
             Rows::Batch => self.zeros_like(id, columns),
-            Rows::Fixed(_) | Rows::One => self.scratch(rows, columns),
+            Rows::Fixed(_) | Rows::Packed(_) | Rows::One => self.scratch(rows, columns),
         }
     }
 

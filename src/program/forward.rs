@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::graph::{Affine, Graph, Node, Outside, Parameter, Value};
+use super::initializer::Initializer;
 use crate::error::{Error, Result};
 use crate::operation::activation::{Activation, Elementwise};
 use crate::operation::{self, Op};
@@ -151,6 +152,47 @@ impl Graph {
             frequencies,
         })?;
         Ok(output)
+    }
+
+    /// The features that a table of a hash grid has at the position `input`, 1 to 4 values in `[0, 1]`:
+    /// [`operation::HashGrid`]. The table is one of [`hash_grid_table`](Self::hash_grid_table).
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for a size out of its range, or another number of values;
+    /// [`Error::Shape`] if the table is of another grid.
+    pub fn hash_grid(
+        &mut self,
+        input: &Value,
+        table: &Parameter,
+        sizes: operation::GridSizes,
+    ) -> Result<Value> {
+        sizes.check(input.columns())?;
+        let output = self.result(&[sizes.outputs()])?;
+        self.push(operation::HashGrid {
+            input: input.buffer,
+            table: table.buffer,
+            output: output.buffer,
+            sizes,
+        })?;
+        Ok(output)
+    }
+
+    /// The table of a hash grid for positions of so many values: `[entries, features]`, trained unless it
+    /// is frozen. Its rows lie one directly after the other.
+    ///
+    /// # Errors
+    /// As [`matrix`](Self::matrix), and as [`hash_grid`](Self::hash_grid).
+    pub fn hash_grid_table(
+        &mut self,
+        name: &str,
+        dimensions: usize,
+        sizes: operation::GridSizes,
+        initializer: Initializer,
+        trainable: bool,
+    ) -> Result<Parameter> {
+        sizes.check(dimensions)?;
+        let shape = [sizes.levels(dimensions).entries(), sizes.features as usize];
+        self.packed_matrix(name, shape, initializer, trainable)
     }
 
     /// The same values in another shape. Nothing moves.

@@ -70,7 +70,7 @@ fn depending_on(forward: &[Op], mut trained: HashSet<BufferId>) -> HashSet<Buffe
 /// each step begins with zeros, the product of buffers to which nothing writes.
 fn push_zeros(tape: &mut Tape, parameter: BufferId) -> Result<BufferId> {
     let (rows, columns) = match tape.table.buffer(parameter).rows {
-        Rows::Fixed(rows) => (Some(rows), tape.table.columns(parameter)),
+        Rows::Fixed(rows) | Rows::Packed(rows) => (Some(rows), tape.table.columns(parameter)),
         Rows::One | Rows::Batch => (None, tape.table.columns(parameter)),
     };
     let input = tape.zeros(rows.unwrap_or(1))?;
@@ -91,7 +91,8 @@ fn push_zeros(tape: &mut Tape, parameter: BufferId) -> Result<BufferId> {
 #[cfg(test)]
 mod tests {
     use crate::operation::activation::Elementwise;
-    use crate::operation::{Frequencies, Op, Run, reversed};
+    use crate::operation::{Frequencies, GridSizes, Op, Run, reversed};
+    use crate::program::Initializer;
     use crate::program::testing::{dense, judge};
     use crate::program::{Affine, Graph, Options, Pass, Role, Step, Value, compile};
     use crate::random::{Random, Stream};
@@ -178,7 +179,7 @@ mod tests {
     #[test]
     fn the_gradient_rule_of_every_operation_gives_slopes() {
         type Rest = fn(&mut Graph, &Value) -> crate::Result<Value>;
-        let models: [Rest; 13] = [
+        let models: [Rest; 14] = [
             |graph, hidden| graph.activate(hidden, Elementwise::Gelu),
             |graph, hidden| graph.softmax(hidden),
             |graph, hidden| graph.add(hidden, hidden),
@@ -188,6 +189,21 @@ mod tests {
             |graph, hidden| graph.mean(hidden),
             |graph, hidden| graph.dropout(hidden, 0.25),
             |graph, hidden| graph.frequency_encoding(hidden, Frequencies::new(3, true)?),
+            |graph, hidden| {
+                let [levels, features, log2_table_size] = [2, 2, 4];
+                let [base_resolution, finest_resolution] = [1, 3];
+                let sizes = GridSizes {
+                    levels,
+                    features,
+                    log2_table_size,
+                    base_resolution,
+                    finest_resolution,
+                };
+                let position = graph.activate(hidden, Elementwise::Sigmoid)?;
+                let initializer = Initializer::Zeros;
+                let table = graph.hash_grid_table("table", 4, sizes, initializer, true)?;
+                graph.hash_grid(&position, &table, sizes)
+            },
             |graph, hidden| graph.gaussian_noise(hidden, 0.5),
             |graph, hidden| {
                 let moving = [graph.constant("a", 4, 0.0)?, graph.constant("b", 4, 0.0)?];

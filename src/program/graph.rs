@@ -55,7 +55,7 @@ impl Parameter {
     /// `[rows, columns]` for a matrix, `[columns]` for a vector.
     pub fn shape(&self) -> Vec<usize> {
         match self.rows {
-            Rows::Fixed(rows) => vec![rows, self.columns],
+            Rows::Fixed(rows) | Rows::Packed(rows) => vec![rows, self.columns],
             Rows::One | Rows::Batch => vec![self.columns],
         }
     }
@@ -301,11 +301,32 @@ impl Graph {
         initializer: Initializer,
         trainable: bool,
     ) -> Result<Parameter> {
+        let drawn = self.drawn([rows, columns], initializer)?;
+        self.parameter(name, Rows::Fixed(rows), columns, drawn, trainable)
+    }
+
+    /// A [matrix](Self::matrix) whose rows lie one directly after the other, for operations that take
+    /// such: one that has many short rows.
+    ///
+    /// # Errors
+    /// As [`matrix`](Self::matrix).
+    pub(super) fn packed_matrix(
+        &mut self,
+        name: &str,
+        [rows, columns]: [usize; 2],
+        initializer: Initializer,
+        trainable: bool,
+    ) -> Result<Parameter> {
+        let drawn = self.drawn([rows, columns], initializer)?;
+        self.parameter(name, Rows::Packed(rows), columns, drawn, trainable)
+    }
+
+    /// How the next matrix begins.
+    fn drawn(&mut self, [rows, columns]: [usize; 2], initializer: Initializer) -> Result<Initial> {
         let stream = self.matrices;
         self.matrices += u32::from(!self.shared);
-        let drawn = Initial::Drawn(initializer, stream, rows, columns);
         initializer.check()?;
-        self.parameter(name, Rows::Fixed(rows), columns, drawn, trainable)
+        Ok(Initial::Drawn(initializer, stream, rows, columns))
     }
 
     /// A vector of parameters, `[columns]`, trained unless it is frozen.

@@ -29,7 +29,9 @@ impl Metrics {
         for (id, buffer) in program.of_role(Role::Metric) {
             let values = read(id, buffer)?;
             let sums = match (buffer.element, buffer.rows) {
-                (_, Rows::Fixed(rows)) => values.into_iter().take(rows * buffer.columns).collect(),
+                (_, Rows::Fixed(rows) | Rows::Packed(rows)) => {
+                    values.into_iter().take(rows * buffer.columns).collect()
+                }
                 // What follows the sums is the number of the next one.
                 (_, Rows::One) => vec![values.iter().take(Penalty::SLOTS).sum()],
                 (Element::U32, Rows::Batch) => {

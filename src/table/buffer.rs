@@ -106,6 +106,9 @@ pub enum Rows {
     Batch,
     /// This many rows always, a weight's inputs: allocated in blocks of four, as kernels read them.
     Fixed(usize),
+    /// This many rows always, one directly after the other: rows of a few values, of which padding would be a
+    /// large part. What rounds their number up to a multiple of four comes last.
+    Packed(usize),
     /// One row always, and no room for more: a bias, or a flat arena.
     One,
 }
@@ -126,7 +129,7 @@ pub enum Placement {
 
 /// A named buffer of `[rows, columns]` elements, row-major, its rows [`stride`](Self::stride)
 /// elements apart on both executors. Elements between `columns` and the stride, and the rows that
-/// round a weight up to a multiple of four, are always zero.
+/// round a weight or a table up to a multiple of four, are always zero.
 #[derive(Debug, Clone)]
 pub struct Buffer {
     /// Unique in its program, `dense_1.weight` say.
@@ -151,9 +154,12 @@ impl Buffer {
     pub const SLICE_ALIGNMENT: usize = 64;
 
     /// Elements from one row to the next: `columns` rounded up to a multiple of four, so that
-    /// kernels load four at a time and need no tail; plain `columns` for integers, sparse rows and
-    /// metrics.
+    /// kernels load four at a time and need no tail; plain `columns` for integers, sparse rows, metrics
+    /// and packed rows.
     pub fn stride(&self) -> usize {
+        if let Rows::Packed(_) = self.rows {
+            return self.columns;
+        }
         match (self.element, self.role) {
             (Element::U32 | Element::Sparse { .. }, _) | (_, Role::Metric | Role::SampleWeight) => {
                 self.columns
@@ -175,7 +181,7 @@ impl Buffer {
     pub fn allocated_rows(&self, batch: usize) -> usize {
         match self.rows {
             Rows::Batch => batch,
-            Rows::Fixed(rows) => rows.next_multiple_of(4),
+            Rows::Fixed(rows) | Rows::Packed(rows) => rows.next_multiple_of(4),
             Rows::One => 1,
         }
     }
@@ -194,7 +200,7 @@ impl Buffer {
     pub fn live_rows(&self, live_rows: usize) -> usize {
         match self.rows {
             Rows::Batch => live_rows,
-            Rows::Fixed(rows) => rows,
+            Rows::Fixed(rows) | Rows::Packed(rows) => rows,
             Rows::One => 1,
         }
     }

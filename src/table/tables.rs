@@ -150,9 +150,13 @@ impl Table {
     ) -> Result<BufferId> {
         let name = name.into();
         let count = match rows {
-            Rows::Fixed(count) => count.checked_next_multiple_of(4),
+            Rows::Fixed(count) | Rows::Packed(count) => count.checked_next_multiple_of(4),
             Rows::One => Some(1),
             Rows::Batch => None,
+        };
+        let stride = match rows {
+            Rows::Packed(_) => Some(columns),
+            Rows::Fixed(_) | Rows::One | Rows::Batch => columns.checked_next_multiple_of(4),
         };
         let offset = self
             .slices(arena)
@@ -165,7 +169,7 @@ impl Table {
             .next_multiple_of(Buffer::SLICE_ALIGNMENT);
         // Kernels count elements in u32.
         let end = count
-            .zip(columns.checked_next_multiple_of(4))
+            .zip(stride)
             .and_then(|(rows, columns)| rows.checked_mul(columns))
             .and_then(|elements| elements.checked_add(offset))
             .and_then(|end| end.checked_next_multiple_of(Buffer::SLICE_ALIGNMENT))
@@ -210,7 +214,7 @@ impl Table {
         if self.find(&buffer.name).is_some() {
             return Err(Error::argument("name", format!("{} is taken already", buffer.name)));
         }
-        if buffer.columns == 0 || buffer.rows == Rows::Fixed(0) {
+        if buffer.columns == 0 || matches!(buffer.rows, Rows::Fixed(0) | Rows::Packed(0)) {
             return Err(Error::argument(
                 "shape",
                 format!("{} has a dimension of 0; every dimension must be at least 1", buffer.name),

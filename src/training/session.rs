@@ -10,7 +10,7 @@ use super::predictions::{Predictions, extend};
 use super::snapshot::Snapshot;
 use crate::data::Batch;
 use crate::error::{Error, Result};
-use crate::gpu::RowStep;
+use crate::gpu::{RowStep, Scored, Taken};
 use crate::model::Optimizer;
 use crate::model::{Compiled, Lowered, Metadata, Report, check_optimizer, lowered};
 use crate::profile::Profile;
@@ -58,18 +58,42 @@ pub(super) struct Totals {
     pub on_device: bool,
 }
 
-/// What recorded steps add up to.
+/// What a host has recorded, of steps and evaluations.
 #[derive(Debug, Default)]
 pub(super) struct Recorded {
-    /// The samples of what was read already; the device counts them.
-    pub samples: usize,
-    /// What was read already; the rest is still on the device, or in what the host has not
-    /// submitted yet.
-    pub read: Metrics,
+    pub trained: Added,
+    pub evaluated: Added,
     /// How many steps whose encoder was dropped are no longer among the steps of the session.
     pub dropped: u64,
     /// Memory for the next steps that are recorded together.
     pub steps: Vec<RowStep>,
+}
+
+/// What was read already of what recorded steps add up to; the rest is still on the device, or in what
+/// the host has not submitted yet.
+#[derive(Debug, Default)]
+pub(super) struct Added {
+    /// Samples that the device has counted.
+    pub samples: usize,
+    pub metrics: Metrics,
+}
+
+impl Added {
+    pub(super) fn extend(&mut self, taken: Option<Taken>) {
+        if let Some(Taken { samples, metrics }) = taken {
+            self.samples += samples;
+            self.metrics = self.metrics.plus(&metrics);
+        }
+    }
+}
+
+impl Recorded {
+    pub(super) fn of(&mut self, scored: Scored) -> &mut Added {
+        match scored {
+            Scored::Training => &mut self.trained,
+            Scored::Evaluation => &mut self.evaluated,
+        }
+    }
 }
 
 /// What single batches have added up to since their metrics began anew.
@@ -151,12 +175,6 @@ impl Session {
             0 => Ok(()),
             last => self.executor.prepare(pass, last).await,
         }
-    }
-
-    /// Bytes that training in batches of `rows` samples takes.
-    pub(super) fn bytes(&self, rows: usize) -> u64 {
-        let at_once = self.compiled.micro_batch_size.unwrap_or(rows).min(rows).max(1);
-        self.executor.bytes(at_once)
     }
 
     /// Counts a step of `pass`, once it is on its way to the device.

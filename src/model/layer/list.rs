@@ -70,5 +70,6 @@ layers! {
     Rescaling(rescaling::Rescaling),
     Flatten(flatten::Flatten),
     FrequencyEncoding(frequency_encoding::FrequencyEncoding),
+    HashGrid(hash_grid::HashGrid),
     Custom(custom::CustomLayer),
 }

@@ -9,6 +9,7 @@ mod dropout;
 mod flatten;
 mod frequency_encoding;
 mod gaussian_noise;
+mod hash_grid;
 mod layer_normalization;
 mod list;
 mod normalization;

@@ -68,17 +68,51 @@ impl Model {
         bound: &BoundRows,
         batches: &[Range<u32>],
     ) -> Result<()> {
-        self.session.record_rows(encoder, Pass::Train, bound, batches)
+        self.session.record_rows(encoder, Pass::Train, bound, batches, false)
+    }
+
+    /// Records the evaluation of `rows` of `bound` into the caller's encoder, as
+    /// [`record_step_on`](Self::record_step_on) records a step. What it adds up to comes by
+    /// [`take_evaluation_scores`](Self::take_evaluation_scores), apart from that of the steps around it.
+    ///
+    /// # Errors
+    /// As `record_step_on`.
+    pub fn record_evaluation_on(
+        &mut self,
+        encoder: &mut CommandEncoder,
+        bound: &BoundRows,
+        rows: Range<u32>,
+    ) -> Result<()> {
+        self.session.record_rows(encoder, Pass::Evaluate, bound, &[rows], false)
+    }
+
+    /// Records the prediction of `rows` of `bound` into the caller's encoder, as
+    /// [`record_step_on`](Self::record_step_on) records a step. The predictions stay on the device, one
+    /// row for each of `rows`, where [`binding`](Self::binding) says for the name of an output, until
+    /// another batch runs. Targets need not be bound.
+    ///
+    /// # Errors
+    /// As `record_step_on`.
+    pub fn record_prediction_on(
+        &mut self,
+        encoder: &mut CommandEncoder,
+        bound: &BoundRows,
+        rows: Range<u32>,
+    ) -> Result<()> {
+        self.session.record_rows(encoder, Pass::Predict, bound, &[rows], false)
     }
 }
 
 impl Session {
-    fn record_rows(
+    /// Records `pass` on each of `batches`; where they are `timed`, the executor learns how long they
+    /// take.
+    pub(super) fn record_rows(
         &mut self,
         encoder: &mut CommandEncoder,
         pass: Pass,
         bound: &BoundRows,
         batches: &[Range<u32>],
+        timed: bool,
     ) -> Result<()> {
         self.recording()?;
         self.forget_cancelled()?;
@@ -89,7 +123,7 @@ impl Session {
             step: self.step_after(before, pass, rows.len()),
             first: rows.start,
         }));
-        let recorded = self.recording()?.record_rows(encoder, pass, bound, &steps);
+        let recorded = self.recording()?.record_rows(encoder, pass, bound, &steps, timed);
         self.recorded.steps = steps;
         recorded?;
         batches.iter().for_each(|_| self.count_step(pass));

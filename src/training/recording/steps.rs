@@ -7,6 +7,7 @@ use crate::program::Pass;
 use crate::training::arguments::check_batch_size;
 use crate::training::feed::fill;
 use crate::training::model::Model;
+use crate::training::session::Session;
 
 impl Model {
     /// Allocates and compiles what [`record_step`](Self::record_step) needs for batches of up to
@@ -16,16 +17,23 @@ impl Model {
     /// [`Error::Argument`] if the model is on the CPU or the device cannot hold such batches,
     /// [`Error::Device`] if the device fails.
     pub async fn prepare_steps(&mut self, batch_size: usize) -> Result<()> {
-        check_batch_size("batch_size", batch_size)?;
-        let session = &mut self.session;
-        session.recording()?;
-        session.forget_cancelled()?;
-        session.flush_totals().await?;
-        // A recorded step is a whole batch, so it is not cut.
-        let rows = session.rows_at_once(Pass::Train, batch_size)?;
-        let gpu = session.recording()?;
-        gpu.reserve(rows).await?;
-        gpu.prepare_up_to(Pass::Train, rows).await
+        self.session.prepare_recorded(Pass::Train, batch_size).await
+    }
+
+    /// The same for [`record_evaluation`](Self::record_evaluation), with memory for what it adds up to.
+    ///
+    /// # Errors
+    /// As `prepare_steps`.
+    pub async fn prepare_evaluations(&mut self, batch_size: usize) -> Result<()> {
+        self.session.prepare_recorded(Pass::Evaluate, batch_size).await
+    }
+
+    /// The same for [`record_prediction`](Self::record_prediction).
+    ///
+    /// # Errors
+    /// As `prepare_steps`.
+    pub async fn prepare_predictions(&mut self, batch_size: usize) -> Result<()> {
+        self.session.prepare_recorded(Pass::Predict, batch_size).await
     }
 
     /// Records one training step into the caller's encoder, to be submitted by the caller: see
@@ -45,20 +53,80 @@ impl Model {
     /// Those of `GpuExecutor::record`, and [`Error::Argument`] if the model is on the CPU or a label
     /// is out of range; the step does not count then, and nothing is recorded.
     pub fn record_step(&mut self, encoder: &mut CommandEncoder, batch: Batch<'_>) -> Result<()> {
-        let session = &mut self.session;
-        session.forget_cancelled()?;
-        let data = session.arranged(batch.data, true)?;
+        self.session.record_batch(encoder, Pass::Train, batch)
+    }
+
+    /// Records the evaluation of one batch into the caller's encoder. What it adds up to comes by
+    /// [`take_evaluation_scores`](Self::take_evaluation_scores), apart from that of the steps around it.
+    /// [`prepare_evaluations`](Self::prepare_evaluations) makes room for it.
+    ///
+    /// # Errors
+    /// As [`record_step`](Self::record_step).
+    pub fn record_evaluation(
+        &mut self,
+        encoder: &mut CommandEncoder,
+        batch: Batch<'_>,
+    ) -> Result<()> {
+        self.session.record_batch(encoder, Pass::Evaluate, batch)
+    }
+
+    /// Records the prediction of one batch into the caller's encoder. The predictions stay on the
+    /// device, one row for each sample, where [`binding`](Self::binding) says for the name of an output,
+    /// until another batch runs. [`prepare_predictions`](Self::prepare_predictions) makes room for it.
+    /// Targets are ignored.
+    ///
+    /// # Errors
+    /// As [`record_step`](Self::record_step).
+    pub fn record_prediction(
+        &mut self,
+        encoder: &mut CommandEncoder,
+        batch: Batch<'_>,
+    ) -> Result<()> {
+        self.session.record_batch(encoder, Pass::Predict, batch)
+    }
+}
+
+impl Session {
+    async fn prepare_recorded(&mut self, pass: Pass, batch_size: usize) -> Result<()> {
+        check_batch_size("batch_size", batch_size)?;
+        self.recording()?;
+        self.forget_cancelled()?;
+        self.flush_totals().await?;
+        // What is recorded is a whole batch, so it is not cut.
+        let rows = match pass {
+            Pass::Train => self.rows_at_once(pass, batch_size)?,
+            _ => batch_size,
+        };
+        let gpu = self.recording()?;
+        gpu.reserve(rows).await?;
+        match pass {
+            Pass::Evaluate => gpu.prepare_evaluations(rows).await,
+            _ => gpu.prepare_up_to(pass, rows).await,
+        }
+    }
+
+    fn record_batch(
+        &mut self,
+        encoder: &mut CommandEncoder,
+        pass: Pass,
+        batch: Batch<'_>,
+    ) -> Result<()> {
+        let judged = pass != Pass::Predict;
+        self.forget_cancelled()?;
+        let data = self.arranged(batch.data, judged)?;
         let batch = Batch { data: &data, ..batch };
-        session.check_batch(batch, true)?;
-        session.check_whole("batch", batch.len())?;
-        session.settle_recorded();
-        let step = session.next_step(Pass::Train, batch.len());
-        let gpu = session.recording()?;
+        self.check_batch(batch, judged)?;
+        if pass == Pass::Train {
+            self.check_whole("batch", batch.len())?;
+        }
+        self.settle_recorded();
+        let step = self.next_step(pass, batch.len());
+        let gpu = self.recording()?;
         let mut feed = gpu.try_feed(batch.len())?;
-        fill(&mut feed, gpu.program(), Pass::Train, batch)?;
-        gpu.record(encoder, Pass::Train, feed, &step)?;
-        session.count_step(Pass::Train);
-        session.last_rows = batch.len();
+        fill(&mut feed, gpu.program(), pass, batch)?;
+        gpu.record(encoder, pass, feed, &step)?;
+        self.count_step(pass);
+        self.last_rows = batch.len();
         Ok(())
     }
 }

@@ -1,9 +1,9 @@
-//! How the parity suite tries encodings.
+//! How the parity suite tries the frequency encoding.
 
-use super::{Frequencies, FrequencyEncoding, FrequencyEncodingBackward};
 use crate::error::Result;
 use crate::number::approximate::Approximate;
 use crate::operation::case::{Case, Cases, Form, ROWS_BEYOND, Values};
+use crate::operation::encoding::{Frequencies, FrequencyEncoding, FrequencyEncodingBackward};
 
 /// The most inputs that are tried; each has many outputs.
 const MOST_INPUTS: usize = 65;

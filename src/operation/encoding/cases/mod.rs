@@ -1,0 +1,4 @@
+//! How the parity suite tries encodings.
+
+mod frequency;
+mod hash_grid;
