@@ -389,6 +389,7 @@ fn decades(input: GridInput) -> Vec<GridMark> {
         .flat_map(|decade| {
             [mark(decade, 1.0, DECADE), mark(decade, 2.0, 0.3), mark(decade, 5.0, 0.3)]
         })
+        .filter(|mark| (low..=high).contains(&mark.value))
         .collect()
 }
 

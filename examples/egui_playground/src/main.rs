@@ -32,7 +32,7 @@ use settings::Task;
 const WINDOW: egui::Vec2 = egui::vec2(1180.0, 590.0);
 
 const USAGE: &str = "usage: egui_playground [--points spirals|rings|moons|\"exclusive or\"] \
-                     [--layers 24,24] [--headless [--frames N] [--out FILE.png]]";
+                     [--layers 32,32] [--headless [--frames N] [--out FILE.png]]";
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut task = Task::default();

@@ -50,7 +50,7 @@ impl PointSet {
         let along = random.uniform();
         match self {
             Self::Spirals => {
-                let angle = 3.5 * PI * along + PI * class;
+                let angle = 2.6 * PI * along + PI * class;
                 let radius = 0.06 + 0.86 * along;
                 (radius * angle.cos(), radius * angle.sin())
             }

@@ -34,8 +34,8 @@ impl Default for Task {
             points: PointSet::Spirals,
             count: 512,
             noise: 0.03,
-            layers: vec![24, 24],
-            activation: Activation::Tanh,
+            layers: vec![32, 32],
+            activation: Activation::Relu,
         }
     }
 }
