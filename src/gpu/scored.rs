@@ -20,7 +20,12 @@ pub(super) struct Taking {
     sizes: Vec<u64>,
     /// Samples of steps that were known to have run when the copy was submitted.
     samples: usize,
+    /// How often somebody has looked for it in vain.
+    asked: u32,
 }
+
+/// After so many looks in vain it is found out whether the device is lost.
+const ASKED: u32 = 64;
 
 /// What steps of so many samples have added up to.
 pub(crate) struct Taken {
@@ -96,7 +101,7 @@ impl GpuExecutor {
             }
         })?;
         let samples = self.upload.ring().begin_copy(scored);
-        *self.taking(scored) = Some(Taking { copy, sizes, samples });
+        *self.taking(scored) = Some(Taking { copy, sizes, samples, asked: 0 });
         Ok(true)
     }
 
@@ -108,10 +113,17 @@ impl GpuExecutor {
     /// then.
     pub(crate) fn try_taken(&mut self, scored: Scored) -> Result<Option<Taken>> {
         let Some(taking) = self.taking(scored) else { return Ok(None) };
-        match taking.copy.try_wait().transpose() {
-            Some(bytes) => self.arrived(scored, bytes),
-            None => Ok(None),
+        if let Some(bytes) = taking.copy.try_wait().transpose() {
+            return self.arrived(scored, bytes);
         }
+        taking.asked += 1;
+        // Of a lost device no copy arrives, and it tells so only when it is asked for something.
+        if taking.asked.is_multiple_of(ASKED)
+            && let Err(lost) = self.gpu.check_alive()
+        {
+            return self.arrived(scored, Err(lost));
+        }
+        Ok(None)
     }
 
     /// The same, waiting for it; `None` if no copy is under way. It stays so if the future is dropped.
