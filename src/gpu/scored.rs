@@ -43,10 +43,11 @@ impl GpuExecutor {
     /// [`Error::Device`](crate::Error::Device) if the device is lost.
     pub async fn read_metrics(&mut self) -> Result<Metrics> {
         self.submit_gathered().await?;
-        let (mut sources, sizes) = self.metric_sources(Scored::Training)?;
+        let mut sources = self.metric_sources(Scored::Training)?;
         if sources.is_empty() {
             return Ok(Metrics::default());
         }
+        let sizes = sizes(&sources);
         let recorded = self.has_recorded();
         if recorded {
             sources.push(self.upload.ledger());
@@ -66,7 +67,7 @@ impl GpuExecutor {
     /// [`Error::Device`](crate::Error::Device) if the device is lost.
     pub fn clear_metrics(&mut self) -> Result<()> {
         self.submit_gathered_now()?;
-        let (sources, _) = self.metric_sources(Scored::Training)?;
+        let sources = self.metric_sources(Scored::Training)?;
         self.gpu.guarded(|| {
             let mut encoder = encoder(&self.gpu, "minibatch.clear");
             for (buffer, offset, bytes) in &sources {
@@ -92,8 +93,8 @@ impl GpuExecutor {
         if !self.upload.slots().has_recorded(scored) {
             return Ok(false);
         }
-        let (mut sources, sizes) = self.metric_sources(scored)?;
-        let cleared = sources.clone();
+        let mut sources = self.metric_sources(scored)?;
+        let (cleared, sizes) = (sources.clone(), sizes(&sources));
         sources.push(self.upload.ledger());
         let copy = self.readback.read_and(&self.gpu, &sources, |encoder| {
             for (buffer, offset, bytes) in &cleared {
@@ -159,16 +160,14 @@ impl GpuExecutor {
         }
     }
 
-    /// Where the metrics lie, and how many bytes each takes.
-    fn metric_sources(&self, scored: Scored) -> Result<(Vec<(Buffer, u64, u64)>, Vec<u64>)> {
+    /// Where the metrics lie: buffer, first byte, and bytes.
+    fn metric_sources(&self, scored: Scored) -> Result<Vec<(Buffer, u64, u64)>> {
         let table = self.scored_table(scored);
         let sources = self.program.of_role(Role::Metric).map(|(id, _)| {
             let (buffer, offset) = table.locate(id)?;
             Ok((buffer.clone(), offset, table.byte_size(id)))
         });
-        let sources = sources.collect::<Result<Vec<_>>>()?;
-        let sizes = sources.iter().map(|(_, _, bytes)| *bytes).collect();
-        Ok((sources, sizes))
+        sources.collect()
     }
 
     /// The table that has these metrics.
@@ -178,6 +177,11 @@ impl GpuExecutor {
             (Scored::Evaluation, None) | (Scored::Training, _) => &self.table,
         }
     }
+}
+
+/// Bytes of each source.
+fn sizes(sources: &[(Buffer, u64, u64)]) -> Vec<u64> {
+    sources.iter().map(|(_, _, bytes)| *bytes).collect()
 }
 
 /// The bytes of the metrics, and what follows them.
