@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use wgpu::Buffer;
-
 use super::completion::Completion;
 use super::dispatches::encoder;
 use super::executor::GpuExecutor;
+use super::readback::Source;
 use super::staging::Scored;
 use super::table::Table;
 use super::values::numbers;
@@ -160,8 +159,8 @@ impl GpuExecutor {
         }
     }
 
-    /// Where the metrics lie: buffer, first byte, and bytes.
-    fn metric_sources(&self, scored: Scored) -> Result<Vec<(Buffer, u64, u64)>> {
+    /// Where the metrics lie.
+    fn metric_sources(&self, scored: Scored) -> Result<Vec<Source>> {
         let table = self.scored_table(scored);
         let sources = self.program.of_role(Role::Metric).map(|(id, _)| {
             let (buffer, offset) = table.locate(id)?;
@@ -180,7 +179,7 @@ impl GpuExecutor {
 }
 
 /// Bytes of each source.
-fn sizes(sources: &[(Buffer, u64, u64)]) -> Vec<u64> {
+fn sizes(sources: &[Source]) -> Vec<u64> {
     sources.iter().map(|(_, _, bytes)| *bytes).collect()
 }
 
