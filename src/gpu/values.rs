@@ -117,7 +117,7 @@ impl GpuExecutor {
                 for bytes in bytes.chunks(most) {
                     let size = bytes.len() as u64;
                     let from = gpu.create_buffer(&wgpu::BufferDescriptor {
-                        label: Some("minibatch.write"),
+                        label: Some(&gpu.label("minibatch.write")),
                         size,
                         usage: wgpu::BufferUsages::COPY_SRC,
                         mapped_at_creation: true,
