@@ -200,15 +200,18 @@ fn only_the_hosts_polls_bring_scores() {
     model.record_evaluation(&mut encoder, batch).unwrap();
     model.record_step(&mut encoder, batch).unwrap();
     queue.submit([encoder.finish()]);
-    for _ in 0..20 {
-        assert_eq!(model.try_take_scores().unwrap(), None);
-        assert_eq!(model.try_take_evaluation_scores().unwrap(), None);
+    type Take = fn(&mut Model) -> Result<Option<Scores>, Error>;
+    for take in [Model::try_take_scores as Take, Model::try_take_evaluation_scores] {
+        for _ in 0..20 {
+            assert_eq!(take(&mut model).unwrap(), None);
+        }
+        wait(&device);
+        assert_eq!(take(&mut model).unwrap(), Some(before.clone()));
+        for _ in 0..3 {
+            assert_eq!(take(&mut model).unwrap(), None);
+            wait(&device);
+        }
     }
-    wait(&device);
-    assert_eq!(model.try_take_scores().unwrap(), Some(before.clone()));
-    assert_eq!(model.try_take_evaluation_scores().unwrap(), Some(before));
-    assert_eq!(model.try_take_scores().unwrap(), None);
-    assert_eq!(model.try_take_evaluation_scores().unwrap(), None);
 }
 
 /// The batches of an endless training, from one step on.
@@ -341,10 +344,8 @@ fn what_is_dropped_midway_leaves_the_device_usable() {
 fn a_lost_device_is_told_by_each_call() {
     type Call = fn(&mut Model, &BoundRows, &wgpu::Device) -> Result<(), Error>;
     let calls: [(&str, Call); 4] = [
-        ("fit_async", |model, _, _| {
-            pollster::block_on(model.fit_async(&data(), Fit::new())).map(|_| ())
-        }),
-        ("take_scores", |model, _, _| pollster::block_on(model.take_scores()).map(|_| ())),
+        ("fit_async", |model, _, _| block_on(model.fit_async(&data(), Fit::new())).map(|_| ())),
+        ("take_scores", |model, _, _| block_on(model.take_scores()).map(|_| ())),
         ("try_take_scores", |model, _, _| model.try_take_scores().map(|_| ())),
         ("record_steps_within", |model, rows, device| {
             let mut encoder = device.create_command_encoder(&Default::default());
