@@ -576,7 +576,7 @@ fn mistakes_in_the_text_are_noticed() {
         ),
         ("what is not trained", "no offset", "+ height_untrained[", "- height_untrained["),
         ("hash grid", "a table that begins elsewhere", "+ place / 4u]", "+ 1u + place / 4u]"),
-        ("hash grid", "one level for all", "(column / 2u)", "(0u)"),
+        ("hash grid", "one level for all", "(column / height_grid_1_FEATURES)", "(0u)"),
         ("hash grid", "another prime", "2654435761u", "2654435763u"),
         ("waves", "sines for cosines", "+ column % 2u", "+ 0u"),
         ("waves", "another frequency", "(126u +", "(127u +"),
