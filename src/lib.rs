@@ -54,9 +54,30 @@
 //!
 //! # Inside your own wgpu application
 //!
-//! [`Gpu::from_device`] takes your device and queue. [`Model::record_step`] records one training
-//! step into your encoder, and neither submits nor waits; `examples/embed.rs` is a whole program.
-//! [`wgpu`] is exported, so that yours is of the same version.
+//! [`Gpu::from_device`] takes your device and queue. Steps are recorded into your encoder, between your
+//! passes, and you submit: [`Model::record_step_on`] trains on rows of a buffer of yours,
+//! [`Model::record_step`] on samples in host memory. Neither submits, waits, or allocates on the device.
+//! [`Model::binding`] gives weights and predictions to your shaders. [`wgpu`] is exported, so that yours
+//! is of the same version.
+//!
+//! ```
+//! use minibatch::{BoundRows, DeviceColumns, DeviceRows, Model, Result, wgpu};
+//!
+//! /// Once: 4,096 samples of two inputs and a target, as a pass of yours writes them.
+//! async fn bind(model: &mut Model, samples: &wgpu::Buffer) -> Result<BoundRows> {
+//!     let rows = DeviceRows::new(samples, 4096).stride(12);
+//!     let columns = DeviceColumns::new().input("x", rows.clone()).target("y", rows.offset(8));
+//!     model.bind_rows(columns, 256).await
+//! }
+//!
+//! /// Each frame.
+//! fn train(model: &mut Model, rows: &BoundRows, encoder: &mut wgpu::CommandEncoder) -> Result<()> {
+//!     model.record_step_on(encoder, rows, 0..256)
+//! }
+//! ```
+//!
+//! [docs/guests.md](https://docs.rs/crate/minibatch/latest/source/docs/guests.md) is the guide, and
+//! `examples/embed.rs` the shortest whole program.
 
 // No input may make the library panic, and it prints nothing: it returns errors and calls back.
 #![cfg_attr(
@@ -97,7 +118,9 @@ pub use atomic_write::atomic_write;
 pub use cpu::Cpu;
 pub use data::{Batch, BatchOrder, Dataset, Features, Shuffle, Targets, TrainTest};
 pub use error::{DeviceError, Error, IdxProblem, Result, TextProblem};
-pub use gpu::{BoundRows, DeviceElement, DeviceRows, Gpu};
+pub use gpu::{
+    BoundRows, DeviceElement, DeviceRegion, DeviceRows, Gpu, NetworkShader, NetworkWgsl,
+};
 pub use model::loss::{Accuracy, Loss};
 pub use model::metric::{self, Metric};
 pub use model::{
@@ -108,7 +131,7 @@ pub use model::{
 pub use number::expression::Expression;
 pub use operation::activation::Activation;
 pub use profile::{Profile, Span};
-pub use program::{Graph, Value};
+pub use program::{Graph, MemoryUse, Value};
 pub use training::{
     Answer, Backend, Callback, ConfusionMatrix, Control, DataOn, DeviceColumns, EpochRecord,
     EpochStart, Evaluate, Fit, History, Model, Predict, Predictions, Rebuilt, Request, Resume,

@@ -297,27 +297,32 @@ fn model(encoded: Sequential, backend: impl Into<Backend>) -> Model {
 }
 
 /// The error after some epochs.
-fn learned(encoded: Sequential, backend: impl Into<Backend>) -> f64 {
+fn learned(network: Sequential, backend: impl Into<Backend>) -> f64 {
     let data = picture();
-    let mut model = model(encoded, backend);
+    let compiled = network.compile(adam(), Loss::MeanSquaredError, []);
+    let mut model = compiled.build(backend).unwrap();
     model.fit(&data, Fit::new().batch_size(64).epochs(60)).unwrap();
     model.evaluate(&data, Evaluate::new()).unwrap().loss
 }
 
-/// The picture's variance is 1/16. Without an encoding most of it is left, which is why there are encodings.
+/// The error begins at the picture's variance. Without an encoding a larger network does not get far below,
+/// which is why there are encodings.
 #[test]
 fn a_picture_is_learned_with_an_encoding_and_not_without() {
+    const VARIANCE: f64 = 1.0 / 16.0;
     let gpu = Gpu::new().unwrap_or_else(|error| panic!("{error}"));
-    let plain = learned(Sequential::new(2), &Cpu::new());
-    let waves = learned(Sequential::new(2).frequency_encoding(5), &Cpu::new());
-    let grids = [
-        learned(Sequential::new(2).hash_grid(grid()), &Cpu::new()),
-        learned(Sequential::new(2).hash_grid(grid()), &gpu),
-    ];
+    let large = |encoded: Sequential| {
+        let hidden = encoded.dense(64, Activation::Relu).dense(64, Activation::Relu);
+        hidden.dense(1, Activation::Linear)
+    };
+    let plain = learned(large(Sequential::new(2)), &Cpu::new());
+    let waves = learned(large(Sequential::new(2).frequency_encoding(5)), &Cpu::new());
+    let small = || network(Sequential::new(2).hash_grid(grid()));
+    let grids = [learned(small(), &Cpu::new()), learned(small(), &gpu)];
     println!("plain {plain:.5}, waves {waves:.5}, hash grid {grids:.5?}");
-    assert!(plain > 0.02);
-    assert!(waves < 0.002);
-    assert!(grids.iter().all(|&error| error < 0.0005));
+    assert!(plain > VARIANCE / 2.0, "{plain}");
+    assert!(waves < VARIANCE / 10.0, "{waves}");
+    assert!(grids.iter().all(|&error| error < VARIANCE / 50.0), "{grids:?}");
 }
 
 #[test]
@@ -325,11 +330,27 @@ fn a_training_on_the_gpu_is_the_same_bits_each_time() {
     let gpu = Gpu::new().unwrap_or_else(|error| panic!("{error}"));
     let train = || {
         let mut model = model(Sequential::new(2).hash_grid(grid()), &gpu);
-        model.fit(&picture(), Fit::new().batch_size(192).epochs(3)).unwrap();
+        model.fit(picture(), Fit::new().batch_size(192).epochs(3)).unwrap();
         model.weights().unwrap()
     };
     let first = train();
     assert!(train() == first && train() == first);
+}
+
+/// Batches that are large enough to be cut.
+#[test]
+fn a_training_on_the_cpu_is_the_same_bits_on_any_number_of_threads() {
+    let train = |threads: usize| {
+        let encoded = Sequential::new(2).hash_grid(grid()).dense(2, Activation::Sigmoid);
+        let encoded = encoded.frequency_encoding(4).dense(2, Activation::Sigmoid).hash_grid(grid());
+        let mut model = model(encoded, &Cpu::new().threads(threads));
+        model.fit(picture(), Fit::new().batch_size(SIDE * SIDE).epochs(3)).unwrap();
+        model.weights().unwrap()
+    };
+    let one = train(1);
+    for threads in [2, 3, 8] {
+        assert!(train(threads) == one, "{threads} threads");
+    }
 }
 
 #[test]
@@ -377,7 +398,7 @@ fn a_model_with_encodings_is_saved_and_loaded() {
     let objective = Objective::new(Loss::MeanSquaredError);
     let compiled = graph.compile(Adam::default(), [("output", objective)]);
     let mut model = compiled.build(&Cpu::new()).unwrap();
-    let shapes = minibatch::model::tensors(&model.program());
+    let shapes = minibatch::model::tensors(model.program());
     let levels = |layer: HashGrid| {
         // (5, 6, 8, 12, 17, 25)^3 corners, of which at most 256 have an entry of their own.
         let entries = [125, 216, 256, 256, 256, 256];
@@ -397,9 +418,9 @@ fn a_summary_counts_the_entries_of_all_levels() {
     let stack = Sequential::new(2).hash_grid(HashGrid::new().levels(2).log2_table_size(8));
     // 17² = 289 corners are more than 256 entries.
     let summary = stack.dense(1, Activation::Linear).summary();
-    assert!(summary.contains("hash_grid_1 (HashGrid)  (None, 4)         1,024"), "{summary}");
+    assert!(summary.contains("hash_grid_1 (HashGrid)  (None, 4)       1,024\n"), "{summary}");
     let waves = Sequential::new(3).frequency_encoding(4).summary();
-    assert!(waves.contains("(FrequencyEncoding)  (None, 24)          0"), "{waves}");
+    assert!(waves.contains("(FrequencyEncoding)  (None, 24)          0\n"), "{waves}");
 }
 
 /// The table begins as in the paper, and what nobody needs is not computed.
@@ -505,8 +526,8 @@ fn half_precision_learns_too() {
         let stored = |name: &str| program.buffer(program.find(name).unwrap()).reals;
         assert_eq!(stored("hash_grid_1.output"), Reals::Half);
         assert_eq!(stored("hash_grid_1.table"), Reals::Full);
-        model.fit(&picture(), Fit::new().batch_size(64).epochs(40)).unwrap();
-        let error = model.evaluate(&picture(), Evaluate::new()).unwrap().loss;
+        model.fit(picture(), Fit::new().batch_size(64).epochs(40)).unwrap();
+        let error = model.evaluate(picture(), Evaluate::new()).unwrap().loss;
         assert!(error < 0.002, "{error}");
     }
 }

@@ -83,7 +83,8 @@ fn the_dispatches_add_up_to_the_step() {
             memory.iter().filter(|(key, _)| *key != "total").map(|(_, part)| number(part)).sum();
         assert_eq!(parts, number(&memory["total"]));
         let buffers = sum(list(&report["buffers"]), "bytes");
-        assert_eq!(buffers + number(&memory["uploads"]), number(&memory["total"]));
+        let others = ["uploads", "constants", "readback"].map(|kind| number(&memory[kind]));
+        assert_eq!(buffers + others.iter().sum::<f64>(), number(&memory["total"]));
     }
 }
 

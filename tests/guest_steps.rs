@@ -355,7 +355,7 @@ fn read(host: &Host, region: &DeviceRegion, rows: usize) -> Vec<f32> {
              result[id.x] = region[id.x];
          }";
     let values = rows * region.stride;
-    let all = host.computed(text, &[region.as_binding()], values, values as u32);
+    let all = host.computed(text, &[region.as_binding()], values, values);
     all.chunks(region.stride).flat_map(|row| &row[..region.columns]).copied().collect()
 }
 

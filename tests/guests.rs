@@ -192,7 +192,7 @@ fn the_number_of_upload_slots_changes_no_bit_and_is_no_part_of_the_file() {
         let mut compiled = compiled();
         compiled.upload_slots = chosen;
         let mut model = compiled.build(&gpu).unwrap();
-        let bytes = model.device_bytes(BATCH_SIZE);
+        let bytes = model.memory_for(BATCH_SIZE).unwrap().uploads;
         let fit = Fit::new().batch_size(BATCH_SIZE).data_on(DataOn::Host).workers(workers);
         model.fit(&data, fit.epochs(2)).unwrap();
         (model.save_bytes().unwrap(), bytes)
@@ -212,7 +212,7 @@ fn the_number_of_upload_slots_changes_no_bit_and_is_no_part_of_the_file() {
     assert!(slot >= (BATCH_SIZE * 28 * 28) as u64);
     assert_eq!(sizes, [bytes - 2 * slot, bytes - slot, bytes, bytes + slot]);
     let loaded = Model::load_bytes(&file, &gpu).unwrap();
-    assert_eq!(loaded.device_bytes(BATCH_SIZE), bytes);
+    assert_eq!(loaded.memory_for(BATCH_SIZE).unwrap().uploads, bytes);
 }
 
 #[test]

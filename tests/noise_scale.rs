@@ -261,7 +261,10 @@ fn memory_grows_by_the_rows_of_a_batch() {
             .compile(Adam::default(), Loss::SparseCategoricalCrossentropy, [])
             .build(backend.clone())
             .unwrap();
-        let [one, two, three] = [1000, 2000, 3000].map(|rows| model.device_bytes(rows));
+        let memory = [1000, 2000, 3000].map(|rows| model.memory_for(rows).unwrap());
+        // The rest goes by powers of two.
+        let [one, two, three] =
+            memory.map(|memory| memory.total() - memory.readback - memory.constants);
         assert_eq!(two - one, three - two, "{backend:?}");
         // A row has at least 784 bytes of pixels and 128 + 10 activations with their gradients.
         assert!((two - one) / 1000 > 784 + 4 * 2 * 138, "{backend:?}: {}", (two - one) / 1000);

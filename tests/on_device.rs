@@ -9,7 +9,7 @@ use host::Host;
 use minibatch::gpu::{DeviceElement, DeviceRegion, block_on};
 use minibatch::program::Role;
 use minibatch::{
-    Activation, Adam, Cpu, Dataset, Error, Features, Fit, Gpu, Input, Loss, Metric, Model, Predict,
+    Activation, Adam, Cpu, Dataset, Error, Features, Fit, Input, Loss, Metric, Model, Predict,
     Sequential,
 };
 
@@ -142,4 +142,9 @@ fn what_is_not_there_is_refused() {
     model.fit(&data(16), Fit::new().epochs(1)).unwrap();
     refused(&model, "dense_1.weight.gradient", "was not kept: the training step was fused");
     model.binding("dense_1.weight").unwrap();
+    // A prediction computes it, whatever the last step has kept.
+    assert!(model.read("dense_1.output").is_err());
+    for name in ["output", "dense_1.output"] {
+        model.binding(name).unwrap();
+    }
 }

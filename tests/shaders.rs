@@ -75,6 +75,7 @@ fn every_kernel_is_valid() {
             .map(|(_, v)| layouter[v.ty].size)
             .sum();
         assert!(shared <= 16384, "{kernel:?} uses {shared} bytes of workgroup memory");
+        assert_eq!(kernel.workgroup_bytes(), Some(shared), "{kernel:?}");
     }
 }
 
@@ -84,9 +85,11 @@ fn invocations_are_counted_as_the_text_says() {
     for (kernel, dispatch) in kernels() {
         let module = naga::front::wgsl::parse_str(&kernel.source()).unwrap();
         let threads = module.entry_points[0].workgroup_size.iter().product::<u32>();
-        let form = dispatch.arithmetic.form();
-        let told = form.map(|form| form.tile().threads).or_else(|| kernel.threads());
-        assert_eq!(told, Some(threads), "{kernel:?}");
+        assert_eq!(kernel.threads(), Some(threads), "{kernel:?}");
+        if let Some(form) = dispatch.arithmetic.form() {
+            let workgroup = [Some(threads), kernel.workgroup_bytes()];
+            assert_eq!(workgroup, form.workgroup().map(Some), "{kernel:?}");
+        }
     }
 }
 

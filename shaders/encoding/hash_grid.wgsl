@@ -3,6 +3,14 @@
 @group(0) @binding(3) var<storage, read> table: array<f32>;
 @group(0) @binding(4) var<storage, read_write> output: array<Rows>;
 
+fn columns() -> u32 {
+    return shape.units;
+}
+
+fn level_of(number: u32) -> Level {
+    return shape.levels[number];
+}
+
 fn table_value(place: u32) -> f32 {
     return table[place];
 }
@@ -14,17 +22,5 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     if (row >= step.live_rows) {
         return;
     }
-    let position = vec4<f32>(input[row]);
-    var values = vec4<f32>();
-    for (var i = 0u; i < 4u; i += min(FEATURES, 4u)) {
-        let column = id.y * 4u + i;
-        if (column < shape.units) {
-            let level = shape.levels[column / FEATURES];
-            let features = level_features(position, level, column % FEATURES);
-            for (var j = 0u; j < min(FEATURES, 4u); j += 1u) {
-                values[i + j] = features[j];
-            }
-        }
-    }
-    output[row * row_quads() + id.y] = Rows(values);
+    output[row * row_quads() + id.y] = Rows(grid_features(vec4<f32>(input[row]), id.y));
 }

@@ -7,7 +7,9 @@ use crate::error::{Error, Result};
 use crate::number::Real;
 use crate::operation::{Op, Run};
 use crate::profile::Profile;
-use crate::program::{BufferId, Element, Metrics, Pass, Program, Reals, Role, Rows, Step};
+use crate::program::{
+    BufferId, Element, MemoryUse, Metrics, Pass, Program, Reals, Role, Rows, Step,
+};
 use crate::table::{Memory, Storage};
 use crate::threads::Threads;
 
@@ -77,21 +79,29 @@ impl<T: Real> CpuExecutor<T> {
         memory.reserve(self.program.table(), rows);
     }
 
-    /// Bytes that its buffers take with room for batches of up to `rows` samples, with one feed.
-    pub fn bytes(&self, rows: usize) -> u64 {
+    /// What its buffers take with room for batches of up to `rows` samples, with one feed.
+    pub fn memory_use(&self, rows: usize) -> MemoryUse {
+        let mut memory = MemoryUse::default();
         let has_memory = |role| !matches!(role, Role::Arena | Role::Handover);
-        let own = self.program.buffers().filter(|(_, buffer)| has_memory(buffer.role));
-        let bytes = own.map(|(_, buffer)| {
+        for (id, buffer) in self.program.buffers().filter(|(_, buffer)| has_memory(buffer.role)) {
             let element = match buffer.element {
                 Element::Real => size_of::<T>(),
                 Element::U32 | Element::Sparse { .. } => 4,
                 Element::U8 => 1,
             };
+            let bytes = (buffer.allocated(rows) as u64).saturating_mul(element as u64);
+            memory.add(&self.program, id, bytes);
             // A feed has columns of its own, which it exchanges with the program's.
-            let copies = if Pass::Train.reads(buffer.role) { 2 } else { 1 };
-            (buffer.allocated(rows) as u64).saturating_mul(copies * element as u64)
-        });
-        bytes.fold(0, u64::saturating_add)
+            if Pass::Train.reads(buffer.role) {
+                memory.uploads = memory.uploads.saturating_add(bytes);
+            }
+        }
+        memory
+    }
+
+    /// Samples for which there is room.
+    pub fn capacity(&self) -> usize {
+        self.batch_capacity
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory<T>> {

@@ -1,5 +1,7 @@
 //! Steps on rows of the host's buffers, recorded into the host's encoder.
 
+use std::time::Duration;
+
 use wgpu::CommandEncoder;
 
 use super::device_element::DeviceElement;
@@ -7,7 +9,9 @@ use super::device_rows::DeviceRows;
 use super::dispatches::{compute_pass, record_dispatches};
 use super::evaluations::recorded_plans;
 use super::executor::GpuExecutor;
+use super::pace::Kind;
 use super::placing::{PlaceIn, Placings};
+use super::step_times::StepTimes;
 use super::upload::{RowStep, Stamp};
 use crate::error::{Error, Result};
 use crate::operation::kernel::size;
@@ -163,6 +167,9 @@ impl GpuExecutor {
         let inputs: Vec<_> = of_role(Role::Input).collect();
         let judging = of_role(Role::Target).chain(of_role(Role::SampleWeight));
         let all: Vec<_> = inputs.iter().copied().chain(judging).collect();
+        if self.step_times.is_none() {
+            self.step_times = Some(StepTimes::new(&self.gpu).await?);
+        }
         let to = PlaceIn { gpu: &self.gpu, table: &self.table, upload: &self.upload };
         Ok(BoundRows {
             stamp: self.upload.stamp(),
@@ -178,7 +185,8 @@ impl GpuExecutor {
 
     /// Records `pass` on some rows of `bound`, once for each of `steps`, as one compute pass of the
     /// caller's `encoder`; all their scalars take one upload slot. Never submits, never waits, and
-    /// allocates nothing on the device.
+    /// allocates nothing on the device. Where they are `timed`, [`steps_within`](Self::steps_within)
+    /// learns how long they take.
     ///
     /// # Errors
     /// [`Error::Busy`] if no upload slot is free; [`Error::Argument`] if there are no steps or more
@@ -191,15 +199,21 @@ impl GpuExecutor {
         pass: Pass,
         bound: &BoundRows,
         steps: &[RowStep],
+        timed: bool,
     ) -> Result<()> {
         let placings = self.check_rows(pass, bound, steps)?;
         self.submit_gathered_now()?;
-        let Self { gpu, upload, plans, evaluations, .. } = self;
+        let Self { gpu, upload, plans, evaluations, step_times, .. } = self;
         let plans = recorded_plans(plans, evaluations.as_ref(), pass);
         self.dispatched += gpu.guarded(|| {
             let recorded = upload.record_headers(gpu, encoder, steps)?;
             upload.left_to_host(pass, &recorded);
-            let mut compute = compute_pass(gpu, encoder);
+            let times = step_times.as_mut().filter(|_| timed);
+            let rows = steps.iter().map(|step| step.step.live_rows).max().unwrap_or(0);
+            let kind = Kind::of_recorded(rows);
+            let lane = times.and_then(|times| times.begin(kind, steps.len()));
+            let writes = step_times.as_ref().and_then(|times| times.writes(lane));
+            let mut compute = compute_pass(gpu, encoder, writes);
             let mut dispatched = 0;
             for (number, RowStep { step, .. }) in steps.iter().enumerate() {
                 let (rows, offset) =
@@ -208,6 +222,10 @@ impl GpuExecutor {
                 let dispatches = plans.step(pass, step);
                 dispatched += record_dispatches(&mut compute, dispatches, rows, offset);
             }
+            drop(compute);
+            if let (Some(times), Some(lane)) = (step_times.as_ref(), lane) {
+                times.end(gpu, encoder, lane);
+            }
             Ok(dispatched)
         })?;
         for RowStep { step, .. } in steps {
@@ -215,6 +233,20 @@ impl GpuExecutor {
             self.kept.step(&self.program, lists, plans.is_fused(lists, step.live_rows));
         }
         Ok(())
+    }
+
+    /// How many training steps of up to `rows` rows, at most `most`, take the device no longer than
+    /// `time`, by how long those before have taken that were recorded to be timed.
+    pub(crate) fn steps_within(&mut self, rows: usize, most: usize, time: Duration) -> usize {
+        let most = most.min(self.upload.most_headers());
+        let times = self.step_times.as_mut();
+        times.map_or(0, |times| times.steps(Kind::of_recorded(rows), time, most))
+    }
+
+    /// The time on the device of a training step that was recorded to be timed, of the most rows
+    /// that there were; `None` if none was.
+    pub(crate) fn step_time(&mut self) -> Option<Duration> {
+        self.step_times.as_mut()?.step_time()
     }
 
     fn check_rows<'a>(

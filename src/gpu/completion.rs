@@ -5,12 +5,13 @@
 
 use std::future::poll_fn;
 use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 
 use futures_intrusive::channel::shared::{OneshotReceiver, OneshotSender, oneshot_channel};
 use wgpu::SubmissionIndex;
 
 use super::device::Gpu;
-use crate::error::{DeviceError, Result};
+use crate::error::{DeviceError, Error, Result};
 
 /// A value that the device will have made when a submission has run.
 pub(super) struct Completion<T: Send + 'static> {
@@ -43,17 +44,30 @@ impl<T: Send + 'static> Completion<T> {
         Ok(Completion { gpu: gpu.clone(), submission, receiver })
     }
 
-    /// Waits for the value.
+    /// Waits for the value, which comes once. The future may be dropped: the value waits.
     ///
     /// # Errors
-    /// What the callback has found, [`Error::Device`](crate::Error::Device) above all.
-    pub(super) async fn wait(self) -> Result<T> {
+    /// What the callback has found, [`Error::Device`] above all.
+    pub(super) async fn wait(&self) -> Result<T> {
         let received = polled(&self.gpu, Some(&self.submission), self.receiver.receive()).await;
-        received.unwrap_or_else(|| {
-            let reason = "it has not answered".into();
-            Err(DeviceError::Lost { reason }.into())
-        })
+        received.unwrap_or_else(|| Err(unanswered()))
     }
+
+    /// The value if it is there; polls nothing.
+    ///
+    /// # Errors
+    /// As [`wait`](Self::wait).
+    pub(super) fn try_wait(&self) -> Result<Option<T>> {
+        let mut context = Context::from_waker(Waker::noop());
+        match pin!(self.receiver.receive()).poll(&mut context) {
+            Poll::Ready(received) => received.unwrap_or_else(|| Err(unanswered())).map(Some),
+            Poll::Pending => Ok(None),
+        }
+    }
+}
+
+fn unanswered() -> Error {
+    DeviceError::Lost { reason: "it has not answered".into() }.into()
 }
 
 /// Awaits `future`, which a callback of the device ends, and sees to it that the device is polled.

@@ -30,6 +30,7 @@ use wgpu::{AdapterInfo, Device, ErrorFilter, Limits, Queue};
 
 use super::adapter;
 use super::faults::Faults;
+use super::kernel_limits::beyond;
 use super::optional::unmasked;
 #[cfg(not(target_arch = "wasm32"))]
 use super::polling::{Poller, block_on};
@@ -72,7 +73,7 @@ pub struct Gpu {
     /// What the labels of a model's objects begin with; empty or with a dot at its end.
     pub(super) label_prefix: Arc<str>,
     /// How many upload slots a model has, if that was chosen.
-    pub(super) upload_slots: Option<usize>,
+    pub(crate) upload_slots: Option<usize>,
     /// What a test lets go wrong.
     pub(super) faults: Option<Arc<Faults>>,
 }
@@ -183,8 +184,9 @@ impl Gpu {
     /// asked of it, and its limits are kept.
     pub fn from_device(device: Device, queue: Queue) -> Self {
         let info = Arc::new(device.adapter_info());
-        let adapter = Adapter::new(adapter::adapter_class(&info, device.features()))
+        let mut adapter = Adapter::new(adapter::adapter_class(&info, device.features()))
             .with_model(adapter::device_model(&info));
+        adapter.without = beyond(&device.limits());
         let checked = std::env::var_os("MINIBATCH_CHECKED_SHADERS").is_some_and(|v| v != "0");
         Gpu {
             device,
@@ -363,7 +365,7 @@ impl Gpu {
     }
 
     /// What dispatches are planned for.
-    pub(super) fn adapter(&self) -> Adapter {
+    pub(crate) fn adapter(&self) -> Adapter {
         self.adapter
     }
 

@@ -1,6 +1,6 @@
 //! Recording the dispatches of a step into an encoder.
 
-use wgpu::{CommandEncoder, CommandEncoderDescriptor};
+use wgpu::{CommandEncoder, CommandEncoderDescriptor, ComputePassTimestampWrites};
 
 use super::device::Gpu;
 use super::timestamps::Timestamps;
@@ -28,16 +28,17 @@ pub(super) fn record_pass<'a>(
     step: u32,
 ) -> Result<u64> {
     let rows = size(rows)?;
-    Ok(record_dispatches(&mut compute_pass(gpu, encoder), bound, rows, step))
+    Ok(record_dispatches(&mut compute_pass(gpu, encoder, None), bound, rows, step))
 }
 
 pub(super) fn compute_pass<'e>(
     gpu: &Gpu,
     encoder: &'e mut CommandEncoder,
+    timestamp_writes: Option<ComputePassTimestampWrites<'_>>,
 ) -> wgpu::ComputePass<'e> {
     encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
         label: Some(&gpu.label("minibatch.step")),
-        timestamp_writes: None,
+        timestamp_writes,
     })
 }
 

@@ -13,7 +13,9 @@ use super::limits::{check_halves, check_room, most_rows};
 use super::pace::Pace;
 use super::plans::{BindTo, Plans};
 use super::readback::Readback;
+use super::scored::Taking;
 use super::slots::Slots;
+use super::step_times::StepTimes;
 use super::table::Table;
 use super::timestamps::Timestamps;
 use super::upload::Upload;
@@ -32,6 +34,12 @@ pub struct GpuExecutor {
     pub(super) plans: Plans,
     /// What recorded evaluations run; `None` until they are prepared.
     pub(super) evaluations: Option<Evaluations>,
+    /// What recorded steps have added up to and is on its way to the host.
+    pub(super) taking_steps: Option<Taking>,
+    /// The same of recorded evaluations.
+    pub(super) taking_evaluations: Option<Taking>,
+    /// How long the steps of a host's encoders take; `None` until rows are bound.
+    pub(super) step_times: Option<StepTimes>,
     pub(super) kept: Kept,
     pub(super) readback: Readback,
     // Bound to the buffers of both, too.
@@ -73,6 +81,9 @@ impl GpuExecutor {
             program,
             plans: Plans::default(),
             evaluations: None,
+            taking_steps: None,
+            taking_evaluations: None,
+            step_times: None,
             kept: Kept::default(),
             readback: Readback::default(),
             gather: None,
@@ -103,12 +114,6 @@ impl GpuExecutor {
     /// [`Error::Argument`] if a size does not fit the kernels' 32-bit counts.
     pub fn most_rows(gpu: &Gpu, program: &Arc<Program>, rows: usize) -> Result<usize> {
         most_rows(gpu, program, rows)
-    }
-
-    /// Bytes on the device that its buffers and upload slots take with room for batches of up to
-    /// `rows` samples. Uniforms, some kilobytes, are not among them.
-    pub fn bytes(&self, rows: usize) -> u64 {
-        self.table.bytes(rows).saturating_add(self.upload.bytes(rows))
     }
 
     /// Makes room for batches of up to `rows` samples. Where there was less, what the rows have

@@ -26,11 +26,6 @@ struct Region {
 }
 
 impl Layout {
-    /// Bytes of a slot for up to `capacity` rows of the same program.
-    pub(super) fn size_for(&self, capacity: usize, header: u64, least: u64) -> u64 {
-        Layout::new(Arc::clone(&self.program), capacity, header, least).size
-    }
-
     /// For up to `capacity` rows, after `header` bytes; in slots of `least` bytes at least.
     pub(super) fn new(program: Arc<Program>, capacity: usize, header: u64, least: u64) -> Self {
         let mut end = header;

@@ -65,6 +65,8 @@ pub(super) struct Gather {
     layout: Arc<Layout>,
     pipeline: wgpu::ComputePipeline,
     placings: Vec<Placing>,
+    /// Small buffers that the bind groups of these hold.
+    constants: Vec<wgpu::Buffer>,
     /// What the steps of a submission have uploaded, on the device.
     uploads: wgpu::Buffer,
     ring: Ring,
@@ -109,7 +111,7 @@ impl Gather {
         let steps = steps.clamp(1, MOST_STEPS) as u64;
         let most_steps = (MOST_BYTES.min(most) / step_bytes).clamp(1, steps);
         let pipeline = gpu.pipeline(&gather_kernel()).await?;
-        let (uploads, ring, placings) = gpu
+        let (uploads, ring, (placings, constants)) = gpu
             .scoped(|| {
                 let uploads = gpu.create_buffer(&wgpu::BufferDescriptor {
                     label: Some(&gpu.label("minibatch.gather.uploads")),
@@ -129,6 +131,7 @@ impl Gather {
             layout,
             pipeline,
             placings,
+            constants,
             uploads,
             ring,
             flights: Vec::new(),
@@ -143,6 +146,21 @@ impl Gather {
     /// The resident columns.
     pub(super) fn columns(&self) -> &[(BufferId, Resident)] {
         &self.columns
+    }
+
+    /// Bytes of the resident rows.
+    pub(super) fn data_bytes(&self) -> u64 {
+        self.columns.iter().map(|(_, resident)| resident.bytes()).sum()
+    }
+
+    /// Bytes that steps are uploaded through.
+    pub(super) fn upload_bytes(&self) -> u64 {
+        self.ring.bytes() + self.uploads.size()
+    }
+
+    /// Bytes of what its bind groups hold.
+    pub(super) fn constant_bytes(&self) -> u64 {
+        self.constants.iter().map(wgpu::Buffer::size).sum()
     }
 
     /// Memory for the numbers of `rows` rows, and for what else a step uploads.
@@ -310,7 +328,7 @@ fn placings(
     layout: &Layout,
     columns: &[(BufferId, Resident)],
     uploads: &wgpu::Buffer,
-) -> Result<Vec<Placing>> {
+) -> Result<(Vec<Placing>, Vec<wgpu::Buffer>)> {
     let buffer = |label: &str, usage, mapped_at_creation| {
         let size = size_of::<Columns>() as u64;
         gpu.create_buffer(&wgpu::BufferDescriptor {
@@ -337,7 +355,7 @@ fn placings(
         before += words;
     }
     let pairs: Vec<_> = uploaded.chunks(2).collect();
-    let mut placings = Vec::new();
+    let (mut placings, mut small) = (Vec::new(), nothing.to_vec());
     for number in 0..pieces.len().max(pairs.len()) {
         let mut constants = Columns::default();
         let mut resident = whole(no_resident);
@@ -388,7 +406,8 @@ fn placings(
         let quads = [constants.gathered, constants.first, constants.second];
         let quads: u32 = quads.iter().map(|words| words.div_ceil(4)).sum();
         size((quads as usize).saturating_mul(table.capacity()))?;
+        small.push(uniform);
         placings.push(Placing { bindings, grid: Grid::elements(quads.saturating_mul(4)) });
     }
-    Ok(placings)
+    Ok((placings, small))
 }

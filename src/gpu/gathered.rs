@@ -145,7 +145,7 @@ impl GpuExecutor {
             let mut dispatched = 0;
             let mut encoder = encoder(gpu, "minibatch.steps");
             let slot = gather.record_upload(gpu, upload, &mut encoder, &steps, pace)?;
-            let mut compute = compute_pass(gpu, &mut encoder);
+            let mut compute = compute_pass(gpu, &mut encoder, None);
             // Steps that follow each other mostly dispatch the same.
             let (mut bound, mut like) = (Vec::new(), None);
             for (number, Pending { pass, step, .. }) in steps.iter().enumerate() {

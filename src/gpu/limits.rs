@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::device::Gpu;
+use super::kernel_limits::check_kernel;
 use super::table::dispatches;
 use super::upload;
 use crate::error::{Error, Result};
@@ -36,7 +37,7 @@ pub(super) fn check_halves(gpu: &Gpu, program: &Program) -> Result<()> {
 ///
 /// # Errors
 /// [`Error::Argument`] if they are not, with the numbers.
-pub(super) fn check_room(gpu: &Gpu, program: &Arc<Program>, rows: usize) -> Result<()> {
+pub(crate) fn check_room(gpu: &Gpu, program: &Arc<Program>, rows: usize) -> Result<()> {
     check_sizes(gpu, program, &dispatches(program, gpu, rows)?, rows)
 }
 
@@ -122,6 +123,18 @@ fn check_sizes(
         );
         return Err(Error::argument("batch_size", problem));
     }
+    // Of the step's scalars, and of what metrics add up to, which is read back as a whole.
+    let slots = gpu.upload_slots().count(slot);
+    let metrics: u64 = program.of_role(Role::Metric).map(|(_, buffer)| buffer.bytes(rows)).sum();
+    let needed = upload::step_bytes(slots).saturating_add(metrics);
+    if needed > limits.max_buffer_size {
+        let most = limits.max_buffer_size;
+        let problem = format!(
+            "max_buffer_size of this device is {most}, and a step of {rows} samples needs {needed}; \
+             ask for a device with more, or build the model on the CPU"
+        );
+        return Err(Error::argument("limits", problem));
+    }
     if gpu.ruled_out().contains(KernelForm::Atomics)
         && let Some(dispatch) = dispatches.iter().find(|dispatch| dispatch.kernel.has_atomics())
     {
@@ -131,6 +144,7 @@ fn check_sizes(
     }
     let most_groups = limits.max_compute_workgroups_per_dimension;
     for dispatch in dispatches {
+        check_kernel(gpu, &dispatch.kernel, dispatch.constants.len())?;
         let of_rows = u64::from(dispatch.terms_a_row).saturating_mul(rows as u64);
         if of_rows.saturating_add(dispatch.terms.into()) > most_terms as u64 && of_rows > 0 {
             let name = dispatch.kernel.name;

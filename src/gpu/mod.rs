@@ -6,6 +6,7 @@
 
 mod adapter;
 mod bound_rows;
+mod budget;
 mod completion;
 mod device;
 mod device_element;
@@ -19,8 +20,12 @@ mod gather;
 mod gather_feed;
 mod gathered;
 mod kept;
+mod kernel_limits;
 mod labels;
 mod limits;
+mod marginal;
+mod memory;
+mod network;
 mod optional;
 mod pace;
 mod pipeline;
@@ -33,8 +38,10 @@ mod readback;
 mod recorded;
 mod region;
 mod resident;
+mod scored;
 mod slots;
 mod staging;
+mod step_times;
 mod table;
 mod timestamps;
 mod trial;
@@ -44,6 +51,7 @@ mod values;
 pub use crate::operation::{
     Access, AdapterClass, FusedFrom, FusedSteps, Kernel, KernelForm, KernelForms, MatrixForm,
 };
+pub use crate::program::NetworkWgsl;
 pub use adapter::{adapter_class, adapter_key, adapters, is_software};
 pub use bound_rows::BoundRows;
 pub use device::{Gpu, ShaderEdit};
@@ -55,12 +63,16 @@ pub use faults::{Fault, Faults};
 pub use feed::{GpuColumn, GpuFeed};
 pub use gather::gather_kernel;
 pub use gather_feed::{GatherColumn, GatherFeed};
+pub(crate) use limits::check_room;
+pub use memory::planned_memory;
+pub use network::{NetworkBinding, NetworkShader};
 pub use placing::place_kernel;
 #[cfg(not(target_arch = "wasm32"))]
 pub use polling::block_on;
 pub use region::DeviceRegion;
 pub use resident::Resident;
+pub(crate) use scored::Taken;
+pub(crate) use staging::Scored;
 pub use trial::{Trial, Tried};
 pub(crate) use upload::RowStep;
-pub use upload::bytes as upload_bytes;
 pub use wgpu::{AdapterInfo, CommandEncoder, DeviceType};

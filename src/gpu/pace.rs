@@ -28,6 +28,16 @@ impl Kind {
     pub(super) fn of(pass: Pass, step: &Step) -> Self {
         Kind { lists: pass.lists(step), rows: step.live_rows }
     }
+
+    /// That of training steps which run together, whichever of them update the parameters.
+    pub(super) fn of_recorded(rows: usize) -> Self {
+        Kind { lists: &[Pass::Train], rows }
+    }
+
+    /// Whether a step of the `other` kind takes no longer than one of this.
+    pub(super) fn covers(self, other: Kind) -> bool {
+        self.lists == other.lists && self.rows >= other.rows
+    }
 }
 
 /// A submission that is on its way: what it holds, and when it was submitted.
@@ -68,8 +78,8 @@ impl Pace {
         if self.longest == Duration::MAX {
             return usize::MAX;
         }
-        let like = |known: &&Known| known.kind.lists == kind.lists && known.kind.rows >= kind.rows;
-        self.known.iter().find(like).map_or(1, |known| known.steps)
+        let known = self.known.iter().find(|known| known.kind.covers(kind));
+        known.map_or(1, |known| known.steps)
     }
 
     /// Learns from a submission that came back at `back`; they come back in their order.

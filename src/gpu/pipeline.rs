@@ -3,6 +3,7 @@
 use std::sync::PoisonError;
 
 use super::device::Gpu;
+use super::kernel_limits::check_kernel;
 use crate::error::Result;
 use crate::operation::Kernel;
 
@@ -26,6 +27,7 @@ impl Gpu {
         if let Some(pipeline) = self.compiled(kernel) {
             return Ok(pipeline);
         }
+        check_kernel(self, kernel, 0)?;
         let pipeline = self.scoped(|| Ok(self.compile(kernel))).await?;
         Ok(self.keep(kernel, pipeline))
     }
@@ -42,6 +44,7 @@ impl Gpu {
         let mut missing: Vec<&Kernel> = Vec::new();
         for kernel in kernels {
             if !missing.contains(&kernel) && self.compiled(kernel).is_none() {
+                check_kernel(self, kernel, 0)?;
                 missing.push(kernel);
             }
         }

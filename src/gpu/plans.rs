@@ -86,6 +86,11 @@ impl Plans {
         Ok(plans)
     }
 
+    /// Bytes of the constants of all that is bound.
+    pub(super) fn constants(&self) -> u64 {
+        self.bound.iter().map(|bound| bound.dispatch.constants.len() as u64).sum()
+    }
+
     /// Whether steps that run `lists` on `rows` rows are prepared.
     pub(super) fn has(&self, lists: &[Pass], rows: usize) -> bool {
         self.find(lists, planned_rows(rows)).is_some()

@@ -1,8 +1,9 @@
 //! Reading results back: copied to a mappable buffer, which is used again.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use wgpu::{Buffer, BufferUsages, MapMode, SubmissionIndex};
+use wgpu::{Buffer, BufferUsages, CommandEncoder, MapMode, SubmissionIndex};
 
 use super::completion::Completion;
 use super::device::Gpu;
@@ -13,6 +14,31 @@ use crate::error::Result;
 #[derive(Clone, Default)]
 pub(super) struct Readback {
     idle: Arc<Mutex<Vec<Buffer>>>,
+    /// Bytes of all of them, those that are read into included.
+    bytes: Arc<AtomicU64>,
+}
+
+/// Counts the bytes of a buffer as long as something is read into it, and from then on if it is kept.
+struct Counted {
+    bytes: Arc<AtomicU64>,
+    size: u64,
+}
+
+impl Counted {
+    fn keep(mut self) {
+        self.size = 0;
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.bytes.fetch_sub(self.size, Ordering::Relaxed);
+    }
+}
+
+/// Bytes of a buffer that `bytes` bytes are read through first.
+pub(super) fn room(bytes: u64) -> u64 {
+    bytes.checked_next_power_of_two().unwrap_or(bytes)
 }
 
 impl Readback {
@@ -26,8 +52,21 @@ impl Readback {
         gpu: &Gpu,
         sources: &[(Buffer, u64, u64)],
     ) -> Result<Completion<Vec<u8>>> {
+        self.read_and(gpu, sources, |_| {})
+    }
+
+    /// The same with what `after` records behind the copy, in the same submission.
+    ///
+    /// # Errors
+    /// [`Error::Device`](crate::Error::Device) if the device fails.
+    pub(super) fn read_and(
+        &self,
+        gpu: &Gpu,
+        sources: &[(Buffer, u64, u64)],
+        after: impl FnOnce(&mut CommandEncoder),
+    ) -> Result<Completion<Vec<u8>>> {
         Completion::start(gpu, |completer| {
-            self.read_then(gpu, sources, |bytes| completer.complete(bytes))
+            self.submit(gpu, sources, after, |bytes| completer.complete(bytes))
         })
     }
 
@@ -42,6 +81,16 @@ impl Readback {
         sources: &[(Buffer, u64, u64)],
         done: impl FnOnce(Result<Vec<u8>>) + Send + 'static,
     ) -> Result<SubmissionIndex> {
+        self.submit(gpu, sources, |_| {}, done)
+    }
+
+    fn submit(
+        &self,
+        gpu: &Gpu,
+        sources: &[(Buffer, u64, u64)],
+        after: impl FnOnce(&mut CommandEncoder),
+        done: impl FnOnce(Result<Vec<u8>>) + Send + 'static,
+    ) -> Result<SubmissionIndex> {
         let total: u64 = sources.iter().map(|(_, _, bytes)| bytes).sum();
         gpu.guarded(|| {
             let buffer = self.take(gpu, total);
@@ -51,18 +100,26 @@ impl Readback {
                 encoder.copy_buffer_to_buffer(source, *offset, &buffer, end, *bytes);
                 end += bytes;
             }
+            after(&mut encoder);
             let submission = gpu.queue.submit([encoder.finish()]);
             let (readback, gpu, mapped) = (self.clone(), gpu.clone(), buffer.clone());
+            let counted = Counted { bytes: Arc::clone(&self.bytes), size: buffer.size() };
             buffer.map_async(MapMode::Read, ..total, move |result| {
                 let result = result.map_err(|error| gpu.failed(error));
                 let bytes = result.and_then(|()| gpu.guarded(|| unmap(&gpu, &mapped, total)));
                 if bytes.is_ok() {
                     readback.idle().push(mapped);
+                    counted.keep();
                 }
                 done(bytes);
             });
             Ok(submission)
         })
+    }
+
+    /// Bytes of its buffers.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<Buffer>> {
@@ -76,11 +133,13 @@ impl Readback {
         match idle.iter().position(|buffer| buffer.size() >= bytes) {
             Some(place) => idle.swap_remove(place),
             None => {
-                idle.clear();
-                let most = gpu.limits().max_buffer_size;
+                let given_up: u64 = idle.drain(..).map(|buffer| buffer.size()).sum();
+                self.bytes.fetch_sub(given_up, Ordering::Relaxed);
+                let size = room(bytes).min(gpu.limits().max_buffer_size).max(bytes);
+                self.bytes.fetch_add(size, Ordering::Relaxed);
                 gpu.create_buffer(&wgpu::BufferDescriptor {
                     label: Some(&gpu.label("minibatch.readback")),
-                    size: bytes.next_power_of_two().min(most).max(bytes),
+                    size,
                     usage: BufferUsages::MAP_READ | BufferUsages::COPY_DST,
                     mapped_at_creation: false,
                 })

@@ -80,27 +80,9 @@ impl GpuExecutor {
         Ok(())
     }
 
-    /// Samples of [recorded](Self::record) steps that have run since the metrics were cleared, as
-    /// of the last [`read_metrics`](Self::read_metrics): the device itself writes down what it
-    /// runs, so an encoder that was dropped, or is not submitted yet, adds none.
-    pub fn recorded_samples(&self) -> usize {
-        self.upload.slots().recorded_samples(Scored::Training)
-    }
-
     /// Whether a recorded step has run since the metrics were cleared, or may still run.
     pub fn has_recorded(&self) -> bool {
         self.upload.slots().has_recorded(Scored::Training)
-    }
-
-    /// [`recorded_samples`](Self::recorded_samples) of recorded evaluations, as of the last
-    /// [`read_evaluations`](Self::read_evaluations).
-    pub fn evaluated_samples(&self) -> usize {
-        self.upload.slots().recorded_samples(Scored::Evaluation)
-    }
-
-    /// [`has_recorded`](Self::has_recorded) of recorded evaluations.
-    pub fn has_evaluated(&self) -> bool {
-        self.upload.slots().has_recorded(Scored::Evaluation)
     }
 
     /// Recorded steps, ever, whose encoder was dropped, so that they never run.

@@ -6,7 +6,7 @@ use super::device_element::DeviceElement;
 use super::executor::GpuExecutor;
 use super::table::Table;
 use crate::error::Result;
-use crate::program::BufferId;
+use crate::program::{BufferId, Pass};
 
 /// A named value of a model as a region of a buffer on the device.
 ///
@@ -86,9 +86,12 @@ impl GpuExecutor {
     ///
     /// # Errors
     /// [`Error::Argument`](crate::Error::Argument) if the buffer is unused here, or if a fused step did
-    /// not keep it.
+    /// not keep it and no prediction computes it.
     pub fn region(&self, id: BufferId) -> Result<DeviceRegion> {
-        self.kept.check(&self.program, id)?;
+        let predictions = self.program.ops(Pass::Predict);
+        if !predictions.iter().any(|op| op.writes().contains(&id)) {
+            self.kept.check(&self.program, id)?;
+        }
         DeviceRegion::of(&self.table, id)
     }
 }

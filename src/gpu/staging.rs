@@ -108,8 +108,8 @@ impl Return {
 }
 
 /// What the steps that a host records add to: each has metrics of its own.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Scored {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scored {
     Training,
     Evaluation,
 }
@@ -124,6 +124,9 @@ pub(super) struct RecordedSteps {
     pub rows: usize,
     /// How many count as dropped if they are: none of an evaluation, or if nobody asks any more.
     pub steps: u64,
+    /// Whether they were recorded when the copy was made that is on its way to the host, so that it
+    /// has what they add up to if they had run.
+    pub copied: bool,
 }
 
 /// A slot, and what the ring knows of its last step.
@@ -175,11 +178,24 @@ pub(super) struct Ring {
 struct Tally {
     /// Samples of those that ran since the metrics were cleared: of [`Scored`] each.
     samples: [usize; 2],
+    /// Steps that have run, by the number of their place: before a copy that is on its way was made,
+    /// or after, which only the copy tells.
+    undecided: Vec<(usize, RecordedSteps)>,
     /// Those whose encoder was dropped.
     dropped: u64,
     /// Slots of a ring that was replaced by a larger one, whose steps may still be dropped, and how
     /// many these are.
     replaced: Vec<(Arc<Slot>, u64)>,
+}
+
+impl Tally {
+    /// Counts the steps of a place, which have run.
+    fn ran(&mut self, place: usize, steps: RecordedSteps) {
+        match steps.copied {
+            true => self.undecided.push((place, steps)),
+            false => self.samples[steps.scored as usize] += steps.rows,
+        }
+    }
 }
 
 impl Ring {
@@ -192,6 +208,15 @@ impl Ring {
     /// Number of slots.
     pub(super) fn len(&self) -> usize {
         self.places.len()
+    }
+
+    /// Bytes of all slots, those of rings that were replaced included that are still on their way.
+    pub(super) fn bytes(&self) -> u64 {
+        let slots = self.places.iter().map(|place| &place.slot);
+        slots
+            .chain(self.tally.replaced.iter().map(|(slot, _)| slot))
+            .map(|slot| slot.buffer.size())
+            .sum()
     }
 
     /// Lends a free slot, without waiting.
@@ -217,9 +242,10 @@ impl Ring {
             });
         };
         self.next = (place + 1) % self.places.len();
+        let number = place;
         let place = &mut self.places[place];
         if let Some(steps) = place.recorded.take() {
-            self.tally.samples[steps.scored as usize] += steps.rows;
+            self.tally.ran(number, steps);
         }
         place.submission = None;
         place.slot.set(State::Lent);
@@ -316,7 +342,7 @@ impl Ring {
     /// Goes on with the count of recorded steps from a ring that this one replaces. What these add
     /// to the metrics from now on goes to memory that was replaced too.
     pub(super) fn replace(&mut self, old: Ring) {
-        self.tally = Tally { samples: [0; 2], ..old.tally };
+        self.tally = Tally { samples: [0; 2], undecided: Vec::new(), ..old.tally };
         let unsettled = old.places.into_iter().filter_map(Place::unsettled);
         self.tally.replaced.extend(unsettled);
         self.tally.replaced.retain(|(slot, _)| slot.state() != State::Free);
@@ -360,9 +386,9 @@ impl Ring {
     /// last for each slot. How many recorded steps had not run then, and may still run.
     pub(super) fn settle(&mut self, ran: impl Iterator<Item = u32>) -> u64 {
         let mut not_run = 0;
-        for (place, ran) in self.places.iter_mut().zip(ran) {
+        for ((number, place), ran) in self.places.iter_mut().enumerate().zip(ran) {
             if let Some(steps) = place.recorded.take_if(|steps| steps.serial == ran) {
-                self.tally.samples[steps.scored as usize] += steps.rows;
+                self.tally.ran(number, steps);
             }
             if let Some(steps) = &place.recorded
                 && place.slot.state() != State::Abandoned
@@ -375,9 +401,46 @@ impl Ring {
         not_run + in_flight.map(|(_, steps)| steps).sum::<u64>()
     }
 
+    /// Says that what steps have added up to is being copied and cleared. Samples of the steps that
+    /// had run by then, as far as that is known.
+    pub(super) fn begin_copy(&mut self, scored: Scored) -> usize {
+        let recorded = self.places.iter_mut().filter_map(|place| place.recorded.as_mut());
+        recorded.filter(|steps| steps.scored == scored).for_each(|steps| steps.copied = true);
+        std::mem::take(&mut self.tally.samples[scored as usize])
+    }
+
+    /// Says that the copy has arrived, given the serial that the device had written down last for
+    /// each slot. Samples of the other steps that had run by then.
+    pub(super) fn end_copy(&mut self, scored: Scored, ran: impl Iterator<Item = u32>) -> usize {
+        let ran: Vec<u32> = ran.collect();
+        let has_run = |place: usize, steps: &RecordedSteps| ran.get(place) == Some(&steps.serial);
+        let mut samples = 0;
+        let Tally { undecided, samples: since, .. } = &mut self.tally;
+        undecided.retain(|(place, steps)| {
+            if steps.scored == scored {
+                let counted =
+                    if has_run(*place, steps) { &mut samples } else { &mut since[scored as usize] };
+                *counted += steps.rows;
+            }
+            steps.scored != scored
+        });
+        for (number, place) in self.places.iter_mut().enumerate() {
+            let copied = |steps: &mut RecordedSteps| steps.copied && steps.scored == scored;
+            if let Some(steps) = place.recorded.take_if(copied) {
+                if has_run(number, &steps) {
+                    samples += steps.rows;
+                } else {
+                    place.recorded = Some(RecordedSteps { copied: false, ..steps });
+                }
+            }
+        }
+        samples
+    }
+
     /// Begins anew, as these metrics were cleared.
     pub(super) fn clear(&mut self, scored: Scored) {
         self.tally.samples[scored as usize] = 0;
+        self.tally.undecided.retain(|(_, steps)| steps.scored != scored);
         for place in &mut self.places {
             if place.slot.state() == State::Free {
                 place.recorded.take_if(|steps| steps.scored == scored);

@@ -95,10 +95,13 @@ impl Table {
         self.describe(id).bytes(self.capacity)
     }
 
-    /// Bytes that all buffers would take with room for batches of up to `rows` samples.
-    pub(super) fn bytes(&self, rows: usize) -> u64 {
-        let allocated = self.program.buffers().filter(|(id, _)| self.buffers[id.index()].is_some());
-        allocated.map(|(_, buffer)| buffer.bytes(rows)).fold(0, u64::saturating_add)
+    /// Shows what is allocated, and its bytes.
+    pub(super) fn each(&self, mut see: impl FnMut(BufferId, u64)) {
+        for ((id, _), buffer) in self.program.buffers().zip(&self.buffers) {
+            if let Some(buffer) = buffer {
+                see(id, buffer.size());
+            }
+        }
     }
 
     async fn allocate(&mut self, gpu: &Gpu, which: impl Fn(&Buffer) -> bool) -> Result<()> {

@@ -64,6 +64,11 @@ impl Timestamps {
         })
     }
 
+    /// Bytes of its buffers.
+    pub(super) fn bytes(&self) -> u64 {
+        self.resolved.size() + self.readback.bytes()
+    }
+
     /// Ends a step of so many kernels.
     pub(super) fn resolve(&self, encoder: &mut CommandEncoder, kernels: usize) {
         encoder.resolve_query_set(&self.queries, 0..queries(kernels), &self.resolved, 0);

@@ -83,12 +83,12 @@ impl Gpu {
             .collect();
         self.scoped(|| {
             let bindings = self.device.create_bind_group(&wgpu::BindGroupDescriptor {
-                label: Some("minibatch.trial"),
+                label: Some(&self.label("minibatch.trial")),
                 layout: &layout,
                 entries: &entries,
             });
             let mut encoder = encoder(self, "minibatch.trial");
-            let mut pass = compute_pass(self, &mut encoder);
+            let mut pass = compute_pass(self, &mut encoder, None);
             pass.set_pipeline(&pipeline);
             let [x, y, z] = trial.workgroups;
             for (offset, _) in (0..).step_by(STEP_STRIDE as usize).zip(&trial.steps) {
@@ -107,9 +107,9 @@ impl Gpu {
     }
 
     fn filled(&self, name: &str, contents: &[u8], usage: BufferUsages) -> Buffer {
-        let label = format!("minibatch.trial.{name}");
-        let buffer = self.device.create_buffer(&wgpu::BufferDescriptor {
-            label: Some(&label),
+        let name = format!("minibatch.trial.{name}");
+        let buffer = self.create_buffer(&wgpu::BufferDescriptor {
+            label: Some(&self.label(&name)),
             size: contents.len() as u64,
             usage: usage | BufferUsages::COPY_DST,
             mapped_at_creation: false,

@@ -15,7 +15,7 @@ use crate::operation::kernel::size;
 use crate::program::{Feed, Pass, Program, Step};
 
 /// Bytes of the step's uniform: `shared/step.wgsl`.
-const STEP_BYTES: u64 = 48;
+pub(super) const STEP_BYTES: u64 = 48;
 
 /// The same and the step's serial, by which the host learns that the device has run the step.
 const HEADER_BYTES: u64 = STEP_BYTES + 4;
@@ -79,7 +79,7 @@ impl Upload {
             let ring = Ring::new(gpu, layout.size, slots);
             let steps = gpu.create_buffer(&wgpu::BufferDescriptor {
                 label: Some(&gpu.label("minibatch.step")),
-                size: (ring.len() + 1 + MOST_STEPS) as u64 * u64::from(STEP_STRIDE),
+                size: step_bytes(ring.len()),
                 usage: BufferUsages::UNIFORM | BufferUsages::COPY_DST | BufferUsages::COPY_SRC,
                 mapped_at_creation: false,
             });
@@ -99,22 +99,18 @@ impl Upload {
 
     /// Where the device writes down which steps it has run.
     pub(super) fn ledger(&self) -> (wgpu::Buffer, u64, u64) {
-        (self.steps.clone(), 0, self.ring.len() as u64 * u64::from(STEP_STRIDE))
+        (self.steps.clone(), 0, ledger_bytes(self.ring.len()))
     }
 
     /// Counts what the bytes of the [`ledger`](Self::ledger) say; how many recorded steps had not run
     /// then.
     pub(super) fn settle(&mut self, ledger: &[u8]) -> u64 {
-        let serial = STEP_BYTES as usize..HEADER_BYTES as usize;
-        let entries =
-            ledger.chunks(STEP_STRIDE as usize).filter_map(|entry| entry.get(serial.clone()));
-        self.ring.settle(entries.map(bytemuck::pod_read_unaligned))
+        self.ring.settle(serials(ledger))
     }
 
-    /// Bytes that the slots would take with room for `rows` rows each.
-    pub(super) fn bytes(&self, rows: usize) -> u64 {
-        let slot = self.layout.size_for(rows, HEADER_BYTES, LEAST_SLOT);
-        slot.saturating_mul(self.ring.len() as u64)
+    /// What [`Ring::end_copy`] counts, by the bytes of the ledger.
+    pub(super) fn end_copy(&mut self, scored: Scored, ledger: &[u8]) -> usize {
+        self.ring.end_copy(scored, serials(ledger))
     }
 
     /// The ring of slots.
@@ -339,8 +335,15 @@ impl Upload {
             | Pass::Update
             | Pass::Gradients => (Scored::Training, steps),
         };
-        self.ring.record(place, RecordedSteps { serial, scored, rows, steps });
+        self.ring.record(place, RecordedSteps { serial, scored, rows, steps, copied: false });
     }
+}
+
+/// The serials in the bytes of a ledger.
+fn serials(ledger: &[u8]) -> impl Iterator<Item = u32> {
+    let serial = STEP_BYTES as usize..HEADER_BYTES as usize;
+    let entries = ledger.chunks(STEP_STRIDE as usize);
+    entries.filter_map(move |entry| entry.get(serial.clone())).map(bytemuck::pod_read_unaligned)
 }
 
 /// Bytes of a slot for `rows` rows.
@@ -350,9 +353,23 @@ pub(super) fn slot_bytes(program: &Arc<Program>, rows: usize) -> u64 {
 
 /// Bytes on the device that batches of up to `rows` samples of `program` are uploaded through:
 /// `upload_slots` are those of [`Compiled::upload_slots`](crate::Compiled::upload_slots).
-pub fn bytes(program: &Arc<Program>, rows: usize, upload_slots: Option<usize>) -> u64 {
-    let slot = slot_bytes(program, rows);
-    slot.saturating_mul(Slots::new(upload_slots).count(slot) as u64)
+pub(super) fn bytes(program: &Arc<Program>, rows: usize, upload_slots: Option<usize>) -> u64 {
+    slot_bytes(program, rows).saturating_mul(slots(program, rows, upload_slots) as u64)
+}
+
+/// The slots of these.
+pub(super) fn slots(program: &Arc<Program>, rows: usize, upload_slots: Option<usize>) -> usize {
+    Slots::new(upload_slots).count(slot_bytes(program, rows))
+}
+
+/// Bytes of the uniforms of steps' scalars, with so many slots.
+pub(super) fn step_bytes(slots: usize) -> u64 {
+    (slots + 1 + MOST_STEPS) as u64 * u64::from(STEP_STRIDE)
+}
+
+/// Bytes of those in which the device writes down which steps it has run.
+pub(super) fn ledger_bytes(slots: usize) -> u64 {
+    slots as u64 * u64::from(STEP_STRIDE)
 }
 
 /// The content of the step's uniform; `uploads_at` is where, in words, a step on resident rows finds

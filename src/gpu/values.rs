@@ -1,16 +1,12 @@
-//! Reading and writing what the buffers hold, and what metrics have added up to.
-
-use std::sync::Arc;
+//! Reading and writing what the buffers hold.
 
 use half::f16;
 
 use super::dispatches::encoder;
 use super::executor::GpuExecutor;
-use super::staging::Scored;
-use super::table::Table;
 use crate::error::{Error, Result};
 use crate::number::Real;
-use crate::program::{Buffer, BufferId, Element, Metrics, Reals, Role, Rows};
+use crate::program::{Buffer, BufferId, Element, Reals, Rows};
 
 impl GpuExecutor {
     /// The values of `id`, `[rows, columns]` without padding; `live_rows` rows of a batch. Waits.
@@ -163,99 +159,6 @@ impl GpuExecutor {
         // A lost device takes the bytes without a word.
         self.gpu.check_alive()
     }
-
-    /// What the steps since the last [`clear_metrics`](Self::clear_metrics) have added up to.
-    /// Waits for them. Those of [recorded evaluations](Self::read_evaluations) are not among it.
-    ///
-    /// # Errors
-    /// [`Error::Device`] if the device is lost.
-    pub async fn read_metrics(&mut self) -> Result<Metrics> {
-        self.read_scored(Scored::Training).await
-    }
-
-    /// Sets all metrics to 0, after the steps submitted before, but for those of
-    /// [recorded evaluations](Self::read_evaluations).
-    ///
-    /// # Errors
-    /// [`Error::Device`] if the device is lost.
-    pub fn clear_metrics(&mut self) -> Result<()> {
-        self.clear_scored(Scored::Training)
-    }
-
-    /// What the evaluations that were [recorded](Self::record) since the last
-    /// [`clear_evaluations`](Self::clear_evaluations) have added up to. Waits for them.
-    ///
-    /// # Errors
-    /// [`Error::Device`] if the device is lost.
-    pub async fn read_evaluations(&mut self) -> Result<Metrics> {
-        self.read_scored(Scored::Evaluation).await
-    }
-
-    /// Sets the metrics of recorded evaluations to 0.
-    ///
-    /// # Errors
-    /// [`Error::Device`] if the device is lost.
-    pub fn clear_evaluations(&mut self) -> Result<()> {
-        self.clear_scored(Scored::Evaluation)
-    }
-
-    /// The table that has these metrics.
-    fn scored(&self, scored: Scored) -> &Table {
-        match (scored, &self.evaluations) {
-            (Scored::Evaluation, Some(evaluations)) => &evaluations.table,
-            (Scored::Evaluation, None) | (Scored::Training, _) => &self.table,
-        }
-    }
-
-    async fn read_scored(&mut self, scored: Scored) -> Result<Metrics> {
-        self.submit_gathered().await?;
-        let program = Arc::clone(&self.program);
-        let table = self.scored(scored);
-        let regions: Vec<_> = program
-            .of_role(Role::Metric)
-            .map(|(id, buffer)| (id, buffer.bytes(table.capacity())))
-            .collect();
-        if regions.is_empty() {
-            return Ok(Metrics::default());
-        }
-        let metrics = regions.iter().map(|&(id, bytes)| {
-            let (buffer, offset) = table.locate(id)?;
-            Ok((buffer.clone(), offset, bytes))
-        });
-        let mut sources = metrics.collect::<Result<Vec<_>>>()?;
-        let recorded = self.upload.slots().has_recorded(scored);
-        if recorded {
-            sources.push(self.upload.ledger());
-        }
-        let bytes = self.readback.read(&self.gpu, &sources)?.wait().await?;
-        let own: u64 = regions.iter().map(|(_, bytes)| bytes).sum();
-        let (mut rest, ledger) = bytes.split_at((own as usize).min(bytes.len()));
-        if recorded {
-            self.upload.settle(ledger);
-        }
-        let mut sizes = regions.iter().map(|(_, size)| *size as usize);
-        Metrics::gather(&program, |_, buffer| {
-            let (own, others) = rest.split_at(sizes.next().unwrap_or(0).min(rest.len()));
-            rest = others;
-            Ok(numbers(buffer, own))
-        })
-    }
-
-    fn clear_scored(&mut self, scored: Scored) -> Result<()> {
-        self.submit_gathered_now()?;
-        let table = self.scored(scored);
-        self.gpu.guarded(|| {
-            let mut encoder = encoder(&self.gpu, "minibatch.clear");
-            for (id, _) in self.program.of_role(Role::Metric) {
-                let (buffer, offset) = table.locate(id)?;
-                encoder.clear_buffer(buffer, offset, Some(table.byte_size(id)));
-            }
-            self.gpu.queue.submit([encoder.finish()]);
-            Ok(())
-        })?;
-        self.upload.ring().clear(scored);
-        Ok(())
-    }
 }
 
 /// The bytes of `values`, `[rows, columns]`, as they lie on the device.
@@ -304,7 +207,7 @@ fn without_padding(buffer: &Buffer, bytes: &[u8], live_rows: usize) -> Vec<f64> 
 }
 
 /// The elements of `buffer` that `bytes` hold.
-fn numbers(buffer: &Buffer, bytes: &[u8]) -> Vec<f64> {
+pub(super) fn numbers(buffer: &Buffer, bytes: &[u8]) -> Vec<f64> {
     let words = bytes.chunks_exact(4).map(bytemuck::pod_read_unaligned::<u32>);
     match (buffer.element, buffer.reals) {
         (Element::Real, Reals::Full) => words.map(|word| f64::from(f32::from_bits(word))).collect(),

@@ -1,7 +1,7 @@
 //! What a dispatch does for so many rows, counted from its kernel, its grid and what it binds.
 
 use super::access::Access;
-use super::kernel::{Arithmetic, Dispatch, Extent, Groups, Kernel, Stated};
+use super::kernel::{Arithmetic, Dispatch, Extent, Groups, Stated};
 use super::matrix_form::AdapterClass;
 use super::work::Work;
 use crate::table::{BufferId, Table};
@@ -93,16 +93,6 @@ impl Dispatch {
         };
         let of_one = values.div_ceil((height * width).max(1));
         (of_one * down * across * tiles).div_ceil(self.threads().max(1).into())
-    }
-}
-
-impl Kernel {
-    /// Invocations of a workgroup, as the text says; `None` if it says so by a name.
-    pub fn threads(&self) -> Option<u32> {
-        let text = self.text.iter().rev().find(|text| text.contains("@workgroup_size("))?;
-        let (_, after) = text.split_once("@workgroup_size(")?;
-        let (sizes, _) = after.split_once(')')?;
-        sizes.split(',').map(|size| size.trim().trim_end_matches('u').parse::<u32>().ok()).product()
     }
 }
 

@@ -138,6 +138,16 @@ impl MatrixForm {
         }
     }
 
+    /// Invocations of a workgroup, and bytes of the memory that they share.
+    pub const fn workgroup(self) -> [u32; 2] {
+        let threads = self.tile().threads;
+        match self.class() {
+            // A block of 4x4 values for each invocation.
+            AdapterClass::Hardware => [threads, 64 * threads],
+            AdapterClass::Software | AdapterClass::SoftwareSubgroups => [threads, 0],
+        }
+    }
+
     /// What a workgroup computes.
     pub const fn tile(self) -> Tile {
         let ([rows, columns], threads, depth_parts, tiles) = match self {

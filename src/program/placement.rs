@@ -9,7 +9,7 @@ use super::pass::Pass;
 use super::reuse::shared_buffers;
 use crate::error::Result;
 use crate::operation::{Access, Derivative, Op};
-use crate::table::{Buffer, BufferId, Role};
+use crate::table::{Buffer, BufferId, Element, Role, Rows};
 
 /// A program without its update, and the buffers that the update is made of.
 pub(crate) struct Placed {
@@ -78,7 +78,9 @@ pub(super) fn place(
     // Names with a dot, which an input cannot have.
     let mut arena = |name: &str| table.arena(format!("all.{name}"));
     let (parameters, gradient_arena) = (arena("parameters")?, arena("gradients")?);
-    let frozen = arena("frozen_parameters")?;
+    // What a prediction reads lies in this arena and in that of the trained parameters, so that a
+    // host's shader needs two bindings for all of it.
+    let untrained = arena("untrained")?;
     let state: Vec<_> =
         state.iter().map(|&name| Ok((name, arena(name)?))).collect::<Result<_>>()?;
     let used: HashSet<BufferId> = [&lists.train, &lists.evaluate, &lists.predict]
@@ -88,6 +90,28 @@ pub(super) fn place(
         .chain(lists.outputs.iter().map(|&(_, id)| id))
         .collect();
     let names = names(&graph, &used);
+    let written: HashSet<BufferId> = [&lists.train, &lists.evaluate, &lists.predict]
+        .into_iter()
+        .flatten()
+        .flat_map(Op::writes)
+        .collect();
+    // Moving statistics, and what never changes.
+    let lies_untrained = |id: BufferId, buffer: &Buffer| match buffer.role {
+        Role::Parameter => !graph.trained.contains(&id),
+        Role::State => true,
+        Role::Scratch => {
+            (buffer.element, buffer.rows) == (Element::Real, Rows::One) && !written.contains(&id)
+        }
+        Role::Input
+        | Role::Target
+        | Role::SampleWeight
+        | Role::ParameterGradient
+        | Role::OptimizerState
+        | Role::Activation
+        | Role::Metric
+        | Role::Handover
+        | Role::Arena => false,
+    };
     let of_parameters: HashSet<BufferId> = gradients.iter().filter_map(|(_, id)| *id).collect();
     let mut places = HashMap::new();
     let mut placed_gradients = HashMap::new();
@@ -100,12 +124,12 @@ pub(super) fn place(
         }
         let Buffer { role, element, reals, rows, columns, .. } = *buffer;
         let name = names.get(&id).unwrap_or(&buffer.name);
-        let new = if role != Role::Parameter {
+        let new = if lies_untrained(id, buffer) {
+            table.slice(untrained, name.as_str(), role, rows, columns)?
+        } else if role != Role::Parameter {
             let place = table.add(name.as_str(), role, element, rows, columns)?;
             table.store(place, reals);
             place
-        } else if !graph.trained.contains(&id) {
-            table.slice(frozen, name.as_str(), role, rows, columns)?
         } else {
             let parameter = table.slice(parameters, name.as_str(), role, rows, columns)?;
             let (gradient, role) = (format!("{name}.gradient"), Role::ParameterGradient);

@@ -263,11 +263,6 @@ impl Executor {
         }
     }
 
-    /// Bytes that its buffers take with room for batches of `rows` samples.
-    pub(super) fn bytes(&self, rows: usize) -> u64 {
-        on!(self, cpu => cpu.bytes(rows), gpu => gpu.bytes(rows))
-    }
-
     pub(super) async fn read(&mut self, id: BufferId, live_rows: usize) -> Result<Vec<f64>> {
         on!(self, cpu => Ok(cpu.read(id, live_rows)), gpu => gpu.read(id, live_rows).await)
     }

@@ -17,6 +17,7 @@ mod fit;
 mod gradients;
 mod history;
 mod loading;
+mod memory;
 mod model;
 mod noise_scale;
 mod on_batch;

@@ -84,15 +84,6 @@ impl Model {
         self.session.set_learning_rate(learning_rate)
     }
 
-    /// Bytes of memory on the device, on the host if that is the CPU, that training in batches of
-    /// up to `batch_size` samples takes: parameters, gradients, the optimizer's state, what the
-    /// layers compute, and the rows of the steps that are on their way. Data sets and compiled
-    /// kernels are not among them.
-    #[must_use]
-    pub fn device_bytes(&self, batch_size: usize) -> u64 {
-        self.session.bytes(batch_size)
-    }
-
     /// Records into `profile` what the calls of this model do from now on: epochs, steps, the
     /// loading of batches on each thread, what is waited for, and callbacks; on the CPU each
     /// operation; on a GPU the recording and submission of each step, and each kernel's time if the

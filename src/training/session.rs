@@ -10,7 +10,7 @@ use super::predictions::{Predictions, extend};
 use super::snapshot::Snapshot;
 use crate::data::Batch;
 use crate::error::{Error, Result};
-use crate::gpu::RowStep;
+use crate::gpu::{RowStep, Scored, Taken};
 use crate::model::Optimizer;
 use crate::model::{Compiled, Lowered, Metadata, Report, check_optimizer, lowered};
 use crate::profile::Profile;
@@ -79,9 +79,20 @@ pub(super) struct Added {
 }
 
 impl Added {
-    pub(super) fn add(&mut self, samples: usize, metrics: &Metrics) {
-        self.samples += samples;
-        self.metrics = self.metrics.plus(metrics);
+    pub(super) fn extend(&mut self, taken: Option<Taken>) {
+        if let Some(Taken { samples, metrics }) = taken {
+            self.samples += samples;
+            self.metrics = self.metrics.plus(&metrics);
+        }
+    }
+}
+
+impl Recorded {
+    pub(super) fn of(&mut self, scored: Scored) -> &mut Added {
+        match scored {
+            Scored::Training => &mut self.trained,
+            Scored::Evaluation => &mut self.evaluated,
+        }
     }
 }
 
@@ -164,12 +175,6 @@ impl Session {
             0 => Ok(()),
             last => self.executor.prepare(pass, last).await,
         }
-    }
-
-    /// Bytes that training in batches of `rows` samples takes.
-    pub(super) fn bytes(&self, rows: usize) -> u64 {
-        let at_once = self.compiled.micro_batch_size.unwrap_or(rows).min(rows).max(1);
-        self.executor.bytes(at_once)
     }
 
     /// Counts a step of `pass`, once it is on its way to the device.

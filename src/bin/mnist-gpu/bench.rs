@@ -75,7 +75,8 @@ pub(crate) fn run(args: &args::Bench, start: Instant) -> anyhow::Result<ExitCode
     let steps_per_second = f64::from(args.steps) / seconds;
     // All steps are alike.
     let dispatches = model.gpu().map_or(0.0, |gpu| gpu.dispatched() as f64 / total as f64);
-    let device_bytes = model.gpu().is_some().then(|| model.device_bytes(args.batch_size));
+    let memory = model.memory();
+    let device_bytes = model.gpu().is_some().then(|| memory.total() - memory.data);
     let report = Report {
         adapter: backend.adapter(),
         backend: backend.name(),

@@ -3,6 +3,7 @@
 mod cases;
 mod concatenate;
 mod gradient;
+mod sample;
 mod shape;
 mod slice;
 

@@ -5,6 +5,7 @@ mod backward_weights;
 mod cases;
 mod forward;
 mod gradient;
+mod sample;
 mod shape;
 mod tile;
 

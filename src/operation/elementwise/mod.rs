@@ -6,6 +6,7 @@ mod add;
 mod cases;
 mod convert;
 mod gradient;
+mod sample;
 
 pub use activate::Activate;
 pub use activate_backward::ActivateBackward;

@@ -10,6 +10,7 @@ mod hash_grid_backward_input;
 mod hash_grid_collect;
 mod hash_grid_scatter;
 mod largest_gradient;
+mod sample;
 
 pub use frequency::{Frequencies, FrequencyEncoding};
 pub use frequency_backward::FrequencyEncodingBackward;

@@ -9,6 +9,7 @@ mod cases;
 mod gradient;
 mod map;
 mod row_sum;
+mod sample;
 mod text;
 
 pub use map::Map;

@@ -8,6 +8,7 @@ mod function;
 mod gradient;
 mod pointwise_loss;
 mod rows;
+mod sample;
 mod sample_loss;
 mod softmax_crossentropy;
 

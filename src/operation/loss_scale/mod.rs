@@ -3,6 +3,7 @@
 mod adjust;
 mod cases;
 mod gradient;
+mod sample;
 mod state;
 mod unscale;
 

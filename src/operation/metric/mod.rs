@@ -9,6 +9,7 @@ mod function;
 mod gradient;
 mod pointwise_metric;
 mod rows;
+mod sample;
 mod sample_metric;
 mod softmax_crossentropy_metric;
 mod thresholds;

@@ -8,6 +8,7 @@ mod gaussian_noise;
 mod gradient;
 mod mask;
 mod normal;
+mod sample;
 
 pub use dropout::Dropout;
 pub use dropout_backward::DropoutBackward;

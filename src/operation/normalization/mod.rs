@@ -13,6 +13,7 @@ mod layer_normalize_backward_input;
 mod moments;
 mod moving_average;
 mod parameter_gradients;
+mod sample;
 
 pub use batch_moments::BatchMoments;
 pub use batch_normalize::BatchNormalize;

@@ -7,6 +7,7 @@ mod cases;
 mod gradient;
 mod rms_prop;
 mod rule;
+mod sample;
 mod sgd;
 
 pub use adagrad::AdagradUpdate;

@@ -8,6 +8,7 @@ mod clip_by_value;
 mod gradient;
 mod penalty;
 mod penalty_gradient;
+mod sample;
 mod squared_norm;
 mod take_mean;
 

@@ -5,6 +5,7 @@ mod cases;
 mod forward;
 mod gradient;
 pub(crate) mod row;
+mod sample;
 
 pub use backward::SoftmaxBackward;
 pub use forward::Softmax;

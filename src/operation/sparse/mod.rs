@@ -4,6 +4,7 @@ mod backward_weights;
 mod cases;
 mod forward;
 mod gradient;
+mod sample;
 mod shape;
 
 pub use backward_weights::SparseBackwardWeights;

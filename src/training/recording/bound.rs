@@ -68,7 +68,7 @@ impl Model {
         bound: &BoundRows,
         batches: &[Range<u32>],
     ) -> Result<()> {
-        self.session.record_rows(encoder, Pass::Train, bound, batches)
+        self.session.record_rows(encoder, Pass::Train, bound, batches, false)
     }
 
     /// Records the evaluation of `rows` of `bound` into the caller's encoder, as
@@ -83,7 +83,7 @@ impl Model {
         bound: &BoundRows,
         rows: Range<u32>,
     ) -> Result<()> {
-        self.session.record_rows(encoder, Pass::Evaluate, bound, &[rows])
+        self.session.record_rows(encoder, Pass::Evaluate, bound, &[rows], false)
     }
 
     /// Records the prediction of `rows` of `bound` into the caller's encoder, as
@@ -99,17 +99,20 @@ impl Model {
         bound: &BoundRows,
         rows: Range<u32>,
     ) -> Result<()> {
-        self.session.record_rows(encoder, Pass::Predict, bound, &[rows])
+        self.session.record_rows(encoder, Pass::Predict, bound, &[rows], false)
     }
 }
 
 impl Session {
-    fn record_rows(
+    /// Records `pass` on each of `batches`; where they are `timed`, the executor learns how long they
+    /// take.
+    pub(super) fn record_rows(
         &mut self,
         encoder: &mut CommandEncoder,
         pass: Pass,
         bound: &BoundRows,
         batches: &[Range<u32>],
+        timed: bool,
     ) -> Result<()> {
         self.recording()?;
         self.forget_cancelled()?;
@@ -120,7 +123,7 @@ impl Session {
             step: self.step_after(before, pass, rows.len()),
             first: rows.start,
         }));
-        let recorded = self.recording()?.record_rows(encoder, pass, bound, &steps);
+        let recorded = self.recording()?.record_rows(encoder, pass, bound, &steps, timed);
         self.recorded.steps = steps;
         recorded?;
         batches.iter().for_each(|_| self.count_step(pass));

@@ -1,6 +1,7 @@
 //! Training as a guest: steps recorded into the host's encoder, which the host submits.
 
 mod bound;
+mod budget;
 mod columns;
 mod scores;
 mod steps;

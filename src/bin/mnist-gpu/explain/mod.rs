@@ -6,11 +6,11 @@ mod text;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use minibatch::gpu::upload_bytes;
+use minibatch::gpu::planned_memory;
 use minibatch::model::lower;
 use minibatch::operation::{Adapter, AdapterClass, DeviceModel, KernelForms};
 use minibatch::program::{Explanation, Pass, Program, explain};
-use minibatch::{Adam, Loss, Metric};
+use minibatch::{Adam, Loss, MemoryUse, Metric};
 
 use crate::args::{self, DeviceKind};
 use crate::verified::Found;
@@ -50,17 +50,14 @@ pub(crate) fn run(args: &args::Explain) -> anyhow::Result<ExitCode> {
 struct Step {
     program: Arc<Program>,
     explanation: Explanation,
-    /// Bytes that steps are uploaded through.
-    uploads: u64,
+    /// What the model takes with such batches.
+    memory: MemoryUse,
 }
 
 fn explained(program: &Arc<Program>, rows: usize, adapter: Adapter) -> anyhow::Result<Step> {
     let explanation = explain(program, Pass::Train.of_whole_batch(), rows, adapter)?;
-    Ok(Step {
-        program: Arc::clone(program),
-        explanation,
-        uploads: upload_bytes(program, rows, None),
-    })
+    let memory = planned_memory(program, rows, adapter, None)?;
+    Ok(Step { program: Arc::clone(program), explanation, memory })
 }
 
 /// The network that `bench` trains, as a program.

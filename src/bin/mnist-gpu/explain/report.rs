@@ -1,8 +1,10 @@
 //! What `explain` tells, as its JSON has it.
 
+use std::collections::BTreeMap;
+
 use minibatch::operation::{DeviceModel, KernelForm, KernelForms, MatrixForm, Total};
 use minibatch::program::{
-    Candidate, ExplainedBuffer, ExplainedDispatch, ExplainedWay, Explanation, Role, planned_rows,
+    Candidate, ExplainedBuffer, ExplainedDispatch, ExplainedWay, Explanation, planned_rows,
 };
 use serde::Serialize;
 
@@ -20,7 +22,8 @@ pub(super) struct Report {
     pub dispatches: Vec<Dispatch>,
     pub total: Sum,
     pub buffers: Vec<Buffer>,
-    pub memory: Memory,
+    /// Bytes on the device, by what they are for, and their total.
+    pub memory: BTreeMap<&'static str, u64>,
     /// What else could run, if that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub all: Option<All>,
@@ -65,21 +68,6 @@ pub(super) struct Buffer {
     pub lasts: bool,
     /// The first and the last dispatch that use it, from 1; none of this step does without them.
     pub used: Option<[usize; 2]>,
-}
-
-/// Bytes on the device.
-#[derive(Serialize)]
-pub(super) struct Memory {
-    pub parameters: u64,
-    pub gradients: u64,
-    pub optimizer: u64,
-    /// The rows of the batch, what layers compute of them, and their gradients.
-    pub batch: u64,
-    /// Zeros, sums of losses and metrics.
-    pub other: u64,
-    /// What batches are uploaded through.
-    pub uploads: u64,
-    pub total: u64,
 }
 
 #[derive(Serialize)]
@@ -134,7 +122,12 @@ impl Report {
             dispatches: runs.dispatches.iter().map(|one| step.dispatch(one.chosen())).collect(),
             total: sum(&runs.total),
             buffers: step.explanation.buffers.iter().map(|buffer| step.buffer(buffer)).collect(),
-            memory: step.memory(),
+            memory: step
+                .memory
+                .kinds()
+                .into_iter()
+                .chain([("total", step.memory.total())])
+                .collect(),
             all: unfused.map(|unfused| All { steps: step.ways(unfused) }),
         }
     }
@@ -201,26 +194,5 @@ impl Step {
             lasts: described.role.outlasts_step(),
             used: buffer.used.map(|used| used.map(|place| place + 1)),
         }
-    }
-
-    fn memory(&self) -> Memory {
-        let of = |wanted: &dyn Fn(&str, Role) -> bool| -> u64 {
-            let buffers = self.explanation.buffers.iter();
-            let bytes = buffers.filter(|buffer| {
-                let described = self.program.buffer(buffer.id);
-                wanted(&described.name, described.role)
-            });
-            bytes.map(|buffer| buffer.bytes).sum()
-        };
-        let parameters = of(&|name, _| matches!(name, "all.parameters" | "all.frozen_parameters"));
-        let gradients = of(&|name, _| name == "all.gradients");
-        let optimizer = of(&|_, role| role == Role::Arena) - parameters - gradients;
-        let batch = of(&|_, role| {
-            matches!(role, Role::Input | Role::Target | Role::SampleWeight | Role::Activation)
-        });
-        let total = of(&|_, _| true) + self.uploads;
-        let uploads = self.uploads;
-        let other = total - uploads - batch - optimizer - gradients - parameters;
-        Memory { parameters, gradients, optimizer, batch, other, uploads, total }
     }
 }

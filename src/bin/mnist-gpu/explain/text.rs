@@ -1,6 +1,8 @@
 //! What `explain` tells, to be read.
 
-use super::report::{Alternative, Dispatch, Memory, Report, StepPlan};
+use std::collections::BTreeMap;
+
+use super::report::{Alternative, Dispatch, Report, StepPlan};
 use crate::{args, print};
 
 /// # Errors
@@ -61,18 +63,25 @@ fn dispatches(report: &Report) -> anyhow::Result<()> {
     rows(&table, &[true, false, true, true, true, true, false])
 }
 
-fn memory(memory: &Memory) -> anyhow::Result<()> {
-    let Memory { parameters, gradients, optimizer, batch, other, uploads, total } = *memory;
+fn memory(memory: &BTreeMap<&str, u64>) -> anyhow::Result<()> {
+    let of = |kind: &str| memory.get(kind).copied().unwrap_or_default();
+    let mut parts = vec![
+        ("Parameters", of("parameters")),
+        ("their gradients", of("gradients")),
+        ("the optimizer's state", of("optimizer")),
+        ("a batch and what is computed of it", of("batch")),
+        ("what batches are uploaded through", of("uploads")),
+    ];
+    let other = of("total") - parts.iter().map(|(_, bytes)| bytes).sum::<u64>();
+    parts.push(("other", other));
+    let parts: Vec<_> =
+        parts.into_iter().map(|(kind, bytes)| format!("{kind} {}B", short(bytes))).collect();
+    let total = short(of("total"));
+    let (first, last) = parts.split_at(3);
     print::line(&format!(
-        "Memory on the device: {}B. Parameters {}B, their gradients {}B, the optimizer's state {}B,\n\
-         a batch and what is computed of it {}B, what batches are uploaded through {}B, other {}B.",
-        short(total),
-        short(parameters),
-        short(gradients),
-        short(optimizer),
-        short(batch),
-        short(uploads),
-        short(other)
+        "Memory on the device: {total}B. {},\n{}.",
+        first.join(", "),
+        last.join(", ")
     ))
 }
 

@@ -183,7 +183,7 @@ impl Trainer<'_> {
     /// One run; `None` if Ctrl-C ended it.
     fn train(&mut self, run: &RunPlan) -> anyhow::Result<Option<Row>> {
         let mut model = self.model(Some(run.learning_rate))?;
-        let device_bytes = model.device_bytes(run.batch_size);
+        let device_bytes = model.memory_for(run.batch_size)?.total();
         let every = (run.steps / NOISE_MEASUREMENTS).max(1);
         let mut watch = Watch::new(run, every);
         let mut noise = GradientNoiseScale::new(&self.data.train).every(every);

@@ -65,11 +65,7 @@ fn forms<'a, O: Buffers>(
 impl Cases for HashGrid {
     fn forms() -> Vec<Form> {
         let mistakes = [
-            (
-                "the next level",
-                "shape.levels[column / FEATURES]",
-                "shape.levels[column / FEATURES + 1u]",
-            ),
+            ("the next level", "level_of(column / FEATURES)", "level_of(column / FEATURES + 1u)"),
             ("the features of the level before", "return level.first +", "return"),
             (
                 "positions that are not clamped",
@@ -77,7 +73,7 @@ impl Cases for HashGrid {
                 "position",
             ),
             ("one feature for all", "table_value(first + i)", "table_value(first)"),
-            ("the padding filled", "column < shape.units", "true"),
+            ("the padding filled", "column < columns()", "true"),
             ROWS_ALONE_BEYOND,
         ];
         let mistakes = [&OF_CELLS[..], &mistakes].concat();
