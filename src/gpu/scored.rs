@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use wgpu::Buffer;
-
 use super::completion::Completion;
 use super::dispatches::encoder;
 use super::executor::GpuExecutor;
+use super::readback::Source;
 use super::staging::Scored;
 use super::table::Table;
 use super::values::numbers;
@@ -148,7 +147,7 @@ impl GpuExecutor {
     }
 
     /// Where the metrics lie, and how many bytes each takes.
-    fn metric_sources(&self, scored: Scored) -> Result<(Vec<(Buffer, u64, u64)>, Vec<u64>)> {
+    fn metric_sources(&self, scored: Scored) -> Result<(Vec<Source>, Vec<u64>)> {
         let table = self.scored_table(scored);
         let sources = self.program.of_role(Role::Metric).map(|(id, _)| {
             let (buffer, offset) = table.locate(id)?;
