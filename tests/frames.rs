@@ -66,7 +66,7 @@ fn unmoved() -> Compiled {
     sequential().compile(Sgd::new(1e-30), Loss::SparseCategoricalCrossentropy, [Metric::Accuracy])
 }
 
-fn bound(device: &wgpu::Device, model: &mut Model) -> BoundRows {
+fn columns(device: &wgpu::Device) -> DeviceColumns {
     let rows = |contents: &[u8]| {
         let buffer = device.create_buffer_init(&wgpu::util::BufferInitDescriptor {
             label: None,
@@ -75,10 +75,13 @@ fn bound(device: &wgpu::Device, model: &mut Model) -> BoundRows {
         });
         DeviceRows::new(&buffer, SAMPLES as u32)
     };
-    let columns = DeviceColumns::new()
+    DeviceColumns::new()
         .input("input", rows(bytemuck::cast_slice(&values())))
-        .target("output", rows(bytemuck::cast_slice(&labels())).element(DeviceElement::U32));
-    block_on(model.bind_rows(columns, BATCH_SIZE)).unwrap()
+        .target("output", rows(bytemuck::cast_slice(&labels())).element(DeviceElement::U32))
+}
+
+fn bound(device: &wgpu::Device, model: &mut Model) -> BoundRows {
+    block_on(model.bind_rows(columns(device), BATCH_SIZE)).unwrap()
 }
 
 fn bits(model: &mut Model) -> Vec<u32> {
@@ -338,6 +341,45 @@ fn what_is_dropped_midway_leaves_the_device_usable() {
         model.fit(&data, Fit::new().batch_size(BATCH_SIZE)).unwrap();
         assert_eq!(model.steps(), (SAMPLES / BATCH_SIZE) as u64);
     }
+}
+
+/// A future that is dropped at each of the points where it waits.
+#[test]
+fn rows_whose_binding_was_dropped_are_bound_again() {
+    let (device, queue) = host(wgpu::Features::TIMESTAMP_QUERY);
+    let gpu = Gpu::from_device(device.clone(), queue.clone());
+    let (mut expected, mut pending) = (None, 0);
+    for polls in 0.. {
+        let mut model = compiled().build(&gpu).unwrap();
+        let step = |model: &mut Model, rows: &BoundRows, batch: Range<u32>| {
+            let mut encoder = device.create_command_encoder(&Default::default());
+            model.record_step_on(&mut encoder, rows, batch).unwrap();
+            queue.submit([encoder.finish()]);
+        };
+        // Scores that are not read yet, which binding waits for.
+        let rows = bound(&device, &mut model);
+        step(&mut model, &rows, 0..BATCH_SIZE as u32);
+        let ended = {
+            let mut future = pin!(model.bind_rows(columns(&device), 2 * BATCH_SIZE));
+            let mut context = Context::from_waker(Waker::noop());
+            (0..polls).any(|_| {
+                let ended = future.as_mut().poll(&mut context).is_ready();
+                wait(&device);
+                ended
+            })
+        };
+        let rows = block_on(model.bind_rows(columns(&device), 2 * BATCH_SIZE)).unwrap();
+        step(&mut model, &rows, 3..3 + 2 * BATCH_SIZE as u32);
+        let scores = block_on(model.take_scores()).unwrap();
+        let after = (scores, bits(&mut model));
+        assert!(after.0.is_some());
+        assert!(*expected.get_or_insert_with(|| after.clone()) == after, "after {polls} polls");
+        if ended {
+            break;
+        }
+        pending += 1;
+    }
+    assert!(pending > 1, "it has never waited");
 }
 
 #[test]

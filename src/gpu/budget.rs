@@ -233,7 +233,7 @@ mod tests {
     fn a_host_that_waits_for_its_frames_uses_half_of_its_budget() {
         let mut random = Random::new(1, Stream::Shuffle(0));
         for besides in [100, 2_000] {
-            let step = |_| Duration::from_micros(u64::from(300 + random.below(150)));
+            let step = |_| Duration::from_micros(300 + random.below(150));
             let besides = Duration::from_micros(besides);
             let mut device = Device { step, besides, late: 1, clock: Clock::Host };
             let frames = device.run(&mut Budget::default(), 8 * MS, 2_000);
@@ -251,7 +251,7 @@ mod tests {
         let step = |_| {
             let slower = 100 + random.below(100);
             let held_up = if random.below(20) == 0 { 4 } else { 1 };
-            Duration::from_micros(3 * u64::from(slower) * held_up)
+            Duration::from_micros(3 * slower * held_up)
         };
         let mut device =
             Device { step, besides: Duration::from_micros(50), late: 2, clock: Clock::Device };
