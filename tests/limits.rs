@@ -136,7 +136,8 @@ fn what_needs_more_than_a_limit_is_refused_by_its_name_with_the_numbers() {
             limits.max_buffer_size = value;
         }),
     ];
-    for compiled in [with_adam, with_sgd] {
+    // The second needs no memory of a workgroup, and fewer storage buffers.
+    for (compiled, needs_all) in [(with_adam as fn() -> Compiled, true), (with_sgd, false)] {
         let expected = train(compiled(), Limits::default());
         assert!(matches!(expected, End::Ran(..)), "{expected:?}");
         for (name, values, set) in limits {
@@ -159,8 +160,8 @@ fn what_needs_more_than_a_limit_is_refused_by_its_name_with_the_numbers() {
                 ends.push(matches!(end, End::Ran(..)));
             }
             println!("{name}: {values:?} ran: {ends:?}");
-            // With more, no less runs; and the least of all never does.
-            assert!(ends.is_sorted() && !ends[0], "{name}: {ends:?}");
+            // With more, no less runs.
+            assert!(ends.is_sorted() && !(needs_all && ends[0]), "{name}: {ends:?}");
         }
     }
 }
