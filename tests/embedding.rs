@@ -18,9 +18,7 @@ use minibatch::gpu::{AdapterClass, FusedSteps, GpuExecutor, block_on};
 use minibatch::model::{Input, lower};
 use minibatch::program::Pass;
 use minibatch::training::{History, Request, Scores, fill};
-use minibatch::{
-    Activation, Adam, Error, Evaluate, Fit, Gpu, Loss, Metric, Model, Predict, Sequential,
-};
+use minibatch::{Activation, Adam, Error, Evaluate, Fit, Gpu, Loss, Model, Predict, Sequential};
 
 fn host() -> (wgpu::Device, wgpu::Queue) {
     let host = host::Host::with_default_limits();
