@@ -297,7 +297,8 @@ fn a_budget_that_is_too_small_or_a_device_that_is_behind_records_nothing() {
         }
         // Rows that are not there are refused, as record_steps does.
         let mut encoder = device.create_command_encoder(&Default::default());
-        let beyond = [SAMPLES as u32..SAMPLES as u32 + 1];
+        let past = SAMPLES as u32;
+        let beyond = std::array::from_fn::<_, 1, _>(|_| past..past + 1);
         let refused = model.record_steps_within(&mut encoder, &rows, &beyond, HOUR);
         assert!(matches!(refused, Err(Error::Argument { .. })), "{refused:?}");
         let mut on_the_cpu = compiled().build(&Cpu::new()).unwrap();
