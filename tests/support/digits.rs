@@ -19,6 +19,7 @@ pub(crate) fn accumulating(gpu: &Gpu, data: &Dataset, steps: usize) -> Model {
         .unwrap()
 }
 
+#[allow(dead_code, reason = "no test uses all of it")]
 pub(crate) fn weights(model: &mut Model) -> Vec<u32> {
     ["dense_1.weight", "dense_1.bias", "dense_2.weight", "dense_2.bias"]
         .iter()
