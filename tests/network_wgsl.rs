@@ -454,7 +454,8 @@ fn the_function_computes_what_the_network_is() {
     let mut operations = BTreeSet::new();
     for (number, network) in networks().into_iter().enumerate() {
         let mut model = network.model.clone().build(&gpu).unwrap();
-        operations.extend(model.program().ops(Pass::Predict).iter().map(|op| op.name()));
+        operations
+            .extend(model.program().ops(Pass::Predict).iter().map(minibatch::operation::Op::name));
         // Made once, before anything is trained.
         let shader = model.network_wgsl(settings()).unwrap();
         assert_eq!([shader.inputs, shader.outputs], [network.inputs, network.outputs]);

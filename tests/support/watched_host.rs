@@ -7,6 +7,7 @@ use minibatch::Gpu;
 
 /// A device as the host made it.
 pub(crate) struct Host {
+    #[allow(dead_code, reason = "each test takes what it needs")]
     pub(crate) instance: wgpu::Instance,
     pub(crate) device: wgpu::Device,
     pub(crate) queue: wgpu::Queue,
