@@ -8,7 +8,7 @@
 //!
 //! And as a guest whose samples and labels lie in buffers of the host's: what recording steps and
 //! finishing the encoder cost the host's frame, which submits it anyway; what an empty encoder costs is
-//! taken off. One step and eight steps a frame.
+//! taken off. One step and eight steps a frame. `--guest` measures nothing else.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -88,7 +88,10 @@ struct Guest {
 }
 
 impl Guest {
-    fn new(gpu: &Gpu, device: &wgpu::Device, queue: &wgpu::Queue, batch_size: usize) -> Self {
+    /// On a device of its own, as all that lies on a device adds to the cost of each pass.
+    fn new(batch_size: usize) -> Self {
+        let (device, queue) = device();
+        let gpu = Gpu::from_device(device.clone(), queue.clone());
         let rows = |bytes: usize| {
             let buffer = device.create_buffer(&wgpu::BufferDescriptor {
                 label: None,
@@ -101,9 +104,8 @@ impl Guest {
         let columns = DeviceColumns::new()
             .input("image", rows(784).element(DeviceElement::U8))
             .target("class", rows(4).element(DeviceElement::U32));
-        let mut model = model(gpu);
+        let mut model = model(&gpu);
         let bound = pollster::block_on(model.bind_rows(columns, batch_size)).expect("it has room");
-        let (device, queue) = (device.clone(), queue.clone());
         Guest { device, queue, model, bound, batch_size: batch_size as u32, next: 0 }
     }
 
@@ -129,19 +131,20 @@ impl Guest {
     }
 
     /// Median and least microseconds of a step in frames of `steps` steps, over and above those of a
-    /// frame without one: of rounds of frames, in each of which both take turns.
+    /// frame without one: of rounds of frames, in each of which both take turns. A round's is that of
+    /// its median frames, which other load on the machine does not interrupt.
     fn steps(&mut self, steps: usize, rounds: usize) -> [f64; 2] {
-        const FRAMES: usize = 1024;
-        let round = |guest: &mut Self| {
-            let (mut with, mut without) = (0.0, 0.0);
-            for _ in 0..FRAMES {
-                without += guest.frame(0);
-                with += guest.frame(steps);
-            }
-            (with - without) / (FRAMES * steps) as f64
+        const FRAMES: usize = 2048;
+        let mut round = || {
+            let frames: Vec<_> = (0..FRAMES).map(|_| [self.frame(0), self.frame(steps)]).collect();
+            let [without, with] = [0, 1].map(|way| {
+                let [median, _] = median_and_least(frames.iter().map(|both| both[way]).collect());
+                median
+            });
+            (with - without) / steps as f64
         };
-        round(self);
-        median_and_least((0..rounds).map(|_| round(self)).collect())
+        round();
+        median_and_least((0..rounds).map(|_| round()).collect())
     }
 }
 
@@ -185,6 +188,16 @@ fn main() {
     let rounds = argument("--rounds").unwrap_or(ROUNDS).max(1);
     let batch_sizes = argument("--batch-size").map_or(BATCH_SIZES.to_vec(), |size| vec![size]);
     let json = std::env::args().any(|argument| argument == "--json");
+    if std::env::args().any(|argument| argument == "--guest") {
+        for batch_size in batch_sizes {
+            let mut guest = Guest::new(batch_size);
+            for steps in GUEST_STEPS {
+                let [median, least] = guest.steps(steps, rounds);
+                println!("batch {batch_size}, {steps} a frame: {median:.2} us a step ({least:.2})");
+            }
+        }
+        return;
+    }
     if !json {
         println!("784-128-10, microseconds of the host a step; median of {rounds} rounds (least)");
         println!(
@@ -225,7 +238,7 @@ fn main() {
             .collect();
         let ways = [0, 1, 2, 3]
             .map(|way| median_and_least(measured.iter().map(|round| round[way]).collect()));
-        let mut guest = Guest::new(&gpu, &device, &queue, batch_size);
+        let mut guest = Guest::new(batch_size);
         let guest = GUEST_STEPS.map(|steps| guest.steps(steps, rounds));
         let [recorded, fitted, one, fifty] = ways;
         rows.push(serde_json::json!({

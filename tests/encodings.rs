@@ -330,11 +330,27 @@ fn a_training_on_the_gpu_is_the_same_bits_each_time() {
     let gpu = Gpu::new().unwrap_or_else(|error| panic!("{error}"));
     let train = || {
         let mut model = model(Sequential::new(2).hash_grid(grid()), &gpu);
-        model.fit(&picture(), Fit::new().batch_size(192).epochs(3)).unwrap();
+        model.fit(picture(), Fit::new().batch_size(192).epochs(3)).unwrap();
         model.weights().unwrap()
     };
     let first = train();
     assert!(train() == first && train() == first);
+}
+
+/// Batches that are large enough to be cut.
+#[test]
+fn a_training_on_the_cpu_is_the_same_bits_on_any_number_of_threads() {
+    let train = |threads: usize| {
+        let encoded = Sequential::new(2).hash_grid(grid()).dense(2, Activation::Sigmoid);
+        let encoded = encoded.frequency_encoding(4).dense(2, Activation::Sigmoid).hash_grid(grid());
+        let mut model = model(encoded, &Cpu::new().threads(threads));
+        model.fit(picture(), Fit::new().batch_size(SIDE * SIDE).epochs(3)).unwrap();
+        model.weights().unwrap()
+    };
+    let one = train(1);
+    for threads in [2, 3, 8] {
+        assert!(train(threads) == one, "{threads} threads");
+    }
 }
 
 #[test]
@@ -382,7 +398,7 @@ fn a_model_with_encodings_is_saved_and_loaded() {
     let objective = Objective::new(Loss::MeanSquaredError);
     let compiled = graph.compile(Adam::default(), [("output", objective)]);
     let mut model = compiled.build(&Cpu::new()).unwrap();
-    let shapes = minibatch::model::tensors(&model.program());
+    let shapes = minibatch::model::tensors(model.program());
     let levels = |layer: HashGrid| {
         // (5, 6, 8, 12, 17, 25)^3 corners, of which at most 256 have an entry of their own.
         let entries = [125, 216, 256, 256, 256, 256];
@@ -510,8 +526,8 @@ fn half_precision_learns_too() {
         let stored = |name: &str| program.buffer(program.find(name).unwrap()).reals;
         assert_eq!(stored("hash_grid_1.output"), Reals::Half);
         assert_eq!(stored("hash_grid_1.table"), Reals::Full);
-        model.fit(&picture(), Fit::new().batch_size(64).epochs(40)).unwrap();
-        let error = model.evaluate(&picture(), Evaluate::new()).unwrap().loss;
+        model.fit(picture(), Fit::new().batch_size(64).epochs(40)).unwrap();
+        let error = model.evaluate(picture(), Evaluate::new()).unwrap().loss;
         assert!(error < 0.002, "{error}");
     }
 }

@@ -1,6 +1,8 @@
 //! A fused training step, of two dispatches or of three: against the CPU executors, broken on purpose, and
 //! refused where an operation has no part in it.
 
+#[path = "support/sample.rs"]
+mod sample;
 #[path = "support/verdict.rs"]
 mod verdict;
 
@@ -48,9 +50,13 @@ fn fused_steps_agree_with_the_oracle() {
 #[test]
 fn broken_fused_steps_are_caught() {
     let gpu = gpu();
-    let mut tried = 0;
+    let (mut listed, mut tried) = (0, 0);
     for form in &parity::fused_forms() {
         for &(kernel_name, (what, from, to)) in &form.mutations {
+            listed += 1;
+            if !sample::is_tried(listed - 1) {
+                continue;
+            }
             // Each number of rows a workgroup has text of its own.
             let is_broken = Arc::new(AtomicBool::new(false));
             let breaks = Arc::clone(&is_broken);
@@ -66,8 +72,8 @@ fn broken_fused_steps_are_caught() {
             tried += 1;
         }
     }
-    println!("{tried} broken kernels");
-    assert!(tried > 20);
+    println!("{tried} of {listed} broken kernels");
+    assert!(tried > 0 && listed > 20);
 }
 
 fn is_caught(broken: &Gpu, form: &FusedForm) -> bool {

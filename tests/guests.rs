@@ -138,6 +138,22 @@ fn the_buffers_of_a_model_begin_with_its_prefix() {
     drop((game, npc));
 }
 
+/// What has no prefix is made once for all models of a device.
+#[test]
+fn only_what_models_share_is_labelled_without_a_prefix() {
+    let sources = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/gpu");
+    let mut without = Vec::new();
+    for entry in std::fs::read_dir(sources).unwrap() {
+        let path = entry.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        if text.contains("label: Some(\"") {
+            without.push(path.file_name().unwrap().to_str().unwrap().to_owned());
+        }
+    }
+    without.sort();
+    assert_eq!(without, ["device.rs", "pipeline_cache.rs"]);
+}
+
 /// A kernel that expects more of a buffer than is there is refused when it is dispatched: the
 /// error names the pass and the encoder.
 #[test]

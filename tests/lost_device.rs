@@ -6,9 +6,11 @@ use minibatch::gpu::block_on;
 use minibatch::model::{Compiled, Input};
 use minibatch::schedule::ExponentialDecay;
 use minibatch::{
-    Activation, Adam, Backend, Cpu, DataOn, Error, Evaluate, Fit, Gpu, Loss, Metric, Model, Resume,
-    Sequential,
+    Activation, Adam, Backend, BoundRows, Cpu, DataOn, DeviceColumns, DeviceRows, Error, Evaluate,
+    Fit, Gpu, Loss, Metric, Model, Resume, Sequential,
 };
+
+use wgpu::util::DeviceExt;
 
 #[path = "support/watched_host.rs"]
 mod host;
@@ -160,6 +162,55 @@ fn a_step_that_is_not_submitted_is_in_no_snapshot_and_no_file() {
     record(&mut model, &host, &data, 6..8);
     assert_eq!(model.rebuild(&host.gpu()).unwrap().steps, 6);
     assert!(model.save_bytes().unwrap() == after);
+}
+
+#[test]
+fn rows_that_were_bound_on_the_lost_device_are_bound_again() {
+    let (host, spare) = (Host::new(), Host::new());
+    let compiled = || {
+        let layers = Sequential::new(3).dense(4, Activation::Relu).dense(2, Activation::Linear);
+        layers.compile(Adam::default(), Loss::MeanSquaredError, [])
+    };
+    let values: Vec<f32> = (0..8 * 5).map(|i| (i * 29 % 101) as f32 / 101.0).collect();
+    let bound = |model: &mut Model, host: &Host| {
+        let buffer = host.device.create_buffer_init(&wgpu::util::BufferInitDescriptor {
+            label: None,
+            contents: bytemuck::cast_slice(&values),
+            usage: wgpu::BufferUsages::STORAGE,
+        });
+        let rows = DeviceRows::new(&buffer, 8).stride(20);
+        let columns = DeviceColumns::new().input("x", rows.clone()).target("y", rows.offset(12));
+        block_on(model.bind_rows(columns, 4)).unwrap()
+    };
+    let step = |model: &mut Model, host: &Host, rows: &BoundRows, first: u32| {
+        let mut encoder = host.encoder();
+        model.record_step_on(&mut encoder, rows, first..first + 4)?;
+        host.queue.submit([encoder.finish()]);
+        Ok(())
+    };
+    let mut whole = compiled().build(&spare.gpu()).unwrap();
+    let rows = bound(&mut whole, &spare);
+    for first in [0, 4, 2] {
+        step(&mut whole, &spare, &rows, first).unwrap();
+    }
+    let expected = whole.save_bytes().unwrap();
+
+    let mut model = compiled().build(&host.gpu()).unwrap();
+    let old = bound(&mut model, &host);
+    step(&mut model, &host, &old, 0).unwrap();
+    assert_eq!(model.snapshot().unwrap(), 1);
+    step(&mut model, &host, &old, 4).unwrap();
+    host.device.destroy();
+    assert_eq!(model.rebuild(&spare.gpu()).unwrap().steps, 1);
+    let refused: Result<(), Error> = step(&mut model, &spare, &old, 4);
+    assert!(matches!(refused, Err(Error::Argument { .. })), "{refused:?}");
+    assert_eq!(model.steps(), 1);
+    let rows = bound(&mut model, &spare);
+    for first in [4, 2] {
+        step(&mut model, &spare, &rows, first).unwrap();
+    }
+    assert!(model.save_bytes().unwrap() == expected);
+    assert_eq!((host.uncaptured(), spare.uncaptured()), (vec![], vec![]));
 }
 
 #[test]

@@ -2,6 +2,8 @@
 //! beside the cases of each operation.
 
 mod kernels;
+#[path = "support/sample.rs"]
+mod sample;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -40,18 +42,21 @@ fn is_of_a_form(form: &Form) -> bool {
 fn assert_all_are_caught(wanted: impl Fn(&Form) -> bool) {
     let gpu = Gpu::new().unwrap_or_else(|error| panic!("{error}"));
     let forms = kernels::forms(&gpu);
-    let mut tried = 0;
+    let (mut listed, mut tried) = (0, 0);
     for case in parity::forms_for(&gpu).filter(|case| wanted(case)) {
         let shared = parity::distinct(&case, &MatrixForm::OF_EACH_CLASS).unwrap();
         for &mutation in &case.mutations {
             let own = mutation.form.map_or(shared.clone(), |form| vec![form]);
             for &form in own.iter().filter(|form| forms.contains(form)) {
-                assert_caught(&gpu, &case, form, mutation);
-                tried += 1;
+                if sample::is_tried(listed) {
+                    assert_caught(&gpu, &case, form, mutation);
+                    tried += 1;
+                }
+                listed += 1;
             }
         }
     }
-    println!("{tried} broken kernels");
+    println!("{tried} of {listed} broken kernels");
     assert!(tried > 0);
 }
 

@@ -454,7 +454,8 @@ fn the_function_computes_what_the_network_is() {
     let mut operations = BTreeSet::new();
     for (number, network) in networks().into_iter().enumerate() {
         let mut model = network.model.clone().build(&gpu).unwrap();
-        operations.extend(model.program().ops(Pass::Predict).iter().map(|op| op.name()));
+        operations
+            .extend(model.program().ops(Pass::Predict).iter().map(minibatch::operation::Op::name));
         // Made once, before anything is trained.
         let shader = model.network_wgsl(settings()).unwrap();
         assert_eq!([shader.inputs, shader.outputs], [network.inputs, network.outputs]);
@@ -530,7 +531,7 @@ fn every_text_is_valid_in_itself_and_all_its_names_begin_alike() {
         assert_eq!(other.bindings[0].binding, 0);
         let function = text.find("fn height(").unwrap();
         let operations = model.program().ops(Pass::Predict).len();
-        let most = 900 * operations + 30 * (network.inputs + network.outputs);
+        let most = 500 + 900 * operations + 30 * (network.inputs + network.outputs);
         assert!(text[function..].len() < most, "{} is unrolled: {text}", network.name);
     }
 }
@@ -576,7 +577,7 @@ fn mistakes_in_the_text_are_noticed() {
         ),
         ("what is not trained", "no offset", "+ height_untrained[", "- height_untrained["),
         ("hash grid", "a table that begins elsewhere", "+ place / 4u]", "+ 1u + place / 4u]"),
-        ("hash grid", "one level for all", "(column / 2u)", "(0u)"),
+        ("hash grid", "one level for all", "(column / height_grid_1_FEATURES)", "(0u)"),
         ("hash grid", "another prime", "2654435761u", "2654435763u"),
         ("waves", "sines for cosines", "+ column % 2u", "+ 0u"),
         ("waves", "another frequency", "(126u +", "(127u +"),

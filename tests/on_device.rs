@@ -139,7 +139,7 @@ fn what_is_not_there_is_refused() {
         .unwrap();
     refused(&model, "dense_9.weight", "no buffer called \"dense_9.weight\"");
     model.binding("dense_1.weight.gradient").unwrap();
-    model.fit(&data(16), Fit::new().epochs(1)).unwrap();
+    model.fit(data(16), Fit::new().epochs(1)).unwrap();
     refused(&model, "dense_1.weight.gradient", "was not kept: the training step was fused");
     model.binding("dense_1.weight").unwrap();
     // A prediction computes it, whatever the last step has kept.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use minibatch::gpu::gather_kernel;
+use minibatch::gpu::{gather_kernel, place_kernel};
 use minibatch::operation::{AdapterClass, Dispatch, Kernel, MatrixForm};
 use minibatch::parity::{dispatches, forms, fused_dispatches, fused_forms, fused_shapes};
 use naga::valid::{Capabilities, ShaderStages, SubgroupOperationSet, ValidationFlags, Validator};
@@ -30,7 +30,7 @@ fn kernels() -> HashMap<Kernel, Dispatch> {
 #[test]
 fn every_kernel_is_valid() {
     let probes = minibatch::parity::probe::kernels();
-    for kernel in kernels().into_keys().chain([gather_kernel()]).chain(probes) {
+    for kernel in kernels().into_keys().chain([gather_kernel(), place_kernel()]).chain(probes) {
         let source = kernel.source();
         let module = naga::front::wgsl::parse_str(&source)
             .unwrap_or_else(|error| panic!("{kernel:?}: {}", error.emit_to_string(&source)));
@@ -167,7 +167,7 @@ fn every_file_of_shaders_is_part_of_a_kernel() {
     // No case runs this one: `tests/resident.rs` does.
     let probes = minibatch::parity::probe::kernels();
     let kernels: Vec<Kernel> =
-        kernels().into_keys().chain([gather_kernel()]).chain(probes).collect();
+        kernels().into_keys().chain([gather_kernel(), place_kernel()]).chain(probes).collect();
     let mut folders = vec![std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("shaders")];
     let mut files = 0;
     while let Some(folder) = folders.pop() {

@@ -28,6 +28,7 @@ pub enum Fault {
 pub struct Faults {
     works: AtomicU64,
     buffers: AtomicU64,
+    made: Mutex<Vec<(String, u64)>>,
     /// What goes wrong, and at which count.
     armed: Mutex<Option<(Fault, u64)>>,
     /// Whether the device has yet to say that a buffer was refused.
@@ -58,6 +59,11 @@ impl Faults {
     /// Buffers that were made so far.
     pub fn buffers(&self) -> u64 {
         self.buffers.load(Ordering::Relaxed)
+    }
+
+    /// Label and bytes of each of them, in the order in which they were made.
+    pub fn made(&self) -> Vec<(String, u64)> {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn armed(&self) -> std::sync::MutexGuard<'_, Option<(Fault, u64)>> {
@@ -97,6 +103,10 @@ impl Gpu {
     pub(super) fn create_buffer(&self, descriptor: &wgpu::BufferDescriptor<'_>) -> wgpu::Buffer {
         let Some(faults) = &self.faults else { return self.device.create_buffer(descriptor) };
         let number = faults.buffers.fetch_add(1, Ordering::Relaxed);
+        let label = descriptor.label.unwrap_or_default().to_owned();
+        let mut made = faults.made.lock().unwrap_or_else(PoisonError::into_inner);
+        made.push((label, descriptor.size));
+        drop(made);
         let none = match *faults.armed() {
             Some((Fault::NoMemory, at)) => number == at,
             Some((Fault::NoMemoryFromThen, at)) => number >= at,

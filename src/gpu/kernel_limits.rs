@@ -3,7 +3,7 @@
 
 use super::device::Gpu;
 use crate::error::{Error, Result};
-use crate::operation::{Kernel, KernelForm, KernelForms, MatrixForm};
+use crate::operation::{AdapterClass, Kernel, KernelForm, KernelForms, MatrixForm};
 
 /// Uniforms of each kernel: the step and the constants.
 const UNIFORMS: u32 = 2;
@@ -17,10 +17,10 @@ pub(super) fn beyond(limits: &wgpu::Limits) -> KernelForms {
     ];
     let fits =
         |[need_threads, need_bytes]: [u32; 2]| need_threads <= threads && need_bytes <= bytes;
-    let mut beyond = KernelForms::NONE;
-    beyond.extend(
-        MatrixForm::ALL.into_iter().filter(|form| !fits(form.workgroup())).map(KernelForm::Matrix),
-    );
+    // Every adapter has the forms in registers to fall back on.
+    let tiles = MatrixForm::ALL.into_iter().filter(|form| form.class() == AdapterClass::Hardware);
+    let tiles = tiles.filter(|form| !fits(form.workgroup()));
+    let mut beyond: KernelForms = tiles.map(KernelForm::Matrix).collect();
     // Their sizes depend on the model; the largest are WebGPU's defaults.
     let storage = limits.max_storage_buffers_per_shader_stage;
     if !fits([256, 16_384]) || storage < 8 {

@@ -123,6 +123,18 @@ fn check_sizes(
         );
         return Err(Error::argument("batch_size", problem));
     }
+    // Of the step's scalars, and of what metrics add up to, which is read back as a whole.
+    let slots = gpu.upload_slots().count(slot);
+    let metrics: u64 = program.of_role(Role::Metric).map(|(_, buffer)| buffer.bytes(rows)).sum();
+    let needed = upload::step_bytes(slots).saturating_add(metrics);
+    if needed > limits.max_buffer_size {
+        let most = limits.max_buffer_size;
+        let problem = format!(
+            "max_buffer_size of this device is {most}, and a step of {rows} samples needs {needed}; \
+             ask for a device with more, or build the model on the CPU"
+        );
+        return Err(Error::argument("limits", problem));
+    }
     if gpu.ruled_out().contains(KernelForm::Atomics)
         && let Some(dispatch) = dispatches.iter().find(|dispatch| dispatch.kernel.has_atomics())
     {

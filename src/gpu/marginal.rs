@@ -149,7 +149,7 @@ mod tests {
         marginal.measured(2, 7 * MS);
         assert_eq!(tried(&mut marginal, 128, |steps| 4 * MS * steps), [1, 2]);
         assert_eq!(marginal.step(), Some(4 * MS));
-        for _ in 0..AGE {
+        for _ in 0..256 {
             assert_eq!(marginal.tries(128), None);
             marginal.measured(2, MS);
         }

@@ -10,6 +10,9 @@ use super::device::Gpu;
 use super::dispatches::encoder;
 use crate::error::Result;
 
+/// What is read: a buffer, the byte at which it begins, and how many bytes it is.
+pub(super) type Source = (Buffer, u64, u64);
+
 /// The mappable buffers that nothing is read into.
 #[derive(Clone, Default)]
 pub(super) struct Readback {
@@ -47,11 +50,7 @@ impl Readback {
     ///
     /// # Errors
     /// [`Error::Device`](crate::Error::Device) if the device fails.
-    pub(super) fn read(
-        &self,
-        gpu: &Gpu,
-        sources: &[(Buffer, u64, u64)],
-    ) -> Result<Completion<Vec<u8>>> {
+    pub(super) fn read(&self, gpu: &Gpu, sources: &[Source]) -> Result<Completion<Vec<u8>>> {
         self.read_and(gpu, sources, |_| {})
     }
 
@@ -62,7 +61,7 @@ impl Readback {
     pub(super) fn read_and(
         &self,
         gpu: &Gpu,
-        sources: &[(Buffer, u64, u64)],
+        sources: &[Source],
         after: impl FnOnce(&mut CommandEncoder),
     ) -> Result<Completion<Vec<u8>>> {
         Completion::start(gpu, |completer| {
@@ -78,7 +77,7 @@ impl Readback {
     pub(super) fn read_then(
         &self,
         gpu: &Gpu,
-        sources: &[(Buffer, u64, u64)],
+        sources: &[Source],
         done: impl FnOnce(Result<Vec<u8>>) + Send + 'static,
     ) -> Result<SubmissionIndex> {
         self.submit(gpu, sources, |_| {}, done)
@@ -87,7 +86,7 @@ impl Readback {
     fn submit(
         &self,
         gpu: &Gpu,
-        sources: &[(Buffer, u64, u64)],
+        sources: &[Source],
         after: impl FnOnce(&mut CommandEncoder),
         done: impl FnOnce(Result<Vec<u8>>) + Send + 'static,
     ) -> Result<SubmissionIndex> {

@@ -14,7 +14,8 @@ use crate::program::{BufferId, Pass};
 /// column` of the region, `element.bytes() * (row * stride + column)` bytes after `offset`. A vector,
 /// such as a bias, is one row. The stride of reals and bytes is `columns` rounded up to a multiple of
 /// four, and what lies between is zero, so a region of `f32` can be declared as `array<f32>` or as
-/// `array<vec4<f32>>` in WGSL; integers, metrics and the weights of samples lie without gaps.
+/// `array<vec4<f32>>` in WGSL; integers, metrics, the weights of samples and the table of a hash grid lie
+/// without gaps.
 ///
 /// | value | rows | columns |
 /// |---|---|---|

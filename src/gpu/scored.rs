@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use wgpu::Buffer;
-
 use super::completion::Completion;
 use super::dispatches::encoder;
 use super::executor::GpuExecutor;
+use super::readback::Source;
 use super::staging::Scored;
 use super::table::Table;
 use super::values::numbers;
@@ -20,7 +19,12 @@ pub(super) struct Taking {
     sizes: Vec<u64>,
     /// Samples of steps that were known to have run when the copy was submitted.
     samples: usize,
+    /// How often somebody has looked for it in vain.
+    asked: u32,
 }
+
+/// After so many looks in vain it is found out whether the device is lost.
+const ASKED: u32 = 64;
 
 /// What steps of so many samples have added up to.
 pub(crate) struct Taken {
@@ -38,10 +42,11 @@ impl GpuExecutor {
     /// [`Error::Device`](crate::Error::Device) if the device is lost.
     pub async fn read_metrics(&mut self) -> Result<Metrics> {
         self.submit_gathered().await?;
-        let (mut sources, sizes) = self.metric_sources(Scored::Training)?;
+        let mut sources = self.metric_sources(Scored::Training)?;
         if sources.is_empty() {
             return Ok(Metrics::default());
         }
+        let sizes = sizes(&sources);
         let recorded = self.has_recorded();
         if recorded {
             sources.push(self.upload.ledger());
@@ -61,7 +66,7 @@ impl GpuExecutor {
     /// [`Error::Device`](crate::Error::Device) if the device is lost.
     pub fn clear_metrics(&mut self) -> Result<()> {
         self.submit_gathered_now()?;
-        let (sources, _) = self.metric_sources(Scored::Training)?;
+        let sources = self.metric_sources(Scored::Training)?;
         self.gpu.guarded(|| {
             let mut encoder = encoder(&self.gpu, "minibatch.clear");
             for (buffer, offset, bytes) in &sources {
@@ -87,8 +92,8 @@ impl GpuExecutor {
         if !self.upload.slots().has_recorded(scored) {
             return Ok(false);
         }
-        let (mut sources, sizes) = self.metric_sources(scored)?;
-        let cleared = sources.clone();
+        let mut sources = self.metric_sources(scored)?;
+        let (cleared, sizes) = (sources.clone(), sizes(&sources));
         sources.push(self.upload.ledger());
         let copy = self.readback.read_and(&self.gpu, &sources, |encoder| {
             for (buffer, offset, bytes) in &cleared {
@@ -96,7 +101,7 @@ impl GpuExecutor {
             }
         })?;
         let samples = self.upload.ring().begin_copy(scored);
-        *self.taking(scored) = Some(Taking { copy, sizes, samples });
+        *self.taking(scored) = Some(Taking { copy, sizes, samples, asked: 0 });
         Ok(true)
     }
 
@@ -108,10 +113,17 @@ impl GpuExecutor {
     /// then.
     pub(crate) fn try_taken(&mut self, scored: Scored) -> Result<Option<Taken>> {
         let Some(taking) = self.taking(scored) else { return Ok(None) };
-        match taking.copy.try_wait().transpose() {
-            Some(bytes) => self.arrived(scored, bytes),
-            None => Ok(None),
+        if let Some(bytes) = taking.copy.try_wait().transpose() {
+            return self.arrived(scored, bytes);
         }
+        taking.asked += 1;
+        // Of a lost device no copy arrives, and it tells so only when it is asked for something.
+        if taking.asked.is_multiple_of(ASKED)
+            && let Err(lost) = self.gpu.check_alive()
+        {
+            return self.arrived(scored, Err(lost));
+        }
+        Ok(None)
     }
 
     /// The same, waiting for it; `None` if no copy is under way. It stays so if the future is dropped.
@@ -147,16 +159,14 @@ impl GpuExecutor {
         }
     }
 
-    /// Where the metrics lie, and how many bytes each takes.
-    fn metric_sources(&self, scored: Scored) -> Result<(Vec<(Buffer, u64, u64)>, Vec<u64>)> {
+    /// Where the metrics lie.
+    fn metric_sources(&self, scored: Scored) -> Result<Vec<Source>> {
         let table = self.scored_table(scored);
         let sources = self.program.of_role(Role::Metric).map(|(id, _)| {
             let (buffer, offset) = table.locate(id)?;
             Ok((buffer.clone(), offset, table.byte_size(id)))
         });
-        let sources = sources.collect::<Result<Vec<_>>>()?;
-        let sizes = sources.iter().map(|(_, _, bytes)| *bytes).collect();
-        Ok((sources, sizes))
+        sources.collect()
     }
 
     /// The table that has these metrics.
@@ -166,6 +176,11 @@ impl GpuExecutor {
             (Scored::Evaluation, None) | (Scored::Training, _) => &self.table,
         }
     }
+}
+
+/// Bytes of each source.
+fn sizes(sources: &[Source]) -> Vec<u64> {
+    sources.iter().map(|(_, _, bytes)| *bytes).collect()
 }
 
 /// The bytes of the metrics, and what follows them.

@@ -7,6 +7,7 @@ use wgpu::{BufferUsages, CommandEncoder};
 
 use super::device::Gpu;
 use super::feed::{GpuFeed, Layout};
+use super::readback::Source;
 use super::slots::Slots;
 use super::staging::{RecordedSteps, Ring, Rows, Scored, Slot};
 use super::table::Table;
@@ -98,7 +99,7 @@ impl Upload {
     }
 
     /// Where the device writes down which steps it has run.
-    pub(super) fn ledger(&self) -> (wgpu::Buffer, u64, u64) {
+    pub(super) fn ledger(&self) -> Source {
         (self.steps.clone(), 0, ledger_bytes(self.ring.len()))
     }
 

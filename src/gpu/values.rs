@@ -4,6 +4,7 @@ use half::f16;
 
 use super::dispatches::encoder;
 use super::executor::GpuExecutor;
+use super::readback::Source;
 use crate::error::{Error, Result};
 use crate::number::Real;
 use crate::program::{Buffer, BufferId, Element, Reals, Rows};
@@ -72,7 +73,7 @@ impl GpuExecutor {
         self.readback.read(&self.gpu, &sources)?.wait().await
     }
 
-    fn source(&self, id: BufferId, bytes: u64) -> Result<(wgpu::Buffer, u64, u64)> {
+    fn source(&self, id: BufferId, bytes: u64) -> Result<Source> {
         let (buffer, offset) = self.table.locate(id)?;
         Ok((buffer.clone(), offset, bytes))
     }
@@ -116,7 +117,7 @@ impl GpuExecutor {
                 for bytes in bytes.chunks(most) {
                     let size = bytes.len() as u64;
                     let from = gpu.create_buffer(&wgpu::BufferDescriptor {
-                        label: Some("minibatch.write"),
+                        label: Some(&gpu.label("minibatch.write")),
                         size,
                         usage: wgpu::BufferUsages::COPY_SRC,
                         mapped_at_creation: true,
@@ -184,10 +185,7 @@ fn stored(buffer: &Buffer, rows: usize, values: impl Iterator<Item = f64>) -> Ve
 }
 
 /// `sources` in order, cut into slices of at most `most` bytes each; one that is larger by itself.
-fn within(
-    most: u64,
-    sources: &[(wgpu::Buffer, u64, u64)],
-) -> impl Iterator<Item = &[(wgpu::Buffer, u64, u64)]> {
+fn within(most: u64, sources: &[Source]) -> impl Iterator<Item = &[Source]> {
     let mut bytes = 0;
     sources.chunk_by(move |(_, _, before), (_, _, next)| {
         bytes += before;

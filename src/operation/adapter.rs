@@ -101,8 +101,8 @@ impl Adapter {
         let of_class = MatrixForm::ALL.into_iter().filter(|form| form.class() == self.class);
         let mut all = [usual].into_iter().chain(of_class).chain([MatrixForm::Register]);
         all.find(|&form| self.may_use(KernelForm::Matrix(form))).ok_or_else(|| {
-            let problem = "has no form of matrix kernels left: all were ruled out, as they need more \
-                           than its limits, or computed wrong numbers there";
+            let problem = "has no form of matrix kernels left: all were ruled out, as they computed \
+                           wrong numbers there";
             Error::argument("adapter", problem)
         })
     }

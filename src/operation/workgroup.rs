@@ -31,7 +31,7 @@ impl Kernel {
             return self.bytes_of(element.trim())?.checked_mul(self.number(length)?);
         }
         Some(match kind {
-            "f32" | "u32" | "i32" => 4,
+            "f32" | "u32" | "i32" | "atomic<u32>" | "atomic<i32>" => 4,
             "vec2<f32>" | "vec2<u32>" => 8,
             "vec4<f32>" | "vec4<u32>" => 16,
             "mat2x4<f32>" => 32,

@@ -230,6 +230,9 @@ struct Arrays {
     of_ops: Vec<Vec<(BufferId, usize)>>,
 }
 
+/// A value that an array holds, and the operation that uses it last; none if nothing does.
+type Held = (BufferId, Option<usize>);
+
 impl Arrays {
     fn array(&self, number: usize) -> String {
         format!("values_{number}")
@@ -260,16 +263,15 @@ impl Arrays {
             let mut places = Vec::new();
             for id in op.writes() {
                 let Some(last) = last_use(id, number + 1) else { continue };
-                let ends_before =
-                    |&(_, last): &(BufferId, Option<usize>)| last.is_none_or(|last| last < number);
-                let in_place = |&(operand, last): &(BufferId, Option<usize>)| {
+                let ends_before = |&(_, last): &Held| last.is_none_or(|last| last < number);
+                let in_place = |&(operand, last): &Held| {
                     in_sample(op) == InSample::Elementwise
                         && last == Some(number)
                         && program.buffer(operand).columns == program.buffer(id).columns
                 };
                 let taken = |place: &usize| places.iter().any(|(_, other)| other == place);
                 let free: Vec<usize> = (0..held.len()).filter(|place| !taken(place)).collect();
-                let fitting = |suits: &dyn Fn(&(BufferId, Option<usize>)) -> bool| {
+                let fitting = |suits: &dyn Fn(&Held) -> bool| {
                     let suiting =
                         free.iter().copied().filter(|&place| held.get(place).is_some_and(suits));
                     // The one that need not grow, or grows least.

@@ -135,3 +135,29 @@ fn damaged_images_give_errors_or_images() {
         }
     }
 }
+
+/// What the fuzzer found: a header of 8,000 x 8,000 pixels in a file of 83 bytes took 256 MB.
+#[test]
+fn a_header_that_promises_more_than_its_file_holds_is_refused_before_memory_is_taken() {
+    let place = Place::new();
+    let mut png = golden("grey.png");
+    for size in [16..20, 20..24] {
+        png[size].copy_from_slice(&8000u32.to_be_bytes());
+    }
+    let mut crc = flate2::Crc::new();
+    crc.update(&png[12..29]);
+    png[29..33].copy_from_slice(&crc.sum().to_be_bytes());
+    let mut jpeg = golden("grey.jpg");
+    // The frame's header: its length, the bits of a value, rows and columns.
+    let frame = jpeg.windows(2).position(|marker| marker == [0xff, 0xc0]).unwrap();
+    for size in [frame + 5..frame + 7, frame + 7..frame + 9] {
+        jpeg[size].copy_from_slice(&8000u16.to_be_bytes());
+    }
+    for (name, bytes) in [("a.png", png), ("a.jpg", jpeg)] {
+        let path = place.file(&format!("{name}/x/{name}"), &bytes);
+        let directory = path.parent().unwrap().parent().unwrap();
+        let error = ImageDirectory::open(directory, ImageColour::Grey).unwrap_err();
+        let problem = format!("8000 x 8000 pixels, which {} bytes cannot hold", bytes.len());
+        assert!(damage(&error, &path).contains(&problem), "{error}");
+    }
+}

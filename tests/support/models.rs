@@ -2,8 +2,8 @@
 //! and beside others.
 
 use minibatch::model::{
-    BatchNormalization, Compiled, Dense, Dropout, Flatten, Functional, GaussianNoise, Input, Layer,
-    LayerNormalization, Normalization, Objective, Regularizer, Rescaling,
+    BatchNormalization, Compiled, Dense, Dropout, Flatten, Functional, GaussianNoise, HashGrid,
+    Input, Layer, LayerNormalization, Normalization, Objective, Regularizer, Rescaling,
 };
 use minibatch::{
     Activation, Adagrad, Adam, Clip, Loss, Metric, Optimizer, RmsProp, Sequential, Sgd,
@@ -113,6 +113,7 @@ pub(crate) fn models() -> Vec<(String, Compiled)> {
     }
     models.extend(judged());
     models.extend(layered());
+    models.extend(coordinates());
     models.extend(regularized());
     models.extend(graphs());
     models
@@ -246,6 +247,22 @@ fn judged() -> Vec<(String, Compiled)> {
     let all = network.compile(Sgd::default(), Loss::BINARY_CROSSENTROPY, of_values.clone());
     models.push(("metrics_of_values".into(), all.weighted_metrics(of_values)));
     models
+}
+
+/// Encodings of positions that are given, and of those that a layer makes.
+fn coordinates() -> Vec<(String, Compiled)> {
+    let grid = HashGrid::new().levels(3).log2_table_size(5).base_resolution(2).finest_resolution(9);
+    let rest = |network: Sequential| {
+        let network = network.dense(5, Activation::Tanh).dense(3, Activation::Linear);
+        network.compile(Sgd::default(), MSE, [])
+    };
+    let inside = stack().dense(2, Activation::Sigmoid).hash_grid(grid);
+    let inside = inside.dense(3, Activation::Linear).compile(Sgd::default(), MSE, []);
+    vec![
+        ("coordinates_frequencies".into(), rest(Sequential::new(2).frequency_encoding(4))),
+        ("coordinates_hash_grid".into(), rest(Sequential::new(2).hash_grid(grid))),
+        ("coordinates_from_a_layer".into(), inside),
+    ]
 }
 
 /// Each layer first, between, after each kind of dense layer, and last.

@@ -7,6 +7,8 @@ use minibatch::Gpu;
 
 /// A device as the host made it.
 pub(crate) struct Host {
+    #[allow(dead_code, reason = "each test takes what it needs")]
+    pub(crate) instance: wgpu::Instance,
     pub(crate) device: wgpu::Device,
     pub(crate) queue: wgpu::Queue,
     uncaptured: Arc<Mutex<Vec<String>>>,
@@ -22,8 +24,10 @@ impl Host {
 
     /// The same with other limits.
     pub(crate) fn with(limits: wgpu::Limits) -> Self {
+        let descriptor = wgpu::InstanceDescriptor::new_without_display_handle_from_env();
+        let instance = wgpu::Instance::new(descriptor);
         let (device, queue) = pollster::block_on(async {
-            let adapter = adapter().await;
+            let adapter = adapter(&instance).await;
             let descriptor =
                 wgpu::DeviceDescriptor { required_limits: limits, ..Default::default() };
             adapter.request_device(&descriptor).await.unwrap()
@@ -36,7 +40,7 @@ impl Host {
         }));
         let flag = Arc::clone(&lost);
         device.set_device_lost_callback(move |_, _| flag.store(true, Ordering::Relaxed));
-        Host { device, queue, uncaptured, lost }
+        Host { instance, device, queue, uncaptured, lost }
     }
 
     pub(crate) fn gpu(&self) -> Gpu {
@@ -66,9 +70,7 @@ impl Host {
     }
 }
 
-async fn adapter() -> wgpu::Adapter {
-    let descriptor = wgpu::InstanceDescriptor::new_without_display_handle_from_env();
-    let instance = wgpu::Instance::new(descriptor);
+async fn adapter(instance: &wgpu::Instance) -> wgpu::Adapter {
     let wanted = std::env::var("WGPU_ADAPTER_NAME").unwrap_or_default().to_lowercase();
     let adapters = instance.enumerate_adapters(wgpu::Backends::all()).await;
     let named = |adapter: &wgpu::Adapter| adapter.get_info().name.to_lowercase().contains(&wanted);

@@ -230,6 +230,7 @@ impl Decoder {
             Err(error) if error.kind() == ErrorKind::UnexpectedEof => {}
             read => read.map_err(Error::io("read", path))?,
         }
+        let length = file.len();
         let input = BufReader::with_capacity(BUFFER, file.reader(0, u64::MAX));
         let decoder = if start.starts_with(b"\x89PNG") {
             let limits = png::Limits { bytes: MAX_DECODER_BYTES };
@@ -258,13 +259,33 @@ impl Decoder {
             return Err(Error::data(path.display().to_string(), problem));
         };
         let (columns, rows) = decoder.size();
-        match u64::from(columns) * u64::from(rows) {
-            1..=MAX_PIXELS => Ok(decoder),
-            _ => {
-                let problem =
-                    format!("is of {columns} x {rows} pixels, expected 1 to {MAX_PIXELS} of them");
-                Err(Error::data(path.display().to_string(), problem))
+        let pixels = u64::from(columns) * u64::from(rows);
+        if !(1..=MAX_PIXELS).contains(&pixels) {
+            let problem =
+                format!("is of {columns} x {rows} pixels, expected 1 to {MAX_PIXELS} of them");
+            return Err(Error::data(path.display().to_string(), problem));
+        }
+        // Before memory is taken for them.
+        if decoder.least_bytes() > length {
+            let problem = format!(
+                "is of {columns} x {rows} pixels, which {length} bytes cannot hold: it is cut off, or \
+                 its header is damaged"
+            );
+            return Err(Error::data(path.display().to_string(), problem));
+        }
+        Ok(decoder)
+    }
+
+    /// The fewest bytes in which so many pixels are stored.
+    fn least_bytes(&self) -> u64 {
+        match self {
+            // Two bits of deflate repeat 258 bytes.
+            Decoder::Png(reader) => {
+                let info = reader.info();
+                (info.raw_row_length() as u64).saturating_mul(info.height.into()) / 1032
             }
+            // A bit for each block of 8 x 8.
+            Decoder::Jpeg(_, (columns, rows)) => u64::from(*columns) * u64::from(*rows) / 512,
         }
     }
 

@@ -10,7 +10,7 @@ operation! {
     /// corners of the cell of the level's grid that the position lies in. What lies beyond the unit cube
     /// takes the nearest position within. A level whose `(N_l + 1)^D` corners are at most `T` has an entry
     /// for each of them; else the entry of a corner is the exclusive or of its coordinates, each multiplied
-    /// by a prime, modulo `T` ([Müller and others, 2022](https://arxiv.org/abs/2201.05989), equations 1 to 4).
+    /// by a prime, modulo `T` ([Müller and others, 2022](https://arxiv.org/abs/2201.05989), equations 2 to 4).
     pub struct HashGrid("hash_grid") {
         read input, read table, write output;
         /// How many levels, and how large they are.

@@ -48,6 +48,7 @@ impl PerSample for HashGrid {
         // Its own constants, levels and table, so that a network may have several grids.
         let mut own = format!(
             "const DIMENSIONS: u32 = {dimensions}u;\nconst FEATURES: u32 = {features}u;\n\
+             fn columns() -> u32 {{ return {units}u; }}\n\
              fn table_value(place: u32) -> f32 {{ return {entries}[place % 4u]; }}\n\
              fn level_of(number: u32) -> Level {{\n    switch number {{\n"
         );
@@ -66,28 +67,10 @@ impl PerSample for HashGrid {
         own.push_str(&shader!("encoding/function/hash_grid"));
         let pieces = [shader!("encoding/function/hash_grid_cell"), Cow::from(own)];
         let name = writer.unique("grid");
-        let level_of = writer.call(&pieces, &name, "level_of", "");
-        let level_features = writer.call(&pieces, &name, "level_features", "");
+        let grid_features = writer.call(&pieces, &name, "grid_features", "");
         let position = writer.value(op.input, "0u")?;
-        let at_once = features.min(4);
         writer.each_quad(op.output, |writer| {
-            writer.line("var values = vec4<f32>(0.0);");
-            let head = format!("for (var i = 0u; i < 4u; i += {at_once}u)");
-            writer.block(head, |writer| {
-                writer.line("let column = 4u * quad + i;");
-                writer.block(format_args!("if column < {units}u"), |writer| {
-                    writer.line(format_args!("let level = {level_of}(column / {features}u);"));
-                    writer.line(format_args!(
-                        "let features = {level_features}({position}, level, column % {features}u);"
-                    ));
-                    let head = format!("for (var j = 0u; j < {at_once}u; j += 1u)");
-                    writer.block(head, |writer| {
-                        writer.line("values[i + j] = features[j];");
-                        Ok(())
-                    })
-                })
-            })?;
-            writer.store(op.output, "quad", "values")
+            writer.store(op.output, "quad", &format!("{grid_features}({position}, quad)"))
         })
     });
 }

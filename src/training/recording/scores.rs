@@ -32,7 +32,8 @@ impl Model {
     ///
     /// Steps that run after the copy was submitted are left for the next one: each sample is in the
     /// scores of one copy exactly. `None` as well if no step has run since the last scores. Other
-    /// calls, `take_scores` among them, may come between; nothing is lost.
+    /// calls, `take_scores` among them, may come between; nothing is lost. That a device is lost is told
+    /// after 64 calls in vain at the latest.
     ///
     /// # Errors
     /// As `take_scores`.

@@ -14,8 +14,8 @@ impl Model {
     /// `batch_size` samples.
     ///
     /// # Errors
-    /// [`Error::Argument`] if the model is on the CPU or the device cannot hold such batches,
-    /// [`Error::Device`] if the device fails.
+    /// [`Error::Argument`](crate::Error::Argument) if the model is on the CPU or the device cannot
+    /// hold such batches, [`Error::Device`](crate::Error::Device) if the device fails.
     pub async fn prepare_steps(&mut self, batch_size: usize) -> Result<()> {
         self.session.prepare_recorded(Pass::Train, batch_size).await
     }
@@ -50,8 +50,8 @@ impl Model {
     /// submitted are lost: submit first, or call `prepare_steps` with the larger size beforehand.
     ///
     /// # Errors
-    /// Those of `GpuExecutor::record`, and [`Error::Argument`] if the model is on the CPU or a label
-    /// is out of range; the step does not count then, and nothing is recorded.
+    /// Those of `GpuExecutor::record`, and [`Error::Argument`](crate::Error::Argument) if the model is
+    /// on the CPU or a label is out of range; the step does not count then, and nothing is recorded.
     pub fn record_step(&mut self, encoder: &mut CommandEncoder, batch: Batch<'_>) -> Result<()> {
         self.session.record_batch(encoder, Pass::Train, batch)
     }

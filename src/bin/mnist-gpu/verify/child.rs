@@ -45,9 +45,7 @@ pub(crate) fn run(args: &args::Probe) -> anyhow::Result<ExitCode> {
     let fault = own.into_iter().find(|(name, _)| *name == args.name).map(|(_, fault)| fault);
     match fault {
         Some("abort") => std::process::abort(),
-        Some("hang") => loop {
-            std::thread::park();
-        },
+        Some("hang") => hang(),
         Some("wrong") | None => {}
         Some(other) => bail!("{FAULTS} knows no {other}"),
     }
@@ -72,6 +70,12 @@ pub(crate) fn run(args: &args::Probe) -> anyhow::Result<ExitCode> {
     };
     print::line(&serde_json::to_string(&Told { verdict })?)?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn hang() -> ! {
+    loop {
+        std::thread::park();
+    }
 }
 
 /// Runs a probe in a child, which is ended after `limit`; how it ended.

@@ -1,0 +1,149 @@
+//! Many steps of a guest: the host's memory, the device's, and the number of the device's objects stay
+//! where they were.
+
+use minibatch::data::{Batch, Dataset, synthetic_digits};
+use minibatch::gpu::block_on;
+use minibatch::model::Input;
+use minibatch::{
+    Activation, Adam, DeviceColumns, DeviceElement, DeviceRows, Evaluate, Loss, Metric, Model,
+    Predict, Sequential,
+};
+use wgpu::util::DeviceExt;
+
+#[path = "support/watched_host.rs"]
+mod host;
+use host::Host;
+
+const BATCH_SIZE: usize = 16;
+const SAMPLES: u32 = 128;
+
+/// What there is of a device: bytes that it has allocated, and how many objects of each kind.
+#[derive(Debug, Clone, PartialEq)]
+struct Objects {
+    bytes: u64,
+    allocations: usize,
+    counts: Vec<(&'static str, usize)>,
+}
+
+fn objects(host: &Host) -> Objects {
+    host.wait();
+    let allocated = host.device.generate_allocator_report().expect("Vulkan tells its allocations");
+    let hub = host.instance.generate_report().expect("a native instance").hub;
+    let counts = vec![
+        ("buffers", hub.buffers.num_kept_from_user),
+        ("bind groups", hub.bind_groups.num_kept_from_user),
+        ("bind group layouts", hub.bind_group_layouts.num_kept_from_user),
+        ("pipelines", hub.compute_pipelines.num_kept_from_user),
+        ("shader modules", hub.shader_modules.num_kept_from_user),
+        ("encoders", hub.command_encoders.num_kept_from_user),
+        ("command buffers", hub.command_buffers.num_kept_from_user),
+    ];
+    Objects {
+        bytes: allocated.total_allocated_bytes,
+        allocations: allocated.allocations.len(),
+        counts,
+    }
+}
+
+/// Bytes of memory that the process has, if the system tells.
+fn resident() -> Option<u64> {
+    let pages = std::fs::read_to_string("/proc/self/statm").ok()?;
+    Some(pages.split(' ').nth(1)?.parse::<u64>().ok()? * 4096)
+}
+
+/// A model whose steps are recorded, on rows of the host's memory and on those of its buffers.
+struct Guest {
+    host: Host,
+    model: Model,
+    data: Dataset,
+    bound: minibatch::BoundRows,
+}
+
+impl Guest {
+    fn new() -> Self {
+        let host = Host::new();
+        let data = synthetic_digits(SAMPLES as usize, 0).unwrap().with_classes(10).unwrap();
+        let mut model = Sequential::new(Input::pixels(&[28, 28]))
+            .dense(16, Activation::Relu)
+            .dense(10, Activation::Softmax)
+            .compile(Adam::default(), Loss::SparseCategoricalCrossentropy, [Metric::Accuracy])
+            .build(&host.gpu())
+            .unwrap();
+        block_on(model.prepare_steps(BATCH_SIZE)).unwrap();
+        let buffer = |contents: &[u8]| {
+            host.device.create_buffer_init(&wgpu::util::BufferInitDescriptor {
+                label: None,
+                contents,
+                usage: wgpu::BufferUsages::STORAGE,
+            })
+        };
+        let pixels: Vec<u8> = (0..SAMPLES as usize * 784).map(|i| (i * 37 % 251) as u8).collect();
+        let labels: Vec<u32> = (0..SAMPLES).map(|i| i * 7 % 10).collect();
+        let columns = DeviceColumns::new()
+            .input("pixels", DeviceRows::new(&buffer(&pixels), SAMPLES).element(DeviceElement::U8))
+            .target(
+                "class",
+                DeviceRows::new(&buffer(bytemuck::cast_slice(&labels)), SAMPLES)
+                    .element(DeviceElement::U32),
+            );
+        let bound = block_on(model.bind_rows(columns, BATCH_SIZE)).unwrap();
+        Guest { host, model, data, bound }
+    }
+
+    /// One frame of the host's.
+    fn frame(&mut self, frame: usize) {
+        let Guest { host, model, data, bound } = self;
+        let mut encoder = host.encoder();
+        let first = (frame * BATCH_SIZE % (SAMPLES as usize - BATCH_SIZE)) as u32;
+        if frame.is_multiple_of(2) {
+            let indices: Vec<u32> = (first..first + BATCH_SIZE as u32).collect();
+            model.record_step(&mut encoder, Batch { data, indices: &indices }).unwrap();
+        } else {
+            let rows = first..first + BATCH_SIZE as u32;
+            model.record_step_on(&mut encoder, bound, rows).unwrap();
+        }
+        // Now and then a frame comes to nothing.
+        if frame % 50 == 49 {
+            drop(encoder);
+        } else {
+            host.queue.submit([encoder.finish()]);
+        }
+        let _ = host.device.poll(wgpu::PollType::wait_indefinitely());
+        if frame % 100 == 99 {
+            assert!(block_on(model.take_scores()).unwrap().is_some());
+        }
+        if frame % 500 == 499 {
+            model.snapshot().unwrap();
+            model.evaluate(&*data, Evaluate::new().batch_size(BATCH_SIZE)).unwrap();
+            model.predict(&*data, Predict::new().batch_size(BATCH_SIZE)).unwrap();
+        }
+    }
+}
+
+/// Runs `frames` frames after `begin` of them, and looks at the device at both ends.
+fn soak(begin: usize, frames: usize) {
+    let mut guest = Guest::new();
+    (0..begin).for_each(|frame| guest.frame(frame));
+    let (before, memory) = (objects(&guest.host), resident());
+    (begin..begin + frames).for_each(|frame| guest.frame(frame));
+    let (after, memory_after) = (objects(&guest.host), resident());
+    println!("{frames} frames: {after:?}, {memory:?} bytes of memory, then {memory_after:?}");
+    assert_eq!(after, before);
+    if let (Some(before), Some(after)) = (memory, memory_after) {
+        // An allocator may keep some more than it did; a leak of 100 bytes a frame is more.
+        let most = (1 << 20) + 100 * frames as u64;
+        assert!(after < before + most, "{before} bytes became {after} in {frames} frames");
+    }
+    assert_eq!(guest.host.uncaptured(), [""; 0]);
+}
+
+#[test]
+fn frames_leave_nothing_behind() {
+    soak(500, 500);
+}
+
+#[test]
+#[ignore = "takes minutes"]
+fn twenty_thousand_frames_leave_nothing_behind() {
+    soak(2_000, 20_000);
+}
