@@ -453,7 +453,11 @@ impl Gpu {
         if let Err(lost) = self.check_alive() {
             return lost;
         }
-        match self.as_told(error) {
+        let error = match &self.faults {
+            Some(faults) => faults.as_told(error),
+            None => error,
+        };
+        match error {
             wgpu::Error::OutOfMemory { source } => DeviceError::OutOfMemory(portable(source)),
             wgpu::Error::Validation { source, description } => {
                 DeviceError::Validation { description, source: portable(source) }
@@ -463,6 +467,26 @@ impl Gpu {
             }
         }
         .into()
+    }
+
+    /// The same device, on which `faults` happen.
+    #[doc(hidden)]
+    pub fn with_faults(mut self, faults: &Arc<Faults>) -> Self {
+        self.faults = Some(Arc::clone(faults));
+        self
+    }
+
+    fn before_work(&self) -> Result<()> {
+        self.faults.as_ref().map_or(Ok(()), |faults| faults.before_work(&self.device))
+    }
+
+    /// A buffer of the device: an invalid one if there is no memory for it, which the error scope
+    /// around the call tells.
+    pub(super) fn create_buffer(&self, descriptor: &wgpu::BufferDescriptor<'_>) -> wgpu::Buffer {
+        match &self.faults {
+            Some(faults) => faults.create_buffer(&self.device, descriptor),
+            None => self.device.create_buffer(descriptor),
+        }
     }
 
     /// Runs `work` and reports what wgpu has to say against it, without a device-wide handler.

@@ -1,6 +1,6 @@
 //! Recording the dispatches of a step into an encoder.
 
-use wgpu::{CommandEncoder, CommandEncoderDescriptor, ComputePassTimestampWrites};
+use wgpu::{CommandEncoder, ComputePassTimestampWrites};
 
 use super::device::Gpu;
 use super::timestamps::Timestamps;
@@ -13,10 +13,6 @@ pub(super) struct Bound {
     pub dispatch: Dispatch,
     pub pipeline: wgpu::ComputePipeline,
     pub bindings: wgpu::BindGroup,
-}
-
-pub(super) fn encoder(gpu: &Gpu, label: &str) -> CommandEncoder {
-    gpu.device.create_command_encoder(&CommandEncoderDescriptor { label: Some(&gpu.label(label)) })
 }
 
 /// Records `bound` as one compute pass; how many dispatches they are.

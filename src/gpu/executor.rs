@@ -4,19 +4,20 @@
 use std::sync::Arc;
 
 use super::device::Gpu;
-use super::dispatches::{Bound, encoder, record_pass, record_timed};
+use super::dispatches::{Bound, record_pass, record_timed};
 use super::evaluations::Evaluations;
 use super::feed::GpuFeed;
 use super::gather::Gather;
 use super::kept::Kept;
+use super::labels::encoder;
 use super::limits::{check_halves, check_room, most_rows};
 use super::pace::Pace;
 use super::plans::{BindTo, Plans};
 use super::readback::Readback;
-use super::scored::Taking;
 use super::slots::Slots;
 use super::step_times::StepTimes;
 use super::table::Table;
+use super::taking::Taking;
 use super::timestamps::Timestamps;
 use super::upload::Upload;
 use crate::error::{Error, Result};

@@ -2,9 +2,8 @@
 //! in a typed error, and that what can go on does.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
-use super::device::Gpu;
 use crate::error::{DeviceError, Result};
 
 /// What goes wrong.
@@ -22,7 +21,7 @@ pub enum Fault {
 }
 
 /// Counts the points where something can go wrong on a device, and lets it go wrong at one of them.
-/// Shared by a [`Gpu`] and its clones.
+/// Shared by a [`Gpu`](crate::Gpu) and its clones.
 #[derive(Debug, Default)]
 #[doc(hidden)]
 pub struct Faults {
@@ -71,24 +70,16 @@ impl Faults {
     }
 }
 
-impl Gpu {
-    /// The same device, on which `faults` happen.
-    #[doc(hidden)]
-    pub fn with_faults(mut self, faults: &Arc<Faults>) -> Self {
-        self.faults = Some(Arc::clone(faults));
-        self
-    }
-
-    /// Comes before each piece of work.
+impl Faults {
+    /// Comes before each piece of work on `device`.
     ///
     /// # Errors
     /// That of the fault that is to happen here.
-    pub(super) fn before_work(&self) -> Result<()> {
-        let Some(faults) = &self.faults else { return Ok(()) };
-        let number = faults.works.fetch_add(1, Ordering::Relaxed);
-        match *faults.armed() {
+    pub(super) fn before_work(&self, device: &wgpu::Device) -> Result<()> {
+        let number = self.works.fetch_add(1, Ordering::Relaxed);
+        match *self.armed() {
             Some((Fault::Lost, at)) if number == at => {
-                self.device.destroy();
+                device.destroy();
                 Ok(())
             }
             Some((Fault::Refused, at)) if number == at => {
@@ -98,33 +89,34 @@ impl Gpu {
         }
     }
 
-    /// A buffer of the device: an invalid one if there is no memory for it, which the error scope
-    /// around the call tells.
-    pub(super) fn create_buffer(&self, descriptor: &wgpu::BufferDescriptor<'_>) -> wgpu::Buffer {
-        let Some(faults) = &self.faults else { return self.device.create_buffer(descriptor) };
-        let number = faults.buffers.fetch_add(1, Ordering::Relaxed);
+    /// A buffer of `device`: an invalid one if there is no memory for it.
+    pub(super) fn create_buffer(
+        &self,
+        device: &wgpu::Device,
+        descriptor: &wgpu::BufferDescriptor<'_>,
+    ) -> wgpu::Buffer {
+        let number = self.buffers.fetch_add(1, Ordering::Relaxed);
         let label = descriptor.label.unwrap_or_default().to_owned();
-        let mut made = faults.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         made.push((label, descriptor.size));
         drop(made);
-        let none = match *faults.armed() {
+        let none = match *self.armed() {
             Some((Fault::NoMemory, at)) => number == at,
             Some((Fault::NoMemoryFromThen, at)) => number >= at,
             _ => false,
         };
         if !none {
-            return self.device.create_buffer(descriptor);
+            return device.create_buffer(descriptor);
         }
-        faults.refused.store(true, Ordering::Relaxed);
+        self.refused.store(true, Ordering::Relaxed);
         // Without a usage a buffer is as invalid as one without memory.
         let usage = wgpu::BufferUsages::empty();
-        self.device.create_buffer(&wgpu::BufferDescriptor { usage, ..descriptor.clone() })
+        device.create_buffer(&wgpu::BufferDescriptor { usage, ..descriptor.clone() })
     }
 
     /// What the device would have said if a buffer that was refused had been one without memory.
     pub(super) fn as_told(&self, error: wgpu::Error) -> wgpu::Error {
-        let refused = |faults: &Arc<Faults>| faults.refused.swap(false, Ordering::Relaxed);
-        match self.faults.as_ref().is_some_and(refused) {
+        match self.refused.swap(false, Ordering::Relaxed) {
             true => wgpu::Error::OutOfMemory { source: "a fault that was asked for".into() },
             false => error,
         }

@@ -1,9 +1,10 @@
 //! Steps on rows that lie on the device, several in a submission.
 
-use super::dispatches::{compute_pass, encoder, record_dispatches};
+use super::dispatches::{compute_pass, record_dispatches};
 use super::executor::GpuExecutor;
 use super::gather::{Gather, Pending};
 use super::gather_feed::GatherFeed;
+use super::labels::encoder;
 use super::pace::Kind;
 use super::resident::Resident;
 use crate::error::{Error, Result};

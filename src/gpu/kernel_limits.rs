@@ -1,9 +1,11 @@
 //! Whether a device can run a kernel at all: what it takes is compared with the device's limits before
 //! anything is made.
 
-use super::device::Gpu;
 use crate::error::{Error, Result};
 use crate::operation::{AdapterClass, Kernel, KernelForm, KernelForms, MatrixForm};
+
+/// Bytes of the step's uniform: `shared/step.wgsl`.
+pub(super) const STEP_BYTES: u64 = 48;
 
 /// Uniforms of each kernel: the step and the constants.
 const UNIFORMS: u32 = 2;
@@ -33,11 +35,10 @@ pub(super) fn beyond(limits: &wgpu::Limits) -> KernelForms {
 ///
 /// # Errors
 /// [`Error::Argument`] naming the limit, what the kernel needs, and what the device has.
-pub(super) fn check_kernel(gpu: &Gpu, kernel: &Kernel, constants: usize) -> Result<()> {
-    let limits = gpu.limits();
+pub(super) fn check_kernel(limits: &wgpu::Limits, kernel: &Kernel, constants: usize) -> Result<()> {
     let storage = u32::try_from(kernel.bindings.len()).unwrap_or(u32::MAX);
     let threads = kernel.threads().unwrap_or(0);
-    let bytes = u64::try_from(constants).unwrap_or(u64::MAX).max(super::upload::STEP_BYTES);
+    let bytes = u64::try_from(constants).unwrap_or(u64::MAX).max(STEP_BYTES);
     let needs = [
         ("max_bind_groups", 1, limits.max_bind_groups),
         (

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use wgpu::{CommandEncoder, CommandEncoderDescriptor};
+
 use super::device::Gpu;
 
 impl Gpu {
@@ -26,4 +28,9 @@ impl Gpu {
             prefix => Cow::Owned(format!("{prefix}{label}")),
         }
     }
+}
+
+/// An encoder that belongs to one model.
+pub(super) fn encoder(gpu: &Gpu, label: &str) -> CommandEncoder {
+    gpu.device.create_command_encoder(&CommandEncoderDescriptor { label: Some(&gpu.label(label)) })
 }

@@ -144,7 +144,7 @@ fn check_sizes(
     }
     let most_groups = limits.max_compute_workgroups_per_dimension;
     for dispatch in dispatches {
-        check_kernel(gpu, &dispatch.kernel, dispatch.constants.len())?;
+        check_kernel(&limits, &dispatch.kernel, dispatch.constants.len())?;
         let of_rows = u64::from(dispatch.terms_a_row).saturating_mul(rows as u64);
         if of_rows.saturating_add(dispatch.terms.into()) > most_terms as u64 && of_rows > 0 {
             let name = dispatch.kernel.name;

@@ -27,7 +27,7 @@ impl Gpu {
         if let Some(pipeline) = self.compiled(kernel) {
             return Ok(pipeline);
         }
-        check_kernel(self, kernel, 0)?;
+        check_kernel(&self.limits(), kernel, 0)?;
         let pipeline = self.scoped(|| Ok(self.compile(kernel))).await?;
         Ok(self.keep(kernel, pipeline))
     }
@@ -44,7 +44,7 @@ impl Gpu {
         let mut missing: Vec<&Kernel> = Vec::new();
         for kernel in kernels {
             if !missing.contains(&kernel) && self.compiled(kernel).is_none() {
-                check_kernel(self, kernel, 0)?;
+                check_kernel(&self.limits(), kernel, 0)?;
                 missing.push(kernel);
             }
         }

@@ -7,7 +7,7 @@ use wgpu::{Buffer, BufferUsages, CommandEncoder, MapMode, SubmissionIndex};
 
 use super::completion::Completion;
 use super::device::Gpu;
-use super::dispatches::encoder;
+use super::labels::encoder;
 use crate::error::Result;
 
 /// What is read: a buffer, the byte at which it begins, and how many bytes it is.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use wgpu::BufferUsages;
 
 use super::device::Gpu;
-use super::dispatches::encoder;
 use super::feed::{row_bytes, store_row};
+use super::labels::encoder;
 use super::slots::Slots;
 use super::staging::{Ring, Slot};
 use crate::error::{Error, Result};

@@ -2,37 +2,18 @@
 
 use std::sync::Arc;
 
-use super::completion::Completion;
-use super::dispatches::encoder;
 use super::executor::GpuExecutor;
+use super::labels::encoder;
 use super::readback::Source;
 use super::staging::Scored;
 use super::table::Table;
+use super::taking::{Taken, Taking};
 use super::values::numbers;
 use crate::error::Result;
 use crate::program::{Metrics, Program, Role};
 
-/// What has been taken from the device and is on its way to the host.
-pub(super) struct Taking {
-    copy: Completion<Vec<u8>>,
-    /// Bytes of each metric buffer.
-    sizes: Vec<u64>,
-    /// Samples of steps that were known to have run when the copy was submitted.
-    samples: usize,
-    /// How often somebody has looked for it in vain.
-    asked: u32,
-}
-
 /// After so many looks in vain it is found out whether the device is lost.
 const ASKED: u32 = 64;
-
-/// What steps of so many samples have added up to.
-pub(crate) struct Taken {
-    /// Samples, as the device itself has counted them.
-    pub samples: usize,
-    /// What they add up to.
-    pub metrics: Metrics,
-}
 
 impl GpuExecutor {
     /// What the steps since the last [`clear_metrics`](Self::clear_metrics) have added up to.

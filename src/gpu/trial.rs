@@ -3,7 +3,8 @@
 use wgpu::{BindGroupEntry, BindingResource, Buffer, BufferBinding, BufferSize, BufferUsages};
 
 use super::device::Gpu;
-use super::dispatches::{compute_pass, encoder};
+use super::dispatches::compute_pass;
+use super::labels::encoder;
 use super::readback::Readback;
 use super::upload::STEP_STRIDE;
 use crate::error::{Error, Result};

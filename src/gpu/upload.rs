@@ -7,6 +7,7 @@ use wgpu::{BufferUsages, CommandEncoder};
 
 use super::device::Gpu;
 use super::feed::{GpuFeed, Layout};
+use super::kernel_limits::STEP_BYTES;
 use super::readback::Source;
 use super::slots::Slots;
 use super::staging::{RecordedSteps, Ring, Rows, Scored, Slot};
@@ -14,9 +15,6 @@ use super::table::Table;
 use crate::error::{Error, Result};
 use crate::operation::kernel::size;
 use crate::program::{Feed, Pass, Program, Step};
-
-/// Bytes of the step's uniform: `shared/step.wgsl`.
-pub(super) const STEP_BYTES: u64 = 48;
 
 /// The same and the step's serial, by which the host learns that the device has run the step.
 const HEADER_BYTES: u64 = STEP_BYTES + 4;

@@ -2,8 +2,8 @@
 
 use half::f16;
 
-use super::dispatches::encoder;
 use super::executor::GpuExecutor;
+use super::labels::encoder;
 use super::readback::Source;
 use crate::error::{Error, Result};
 use crate::number::Real;

@@ -3,16 +3,16 @@
 
 use std::sync::Arc;
 
+use super::callback::Resume;
 use super::executor::{Backend, Executor};
 use super::feed::FromDataset;
 use super::loading::{Loader, Part};
 use super::predictions::{Predictions, extend};
-use super::snapshot::Snapshot;
 use crate::data::Batch;
 use crate::error::{Error, Result};
 use crate::gpu::{RowStep, Scored, Taken};
 use crate::model::Optimizer;
-use crate::model::{Compiled, Lowered, Metadata, Report, check_optimizer, lowered};
+use crate::model::{Compiled, Lowered, Metadata, Report, SavedModel, check_optimizer, lowered};
 use crate::profile::Profile;
 use crate::program::{Metrics, Pass, Program, Role, Step};
 use crate::schedule::Schedule;
@@ -48,6 +48,14 @@ pub(super) struct Session {
     pub profile: Profile,
     /// The last copy of its state in host memory.
     pub snapshot: Option<Snapshot>,
+}
+
+/// What a model had come to when its state was copied to host memory.
+#[derive(Debug)]
+pub(super) struct Snapshot {
+    pub saved: SavedModel,
+    /// Where in a fit that was, if it was in one.
+    pub in_fit: Option<Resume>,
 }
 
 /// What the steps of one epoch or evaluation add up to.

@@ -4,17 +4,8 @@ use super::blocking::blocking;
 use super::callback::Resume;
 use super::executor::Backend;
 use super::model::Model;
-use super::session::Session;
+use super::session::{Session, Snapshot};
 use crate::error::{Error, Result};
-use crate::model::SavedModel;
-
-/// What a model had come to when its state was copied to host memory.
-#[derive(Debug)]
-pub(super) struct Snapshot {
-    saved: SavedModel,
-    /// Where in a fit that was, if it was in one.
-    in_fit: Option<Resume>,
-}
 
 /// Where a model goes on that was [rebuilt](Model::rebuild).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
