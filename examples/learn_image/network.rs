@@ -61,9 +61,9 @@ const LEARNING_RATE: f64 = 1e-2;
 /// The shortest wave is two pixels of 256 long.
 const OCTAVES: usize = 9;
 /// Units between the waves along an axis and the features of that axis.
-const HIDDEN: usize = 256;
+const HIDDEN: usize = 128;
 /// Features of each axis.
-const PRODUCTS: usize = 128;
+const PRODUCTS: usize = 96;
 
 /// Features of x times features of y, as in CoordX (Liang and others, 2022): a sum of so many such
 /// products comes near any picture, and one network for both axes needs more steps to.

@@ -1,5 +1,6 @@
 //! The network: from a state to its change within a frame.
 
+use minibatch::model::FrequencyEncoding;
 use minibatch::program::{Graph, Value};
 use minibatch::schedule::CosineDecay;
 use minibatch::{Activation, Adam, Compiled, Loss, Metric, Schedule, Scores, Sequential};
@@ -14,6 +15,8 @@ pub(crate) fn network(steps: u32) -> Compiled {
         graph.map([change], |[change]| change.square())
     };
     Sequential::new(4)
+        // The world repeats itself, and so do waves.
+        .layer(FrequencyEncoding::new(2).with_input())
         .dense(64, Activation::Silu)
         .dense(64, Activation::Silu)
         .dense(4, Activation::Linear)
