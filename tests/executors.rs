@@ -11,7 +11,7 @@ use std::time::Duration;
 use minibatch::callbacks::LambdaCallback;
 use minibatch::data::{Dataset, synthetic_digits};
 use minibatch::model::Input;
-use minibatch::training::Backend;
+use minibatch::training::{Backend, Callback, Control, StepEnd};
 use minibatch::{
     Activation, Adam, Cpu, DataOn, Fit, Gpu, Loss, Metric, Model, Sequential, Shuffle,
 };
@@ -101,12 +101,24 @@ impl Progress {
         self.steps.load(Ordering::Relaxed)
     }
 
-    fn callback(&self) -> LambdaCallback<'_> {
-        LambdaCallback::new().on_batch_end(|run, _| {
-            self.steps.store(run.steps(), Ordering::Relaxed);
-            self.submits.store(run.submits(), Ordering::Relaxed);
-            Ok(())
-        })
+    fn callback(&self) -> Counting<'_> {
+        Counting(self)
+    }
+}
+
+/// Looks after each batch, of validation too, how far the fit has come.
+struct Counting<'a>(&'a Progress);
+
+impl Callback for Counting<'_> {
+    fn batch_end(&mut self, run: &mut dyn Control, _: StepEnd) -> minibatch::Result<()> {
+        self.0.steps.store(run.steps(), Ordering::Relaxed);
+        self.0.submits.store(run.submits(), Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn test_batch_end(&mut self, run: &mut dyn Control, _: StepEnd) -> minibatch::Result<()> {
+        self.0.submits.store(run.submits(), Ordering::Relaxed);
+        Ok(())
     }
 }
 
