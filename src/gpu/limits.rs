@@ -57,7 +57,7 @@ pub(super) fn most_rows(gpu: &Gpu, program: &Arc<Program>, rows: usize) -> Resul
     let fits = |rows: usize| {
         let buffers = program.buffers().filter(of_batch);
         let bytes: u64 = buffers.map(|(_, buffer)| buffer.bytes(rows)).sum();
-        let bytes = bytes.saturating_add(upload::bytes(program, rows, gpu.upload_slots));
+        let bytes = bytes.saturating_add(upload::batch_bytes(program, rows, gpu.upload_slots));
         bytes <= gpu.memory_budget() && check_room(gpu, program, rows).is_ok()
     };
     if fits(rows) {

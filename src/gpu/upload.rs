@@ -356,6 +356,12 @@ pub(super) fn bytes(program: &Arc<Program>, rows: usize, upload_slots: Option<us
     slot_bytes(program, rows).saturating_mul(slots(program, rows, upload_slots) as u64)
 }
 
+/// The same without the room that slots have for the scalars of steps whatever the batch.
+pub(super) fn batch_bytes(program: &Arc<Program>, rows: usize, upload_slots: Option<usize>) -> u64 {
+    let slot = Layout::new(Arc::clone(program), rows, HEADER_BYTES, 0).size;
+    slot.saturating_mul(slots(program, rows, upload_slots) as u64)
+}
+
 /// The slots of these.
 pub(super) fn slots(program: &Arc<Program>, rows: usize, upload_slots: Option<usize>) -> usize {
     Slots::new(upload_slots).count(slot_bytes(program, rows))
