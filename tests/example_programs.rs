@@ -200,7 +200,7 @@ fn the_bundled_picture_is_one_of_real_detail() {
         })
     };
     let blurred: Vec<[u8; 3]> = (0..65536).map(|i| mean(i / 256, i % 256)).collect();
-    assert!(psnr_between(&blurred, &pixels) < 30.0);
+    assert!(psnr_between(&blurred, &pixels) < 35.0);
 }
 
 #[test]
