@@ -106,6 +106,15 @@ pub enum Error {
         source: Option<Source>,
     },
 
+    /// Processes that train one model together do not agree, or one of them is gone.
+    #[error("{process}: {problem}")]
+    Distributed {
+        /// Which process: "process 2 of 4".
+        process: String,
+        /// What is wrong and what to do.
+        problem: String,
+    },
+
     /// The operating system refused a file operation.
     #[error("cannot {action} {}: {source}", path.display())]
     Io {
@@ -356,6 +365,12 @@ impl Error {
     /// where the sample is (`train.csv, line 17`), `problem` what is wrong and what is expected.
     pub fn data(place: impl Into<String>, problem: impl Into<String>) -> Self {
         Error::Data { place: place.into(), problem: problem.into(), source: None }
+    }
+
+    /// Makes an [`Error::Distributed`]: what a [`Transport`](crate::distributed::Transport) returns.
+    /// `process` says which one is concerned (`process 2 of 4`), `problem` what is wrong.
+    pub fn distributed(process: impl Into<String>, problem: impl Into<String>) -> Self {
+        Error::Distributed { process: process.into(), problem: problem.into() }
     }
 
     /// An [`Error::Io`], for use in `map_err`.

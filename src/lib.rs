@@ -97,6 +97,7 @@ pub mod chart;
 mod clock;
 pub mod cpu;
 pub mod data;
+pub mod distributed;
 mod error;
 pub mod gpu;
 pub mod model;

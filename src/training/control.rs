@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use super::predictions::Predictions;
 use super::scores::Scores;
 use crate::data::{Dataset, Source};
+use crate::distributed::Process;
 use crate::error::Result;
 use crate::model::Weights;
 
@@ -22,6 +23,12 @@ pub trait Control {
     /// Submissions that the device was given so far for the steps of this model; 0 on the CPU.
     fn submits(&self) -> u64 {
         0
+    }
+
+    /// Which of the processes that train this model together this is; the only one unless the run is
+    /// distributed. A callback that writes or prints does so in the first alone.
+    fn process(&self) -> Process {
+        Process::ALONE
     }
 
     /// The learning rate of the next step.

@@ -1,0 +1,10 @@
+//! Several processes that train one model: what they exchange, and in which order it is added up.
+//!
+//! A batch is cut into *shards*, a fixed number of equal parts. A process owns several of them that
+//! follow each other, computes their gradients, and adds them up along a tree whose shape depends on the
+//! shards alone, not on how many processes there are. So any number of processes makes the same bits.
+//! What carries the numbers from process to process is a [`Transport`].
+
+mod transport;
+
+pub use transport::{Process, Transport};
