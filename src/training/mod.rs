@@ -34,6 +34,7 @@ mod scores;
 mod send;
 mod session;
 mod settings;
+mod sharding;
 mod snapshot;
 mod totals;
 mod verbose;

@@ -206,7 +206,8 @@ impl Session {
             feed.fill(&FromDataset { program: &self.program, pass, batch })?;
             drop(filling);
             let rows = indices.len();
-            let part = Part { feed, rows, first_row, batch_rows };
+            let last = first_row + rows >= batch_rows;
+            let part = Part { feed: Some(feed), rows, first_row, batch_rows, last };
             self.run_part(pass, &step, part, outputs).await?;
             first_row += rows;
         }
@@ -253,7 +254,7 @@ impl Session {
         let rows = part.batch_rows;
         let step = self.next_step(pass, rows);
         loop {
-            let last = part.is_last();
+            let last = part.last;
             self.run_part(pass, &step, part, outputs).await?;
             if last {
                 break;
@@ -274,10 +275,13 @@ impl Session {
         part: Part,
         outputs: &mut Predictions,
     ) -> Result<()> {
+        let Some(feed) = part.feed else {
+            return Ok(());
+        };
         let step = step.part(part.first_row, part.rows);
         // Before it runs: what a step that fails has left can be read.
         self.last_rows = part.rows;
-        self.executor.run(pass, part.feed, &step, self.compiled.run_eagerly).await?;
+        self.executor.run(pass, feed, &step, self.compiled.run_eagerly).await?;
         if pass == Pass::Predict {
             extend(outputs, self.read_outputs(part.rows).await?);
         } else {
