@@ -4,11 +4,10 @@
 use std::sync::Arc;
 use std::thread;
 
-use minibatch::callbacks::BackupAndRestore;
-use minibatch::data::{Batch, Source, Targets, synthetic_digits};
+use minibatch::callbacks::{BackupAndRestore, Frequency};
+use minibatch::data::{Batch, Source, Targets, Values, synthetic_digits};
 use minibatch::distributed::{InProcess, Process, Transport};
-use minibatch::model::layer::Dense;
-use minibatch::model::{Compiled, Dropout, Layer};
+use minibatch::model::{Compiled, Dense, Dropout, Layer};
 use minibatch::number::add_normal;
 use minibatch::{
     Activation, Adam, Backend, Callback, Clip, Control, Cpu, Dataset, Error, Evaluate, Features,
@@ -37,8 +36,7 @@ fn adam() -> Adam {
 
 /// Dropout, a penalty, AdamW with clipping by the norm of all gradients, metrics of every kind of sum.
 fn perceptron() -> Compiled {
-    let hidden =
-        Dense::new(33, Activation::Relu).weight_regularizer(Regularizer::l2(0.001));
+    let hidden = Dense::new(33, Activation::Relu).weight_regularizer(Regularizer::l2(0.001));
     let metrics = [Metric::Accuracy, Metric::TOP_5, Metric::ConfusionMatrix];
     Sequential::new(Input::pixels(digits(1).sample_shape()))
         .layer(hidden)
@@ -75,7 +73,8 @@ fn branched(samples: usize) -> Dataset {
     let sum = |i: usize| a[i * 5] + b[i * 3] * a[i * 5 + 1];
     let numbers: Vec<f32> = (0..samples).flat_map(|i| [sum(i), -sum(i) * b[i * 3 + 2]]).collect();
     let signs: Vec<f32> = (0..samples).map(|i| f32::from(sum(i) > 0.0)).collect();
-    let inputs = [("a", Features::F32(Arc::new(a)), &[5][..]), ("b", Features::F32(Arc::new(b)), &[3])];
+    let inputs =
+        [("a", Features::F32(Arc::new(a)), &[5][..]), ("b", Features::F32(Arc::new(b)), &[3])];
     let targets = [("number", Targets::values(numbers, 2)), ("sign", Targets::values(signs, 1))];
     Dataset::named(inputs, targets).unwrap()
 }
@@ -221,7 +220,7 @@ struct StopAt(u64);
 impl Callback for StopAt {
     fn batch_end(&mut self, run: &mut dyn Control, _: StepEnd) -> Result<()> {
         match run.steps() == self.0 {
-            true => Err(Error::callback("enough", "of this")),
+            true => Err(Error::callback("enough of this")),
             false => Ok(()),
         }
     }
@@ -240,7 +239,9 @@ fn a_broken_run_goes_on_with_any_number_of_processes() {
             // The others have no file to read: the first one tells them.
             let elsewhere = directory.path().join(format!("nothing of {}", own.process()));
             let place = if first { directory.path().to_owned() } else { elsewhere.clone() };
-            let mut backup = BackupAndRestore::new(place).save_freq(1).delete_checkpoint(false);
+            let mut backup = BackupAndRestore::new(place)
+                .save_freq(Frequency::Batches(1))
+                .delete_checkpoint(false);
             let mut stop = StopAt(stop.unwrap_or(u64::MAX));
             let fit = fit().callback(&mut backup).callback(&mut stop).distribute(&own);
             let ended = model.fit(&data, fit);
@@ -360,7 +361,11 @@ fn what_needs_whole_batches_is_refused_with_the_reason() {
         .compile(adam(), Loss::MeanSquaredError, []);
     let error = normalized.clone().shards(4).build(&Cpu::new()).unwrap_err().to_string();
     assert!(error.contains("shards") && error.contains("batch_normalization"), "{error}");
-    let data = Dataset::new(Features::F32(Arc::new(vec![0.5; 64])), &[4], vec![0.0f32; 16]);
+    let data = Dataset::new(
+        Features::F32(Arc::new(vec![0.5; 64])),
+        &[4],
+        Targets::values(vec![0.0; 16], 1),
+    );
     let data = data.unwrap();
     let ended = in_processes(2, |own| {
         let mut model = normalized.clone().build(&Cpu::new()).unwrap();
@@ -387,7 +392,7 @@ fn the_number_of_shards_is_kept_in_the_model_s_file() {
     let mut model = perceptron().shards(4).build(&Cpu::new().threads(1)).unwrap();
     model.fit(&data, fit()).unwrap();
     let saved = model.save_bytes().unwrap();
-    let mut loaded = Model::from_bytes(&saved, &Cpu::new().threads(1)).unwrap();
+    let mut loaded = Model::load_bytes(&saved, &Cpu::new().threads(1)).unwrap();
     let mut restored = perceptron().build(&Cpu::new().threads(1)).unwrap();
     restored.restore_bytes(&saved).unwrap();
     let on = || fit().initial_epoch(3).epochs(5);
@@ -408,8 +413,7 @@ fn single_batches_run_in_shards_too() {
     let indices: Vec<u32> = (0..29).collect();
     for backend in backends() {
         let mut single = perceptron().shards(8).build(backend.clone()).unwrap();
-        let scores =
-            single.train_on_batch(Batch { data: &data, indices: &indices }).unwrap();
+        let scores = single.train_on_batch(Batch { data: &data, indices: &indices }).unwrap();
         let mut fitted = perceptron().shards(8).build(backend).unwrap();
         let data = data.select(&indices).unwrap();
         let fit = Fit::new().batch_size(29).shuffle(Shuffle::Off);
@@ -434,12 +438,18 @@ fn sources_that_are_read_sample_by_sample_are_shared_too() {
         model.save_bytes().unwrap()
     };
     let mapped = |samples: Source| {
-        samples.map(|sample| Ok(sample))
+        samples.map(|sample, random| {
+            let shift = random.below(3) as u8;
+            if let Some(Values::U8(pixels)) = sample.input_mut("input") {
+                pixels.iter_mut().for_each(|pixel| *pixel >>= shift);
+            }
+            Ok(())
+        })
     };
     for stream in [false, true] {
         let source = || {
             let source = mapped(Source::from(data.clone()));
-            if stream { source.shuffle_buffer(50, 2) } else { source }
+            if stream { source.shuffle_buffer(50).unwrap() } else { source }
         };
         let expected = run(None, source());
         for count in [2, 3, 8] {
@@ -460,8 +470,22 @@ fn a_device_adds_gradients_as_the_host_does() {
 
     let least = f32::MIN_POSITIVE;
     let special = [
-        0.0, -0.0, least, -least, least * 0.5, -least * 0.75, f32::from_bits(1), least * 1.5, 1.0, -1.0,
-        0.1, -0.3, 1e30, f32::MAX, f32::EPSILON, f32::INFINITY,
+        0.0,
+        -0.0,
+        least,
+        -least,
+        least * 0.5,
+        -least * 0.75,
+        f32::from_bits(1),
+        least * 1.5,
+        1.0,
+        -1.0,
+        0.1,
+        -0.3,
+        1e30,
+        f32::MAX,
+        f32::EPSILON,
+        f32::INFINITY,
     ];
     let pairs: Vec<[f32; 2]> =
         special.iter().flat_map(|&a| special.iter().map(move |&b| [a, b])).collect();

@@ -56,7 +56,8 @@ impl Metrics {
 
     /// Those of `program` before its first step.
     pub fn blank(program: &Program) -> Self {
-        let zeros = |_, buffer: &Buffer| Ok::<_, std::convert::Infallible>(vec![0.0; buffer.allocated(0)]);
+        let zeros =
+            |_, buffer: &Buffer| Ok::<_, std::convert::Infallible>(vec![0.0; buffer.allocated(0)]);
         Metrics::gather(program, zeros).unwrap_or_default()
     }
 

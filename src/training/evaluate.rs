@@ -52,11 +52,7 @@ impl Session {
         self.leave(&transport, scores)
     }
 
-    async fn evaluate_in_group(
-        &mut self,
-        data: Source,
-        arguments: Evaluate<'_>,
-    ) -> Result<Scores> {
+    async fn evaluate_in_group(&mut self, data: Source, arguments: Evaluate<'_>) -> Result<Scores> {
         let Evaluate { sample_weight, mut callbacks, verbose, .. } = arguments;
         let mut progress = None;
         let mut callbacks = with_progress(&mut callbacks, verbose, &mut progress);

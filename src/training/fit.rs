@@ -224,7 +224,8 @@ impl Run<'_> {
         let mut record = EpochRecord::new(epoch, self.scores(purpose, ran.samples).await?);
         (record.learning_rate, record.resumed_after) = (ran.learning_rate, first_step);
         record.waits = waits;
-        record.waits.for_exchange = self.session.exchange_share(waited_before, steps_begun.elapsed());
+        record.waits.for_exchange =
+            self.session.exchange_share(waited_before, steps_begun.elapsed());
         self.session.totals = Totals::default();
         self.session.executor.clear_metrics()?;
         self.session.compare_parameters(epoch).await?;
@@ -253,11 +254,15 @@ impl Session {
         arguments: Fit<'_>,
         transport: Option<&Arc<dyn Transport>>,
     ) -> Result<History> {
-        let sources = [Some(("data", data.clone())), arguments.validation_data.clone().map(|data| ("validation_data", data))];
+        let sources = [
+            Some(("data", data.clone())),
+            arguments.validation_data.clone().map(|data| ("validation_data", data)),
+        ];
         let (train, validation) = self.check(data, &arguments)?;
         self.forget_cancelled()?;
         if let Some(transport) = transport {
-            let sources: Vec<_> = sources.iter().flatten().map(|(name, source)| (*name, source)).collect();
+            let sources: Vec<_> =
+                sources.iter().flatten().map(|(name, source)| (*name, source)).collect();
             self.join(transport, fit_description(&arguments, &train), &sources).await?;
         }
         let outer = self.begin_totals().await?;

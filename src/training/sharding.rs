@@ -7,7 +7,8 @@ use super::executor::Partial;
 use super::history::Exchange;
 use super::predictions::{Predictions, empty};
 use super::session::Session;
-use crate::distributed::{Group, Process, Then, after_shard};
+use crate::distributed::tree::{Then, after_shard};
+use crate::distributed::{Group, Process};
 use crate::error::{Error, Result};
 use crate::program::{Metrics, Pass, Step};
 
