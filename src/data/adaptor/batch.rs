@@ -58,4 +58,8 @@ impl StreamPass for BatchesPass {
     fn next(&mut self, _: usize, into: &mut Samples) -> Result<()> {
         self.pass.next(self.samples, into)
     }
+
+    fn skip(&mut self, _: usize, scratch: &mut Samples) -> Result<usize> {
+        self.pass.skip(self.samples, scratch)
+    }
 }
