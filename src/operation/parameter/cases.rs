@@ -1,6 +1,9 @@
 //! How the parity suite tries the operations on parameters and their gradients.
 
-use super::{Accumulate, AddShards, ClipByNorm, ClipByValue, KeepShards, Penalty, PenaltyGradient, SquaredNorm, TakeMean};
+use super::{
+    Accumulate, AddShards, ClipByNorm, ClipByValue, KeepShards, Penalty, PenaltyGradient,
+    SquaredNorm, TakeMean,
+};
 use crate::error::Result;
 use crate::number::bounds;
 use crate::operation::case::{Case, Cases, Form, Values};

@@ -1,6 +1,9 @@
 //! Operations on parameters and their gradients.
 
-use super::{Accumulate, AddShards, ClipByNorm, ClipByValue, KeepShards, Penalty, PenaltyGradient, SquaredNorm, TakeMean};
+use super::{
+    Accumulate, AddShards, ClipByNorm, ClipByValue, KeepShards, Penalty, PenaltyGradient,
+    SquaredNorm, TakeMean,
+};
 use crate::operation::tape::{Differentiable, Rule};
 
 impl Differentiable for Penalty {
