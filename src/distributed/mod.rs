@@ -6,6 +6,7 @@
 //! What carries the numbers from process to process is a [`Transport`].
 
 mod agreement;
+pub mod cost;
 mod group;
 mod in_process;
 mod messages;

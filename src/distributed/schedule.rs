@@ -108,7 +108,7 @@ struct Sum {
 }
 
 /// The schedules of all processes.
-fn plan(count: usize, shards: usize, present: usize, length: usize) -> Vec<Schedule> {
+pub(super) fn plan(count: usize, shards: usize, present: usize, length: usize) -> Vec<Schedule> {
     let starts = (0..count).map(|rank| Process { rank, count }.shards(shards).start).collect();
     let mut planner =
         Planner { starts, partials: vec![0; count], present, length, sums: Vec::new() };

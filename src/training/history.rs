@@ -23,12 +23,13 @@ pub struct EpochRecord {
     /// Steps of this epoch that an earlier call of fit had made before it broke off: scores and
     /// seconds are of the steps after them. 0 unless a [`Resume`](super::Resume) said otherwise.
     pub resumed_after: usize,
-    /// How the loading of the data and the device have waited for each other.
+    /// How the loading of the data, the device and the processes have waited for each other.
     pub waits: Waits,
 }
 
-/// How long the two sides of training have waited for each other, as shares of the time that an
-/// epoch's steps took: 0 to 1. Both are near 0 where data come as fast as the device takes them.
+/// How long the two sides of training have waited for each other, and for other processes, as shares of
+/// the time that an epoch's steps took: 0 to 1. The first two are near 0 where data come as fast as the
+/// device takes them.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 #[non_exhaustive]
 pub struct Waits {
@@ -38,8 +39,8 @@ pub struct Waits {
     /// The share of the time in which the workers had nothing to do, as enough batches were read
     /// ahead; 0 without workers.
     pub for_device: f64,
-    /// The share of the time in which the gradients of other processes were not there, or were
-    /// exchanged; 0 unless the run was [distributed](super::Fit::distribute).
+    /// The share of the time in which this process waited for the other processes of a distributed run
+    /// and for what they send; 0 in any other run.
     pub for_exchange: f64,
 }
 

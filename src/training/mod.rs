@@ -27,6 +27,7 @@ mod on_device;
 mod parts;
 mod predict;
 mod predictions;
+mod process;
 mod recording;
 mod residence;
 mod run;
