@@ -5,6 +5,10 @@
 //! shards alone, not on how many processes there are. So any number of processes makes the same bits.
 //! What carries the numbers from process to process is a [`Transport`].
 
+#[cfg(feature = "mpi")]
+mod mpi;
 mod transport;
 
+#[cfg(feature = "mpi")]
+pub use mpi::Mpi;
 pub use transport::{Process, Transport};
