@@ -278,8 +278,7 @@ impl World {
 
 impl Drop for World {
     fn drop(&mut self) {
-        let communicator =
-            self.communicator.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let communicator = self.communicator.get_mut().unwrap_or_else(PoisonError::into_inner);
         if mpi::is_finalized() {
             // By the host. Then there is nothing left to free, and to try would be an error.
             let freed = std::mem::replace(communicator, SimpleCommunicator::world());
