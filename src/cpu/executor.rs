@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::feed::{CpuFeed, Rows as FedRows};
+use super::shards::Shards;
 use crate::error::{Error, Result};
 use crate::number::Real;
 use crate::operation::{Op, Run};
@@ -15,17 +16,18 @@ use crate::threads::Threads;
 
 /// Runs a program, computing in `T`.
 pub struct CpuExecutor<T> {
-    program: Arc<Program>,
-    batch_capacity: usize,
+    pub(super) program: Arc<Program>,
+    pub(super) batch_capacity: usize,
     /// Whether some buffers hold halves.
     halves: bool,
     /// Behind a lock only so that several threads may share a model: operations borrow from the
     /// memory as one thread does.
-    memory: Mutex<Memory<T>>,
+    pub(super) memory: Mutex<Memory<T>>,
+    pub(super) shards: Shards<T>,
     threads: Threads,
     /// Feeds to be lent again.
     spare: Vec<CpuFeed<T>>,
-    profile: Profile,
+    pub(super) profile: Profile,
 }
 
 impl<T> std::fmt::Debug for CpuExecutor<T> {
@@ -45,6 +47,7 @@ impl<T: Real> CpuExecutor<T> {
         let halves = program.has_halves();
         CpuExecutor {
             memory,
+            shards: Shards::default(),
             halves,
             threads,
             batch_capacity: 0,
@@ -104,7 +107,7 @@ impl<T: Real> CpuExecutor<T> {
         self.batch_capacity
     }
 
-    fn memory(&self) -> MutexGuard<'_, Memory<T>> {
+    pub(super) fn memory(&self) -> MutexGuard<'_, Memory<T>> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -239,5 +242,6 @@ impl<T: Real> CpuExecutor<T> {
         for (id, _) in self.program.of_role(Role::Metric) {
             memory.clear(id);
         }
+        self.clear_shard_metrics();
     }
 }

@@ -3,6 +3,7 @@
 
 mod executor;
 mod feed;
+mod shards;
 
 pub use crate::threads::{HostThreads, Threads};
 pub use executor::CpuExecutor;

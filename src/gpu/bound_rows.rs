@@ -7,8 +7,8 @@ use wgpu::CommandEncoder;
 use super::device_element::DeviceElement;
 use super::device_rows::DeviceRows;
 use super::dispatches::{compute_pass, record_dispatches};
-use super::evaluations::recorded_plans;
 use super::executor::GpuExecutor;
+use super::own_metrics::recorded_plans;
 use super::pace::Kind;
 use super::placing::{PlaceIn, Placings};
 use super::step_times::StepTimes;
@@ -62,6 +62,8 @@ impl BoundRows {
             Pass::Train
             | Pass::AddPart
             | Pass::TakeParts
+            | Pass::KeepShards
+            | Pass::AddShards
             | Pass::Accumulate
             | Pass::Update
             | Pass::Gradients

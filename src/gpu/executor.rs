@@ -5,15 +5,16 @@ use std::sync::Arc;
 
 use super::device::Gpu;
 use super::dispatches::{Bound, record_pass, record_timed};
-use super::evaluations::Evaluations;
 use super::feed::GpuFeed;
 use super::gather::Gather;
 use super::kept::Kept;
 use super::labels::encoder;
 use super::limits::{check_halves, check_room, most_rows};
+use super::own_metrics::OwnMetrics;
 use super::pace::Pace;
 use super::plans::{BindTo, Plans};
 use super::readback::Readback;
+use super::shards::Shards;
 use super::slots::Slots;
 use super::step_times::StepTimes;
 use super::table::Table;
@@ -34,11 +35,13 @@ pub struct GpuExecutor {
     // Bound to the buffers of `table` and `upload`.
     pub(super) plans: Plans,
     /// What recorded evaluations run; `None` until they are prepared.
-    pub(super) evaluations: Option<Evaluations>,
+    pub(super) evaluations: Option<OwnMetrics>,
     /// What recorded steps have added up to and is on its way to the host.
     pub(super) taking_steps: Option<Taking>,
     /// The same of recorded evaluations.
     pub(super) taking_evaluations: Option<Taking>,
+    /// The metrics of shards.
+    pub(super) shards: Shards,
     /// How long the steps of a host's encoders take; `None` until rows are bound.
     pub(super) step_times: Option<StepTimes>,
     pub(super) kept: Kept,
@@ -84,6 +87,7 @@ impl GpuExecutor {
             evaluations: None,
             taking_steps: None,
             taking_evaluations: None,
+            shards: Shards::default(),
             step_times: None,
             kept: Kept::default(),
             readback: Readback::default(),
@@ -133,8 +137,10 @@ impl GpuExecutor {
         let upload = Upload::new(&self.gpu, &self.program, rows, self.slots).await?;
         let plans = self.plans.bound_to(self.bind_to(&table, &upload)).await?;
         let evaluations = self.bound_evaluations(&table, &upload).await?;
+        let shards = self.shards.bound_to(self.bind_to(&table, &upload)).await?;
         self.gather = self.bound_gather(&table, &upload).await?;
         self.table = table;
+        self.shards = shards;
         self.evaluations = evaluations;
         self.replace_upload(upload, plans);
         Ok(())
@@ -157,8 +163,10 @@ impl GpuExecutor {
         let upload = Upload::new(&self.gpu, &self.program, capacity, slots).await?;
         let plans = self.plans.bound_to(self.bind_to(&self.table, &upload)).await?;
         let evaluations = self.bound_evaluations(&self.table, &upload).await?;
+        let shards = self.shards.uploading_by(self.bind_to(&self.table, &upload)).await?;
         self.gather = self.bound_gather(&self.table, &upload).await?;
         self.evaluations = evaluations;
+        self.shards = shards;
         self.slots = slots;
         self.replace_upload(upload, plans);
         Ok(())
@@ -168,7 +176,7 @@ impl GpuExecutor {
         &self,
         table: &Table,
         upload: &Upload,
-    ) -> Result<Option<Evaluations>> {
+    ) -> Result<Option<OwnMetrics>> {
         match &self.evaluations {
             Some(evaluations) => Ok(Some(evaluations.bound_to(self.bind_to(table, upload)).await?)),
             None => Ok(None),
@@ -233,11 +241,12 @@ impl GpuExecutor {
         Ok(())
     }
 
-    async fn prepare_all(
+    pub(super) async fn prepare_all(
         &mut self,
         steps: impl IntoIterator<Item = (&'static [Pass], usize)>,
     ) -> Result<()> {
-        let Self { gpu, program, table, upload, plans, .. } = self;
+        let Self { gpu, program, table, upload, plans, shards, .. } = self;
+        let (table, plans) = shards.current_mut(table, plans);
         plans.prepare(BindTo { gpu, program, table, upload }, steps).await
     }
 
@@ -315,7 +324,8 @@ impl GpuExecutor {
         self.upload.check(pass, &feed, step)?;
         self.prepare_step(pass, step).await?;
         self.submit_gathered_now()?;
-        let Self { gpu, table, upload, plans, profile, timestamps, .. } = self;
+        let Self { gpu, table, upload, plans, profile, timestamps, shards, .. } = self;
+        let plans = shards.current(plans);
         self.dispatched += gpu.guarded(|| {
             let encoding = profile.span("encode");
             let mut encoder = encoder(gpu, "minibatch.step");
@@ -365,10 +375,11 @@ impl GpuExecutor {
         })?;
         self.submits += 1;
         let rows = step.live_rows;
-        let count = |list| self.plans.dispatches(list, rows).count();
+        let count = |list| self.shards.current(&self.plans).dispatches(list, rows).count();
         let each = lists.flat_map(|list| (0..count(list)).map(move |number| (list, number)));
         for (list, number) in each.collect::<Vec<_>>() {
-            let Self { gpu, plans, .. } = self;
+            let Self { gpu, plans, shards, .. } = self;
+            let plans = shards.current(plans);
             let mut written = Vec::new();
             let mut name = "";
             gpu.guarded(|| {
@@ -411,7 +422,7 @@ impl GpuExecutor {
         self.dispatched += self.gpu.guarded(|| {
             let offset = self.upload.write_step(&self.gpu, step)?;
             let mut encoder = encoder(&self.gpu, "minibatch.step");
-            let bound = self.plans.step(pass, step);
+            let bound = self.shards.current(&self.plans).step(pass, step);
             let count = record_pass(&self.gpu, &mut encoder, bound, step.live_rows, offset)?;
             self.gpu.queue.submit([encoder.finish()]);
             Ok(count)

@@ -75,7 +75,7 @@ impl GpuExecutor {
         let kind = Kind::of(pass, step);
         let gather = self.gather.as_ref().ok_or_else(nothing_attached)?;
         gather.check(pass, &feed, step)?;
-        if !gather.is_announced(kind) {
+        if !gather.is_announced(kind) || step.shard {
             self.prepare_step(pass, step).await?;
         }
         let gather = self.gather.as_mut().ok_or_else(nothing_attached)?;
@@ -137,7 +137,8 @@ impl GpuExecutor {
 
     /// The same without waiting. If it fails, they go on waiting.
     pub(super) fn submit_gathered_now(&mut self) -> Result<()> {
-        let Self { gpu, upload, plans, gather, pace, .. } = self;
+        let Self { gpu, upload, plans, gather, pace, shards, .. } = self;
+        let plans = shards.current(plans);
         let Some(gather) = gather.as_mut().filter(|gather| gather.is_pending()) else {
             return Ok(());
         };

@@ -66,9 +66,9 @@ impl GpuExecutor {
         memory.uploads = self.upload.slots().bytes();
         memory.constants = upload::step_bytes(self.upload.slots().len()) + self.plans.constants();
         memory.readback = self.readback.bytes();
-        if let Some(evaluations) = &self.evaluations {
-            memory.constants += evaluations.plans.constants();
-            evaluations.table.each(|id, bytes| {
+        for own in self.evaluations.iter().chain(self.shards.others()) {
+            memory.constants += own.plans.constants();
+            own.table.each(|id, bytes| {
                 if self.program.buffer(id).role == Role::Metric {
                     memory.add(&self.program, id, bytes);
                 }

@@ -65,7 +65,18 @@ impl Readback {
         after: impl FnOnce(&mut CommandEncoder),
     ) -> Result<Completion<Vec<u8>>> {
         Completion::start(gpu, |completer| {
-            self.submit(gpu, sources, after, |bytes| completer.complete(bytes))
+            self.submit(gpu, sources, after, <[u8]>::to_vec, |bytes| completer.complete(bytes))
+        })
+    }
+
+    /// The same as f32 numbers, without another copy.
+    ///
+    /// # Errors
+    /// [`Error::Device`](crate::Error::Device) if the device fails.
+    pub(super) fn read_reals(&self, gpu: &Gpu, sources: &[Source]) -> Result<Completion<Vec<f32>>> {
+        Completion::start(gpu, |completer| {
+            let reals = bytemuck::pod_collect_to_vec::<u8, f32>;
+            self.submit(gpu, sources, |_| {}, reals, |reals| completer.complete(reals))
         })
     }
 
@@ -80,15 +91,16 @@ impl Readback {
         sources: &[Source],
         done: impl FnOnce(Result<Vec<u8>>) + Send + 'static,
     ) -> Result<SubmissionIndex> {
-        self.submit(gpu, sources, |_| {}, done)
+        self.submit(gpu, sources, |_| {}, <[u8]>::to_vec, done)
     }
 
-    fn submit(
+    fn submit<T>(
         &self,
         gpu: &Gpu,
         sources: &[Source],
         after: impl FnOnce(&mut CommandEncoder),
-        done: impl FnOnce(Result<Vec<u8>>) + Send + 'static,
+        take: impl FnOnce(&[u8]) -> T + Send + 'static,
+        done: impl FnOnce(Result<T>) + Send + 'static,
     ) -> Result<SubmissionIndex> {
         let total: u64 = sources.iter().map(|(_, _, bytes)| bytes).sum();
         gpu.guarded(|| {
@@ -105,12 +117,12 @@ impl Readback {
             let counted = Counted { bytes: Arc::clone(&self.bytes), size: buffer.size() };
             buffer.map_async(MapMode::Read, ..total, move |result| {
                 let result = result.map_err(|error| gpu.failed(error));
-                let bytes = result.and_then(|()| gpu.guarded(|| unmap(&gpu, &mapped, total)));
-                if bytes.is_ok() {
+                let taken = result.and_then(|()| gpu.guarded(|| unmap(&gpu, &mapped, total, take)));
+                if taken.is_ok() {
                     readback.idle().push(mapped);
                     counted.keep();
                 }
-                done(bytes);
+                done(taken);
             });
             Ok(submission)
         })
@@ -147,9 +159,9 @@ impl Readback {
     }
 }
 
-/// The first bytes of a mapped buffer, which is unmapped.
-fn unmap(gpu: &Gpu, buffer: &Buffer, bytes: u64) -> Result<Vec<u8>> {
-    let bytes = buffer.get_mapped_range(..bytes).map(|view| view.to_vec());
+/// What `take` makes of the first bytes of a mapped buffer, which is unmapped.
+fn unmap<T>(gpu: &Gpu, buffer: &Buffer, bytes: u64, take: impl FnOnce(&[u8]) -> T) -> Result<T> {
+    let taken = buffer.get_mapped_range(..bytes).map(|view| take(&view));
     buffer.unmap();
-    bytes.map_err(|error| gpu.failed(error))
+    taken.map_err(|error| gpu.failed(error))
 }

@@ -3,9 +3,9 @@
 use wgpu::CommandEncoder;
 
 use super::dispatches::record_pass;
-use super::evaluations::{Evaluations, recorded_plans};
 use super::executor::{GpuExecutor, up_to};
 use super::feed::GpuFeed;
+use super::own_metrics::{OwnMetrics, recorded_plans};
 use super::plans::BindTo;
 use super::staging::Scored;
 use crate::error::{Error, Result};
@@ -20,12 +20,12 @@ impl GpuExecutor {
     pub async fn prepare_evaluations(&mut self, rows: usize) -> Result<()> {
         let steps = up_to(&self.program, Pass::Evaluate, rows);
         if self.evaluations.is_none() {
-            let made = Evaluations::new(self.bind_to(&self.table, &self.upload)).await?;
+            let made = OwnMetrics::new(self.bind_to(&self.table, &self.upload)).await?;
             self.evaluations = Some(made);
         }
         let Self { gpu, program, upload, evaluations, .. } = self;
         match evaluations {
-            Some(Evaluations { table, plans }) => {
+            Some(OwnMetrics { table, plans }) => {
                 plans.prepare(BindTo { gpu, program, table, upload }, steps).await
             }
             None => Ok(()),

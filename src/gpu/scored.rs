@@ -22,10 +22,23 @@ impl GpuExecutor {
     /// # Errors
     /// [`Error::Device`](crate::Error::Device) if the device is lost.
     pub async fn read_metrics(&mut self) -> Result<Metrics> {
+        let each = self.read_shard_metrics().await?;
+        Ok(each.into_iter().next().unwrap_or_default())
+    }
+
+    /// The same of each shard for which there are metrics; of all steps if there are no shards.
+    ///
+    /// # Errors
+    /// As [`read_metrics`](Self::read_metrics).
+    pub async fn read_shard_metrics(&mut self) -> Result<Vec<Metrics>> {
         self.submit_gathered().await?;
         let mut sources = self.metric_sources(Scored::Training)?;
-        if sources.is_empty() {
-            return Ok(Metrics::default());
+        let count = sources.len();
+        if count == 0 {
+            return Ok(vec![Metrics::default(); 1 + self.shards.others().count()]);
+        }
+        for own in self.shards.others() {
+            sources.extend(sources_of(&self.program, &own.table)?);
         }
         let sizes = sizes(&sources);
         let recorded = self.has_recorded();
@@ -37,7 +50,13 @@ impl GpuExecutor {
         if recorded {
             self.upload.settle(ledger);
         }
-        gathered(&self.program, &sizes, own)
+        let mut rest = own;
+        let each = sizes.chunks(count).map(|sizes| {
+            let (own, others) = split(rest, sizes);
+            rest = others;
+            gathered(&self.program, sizes, own)
+        });
+        each.collect()
     }
 
     /// Sets all metrics to 0, after the steps submitted before, but for those of recorded
@@ -47,7 +66,10 @@ impl GpuExecutor {
     /// [`Error::Device`](crate::Error::Device) if the device is lost.
     pub fn clear_metrics(&mut self) -> Result<()> {
         self.submit_gathered_now()?;
-        let sources = self.metric_sources(Scored::Training)?;
+        let mut sources = self.metric_sources(Scored::Training)?;
+        for own in self.shards.others() {
+            sources.extend(sources_of(&self.program, &own.table)?);
+        }
         self.gpu.guarded(|| {
             let mut encoder = encoder(&self.gpu, "minibatch.clear");
             for (buffer, offset, bytes) in &sources {
@@ -142,12 +164,7 @@ impl GpuExecutor {
 
     /// Where the metrics lie.
     fn metric_sources(&self, scored: Scored) -> Result<Vec<Source>> {
-        let table = self.scored_table(scored);
-        let sources = self.program.of_role(Role::Metric).map(|(id, _)| {
-            let (buffer, offset) = table.locate(id)?;
-            Ok((buffer.clone(), offset, table.byte_size(id)))
-        });
-        sources.collect()
+        sources_of(&self.program, self.scored_table(scored))
     }
 
     /// The table that has these metrics.
@@ -157,6 +174,15 @@ impl GpuExecutor {
             (Scored::Evaluation, None) | (Scored::Training, _) => &self.table,
         }
     }
+}
+
+/// Where the metrics of a table lie.
+fn sources_of(program: &Program, table: &Table) -> Result<Vec<Source>> {
+    let sources = program.of_role(Role::Metric).map(|(id, _)| {
+        let (buffer, offset) = table.locate(id)?;
+        Ok((buffer.clone(), offset, table.byte_size(id)))
+    });
+    sources.collect()
 }
 
 /// Bytes of each source.

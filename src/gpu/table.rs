@@ -10,6 +10,7 @@ use crate::operation::Dispatch;
 use crate::program::{Buffer, BufferId, Placement, Program, Role, Rows, all_dispatches, used};
 
 /// A program's buffers, allocated once for batches of up to `capacity` samples.
+#[derive(Clone)]
 pub(super) struct Table {
     program: Arc<Program>,
     capacity: usize,

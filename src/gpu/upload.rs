@@ -330,6 +330,8 @@ impl Upload {
             Pass::Train
             | Pass::AddPart
             | Pass::TakeParts
+            | Pass::KeepShards
+            | Pass::AddShards
             | Pass::Accumulate
             | Pass::Update
             | Pass::Gradients => (Scored::Training, steps),

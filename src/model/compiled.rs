@@ -105,6 +105,9 @@ pub struct Compiled {
     /// Rows of a batch that run at a time; the whole batch by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub micro_batch_size: Option<usize>,
+    /// Shards of a batch; none by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shards: Option<usize>,
     /// How numbers are stored; all in f32 by default.
     #[serde(default, skip_serializing_if = "Precision::is_float32")]
     pub precision: Precision,
@@ -135,6 +138,9 @@ fn yes() -> bool {
 }
 
 impl Compiled {
+    /// The most that [`shards`](Self::shards) can be.
+    pub const MOST_SHARDS: usize = 1024;
+
     pub(super) fn new(
         architecture: Functional,
         optimizer: Optimizer,
@@ -148,6 +154,7 @@ impl Compiled {
             schedule: None,
             gradient_accumulation_steps: 1,
             micro_batch_size: None,
+            shards: None,
             precision: Precision::Float32,
             steps_per_execution: 1,
             run_eagerly: false,
@@ -197,6 +204,21 @@ impl Compiled {
     /// whole batch.
     pub fn micro_batch_size(mut self, rows: usize) -> Self {
         self.micro_batch_size = Some(rows);
+        self
+    }
+
+    /// Cuts each batch into so many shards, 1 to 1024, of equal numbers of rows: `ceil(batch size /
+    /// shards)`, of which the last ones of a smaller batch have fewer, or none. They run one by one, and
+    /// their gradients are added up along a tree that depends on the number of shards alone. So the result
+    /// has the same bits on any number of processes that share the shards
+    /// ([`Fit::distribute`](crate::Fit::distribute)), and in one process without any other. The number is
+    /// saved with the model. Keras has no such argument.
+    ///
+    /// By default a batch runs as a whole, or is cut as
+    /// [`micro_batch_size`](Self::micro_batch_size) says, with which this cannot be given together. A model
+    /// with batch normalization that is trained is refused as there.
+    pub fn shards(mut self, shards: usize) -> Self {
+        self.shards = Some(shards);
         self
     }
 

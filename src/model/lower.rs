@@ -226,6 +226,19 @@ fn check_counts(compiled: &Compiled) -> Result<()> {
                        gradients are not finite; give 1, and a micro_batch_size if memory is short";
         return Err(Error::argument("gradient_accumulation_steps", problem));
     }
+    if let Some(shards) = compiled.shards {
+        if !(1..=Compiled::MOST_SHARDS).contains(&shards) {
+            let problem = format!("is {shards}; give 1 to {}", Compiled::MOST_SHARDS);
+            return Err(Error::argument("shards", problem));
+        }
+        if let Some(rows) = compiled.micro_batch_size {
+            let problem = format!(
+                "is {shards}, together with a micro_batch_size of {rows}; give more shards instead, \
+                 each of which runs by itself"
+            );
+            return Err(Error::argument("shards", problem));
+        }
+    }
     match compiled.micro_batch_size {
         Some(0) => Err(Error::argument("micro_batch_size", "is 0; give at least 1")),
         Some(_) | None => Ok(()),
@@ -234,13 +247,18 @@ fn check_counts(compiled: &Compiled) -> Result<()> {
 
 /// Refuses to cut batches that an operation needs as a whole.
 fn check_parts(compiled: &Compiled, program: &Program) -> Result<()> {
+    let argument = match (compiled.micro_batch_size, compiled.shards) {
+        (Some(_), _) => "micro_batch_size",
+        (None, Some(_)) => "shards",
+        (None, None) => return Ok(()),
+    };
     match needs_whole_batches(program) {
-        Some(reason) if compiled.micro_batch_size.is_some() => {
+        Some(reason) => {
             let problem =
                 format!("is given, but {reason}; freeze that layer, or leave the argument out");
-            Err(Error::argument("micro_batch_size", problem))
+            Err(Error::argument(argument, problem))
         }
-        Some(_) | None => Ok(()),
+        None => Ok(()),
     }
 }
 

@@ -46,6 +46,9 @@ pub(super) fn push_update(placed: &mut Placed, compiled: &Compiled) -> Result<()
     if compiled.micro_batch_size.is_some() {
         push_parts(builder, gradients)?;
     }
+    if let Some(shards) = compiled.shards {
+        push_shards(builder, gradients, shards)?;
+    }
     let loss_scale = builder.find(LossScale::NAME);
     if let Some(loss_scale) = loss_scale {
         push_unscaling(builder, loss_scale, gradients, &compiled.optimizer)?;
@@ -99,6 +102,25 @@ fn push_parts(builder: &mut ProgramBuilder, gradients: BufferId) -> Result<()> {
     let (accumulated, steps) = (sum, 1);
     builder.push(Pass::AddPart, operation::Accumulate { gradients, accumulated })?;
     builder.push(Pass::TakeParts, operation::TakeMean { accumulated, gradients, steps })
+}
+
+/// Pushes what keeps and adds up the gradients of shards, at each height of the tree over them.
+fn push_shards(builder: &mut ProgramBuilder, gradients: BufferId, shards: usize) -> Result<()> {
+    for level in 0..levels(shards) {
+        let kept = builder.arena(format!("all.shards_{level}"))?;
+        for (name, rows, columns) in builder.slices_of(gradients) {
+            builder.slice(kept, format!("{name}.shards_{level}"), Role::Scratch, rows, columns)?;
+        }
+        builder.push(Pass::KeepShards, operation::KeepShards { gradients, kept })?;
+        builder.push(Pass::AddShards, operation::AddShards { kept, gradients })?;
+    }
+    builder.shards(gradients);
+    Ok(())
+}
+
+/// Height of the tree over so many shards.
+fn levels(shards: usize) -> usize {
+    shards.max(1).next_power_of_two().trailing_zeros() as usize
 }
 
 /// Pushes what is done to large gradients, one parameter's after the other.

@@ -5,7 +5,9 @@ pub mod approximate;
 pub mod bounds;
 pub mod expression;
 mod matrix;
+mod normal_sum;
 mod real;
 
 pub use matrix::{Block, Matrix, block_size};
+pub use normal_sum::add_normal;
 pub use real::Real;

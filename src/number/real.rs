@@ -51,6 +51,8 @@ pub trait Real:
     fn flushed(self) -> Self;
     /// The square, flushed; nothing subnormal is computed on the way.
     fn flushed_square(self) -> Self;
+    /// +0 in place of what has no exponent bits: subnormal numbers and both zeros.
+    fn normal_or_zero(self) -> Self;
     /// The nearest number that an f16 can hold, the even one of two; from 65520 on infinity.
     fn rounded_to_half(self) -> Self;
     /// `c[m,n] = a[m,k] · b[k,n] + beta · c`, or without reading `c` if `beta` is 0. Each element of
@@ -108,6 +110,11 @@ macro_rules! real {
             fn flushed_square(self) -> Self {
                 let kept = if self.abs() < $root { 0.0 } else { self };
                 kept * kept
+            }
+            fn normal_or_zero(self) -> Self {
+                const EXPONENT: $bits = <$type>::INFINITY.to_bits();
+                // By its bits, which no CPU flushes, and which takes no longer for subnormal numbers.
+                if self.to_bits() & EXPONENT == 0 { 0.0 } else { self }
             }
             fn rounded_to_half(self) -> Self {
                 // Digits after the point, of this type and of an f16, and the bias of the exponent.

@@ -69,6 +69,8 @@ macro_rules! for_each_operation {
             ClipByValue,
             Accumulate,
             TakeMean,
+            KeepShards,
+            AddShards,
             AdamUpdate,
             AmsGradUpdate,
             SgdUpdate,

@@ -15,6 +15,7 @@ pub struct Program {
     table: Table,
     lists: [Vec<Op>; Pass::ALL.len()],
     outputs: Vec<(String, BufferId)>,
+    shard_gradients: Option<BufferId>,
 }
 
 impl Program {
@@ -28,8 +29,22 @@ impl Program {
     /// are accumulated, only where there are operations for that.
     pub fn steps(&self, pass: Pass) -> Vec<&'static [Pass]> {
         let whole = Step { updates: true, ..Step::forward(2) };
-        if pass != Pass::Train {
-            return vec![pass.lists(&whole)];
+        match pass {
+            Pass::Train if self.has_shards() => return vec![pass.lists(&whole.as_shard())],
+            Pass::Train => {}
+            Pass::Accumulate if !self.ops(Pass::Accumulate).is_empty() => {
+                let accumulating = Step { updates: false, ..whole };
+                return vec![pass.lists(&whole), pass.lists(&accumulating)];
+            }
+            Pass::AddPart
+            | Pass::TakeParts
+            | Pass::KeepShards
+            | Pass::AddShards
+            | Pass::Accumulate
+            | Pass::Update
+            | Pass::Gradients
+            | Pass::Evaluate
+            | Pass::Predict => return vec![pass.lists(&whole)],
         }
         let mut parts = vec![whole];
         if !self.ops(Pass::AddPart).is_empty() {
@@ -44,6 +59,16 @@ impl Program {
         steps.sort_unstable();
         steps.dedup();
         steps
+    }
+
+    /// Whether batches have shards, whose gradients are added up apart.
+    pub fn has_shards(&self) -> bool {
+        self.shard_gradients.is_some()
+    }
+
+    /// The arena of all gradients, if batches have shards.
+    pub fn shard_gradients(&self) -> Option<BufferId> {
+        self.shard_gradients
     }
 
     /// The buffers.
@@ -90,7 +115,8 @@ impl Program {
     /// it is none.
     fn chain(&self) -> Option<Chain> {
         let between = [Pass::AddPart, Pass::TakeParts, Pass::Accumulate];
-        let direct = between.into_iter().all(|pass| self.ops(pass).is_empty());
+        let direct =
+            !self.has_shards() && between.into_iter().all(|pass| self.ops(pass).is_empty());
         let chain = || Chain::of(&self.table, self.ops(Pass::Train), self.ops(Pass::Update));
         direct.then(chain).flatten()
     }
@@ -180,6 +206,11 @@ impl ProgramBuilder {
     pub fn slices_of(&self, arena: BufferId) -> Vec<(String, Rows, usize)> {
         let slices = self.program.table.slices(arena);
         slices.map(|(_, slice)| (slice.name.clone(), slice.rows, slice.columns)).collect()
+    }
+
+    /// Lets batches have shards, whose `gradients` are added up apart.
+    pub fn shards(&mut self, gradients: BufferId) {
+        self.program.shard_gradients = Some(gradients);
     }
 
     /// Adds the buffer between the two kernels of a [fused step](crate::operation::fused_step), if the

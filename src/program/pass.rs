@@ -12,6 +12,12 @@ pub enum Pass {
     AddPart,
     /// Puts the sum over the parts in the place of the gradients, and leaves zeros.
     TakeParts,
+    /// Operation `l` keeps the gradients of 2^l shards of the batch, until those of the 2^l shards that
+    /// follow are there. Empty in a program whose batches have no shards.
+    KeepShards,
+    /// Operation `l` adds what operation `l` of [`KeepShards`](Self::KeepShards) has kept to the
+    /// gradients.
+    AddShards,
     /// Adds the gradients of a batch to those of the steps before it. Empty where each step
     /// updates.
     Accumulate,
@@ -28,10 +34,12 @@ pub enum Pass {
 
 impl Pass {
     /// Each list.
-    pub const ALL: [Pass; 8] = [
+    pub const ALL: [Pass; 10] = [
         Pass::Train,
         Pass::AddPart,
         Pass::TakeParts,
+        Pass::KeepShards,
+        Pass::AddShards,
         Pass::Accumulate,
         Pass::Update,
         Pass::Gradients,
@@ -42,10 +50,13 @@ impl Pass {
     /// The lists that run for `step` when this one is asked for.
     ///
     /// A training step has two halves. Gradients come first, of the whole batch or of one part
-    /// after the other; the update follows once they are complete.
+    /// after the other; the update follows once they are complete. Those of a shard stay alone: who runs
+    /// the shards adds them up, and asks for [`Accumulate`](Self::Accumulate), with which the second half
+    /// begins.
     pub fn lists(self, step: &Step) -> &'static [Pass] {
         use Pass::{Accumulate, AddPart, TakeParts, Train, Update};
         match self {
+            Train if step.shard => &[Train],
             Train => {
                 let begins = step.first_row == 0;
                 let ends = step.first_row + step.live_rows >= step.batch_rows;
@@ -61,6 +72,9 @@ impl Pass {
             }
             AddPart => &[AddPart],
             TakeParts => &[TakeParts],
+            Pass::KeepShards => &[Pass::KeepShards],
+            Pass::AddShards => &[Pass::AddShards],
+            Accumulate if step.updates => &[Accumulate, Update],
             Accumulate => &[Accumulate],
             Update => &[Update],
             Pass::Gradients => &[Pass::Gradients],

@@ -45,6 +45,16 @@ impl<T: Real> Storage<T> {
         }
     }
 
+    /// All elements as they lie in memory, padding included.
+    pub fn elements(&self) -> Vec<f64> {
+        match self {
+            Storage::Arena => Vec::new(),
+            Storage::Real(values) => values.iter().map(|x| x.to_f64()).collect(),
+            Storage::U8(values) => values.iter().map(|&x| f64::from(x)).collect(),
+            Storage::U32(values) => values.iter().map(|&x| f64::from(x)).collect(),
+        }
+    }
+
     /// Fills one row with values as the host has them: bytes, f32 or u32 in this machine's order.
     /// What is missing at the end of the row stays as it was.
     pub fn fill_row(&mut self, buffer: &Buffer, row: usize, bytes: &[u8]) {
@@ -164,12 +174,7 @@ impl<T: Real> Memory<T> {
 
     /// All elements of `id` as they lie in memory, padding included.
     pub fn elements(&self, id: BufferId) -> Vec<f64> {
-        match &*self.storage[id.index()].borrow() {
-            Storage::Arena => Vec::new(),
-            Storage::Real(values) => values.iter().map(|x| x.to_f64()).collect(),
-            Storage::U8(values) => values.iter().map(|&x| f64::from(x)).collect(),
-            Storage::U32(values) => values.iter().map(|&x| f64::from(x)).collect(),
-        }
+        self.storage[id.index()].borrow().elements()
     }
 
     /// The values of `id`, `[rows, columns]` without padding; `live_rows` rows of a batch.

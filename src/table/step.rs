@@ -14,6 +14,8 @@ pub struct Step {
     pub batch_rows: usize,
     /// How many samples of the batch come before this part: 0 for a whole batch.
     pub first_row: usize,
+    /// Whether this part is a shard, whose gradients are added up apart from the step.
+    pub shard: bool,
     /// The number of this step, from 1; 0 outside training.
     pub number: u64,
     /// Whether it ends with an update, which accumulating steps do not.
@@ -36,6 +38,7 @@ impl Step {
             live_rows,
             batch_rows: live_rows,
             first_row: 0,
+            shard: false,
             number: 0,
             updates: false,
             step_size: 0.0,
@@ -49,6 +52,11 @@ impl Step {
     /// goes by a row's place in the whole batch.
     pub fn part(self, first_row: usize, live_rows: usize) -> Self {
         Step { first_row, live_rows, ..self }
+    }
+
+    /// The same as a shard of the batch.
+    pub fn as_shard(self) -> Self {
+        Step { shard: true, ..self }
     }
 
     /// The same with the random bits that belong to this seed and step.

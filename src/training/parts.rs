@@ -35,6 +35,9 @@ fn equal_parts(rows: usize, most: usize) -> usize {
 impl Session {
     /// How many of a batch's rows run at a time, at least 1.
     pub(super) fn rows_at_once(&mut self, pass: Pass, rows: usize) -> Result<usize> {
+        if let Some(shards) = self.compiled.shards {
+            return Ok(rows.div_ceil(shards.max(1)).max(1));
+        }
         let chosen = self.compiled.micro_batch_size;
         let at_once = match pass {
             Pass::Train => chosen.unwrap_or(rows),
@@ -42,7 +45,12 @@ impl Session {
                 chosen.unwrap_or(rows).min(self.fitting_parts(rows)?)
             }
             Pass::Predict => self.fitting_parts(rows)?,
-            Pass::AddPart | Pass::TakeParts | Pass::Accumulate | Pass::Update => rows,
+            Pass::AddPart
+            | Pass::TakeParts
+            | Pass::KeepShards
+            | Pass::AddShards
+            | Pass::Accumulate
+            | Pass::Update => rows,
         };
         Ok(at_once.min(rows).max(1))
     }
@@ -74,7 +82,7 @@ impl Session {
             Executor::Gpu(gpu) if rows > gpu.capacity() => gpu,
             Executor::Gpu(_) | Executor::Cpu(_) | Executor::CpuInF64(_) => return Ok(()),
         };
-        if self.compiled.micro_batch_size.is_some() {
+        if self.compiled.micro_batch_size.is_some() || self.compiled.shards.is_some() {
             return Ok(());
         }
         let most = GpuExecutor::most_rows(gpu.gpu(), &self.program, rows)?;

@@ -1,6 +1,9 @@
 //! How the parity suite tries the operations on parameters and their gradients.
 
-use super::{Accumulate, ClipByNorm, ClipByValue, Penalty, PenaltyGradient, SquaredNorm, TakeMean};
+use super::{
+    Accumulate, AddShards, ClipByNorm, ClipByValue, KeepShards, Penalty, PenaltyGradient,
+    SquaredNorm, TakeMean,
+};
 use crate::error::Result;
 use crate::number::bounds;
 use crate::operation::case::{Case, Cases, Form, Values};
@@ -81,7 +84,12 @@ impl Cases for ClipByValue {
 impl Cases for Accumulate {
     fn forms() -> Vec<Form> {
         let mistakes = [("not added to", "+= gradients", "= gradients"), LEFT_OUT];
-        let arenas = Form::new::<Self>("", |shape, seed| accumulate(shape, Values::new(seed)));
+        let arenas = Form::new::<Self>("", |shape, seed| {
+            let push = |case: &mut Case, [gradients, accumulated]: [BufferId; 2]| {
+                case.push(Accumulate { gradients, accumulated })
+            };
+            sum_of_arenas(shape, ["gradients", "accumulated"], push, Values::new(seed))
+        });
         let parameter = Form::new::<Self>("parameter", |shape, seed| {
             accumulate_parameter(shape, Values::new(seed))
         });
@@ -97,6 +105,31 @@ impl Cases for TakeMean {
             LEFT_OUT,
         ];
         let form = Form::new::<Self>("", |shape, seed| take_mean(shape, Values::new(seed)));
+        vec![form.mutations(&mistakes)]
+    }
+}
+
+impl Cases for AddShards {
+    fn forms() -> Vec<Form> {
+        let mistakes = [
+            ("not added to", "normal(kept[index]) + ", ""),
+            ("the others lost", " + normal(gradients[index])", ""),
+            LEFT_OUT,
+        ];
+        let form = Form::new::<Self>("", |shape, seed| {
+            let push = |case: &mut Case, [kept, gradients]: [BufferId; 2]| {
+                case.push(AddShards { kept, gradients })
+            };
+            sum_of_arenas(shape, ["kept", "gradients"], push, Values::new(seed))
+        });
+        vec![form.mutations(&mistakes)]
+    }
+}
+
+impl Cases for KeepShards {
+    fn forms() -> Vec<Form> {
+        let mistakes = [("added to", "kept[index] = ", "kept[index] += "), LEFT_OUT];
+        let form = Form::new::<Self>("", |shape, seed| keep_shards(shape, Values::new(seed)));
         vec![form.mutations(&mistakes)]
     }
 }
@@ -223,14 +256,35 @@ fn fill_sum(case: &mut Case, [from, to]: [BufferId; 2], count: usize, values: &m
     case.fill(to, sum);
 }
 
-fn accumulate(shape: [usize; 3], mut values: Values) -> Result<Case> {
+/// Two arenas of a weight and a bias, of which the first is added to the second.
+fn sum_of_arenas(
+    shape: [usize; 3],
+    [from, to]: [&str; 2],
+    push: impl FnOnce(&mut Case, [BufferId; 2]) -> Result<()>,
+    mut values: Values,
+) -> Result<Case> {
     let [_, inputs, units] = shape;
     let mut case = Case::new(shape);
-    let [from_weight, from_bias, gradients] = arena(&mut case, "gradients")?;
-    let [to_weight, to_bias, accumulated] = arena(&mut case, "accumulated")?;
-    case.push(Accumulate { gradients, accumulated })?;
+    let [from_weight, from_bias, from] = arena(&mut case, from)?;
+    let [to_weight, to_bias, to] = arena(&mut case, to)?;
+    push(&mut case, [from, to])?;
     fill_sum(&mut case, [from_weight, to_weight], inputs * units, &mut values);
     fill_sum(&mut case, [from_bias, to_bias], units, &mut values);
+    Ok(case)
+}
+
+fn keep_shards(shape: [usize; 3], mut values: Values) -> Result<Case> {
+    let [_, inputs, units] = shape;
+    let mut case = Case::new(shape);
+    let from = arena(&mut case, "gradients")?;
+    let to = arena(&mut case, "kept")?;
+    case.push(KeepShards { gradients: from[2], kept: to[2] })?;
+    for (part, count) in [inputs * units, units].into_iter().enumerate() {
+        // A copy is exact.
+        case.expect(to[part], vec![0.0; count]);
+        case.fill(from[part], values.signed(count));
+        case.fill(to[part], values.signed(count));
+    }
     Ok(case)
 }
 

@@ -1,6 +1,9 @@
 //! Operations on parameters and their gradients.
 
-use super::{Accumulate, ClipByNorm, ClipByValue, Penalty, PenaltyGradient, SquaredNorm, TakeMean};
+use super::{
+    Accumulate, AddShards, ClipByNorm, ClipByValue, KeepShards, Penalty, PenaltyGradient,
+    SquaredNorm, TakeMean,
+};
 use crate::operation::tape::{Differentiable, Rule};
 
 impl Differentiable for Penalty {
@@ -29,5 +32,13 @@ impl Differentiable for Accumulate {
 }
 
 impl Differentiable for TakeMean {
+    const RULE: Rule<Self> = Rule::Stops("it comes after the gradients");
+}
+
+impl Differentiable for AddShards {
+    const RULE: Rule<Self> = Rule::Stops("it comes after the gradients");
+}
+
+impl Differentiable for KeepShards {
     const RULE: Rule<Self> = Rule::Stops("it comes after the gradients");
 }
