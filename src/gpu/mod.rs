@@ -72,8 +72,8 @@ pub use placing::place_kernel;
 #[cfg(not(target_arch = "wasm32"))]
 pub use polling::block_on;
 pub use region::DeviceRegion;
-pub use resident::Resident;
 pub use shards::Gradients;
+pub use resident::Resident;
 pub(crate) use staging::Scored;
 pub(crate) use taking::Taken;
 pub use trial::{Trial, Tried};

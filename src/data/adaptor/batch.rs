@@ -33,7 +33,7 @@ struct Batches {
 }
 
 impl Streaming for Batches {
-    as_inner!(fields, len, is_endless, finish, raw_fields);
+    as_inner!(fields, len, is_endless, finish, finishes_whole, raw_fields);
 
     fn start(&self, visit: &Visit) -> Result<Box<dyn StreamPass>> {
         let pass = self.inner.start(visit)?;

@@ -44,7 +44,7 @@ struct Part {
 }
 
 impl Streaming for Part {
-    as_inner!(fields, raw_fields, batch_size);
+    as_inner!(fields, finishes_whole, raw_fields, batch_size);
 
     fn len(&self) -> Option<usize> {
         match (self.inner.batch_size(), self.inner.len()) {
