@@ -8,6 +8,7 @@ use std::time::Instant;
 use anyhow::{Context, bail, ensure};
 use minibatch::callbacks::Plot;
 use minibatch::data::{Shuffle, Source as Samples};
+use minibatch::distributed::Process;
 use minibatch::{
     Adagrad, Adam, Evaluate, Fit, Loss, Metric, Optimizer, Profile, RmsProp, Sequential, Sgd,
 };
@@ -29,9 +30,17 @@ const SHIFT: usize = 2;
 /// loss stops being a number; if a result cannot be written.
 pub(crate) fn run(args: &args::Train) -> anyhow::Result<ExitCode> {
     let start = Instant::now();
-    let verbosity = args.verbose.unwrap_or_else(progress::default_verbosity);
+    let process = Process::ALONE;
+    // The first process writes and speaks for all.
+    let written = |path: &Option<PathBuf>| path.clone().filter(|_| process.is_first());
+    let verbosity = match process.is_first() {
+        true => args.verbose.unwrap_or_else(progress::default_verbosity),
+        false => 0,
+    };
     let say = |text: &str| if verbosity > 0 { print::line(text) } else { Ok(()) };
-    check_targets(args)?;
+    if process.is_first() {
+        check_targets(args)?;
+    }
     let profile = args.profile.as_ref().map(|_| Profile::new());
     let backend = match profile {
         Some(_) => backend::choose_for_profile(&args.backend)?,
@@ -39,7 +48,7 @@ pub(crate) fn run(args: &args::Train) -> anyhow::Result<ExitCode> {
     };
     let checkpoint = args.checkpoint.as_deref();
     let mut checkpoint = checkpoint
-        .map(|directory| Checkpoint::open(directory, args.checkpoint_every, args.resume))
+        .map(|directory| Checkpoint::open(directory, args.checkpoint_every, args.resume, process))
         .transpose()?;
     let Task { source, network, loss, metric, table } = Task::of(args, verbosity > 0)?;
     let (train, validation) = training_data(args, &source)?;
@@ -74,8 +83,13 @@ pub(crate) fn run(args: &args::Train) -> anyhow::Result<ExitCode> {
     }
 
     let mut plot = args.plot.as_ref().map(Plot::new);
-    let mut progress = Progress::new(verbosity);
-    let mut interrupt = Interrupt::watch(verbosity > 0, progress.bar())?;
+    let mut progress = Progress::new(args.verbose);
+    // The processes of a distributed run could not agree on the step after which it ends: there,
+    // Ctrl-C ends a process at once.
+    let mut interrupt = match process.count {
+        1 => Some(Interrupt::watch(verbosity > 0, progress.bar())?),
+        _ => None,
+    };
     // A stream's samples come in the order that its buffer gives them.
     let in_order = args.no_shuffle || source.buffer.is_some();
     let shuffle = if in_order { Shuffle::Off } else { Shuffle::Full };
@@ -83,8 +97,10 @@ pub(crate) fn run(args: &args::Train) -> anyhow::Result<ExitCode> {
         .batch_size(args.batch_size)
         .epochs(args.epochs)
         .shuffle(shuffle)
-        .callback(&mut progress)
-        .callback(&mut interrupt);
+        .callback(&mut progress);
+    if let Some(interrupt) = &mut interrupt {
+        fit = fit.callback(interrupt);
+    }
     if let Some(validation) = validation {
         fit = fit.validation_data(validation);
     }
@@ -128,7 +144,7 @@ pub(crate) fn run(args: &args::Train) -> anyhow::Result<ExitCode> {
         );
     }
     // Each result is kept even if another one cannot be: the first failure is told at the end.
-    let saved = args.save.as_deref().map_or(Ok(()), |path| model.save(path));
+    let saved = written(&args.save).map_or(Ok(()), |path| model.save(&path));
     let run = Run {
         history,
         test: tested.as_ref().ok().cloned().flatten(),
@@ -138,9 +154,9 @@ pub(crate) fn run(args: &args::Train) -> anyhow::Result<ExitCode> {
         batch_size: args.batch_size,
         steps_per_epoch: progress.steps_per_epoch(),
     };
-    let recorded = args.history.as_deref().map_or(Ok(()), |path| run.write(path));
-    let profiled = match (&profile, &args.profile) {
-        (Some(profile), Some(path)) => profile.write(path),
+    let recorded = written(&args.history).map_or(Ok(()), |path| run.write(&path));
+    let profiled = match (&profile, written(&args.profile)) {
+        (Some(profile), Some(path)) => profile.write(&path),
         _ => Ok(()),
     };
     saved?;
@@ -156,13 +172,13 @@ pub(crate) fn run(args: &args::Train) -> anyhow::Result<ExitCode> {
         Some(scores) => say(&format!("test: {} - {time} in all", in_words("", &scores)))?,
         None => say(&format!("stopped by Ctrl-C after {time}; not tested"))?,
     }
-    let written = [
+    let results = [
         ("model", &args.save),
         ("history", &args.history),
         ("plot", &args.plot),
         ("profile", &args.profile),
     ];
-    for (what, path) in written {
+    for (what, path) in results {
         if let Some(path) = path {
             say(&format!("{what} saved to {}", path.display()))?;
         }
