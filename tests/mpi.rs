@@ -30,7 +30,7 @@ fn meeting() -> Option<PathBuf> {
 fn start(name: &str, count: usize, meeting: &Path, options: &[&str]) -> Job {
     let mut program = Command::new(env::current_exe().unwrap());
     program.args([name, "--exact", "--nocapture", "--test-threads=1"]).env(MEETING, meeting);
-    Job::start(options, count, &program)
+    Job::start(options, &[(count, &program)])
 }
 
 /// The same, to their end, which must be a good one of each of them.

@@ -290,8 +290,11 @@ impl Drop for World {
             None if std::thread::panicking() => "it panicked",
             None => return,
         };
-        // The process ends here, so that nobody can be given this as an error.
-        let _ = writeln!(std::io::stderr(), "error: {}: {reason}", self.process);
+        // The process ends here, so that nobody can be given this as an error. A reason that all of them
+        // have found together says whom it concerns.
+        let names_one = reason.starts_with("process ");
+        let who = if names_one { String::new() } else { format!("{}: ", self.process) };
+        let _ = writeln!(std::io::stderr(), "error: {who}{reason}");
         communicator.abort(1);
     }
 }

@@ -13,6 +13,9 @@ use tempfile::TempDir;
 /// Longer than anything takes; what is not done then, hangs.
 const HANGS: Duration = Duration::from_secs(150);
 
+/// In the environment of each process, the directory of its job.
+const JOB: &str = "MINIBATCH_MPI_JOB";
+
 fn launcher() -> String {
     env::var("MPIRUN").unwrap_or_else(|_| "mpirun".to_owned())
 }
@@ -50,26 +53,64 @@ pub(crate) struct Ended {
 }
 
 impl Job {
-    /// Starts `count` processes of what `program` runs, with its arguments, directory and environment;
-    /// `more` are options of the launcher.
-    pub(crate) fn start(more: &[&str], count: usize, program: &Command) -> Self {
+    /// Starts so many processes of what each of `programs` runs, by rank one after the other, in the
+    /// directory and the environment of the first; `more` are options of the launcher.
+    pub(crate) fn start(more: &[&str], programs: &[(usize, &Command)]) -> Self {
         let told = tempfile::tempdir().unwrap();
         let file = |name: &str| File::create(told.path().join(name)).unwrap();
         let mut command = Command::new(launcher());
-        command.args(options()).args(more).args(["-n", &count.to_string()]);
-        command.arg(program.get_program()).args(program.get_args());
-        if let Some(directory) = program.get_current_dir() {
+        command.args(options()).args(more);
+        for (place, (count, program)) in programs.iter().enumerate() {
+            if place > 0 {
+                command.arg(":");
+            }
+            command.args(["-n", &count.to_string()]);
+            command.arg(program.get_program()).args(program.get_args());
+        }
+        let (_, first) = programs[0];
+        if let Some(directory) = first.get_current_dir() {
             command.current_dir(directory);
         }
-        for (name, value) in program.get_envs() {
+        for (name, value) in first.get_envs() {
             match value {
                 Some(value) => command.env(name, value),
                 None => command.env_remove(name),
             };
         }
+        command.env(JOB, told.path());
         command.stdin(Stdio::null()).stdout(file("out")).stderr(file("err"));
         let line = format!("{command:?}");
         Job { launcher: command.spawn().unwrap(), told, line }
+    }
+
+    /// The launcher's process.
+    pub(crate) fn id(&self) -> u32 {
+        self.launcher.id()
+    }
+
+    /// The processes themselves, by rank, as far as they run already.
+    pub(crate) fn processes(&self) -> Vec<u32> {
+        let running = fs::read_dir("/proc").unwrap().flatten();
+        let numbers = running.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+        let rank = |process: u32| {
+            let environment = fs::read(format!("/proc/{process}/environ")).ok()?;
+            let variables = environment.split(|&byte| byte == 0);
+            let value = |name: &str| {
+                let value = variables.clone().find_map(|v| v.strip_prefix(name.as_bytes()))?;
+                std::str::from_utf8(value).ok().map(str::to_owned)
+            };
+            // Each test has a directory of its own for what its processes print.
+            if value(&format!("{JOB}=")).as_deref() != self.told.path().to_str() {
+                return None;
+            }
+            // OpenMPI's, and MPICH's. The launcher has neither.
+            let rank = value("OMPI_COMM_WORLD_RANK=").or_else(|| value("PMI_RANK="))?;
+            rank.parse::<usize>().ok()
+        };
+        let mut found: Vec<(usize, u32)> =
+            numbers.filter_map(|process| Some((rank(process)?, process))).collect();
+        found.sort_unstable();
+        found.into_iter().map(|(_, process)| process).collect()
     }
 
     pub(crate) fn is_running(&mut self) -> bool {
