@@ -8,7 +8,7 @@ use super::callback::Resume;
 use super::executor::Executor;
 use super::session::Session;
 use super::sharding::Sharing;
-use crate::data::Source;
+use crate::data::{Source, fingerprint};
 use crate::distributed::{Group, Transport};
 use crate::error::{Error, Result};
 use crate::gpu::adapter_key;
@@ -151,8 +151,4 @@ impl Session {
         }
         ended
     }
-}
-
-fn fingerprint(source: &Source) -> Result<Vec<Named>> {
-    Ok(vec![("samples".to_owned(), format!("{:?}", source.len()))])
 }

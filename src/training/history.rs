@@ -23,13 +23,12 @@ pub struct EpochRecord {
     /// Steps of this epoch that an earlier call of fit had made before it broke off: scores and
     /// seconds are of the steps after them. 0 unless a [`Resume`](super::Resume) said otherwise.
     pub resumed_after: usize,
-    /// How the loading of the data, the device and the processes have waited for each other.
+    /// How the loading of the data and the device have waited for each other.
     pub waits: Waits,
 }
 
-/// How long the two sides of training have waited for each other, and for other processes, as shares of
-/// the time that an epoch's steps took: 0 to 1. The first two are near 0 where data come as fast as the
-/// device takes them.
+/// How long the two sides of training have waited for each other, as shares of the time that an
+/// epoch's steps took: 0 to 1. Both are near 0 where data come as fast as the device takes them.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 #[non_exhaustive]
 pub struct Waits {

@@ -27,7 +27,6 @@ mod on_device;
 mod parts;
 mod predict;
 mod predictions;
-mod process;
 mod recording;
 mod residence;
 mod run;
