@@ -68,7 +68,10 @@ impl Place {
     /// The line that says what was exchanged: bytes sent a step, and how many times the gradient's they
     /// are.
     fn times_the_gradient(out: &str) -> (u64, f64) {
-        let line = out.lines().find(|line| line.starts_with("exchange: ")).unwrap_or_else(|| panic!("{out}"));
+        let line = out
+            .lines()
+            .find(|line| line.starts_with("exchange: "))
+            .unwrap_or_else(|| panic!("{out}"));
         let number = |before: &str, after: &str| {
             let rest = line.split_once(before).unwrap().1;
             rest.split_once(after).unwrap().0.to_owned()
@@ -91,7 +94,8 @@ fn same_with(counts: &[usize], backend: &str) {
         assert_eq!(place.epochs("m.json"), place.epochs("whole.json"), "{what}");
         assert_eq!(place.json("m.json")["test"], place.json("whole.json")["test"], "{what}");
         // The first one alone prints.
-        for once in ["data: ", "backend: ", "network: ", "Epoch 1/4 ", "Epoch 4/4 ", "test: loss: "] {
+        for once in ["data: ", "backend: ", "network: ", "Epoch 1/4 ", "Epoch 4/4 ", "test: loss: "]
+        {
             let times = out.lines().filter(|line| line.starts_with(once)).count();
             assert_eq!(times, 1, "{once}: {what}");
         }
@@ -265,7 +269,10 @@ fn what_cannot_be_shared_out_is_refused() {
     let err = refused(3, "--distributed mpi --shards 2");
     assert!(err.contains("2 cannot be shared out among 3 processes"), "{err}");
     let err = refused(2, "--distributed mpi --micro-batch 8");
-    assert!(err.contains("'--micro-batch <ROWS>' cannot be used with '--distributed <HOW>'"), "{err}");
+    assert!(
+        err.contains("'--micro-batch <ROWS>' cannot be used with '--distributed <HOW>'"),
+        "{err}"
+    );
     // A checkpoint of a run with another number of shards.
     let line = "train --data sample --backend cpu --epochs 1 --checkpoint cp";
     place.alone(&format!("{line} --shards 4"));

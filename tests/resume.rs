@@ -141,7 +141,10 @@ fn an_empty_directory_starts_afresh_and_a_filled_one_wants_resume() {
     assert!(out.contains("\ncheckpoint: none in cp yet\n"), "{out}");
     assert!(out.ends_with("checkpoint kept in cp; --resume goes on from it\n"), "{out}");
     let kept = place.checkpoints();
-    assert_eq!(kept.iter().filter_map(|path| steps(path, STEPS)).collect::<Vec<_>>(), [ALL - STEPS, ALL]);
+    assert_eq!(
+        kept.iter().filter_map(|path| steps(path, STEPS)).collect::<Vec<_>>(),
+        [ALL - STEPS, ALL]
+    );
     assert!(!place.path("cp/lock").exists());
 
     let message = place.refused(&format!("{train} --checkpoint cp --save m.safetensors"));
