@@ -362,9 +362,9 @@ fn each_process_reads_and_finishes_its_own_samples_of_a_stream() {
 fn what_is_random_depends_on_the_sample_and_not_on_the_process() {
     let case = CASES[0];
     let read = Noted::default();
-    let streamed = || {
+    let streamed = |samples| {
         Source::stream(NumberStream {
-            numbers: Numbers::new(case.samples, &read),
+            numbers: Numbers::new(samples, &read),
             batch: None,
             whole: false,
             finished: Noted::default(),
@@ -376,11 +376,13 @@ fn what_is_random_depends_on_the_sample_and_not_on_the_process() {
         }
         Ok(())
     };
-    let mapped = streamed().map(jitter);
+    let mapped = streamed(case.samples).map(jitter);
+    let joined = streamed(60).map(jitter).concat(&streamed(case.samples - 60).map(jitter)).unwrap();
+    let sharded = streamed(2 * case.samples - 1).map(jitter).shard(0, 2).unwrap();
     let skipped = Source::new(Numbers::new(case.samples + 5, &read)).shuffle_buffer(9).unwrap();
     let skipped = skipped.map(jitter).skip(5);
     // Each sample of a batch becomes the batch's random number.
-    let together = streamed().map(jitter).batch(case.batch).unwrap();
+    let together = streamed(case.samples).map(jitter).batch(case.batch).unwrap();
     let together = together.map_batch(|batch, random| {
         let drawn = random.below(1 << 20) as f32;
         if let [Values::F32(x)] = batch.columns_mut() {
@@ -389,7 +391,7 @@ fn what_is_random_depends_on_the_sample_and_not_on_the_process() {
         }
         Ok(())
     });
-    for source in [mapped, skipped, together.unwrap()] {
+    for source in [mapped, joined, sharded, skipped, together.unwrap()] {
         let mut alone = Vec::new();
         for batch in source.batches(case.batch, &Visit::new(3, 1)).unwrap() {
             let batch = batch.unwrap();
