@@ -9,7 +9,6 @@ mod delimited;
 mod digits;
 mod fields;
 mod file;
-#[cfg_attr(not(test), expect(dead_code, reason = "no process compares its data with others yet"))]
 mod fingerprint;
 mod format;
 mod order;
@@ -26,6 +25,7 @@ pub(crate) use dataset::class_of;
 pub use dataset::{Dataset, TrainTest};
 pub use digits::{synthetic_digits, synthetic_digits_split};
 pub use fields::{Element, Field, Fields, Part};
+pub(crate) use fingerprint::fingerprint;
 #[cfg(feature = "parquet")]
 pub use format::ParquetFile;
 pub use format::{

@@ -5,6 +5,22 @@
 //! shards alone, not on how many processes there are. So any number of processes makes the same bits.
 //! What carries the numbers from process to process is a [`Transport`].
 
+mod agreement;
+pub mod cost;
+mod group;
+mod in_process;
+mod messages;
+#[cfg(feature = "mpi")]
+mod mpi;
+mod ranges;
+mod schedule;
+#[cfg(test)]
+mod testing;
 mod transport;
+pub(crate) mod tree;
 
+pub(crate) use group::Group;
+pub use in_process::InProcess;
+#[cfg(feature = "mpi")]
+pub use mpi::Mpi;
 pub use transport::{Process, Transport};

@@ -92,7 +92,7 @@ impl Session {
             let last = first_row + rows >= batch.len();
             let batch_rows = batch.len();
             let part = Part { feed: Some(feed), rows, first_row, batch_rows, last };
-            self.run_part(pass, &step, part, &mut Predictions::new()).await?;
+            self.run_part(pass, &step, part, batch_rows, &mut Predictions::new()).await?;
             first_row += rows;
             for (place, (id, ..)) in trained.iter().enumerate() {
                 let values = self.executor.read(*id, 0).await?;

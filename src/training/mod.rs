@@ -10,6 +10,7 @@ pub mod callbacks;
 mod checks;
 mod control;
 mod curves;
+mod distributing;
 mod evaluate;
 mod executor;
 mod feed;

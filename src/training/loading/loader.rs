@@ -144,6 +144,11 @@ impl Loader {
         waits
     }
 
+    /// Rows of the parts into which batches are cut.
+    pub(in crate::training) fn rows_at_once(&self) -> usize {
+        self.cursor.own.rows_at_once
+    }
+
     /// The next part and the rows of its batch, where its inputs lie on the device, so that nothing
     /// has to be read.
     pub(in crate::training) fn next_resident(&self) -> Option<(PartRows, usize)> {
