@@ -8,8 +8,8 @@ use super::own_rows::OwnRows;
 use super::resident::ResidentRows;
 use super::{Loader, Plan, Reading, SharedStream};
 use crate::data::{
-    BatchOrder, Dataset, Element, Features, Field, Fields, RandomAccess, Samples, Shuffle, Source,
-    StreamPass, Streaming, Values, Visit,
+    BatchOrder, Dataset, Element, Features, Field, Fields, Length, RandomAccess, Samples, Shuffle,
+    Source, StreamPass, Streaming, Values, Visit,
 };
 use crate::distributed::Process;
 use crate::error::{Error, Result};
@@ -427,6 +427,44 @@ fn messages_name_the_sample_of_the_whole_pass() {
                 assert!(error.to_string().contains("sample 25 of the pass"), "{error}");
             }
         }
+    }
+}
+
+/// A class that the model does not have is noticed when a feed is filled.
+#[test]
+fn messages_name_the_sample_that_does_not_fit_the_model() {
+    let case = Case { samples: 40, batch: 10, shards: 5, processes: 5 };
+    let network = Sequential::new(Input::floats(&[1])).dense(3, Activation::Softmax);
+    let compiled = network.compile(Sgd::default(), Loss::SparseCategoricalCrossentropy, []);
+    let mut model: Model = compiled.build(&Cpu::new()).unwrap();
+    let fields =
+        Fields::new([Field::new("x", Element::F32, &[1])], [Field::class("y", Some(3))]).unwrap();
+    let source = Source::generator(fields, Length::Samples(case.samples), |_| {
+        let mut numbers = 0..;
+        Ok(move |samples: &mut Samples| {
+            let number = numbers.next();
+            if let [Values::F32(x), Values::U32(y)] = samples.columns_mut() {
+                x.push(0.0);
+                y.push(if number == Some(25) { 3 } else { 0 });
+            }
+            Ok(true)
+        })
+    });
+    for rank in 0..case.processes {
+        let mut plan = plan(&model, &source, case, rank, 0, None).unwrap();
+        (plan.reading, plan.pass) = (model.session.reading(&source, true).unwrap(), Pass::Evaluate);
+        let session = &mut model.session;
+        let mut loader = Loader::new(plan, &session.program).unwrap();
+        let error = loop {
+            match block_on(loader.next(&mut session.executor)) {
+                Ok(Some(_)) => {}
+                Ok(None) => break None,
+                Err(error) => break Some(error.to_string()),
+            }
+        };
+        // Rows 4 and 5 of each batch are those of process 2.
+        assert_eq!(error.is_some(), rank == 2, "{error:?}");
+        assert!(error.is_none_or(|error| error.contains("sample 25 of the pass")), "rank {rank}");
     }
 }
 
