@@ -6,6 +6,7 @@ use std::thread;
 
 use minibatch::callbacks::{BackupAndRestore, Frequency};
 use minibatch::data::{Batch, Source, Targets, Values, synthetic_digits};
+use minibatch::gpu::{Fault, Faults};
 use minibatch::distributed::{InProcess, Process, Transport};
 use minibatch::model::{Compiled, Dense, Dropout, HashGrid, Layer};
 use minibatch::number::add_normal;
@@ -392,6 +393,27 @@ fn an_error_in_one_process_ends_all() {
         let error = ended.unwrap_err();
         let expected = if rank == 3 { "enough" } else { "process 3" };
         assert!(error.to_string().contains(expected), "process {rank}: {error}");
+    }
+}
+
+#[test]
+fn a_lost_device_ends_all_processes() {
+    let (data, compiled) = (digits(120), || perceptron().shards(4));
+    for points in [0, 30, 77] {
+        let ended = in_processes(4, |own| {
+            let faults = Arc::new(Faults::default());
+            let gpu = gpu().with_faults(&faults);
+            let mut model = compiled().build(&gpu).unwrap();
+            if own.process().rank == 2 {
+                faults.arm(Fault::Lost, points);
+            }
+            model.fit(&data, fit().distribute(&own)).map(|_| ())
+        });
+        for (rank, ended) in ended.into_iter().enumerate() {
+            let error = ended.unwrap_err();
+            assert_eq!(error.is_lost(), rank == 2, "process {rank}: {error}");
+            assert!(rank == 2 || error.to_string().contains("process 2 of 4"), "{rank}: {error}");
+        }
     }
 }
 
