@@ -18,7 +18,9 @@ mod pipelines;
 mod predict;
 mod print;
 mod progress;
+mod quantity;
 mod raster;
+mod scale;
 mod show;
 mod source;
 mod sweep;
@@ -53,6 +55,7 @@ fn main() -> ExitCode {
         Command::Probe(args) => verify::child::run(args),
         Command::Bench(args) => bench::run(args, start),
         Command::Explain(args) => explain::run(args),
+        Command::Scale(args) => scale::run(args),
         Command::Adapters(args) => adapters::run(args),
     };
     result.unwrap_or_else(|error| {
