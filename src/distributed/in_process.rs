@@ -193,7 +193,6 @@ impl Member {
             if let Some(end) = &board.ends[self.process.rank] {
                 break end.clone();
             }
-            // What a process left before it ended is taken.
             if let Some(result) = tried(&mut board) {
                 self.shared.changed.notify_all();
                 return Ok(result);
@@ -207,9 +206,17 @@ impl Member {
         Err(self.end(end))
     }
 
-    /// Ends this process, as far as others wait for it. The first reason stays.
+    /// Ends this process with an error, as far as others wait for it: they are to learn of that, not to
+    /// take what is left of its last call.
     fn end(&self, end: End) -> Error {
+        let Process { rank, count } = self.process;
         let mut board = self.shared.board();
+        (0..count).for_each(|peer| board.messages[self.place(rank, peer)] = None);
+        self.end_on(&mut board, end)
+    }
+
+    /// The first reason stays.
+    fn end_on(&self, board: &mut Board, end: End) -> Error {
         let End { process, problem } = board.ends[self.process.rank].get_or_insert(end).clone();
         self.shared.changed.notify_all();
         Error::Distributed { process: process.to_string(), problem }
@@ -227,7 +234,9 @@ impl Member {
 impl Drop for Member {
     fn drop(&mut self) {
         let problem = "has ended before the others".to_owned();
-        let _ = self.end(End { process: self.process, problem });
+        let end = End { process: self.process, problem };
+        // What it sent is still received.
+        let _ = self.end_on(&mut self.shared.board(), end);
     }
 }
 
@@ -235,5 +244,178 @@ impl Shared {
     /// A panic elsewhere leaves the board as it was.
     fn board(&self) -> MutexGuard<'_, Board> {
         self.board.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::in_threads;
+    use super::*;
+
+    fn text(result: Result<()>) -> String {
+        result.unwrap_err().to_string()
+    }
+
+    #[test]
+    fn messages_of_any_size_are_exchanged_in_order() {
+        in_threads(3, |transport| {
+            let Process { rank, count } = transport.process();
+            let message = |from: usize, to: usize, round: usize| {
+                vec![(100 * from + 10 * to + round) as u8; (from + 2 * to) * round]
+            };
+            for round in 0..20 {
+                for peer in 0..count {
+                    let expected = message(peer, rank, round);
+                    let mut received = vec![0; expected.len()];
+                    transport.exchange(peer, &message(rank, peer, round), &mut received).unwrap();
+                    assert_eq!(received, expected);
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn every_process_gets_what_is_broadcast() {
+        in_threads(4, |transport| {
+            for root in [2, 2, 0, 3] {
+                let mut bytes = vec![transport.process().rank as u8; 5 + root];
+                transport.broadcast(root, &mut bytes).unwrap();
+                assert_eq!(bytes, vec![root as u8; 5 + root]);
+            }
+        });
+    }
+
+    #[test]
+    fn a_barrier_waits_for_all() {
+        let here = std::sync::atomic::AtomicUsize::new(0);
+        in_threads(4, |transport| {
+            for round in 1..=50 {
+                here.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                transport.barrier().unwrap();
+                assert!(here.load(std::sync::atomic::Ordering::SeqCst) >= 4 * round);
+            }
+        });
+    }
+
+    #[test]
+    fn sizes_that_do_not_agree_are_an_error_on_both_sides() {
+        // What either sends, and expects.
+        for [first, second] in [[[4, 8], [4, 4]], [[8, 4], [4, 4]], [[0, 1], [0, 0]]] {
+            let errors = in_threads(2, |transport| {
+                let rank = transport.process().rank;
+                let [sent, expected] = [first, second][rank];
+                text(transport.exchange(1 - rank, &vec![0; sent], &mut vec![0; expected]))
+            });
+            let says = |of: usize,
+                        [sent, expected]: [usize; 2],
+                        [sent_to, expected_of]: [usize; 2]| {
+                format!(
+                    "process {of} of 2: sent {sent} bytes where {expected_of} were expected, and \
+                     expected {expected} where {sent_to} were sent"
+                )
+            };
+            let by_both = [says(1, second, first), says(0, first, second)];
+            // Who sees it second may learn of it from the first one.
+            assert!(errors.iter().all(|error| by_both.contains(error)), "{errors:?}");
+        }
+    }
+
+    #[test]
+    fn an_end_reaches_all_that_wait_for_each_other() {
+        // 0 waits for 1, which waits for 2, which waits for 3, which ends.
+        for (fails, problem) in [(true, "failed: no power"), (false, "has ended before the others")]
+        {
+            let errors = in_threads(4, |transport| match transport.process().rank {
+                3 => {
+                    if fails {
+                        transport.fail("no power");
+                    }
+                    String::new()
+                }
+                rank => text(transport.exchange(rank + 1, &[1], &mut [0])),
+            });
+            let expected = format!("process 3 of 4: {problem}");
+            assert_eq!(errors[..3], [&*expected, &expected, &expected]);
+        }
+    }
+
+    #[test]
+    fn an_end_reaches_all_that_wait_in_a_collective_call() {
+        for root in 0..3 {
+            let errors = in_threads(3, |transport| {
+                if transport.process().rank == 1 {
+                    transport.fail("no power");
+                    return None;
+                }
+                transport.barrier().err().map(|error| error.to_string())
+            });
+            let expected = Some("process 1 of 3: failed: no power".to_owned());
+            assert_eq!(errors, [expected.clone(), None, expected]);
+            let errors = in_threads(3, |transport| {
+                if transport.process().rank == root {
+                    return None;
+                }
+                transport.broadcast(root, &mut Vec::new()).err().map(|error| error.to_string())
+            });
+            let expected = format!("process {root} of 3: has ended before the others");
+            for (rank, error) in errors.into_iter().enumerate() {
+                assert_eq!(error, (rank != root).then(|| expected.clone()));
+            }
+        }
+    }
+
+    #[test]
+    fn a_thread_that_panics_ends() {
+        let group = InProcess::group(2);
+        std::thread::scope(|scope| {
+            let [first, second] = group.try_into().unwrap();
+            let panics = scope.spawn(move || {
+                let _transport: InProcess = first;
+                std::panic::resume_unwind(Box::new("of the test"));
+            });
+            let error = text(second.exchange(0, &[], &mut []));
+            assert_eq!(error, "process 0 of 2: has ended before the others");
+            assert!(panics.join().is_err());
+        });
+    }
+
+    #[test]
+    fn what_was_sent_before_the_end_arrives_and_a_clone_goes_on() {
+        let [first, second] = InProcess::group(2).try_into().unwrap();
+        let clone = first.clone();
+        drop(first);
+        clone.broadcast(0, &mut b"bytes".to_vec()).unwrap();
+        drop(clone);
+        let mut bytes = Vec::new();
+        second.broadcast(0, &mut bytes).unwrap();
+        assert_eq!(bytes, b"bytes");
+        assert!(second.broadcast(0, &mut bytes).is_err());
+    }
+
+    #[test]
+    fn a_clone_that_fails_ends_a_call_under_way() {
+        let [first, second] = InProcess::group(2).try_into().unwrap();
+        let clone = first.clone();
+        std::thread::scope(|scope| {
+            let waits = scope.spawn(move || text(first.exchange(1, &[], &mut [])));
+            clone.fail("stopped");
+            assert_eq!(waits.join().unwrap(), "process 0 of 2: failed: stopped");
+        });
+        assert_eq!(text(second.barrier()), "process 0 of 2: failed: stopped");
+        // The first reason stays.
+        second.fail("another");
+        assert_eq!(text(second.barrier()), "process 0 of 2: failed: stopped");
+    }
+
+    #[test]
+    fn calls_that_do_not_go_together_are_errors() {
+        let errors = in_threads(2, |transport| match transport.process().rank {
+            0 => text(transport.exchange(1, &[1], &mut [0])),
+            _ => text(transport.broadcast(0, &mut Vec::new())),
+        });
+        assert!(errors.iter().all(|error| error.contains("makes another call")), "{errors:?}");
+        let [first, _second] = InProcess::group(2).try_into().unwrap();
+        let error = text(first.exchange(2, &[], &mut []));
+        assert_eq!(error, "process 0 of 2: has no peer 2; ranks are less than 2");
     }
 }

@@ -177,3 +177,104 @@ fn beginning(memory: &mut Vec<f32>, length: usize) -> &mut [f32] {
     }
     &mut memory[..length]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::schedule::Schedule;
+    use super::super::testing::{bits, in_threads, partials, tree_sum};
+    use super::super::{Process, Transport};
+    use super::*;
+
+    const LENGTH: usize = 96;
+
+    fn schedules(count: usize, shards: usize, present: usize) -> Vec<Schedule> {
+        let of = |rank| Schedule::new(Process { rank, count }, shards, present, LENGTH);
+        (0..count).map(of).collect()
+    }
+
+    /// The bits that each process ends with; none if there is an error.
+    fn run(schedules: &[Schedule], shards: usize, present: usize) -> Vec<Option<Vec<u32>>> {
+        in_threads(schedules.len(), |transport| {
+            let process = transport.process();
+            let mut partials = partials(process, shards, present, LENGTH);
+            if partials.is_empty() {
+                partials.push(vec![0.0; LENGTH]);
+            }
+            let mut messages = Messages::default();
+            for step in &schedules[process.rank].steps {
+                messages.carry_out(step, &transport, &mut partials).ok()?;
+            }
+            Some(bits(&partials[0]))
+        })
+    }
+
+    /// The peer of a step that is an exchange.
+    fn peer(step: &Step) -> Option<usize> {
+        match step {
+            Step::Reduce { peer, .. } | Step::Share { peer, .. } => Some(*peer),
+            Step::Add { .. } | Step::Place { .. } => None,
+        }
+    }
+
+    /// Takes a step away; of an exchange that of the other process too.
+    fn without(schedules: &mut [Schedule], process: usize, place: usize) -> Step {
+        let steps = &schedules[process].steps;
+        let with =
+            |steps: &[Step], other| steps.iter().filter(|step| peer(step) == Some(other)).count();
+        if let Some(other) = peer(&steps[place]) {
+            let before = with(&steps[..place], other);
+            let theirs = &schedules[other].steps;
+            let mut exchanges =
+                (0..theirs.len()).filter(|&place| peer(&theirs[place]) == Some(process));
+            let place = exchanges.nth(before).unwrap();
+            schedules[other].steps.remove(place);
+        }
+        schedules[process].steps.remove(place)
+    }
+
+    #[test]
+    fn every_step_is_needed_and_a_missing_one_is_noticed() {
+        let mut kinds = std::collections::BTreeMap::new();
+        for (count, shards, present) in [(4, 4, 4), (3, 8, 8), (5, 8, 8), (2, 12, 11), (4, 8, 3)] {
+            let expected = Some(bits(&tree_sum(present, LENGTH)));
+            let right = run(&schedules(count, shards, present), shards, present);
+            assert_eq!(right, vec![expected.clone(); count]);
+            for process in 0..count {
+                for place in 0..schedules(count, shards, present)[process].steps.len() {
+                    let mut wrong = schedules(count, shards, present);
+                    let step = without(&mut wrong, process, place);
+                    let results = run(&wrong, shards, present);
+                    let what = format!("{count} of {shards}: {process} without {step:?}");
+                    assert!(results.iter().any(|result| *result != expected), "{what}");
+                    let kind = match step {
+                        Step::Add { .. } => "add",
+                        Step::Place { .. } => "place",
+                        Step::Reduce { .. } => "reduce",
+                        Step::Share { .. } => "share",
+                    };
+                    *kinds.entry(kind).or_insert(0) += 1;
+                }
+            }
+        }
+        assert_eq!(kinds.len(), 4, "{kinds:?}");
+    }
+
+    #[test]
+    fn processes_that_change_places_are_noticed() {
+        // The sums of two processes take each other's place in the tree: another order of additions.
+        let (count, shards) = (4, 4);
+        let plan = schedules(count, shards, shards);
+        let results = in_threads(count, |transport| {
+            let Process { rank, count } = transport.process();
+            let place = Process { rank: [0, 2, 1, 3][rank], count };
+            let mut partials = partials(place, shards, shards, LENGTH);
+            let mut messages = Messages::default();
+            for step in &plan[rank].steps {
+                messages.carry_out(step, &transport, &mut partials).unwrap();
+            }
+            bits(&partials[0])
+        });
+        let expected = bits(&tree_sum(shards, LENGTH));
+        assert!(results.iter().all(|result| *result != expected));
+    }
+}

@@ -10,6 +10,8 @@ pub mod cost;
 mod group;
 mod in_process;
 mod messages;
+#[cfg(feature = "mpi")]
+mod mpi;
 mod ranges;
 mod schedule;
 #[cfg(test)]
@@ -19,4 +21,6 @@ pub(crate) mod tree;
 
 pub(crate) use group::Group;
 pub use in_process::InProcess;
+#[cfg(feature = "mpi")]
+pub use mpi::Mpi;
 pub use transport::{Process, Transport};

@@ -23,13 +23,12 @@ pub struct EpochRecord {
     /// Steps of this epoch that an earlier call of fit had made before it broke off: scores and
     /// seconds are of the steps after them. 0 unless a [`Resume`](super::Resume) said otherwise.
     pub resumed_after: usize,
-    /// How the loading of the data, the device and the processes have waited for each other.
+    /// How the loading of the data and the device have waited for each other.
     pub waits: Waits,
 }
 
-/// How long the two sides of training have waited for each other, and for other processes, as shares of
-/// the time that an epoch's steps took: 0 to 1. The first two are near 0 where data come as fast as the
-/// device takes them.
+/// How long the two sides of training have waited for each other, as shares of the time that an
+/// epoch's steps took: 0 to 1. Both are near 0 where data come as fast as the device takes them.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 #[non_exhaustive]
 pub struct Waits {
@@ -123,13 +122,31 @@ pub struct History {
     /// True if a callback ended training early.
     #[serde(skip)]
     pub stopped: bool,
+    /// What the processes have exchanged; `None` unless the run was
+    /// [distributed](super::Fit::distribute).
+    #[serde(skip)]
+    pub exchange: Option<Exchange>,
+}
+
+/// What a process has sent to the others in a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Exchange {
+    /// How many processes there are.
+    pub processes: usize,
+    /// Bytes of gradients that this one has sent.
+    pub bytes_sent: u64,
+    /// Steps in which it did.
+    pub steps: u64,
+    /// Bytes of all gradients together, as they are exchanged in a step.
+    pub gradient_bytes: u64,
 }
 
 impl History {
     /// A history of these epochs, not stopped by a callback.
     #[must_use]
     pub fn new(epochs: Vec<EpochRecord>) -> Self {
-        History { epochs, stopped: false }
+        History { epochs, stopped: false, exchange: None }
     }
 
     /// `{"epochs": [{"epoch": 1, "loss": ...}, ...]}`: of each epoch its number and its

@@ -226,6 +226,7 @@ pub(crate) fn settings(
         reading: args::Reading { stream: _, shuffle_buffer: _ },
         loading: args::Loading { workers: _, queue: _ },
         backend: _,
+        sharing,
         batch_size,
         micro_batch,
         precision,
@@ -264,6 +265,10 @@ pub(crate) fn settings(
         // As in runs of before there was a choice.
         args::Precision::F32 => {}
         args::Precision::MixedFloat16 => settings.push(("precision", "mixed_float16".to_owned())),
+    }
+    // As in runs of before there was a choice. How many processes share them changes no bit.
+    if let Some(shards) = sharing.shards() {
+        settings.push(("shards", shards.to_string()));
     }
     settings.extend([
         ("network", network.to_owned()),
