@@ -68,7 +68,7 @@ impl Group {
     /// number or length. Those of the transport.
     pub(crate) fn sum(
         &mut self,
-        mut partials: Vec<Vec<f32>>,
+        partials: Vec<Vec<f32>>,
         present: usize,
         length: usize,
     ) -> Result<Vec<f32>> {
@@ -89,15 +89,9 @@ impl Group {
                 expected: format!("{:?}", vec![length; schedule.partials]),
             });
         }
-        if partials.is_empty() {
-            partials.push(vec![0.0; length]);
-        }
-        let transport = &*self.transport;
-        for step in &schedule.steps {
-            self.messages.carry_out(step, transport, &mut partials)?;
-        }
+        let sum = self.messages.carry_out(schedule, &*self.transport, partials, length)?;
         self.sums += 1;
-        Ok(partials.swap_remove(0))
+        Ok(sum)
     }
 
     /// What each process calls this with, in the order of their ranks, in every process.

@@ -6,11 +6,15 @@
 //! What carries the numbers from process to process is a [`Transport`].
 
 mod agreement;
+mod blocks;
 mod group;
+mod halving;
 mod in_process;
 mod messages;
+mod owners;
 mod ranges;
 mod schedule;
+mod step;
 #[cfg(test)]
 mod testing;
 mod transport;
