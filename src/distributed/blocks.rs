@@ -23,13 +23,6 @@ pub(crate) fn collected(process: Process, partials: &[usize], length: usize) -> 
     others * block(process, length).len()
 }
 
-/// How many elements a process sends, and in how many exchanges.
-pub(crate) fn sent(process: Process, partials: &[usize], length: usize) -> (usize, usize) {
-    let own = block(process, length).len();
-    let others = process.count - 1;
-    (partials[process.rank] * (length - own) + others * own, 2 * others)
-}
-
 /// The steps of one process, by which it gets the sum of gradients of `length` elements.
 pub(crate) fn plan(
     process: Process,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::agreement;
 use super::messages::Messages;
-use super::schedule::Schedule;
+use super::schedule::{Schedule, plan};
 use super::{Process, Transport};
 use crate::error::{Error, Result};
 
@@ -77,10 +77,9 @@ impl Group {
             let problem = format!("{present} of {shards} shards; expected from 1 to {shards}");
             return Err(Error::Argument { argument: "present", problem });
         }
-        let schedule = self
-            .schedules
-            .entry((present, length))
-            .or_insert_with(|| Schedule::new(process, shards, present, length));
+        let schedule = self.schedules.entry((present, length)).or_insert_with(|| {
+            plan(process.count, shards, present, length).swap_remove(process.rank)
+        });
         if partials.len() != schedule.partials || partials.iter().any(|p| p.len() != length) {
             let lengths: Vec<usize> = partials.iter().map(Vec::len).collect();
             return Err(Error::Shape {

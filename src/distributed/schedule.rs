@@ -33,6 +33,9 @@ use super::{blocks, halving};
 /// Gbit/s 2.6 µs, which is what such networks need for a message of any size.
 const EXCHANGE: usize = 8192;
 
+/// More processes than these go by halving: no network is made for so many messages at the same time.
+const MOST_BY_BLOCKS: usize = 64;
+
 /// What one process does to get the sum, the final one lying in its first memory.
 #[derive(Debug)]
 pub(crate) struct Schedule {
@@ -43,37 +46,42 @@ pub(crate) struct Schedule {
     pub(crate) steps: Vec<Step>,
 }
 
-impl Schedule {
-    /// For `process`, if `present` of `shards` are, and gradients have `length` elements: the faster way.
-    pub(crate) fn new(process: Process, shards: usize, present: usize, length: usize) -> Self {
-        // All processes plan the same, so that they agree.
-        let owners = Owners::new(process.count, shards, present);
-        let partials = owners.partials();
-        let halving = halving::plan(&owners, length);
-        let cost = |(elements, exchanges): (usize, usize)| elements + exchanges * EXCHANGE;
-        let slowest = halving.iter().map(|steps| cost(sent(steps))).max();
-        let of_blocks = |rank| blocks::sent(Process { rank, ..process }, &partials, length);
-        let by_blocks = (0..process.count).map(|rank| cost(of_blocks(rank))).max();
-        if by_blocks < slowest {
-            Self::by_blocks(process, &owners, length)
-        } else {
-            Self::by_halving(process, &owners, halving)
-        }
+/// The schedule of each of `count` processes, if `present` of `shards` are and gradients have `length`
+/// elements. All processes plan the same, so that they agree.
+pub(crate) fn plan(count: usize, shards: usize, present: usize, length: usize) -> Vec<Schedule> {
+    let owners = Owners::new(count, shards, present);
+    let halving = by_halving(&owners, length);
+    if count > MOST_BY_BLOCKS {
+        return halving;
     }
+    let blocks = by_blocks(&owners, length);
+    let slowest = |schedules: &[Schedule]| {
+        let cost = |schedule: &Schedule| {
+            let (elements, exchanges) = sent(&schedule.steps);
+            elements + exchanges * EXCHANGE
+        };
+        schedules.iter().map(cost).max()
+    };
+    if slowest(&blocks) < slowest(&halving) { blocks } else { halving }
+}
 
-    fn by_blocks(process: Process, owners: &Owners, length: usize) -> Self {
-        let partials = owners.partials();
+fn by_halving(owners: &Owners, length: usize) -> Vec<Schedule> {
+    let steps = halving::plan(owners, length).into_iter();
+    let schedule = |(steps, partials)| Schedule { partials, collected: 0, steps };
+    steps.zip(owners.partials()).map(schedule).collect()
+}
+
+fn by_blocks(owners: &Owners, length: usize) -> Vec<Schedule> {
+    let partials = owners.partials();
+    let schedule = |rank| {
+        let process = Process { rank, count: owners.count() };
         Schedule {
-            partials: partials[process.rank],
+            partials: partials[rank],
             collected: blocks::collected(process, &partials, length),
             steps: blocks::plan(process, owners, &partials, length),
         }
-    }
-
-    fn by_halving(process: Process, owners: &Owners, mut steps: Vec<Vec<Step>>) -> Self {
-        let steps = std::mem::take(&mut steps[process.rank]);
-        Schedule { partials: owners.partials()[process.rank], collected: 0, steps }
-    }
+    };
+    (0..owners.count()).map(schedule).collect()
 }
 
 /// How many elements these steps send, and in how many exchanges.
@@ -91,11 +99,7 @@ pub(crate) fn both(
     length: usize,
 ) -> [Vec<Schedule>; 2] {
     let owners = Owners::new(count, shards, present);
-    let processes = || (0..count).map(|rank| Process { rank, count });
-    let plan = halving::plan(&owners, length);
-    let halving = |process| Schedule::by_halving(process, &owners, plan.clone());
-    let blocks = |process| Schedule::by_blocks(process, &owners, length);
-    [processes().map(halving).collect(), processes().map(blocks).collect()]
+    [by_halving(&owners, length), by_blocks(&owners, length)]
 }
 
 #[cfg(test)]
@@ -113,14 +117,13 @@ mod tests {
         for shards in [8, 16, 64, 256] {
             for count in [1, 2, 4, 8, 16, 64, 256].into_iter().filter(|&count| count <= shards) {
                 let length = 3 * count;
-                for rank in 0..count {
-                    let schedule = Schedule::new(Process { rank, count }, shards, shards, length);
+                for (rank, schedule) in plan(count, shards, shards, length).iter().enumerate() {
                     let levels = count.ilog2();
                     let least = 2 * (count - 1) * length / count;
                     assert_eq!(sent(&schedule.steps), (least, 2 * levels as usize));
                     let up = (0..levels).map(|level| rank ^ 1 << level);
                     let down = (0..levels).rev().map(|level| rank ^ 1 << level);
-                    assert_eq!(peers(&schedule), up.chain(down).collect::<Vec<_>>());
+                    assert_eq!(peers(schedule), up.chain(down).collect::<Vec<_>>());
                 }
             }
         }
@@ -148,33 +151,13 @@ mod tests {
                 assert!((found.0 - expected.0).abs() < 1e-3, "{count}, {way}: {found:?}");
                 assert_eq!(found.1, expected.1, "{count}, {way}");
             }
-            for rank in 0..count {
-                let schedule = Schedule::new(Process { rank, count }, 8, 8, length);
-                assert_eq!(schedule.steps, both[taken[place]][rank].steps, "{count} processes");
+            for (schedule, of_way) in plan(count, 8, 8, length).iter().zip(&both[taken[place]]) {
+                assert_eq!(schedule.steps, of_way.steps, "{count} processes");
             }
         }
         // Of very large gradients, what sends less.
-        let schedule = Schedule::new(Process { rank: 0, count: 6 }, 8, 8, 3 << 20);
-        assert_eq!(sent(&schedule.steps), (5 << 20, 10));
-    }
-
-    /// What is known beforehand of blocks is what they send.
-    #[test]
-    fn the_cost_of_blocks_is_known_without_a_plan() {
-        for (count, shards) in (1..=12).flat_map(|shards| (1..=shards).map(move |p| (p, shards))) {
-            for present in 1..=shards {
-                let partials = Owners::new(count, shards, present).partials();
-                let [_, schedules] = both(count, shards, present, 1009);
-                for (rank, schedule) in schedules.iter().enumerate() {
-                    let (elements, exchanges) =
-                        blocks::sent(Process { rank, count }, &partials, 1009);
-                    let (found, of) = sent(&schedule.steps);
-                    assert_eq!(found, elements, "{rank} of {count}, {present} of {shards}");
-                    // Those without shards have nothing to tell each other at first.
-                    assert!(of <= exchanges);
-                }
-            }
-        }
+        let schedules = plan(6, 8, 8, 3 << 20);
+        assert!(schedules.iter().all(|schedule| sent(&schedule.steps) == (5 << 20, 10)));
     }
 
     /// Each exchange waits for its peer.
@@ -209,9 +192,9 @@ mod tests {
         for (count, shards, present) in
             [(1000, 1024, 1024), (1024, 8192, 8191), (3, 1 << 20, 1 << 20)]
         {
-            for rank in [0, count - 1] {
-                let process = Process { rank, count };
-                let schedule = Schedule::new(process, shards, present, 1 << 16);
+            let schedules = plan(count, shards, present, 1 << 16);
+            assert_eq!(schedules.len(), count);
+            for schedule in schedules {
                 assert!(schedule.partials > 0 && !schedule.steps.is_empty());
             }
         }

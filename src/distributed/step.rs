@@ -39,4 +39,13 @@ impl Step {
             Step::Add { .. } | Step::Place { .. } => None,
         }
     }
+
+    /// How many elements it adds or copies within the process.
+    pub(crate) fn moved(&self) -> usize {
+        match self {
+            Step::Add { from, .. } | Step::Place { from, .. } => from.range.len(),
+            Step::Reduce { kept, .. } => kept.iter().map(|piece| piece.range.len()).sum(),
+            Step::Collect { .. } | Step::Share { .. } => 0,
+        }
+    }
 }
