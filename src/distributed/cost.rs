@@ -31,7 +31,8 @@
 //! ```
 
 use super::Process;
-use super::schedule::{Schedule, Step, plan};
+use super::schedule::{Schedule, plan};
+use super::step::Step;
 use crate::error::{Error, Result};
 
 /// Bytes of an `f32`.
@@ -153,7 +154,8 @@ impl Machine {
         let partials = schedules.iter().map(|schedule| schedule.partials).max().unwrap_or(0);
         let bytes = gradients as f64 * BYTES;
         let sent = schedules.iter().map(|schedule| {
-            schedule.steps.iter().filter_map(Message::of).map(|message| message.sent)
+            let messages = schedule.steps.iter().filter_map(Step::exchange);
+            messages.map(|(_, elements)| elements as f64 * BYTES)
         });
         StepCost {
             copying: (partials + 1) as f64 * bytes / self.copy_bandwidth,
@@ -167,6 +169,7 @@ impl Machine {
     /// Seconds until every process has gone through its schedule, if all begin at the same time. Two
     /// exchange as soon as both are there.
     fn time(&self, schedules: &[Schedule]) -> f64 {
+        let moved = |step: &Step| step.moved() as f64 * BYTES / self.add_bandwidth;
         let mut clocks = vec![0.0f64; schedules.len()];
         let mut steps: Vec<_> =
             schedules.iter().map(|schedule| schedule.steps.iter().peekable()).collect();
@@ -174,18 +177,21 @@ impl Machine {
         let mut ready: Vec<usize> = (0..schedules.len()).collect();
         while let Some(process) = ready.pop() {
             let Some(&step) = steps[process].peek() else { continue };
-            let Some(Message { peer, sent, added }) = Message::of(step) else {
-                clocks[process] += moved_here(step) / self.add_bandwidth;
+            let Some((peer, sent)) = step.exchange() else {
+                clocks[process] += moved(step);
                 steps[process].next();
                 ready.push(process);
                 continue;
             };
-            let theirs = steps[peer].peek().and_then(|step| Message::of(step));
-            let Some(theirs) = theirs.filter(|theirs| theirs.peer == process) else { continue };
+            let Some(&theirs) = steps[peer].peek() else { continue };
+            let Some((_, received)) = theirs.exchange().filter(|&(peer, _)| peer == process) else {
+                continue;
+            };
             let both = clocks[process].max(clocks[peer]);
-            let arrived = both + self.link.latency + sent.max(theirs.sent) / self.link.bandwidth;
-            clocks[process] = arrived + added / self.add_bandwidth;
-            clocks[peer] = arrived + theirs.added / self.add_bandwidth;
+            let bytes = sent.max(received) as f64 * BYTES;
+            let arrived = both + self.link.latency + bytes / self.link.bandwidth;
+            clocks[process] = arrived + moved(step);
+            clocks[peer] = arrived + moved(theirs);
             for process in [process, peer] {
                 steps[process].next();
                 ready.push(process);
@@ -304,43 +310,6 @@ fn check_gain(gain: f64) -> Result<()> {
         return Ok(());
     }
     Err(Error::argument("gain", format!("is {gain}; give a number between 0 and 1")))
-}
-
-/// An exchange as one of the two sees it.
-struct Message {
-    peer: usize,
-    /// Bytes.
-    sent: f64,
-    /// Bytes of what is received that are added to what is there.
-    added: f64,
-}
-
-impl Message {
-    /// `None` if the step is no exchange.
-    fn of(step: &Step) -> Option<Self> {
-        let bytes = |elements: usize| elements as f64 * BYTES;
-        match step {
-            Step::Add { .. } | Step::Place { .. } => None,
-            Step::Reduce { peer, given, kept } => Some(Message {
-                peer: *peer,
-                sent: bytes(given.iter().map(|piece| piece.range.len()).sum()),
-                added: bytes(kept.iter().map(|piece| piece.range.len()).sum()),
-            }),
-            Step::Share { peer, sent, .. } => Some(Message {
-                peer: *peer,
-                sent: bytes(sent.iter().map(ExactSizeIterator::len).sum()),
-                added: 0.0,
-            }),
-        }
-    }
-}
-
-/// Bytes that a process adds or moves by itself.
-fn moved_here(step: &Step) -> f64 {
-    match step {
-        Step::Add { range, .. } | Step::Place { range, .. } => range.len() as f64 * BYTES,
-        Step::Reduce { .. } | Step::Share { .. } => 0.0,
-    }
 }
 
 /// What is trained.
@@ -490,11 +459,21 @@ mod tests {
 
     #[test]
     fn other_numbers_send_what_their_schedules_say() {
-        // The figures of schedule.rs for 8 shards, in gradients.
-        let sent = [(3, 2.75, 9), (5, 3.5, 12), (6, 1.75, 6), (7, 1.75, 8)];
-        for (processes, most, messages) in sent {
-            let cost = step(&machine(), &training(1024, 8), processes);
-            assert_eq!((cost.bytes, cost.messages), (most * 4096.0, messages));
+        // The figures of schedule.rs for 8 shards, in gradients: 4 MB of them, which all these numbers cut
+        // into equal parts.
+        let gradients = 1_008_000;
+        let of = |gradients, processes| {
+            step(&machine(), &Training { gradients, ..training(1024, 8) }, processes)
+        };
+        for (processes, most, messages) in
+            [(3, 2.0, 4), (5, 2.4, 8), (6, 10.0 / 6.0, 10), (7, 1.75, 8)]
+        {
+            let cost = of(gradients, processes);
+            let bytes = most * 4.0 * gradients as f64;
+            assert!((cost.bytes - bytes).abs() < 1e-6 * bytes, "{processes}: {cost:?}");
+            assert_eq!(cost.messages, messages);
+            let fewer = of(gradients, processes.next_power_of_two() / 2);
+            assert!(cost.exchange > fewer.exchange, "{processes}: {cost:?}");
             // No process is done before it has sent its bytes, and waited for its messages.
             let least = (cost.bytes / 4096.0).max(messages as f64 * 0.03125);
             assert!(cost.exchange >= least, "{cost:?}");
