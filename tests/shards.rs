@@ -6,8 +6,8 @@ use std::thread;
 
 use minibatch::callbacks::{BackupAndRestore, Frequency};
 use minibatch::data::{Batch, Source, Targets, Values, synthetic_digits};
-use minibatch::gpu::{Fault, Faults};
 use minibatch::distributed::{InProcess, Process, Transport};
+use minibatch::gpu::{Fault, Faults};
 use minibatch::model::{Compiled, Dense, Dropout, HashGrid, Layer};
 use minibatch::number::add_normal;
 use minibatch::{
