@@ -145,3 +145,8 @@ pub use wgpu;
 #[doc = include_str!("../README.md")]
 #[doc = include_str!("../docs/guests.md")]
 struct Guides;
+
+/// The same for what takes MPI.
+#[cfg(all(doctest, feature = "mpi"))]
+#[doc = include_str!("../docs/machines.md")]
+struct Machines;

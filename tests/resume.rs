@@ -1,6 +1,10 @@
 //! `mnist-gpu train --checkpoint DIR --resume`, run, killed and run again as a user would.
 #![cfg(all(feature = "cli", unix))]
 
+#[path = "support/checkpoints.rs"]
+mod checkpoints;
+#[path = "support/numbers.rs"]
+mod numbers;
 #[path = "support/program.rs"]
 mod program;
 
@@ -11,7 +15,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use checkpoints::steps;
 use minibatch::data::{IdxArray, read_idx, write_idx};
+use numbers::Numbers;
 use program::{Place, told};
 
 /// Steps in an epoch of [`TRAIN`]: 1,200 samples in batches of 32.
@@ -43,16 +49,12 @@ impl Place {
 
     /// The checkpoints, from the first to the last.
     fn checkpoints(&self) -> Vec<PathBuf> {
-        let entries = fs::read_dir(self.path("cp")).into_iter().flatten();
-        let paths = entries.filter_map(|entry| entry.ok().map(|entry| entry.path()));
-        let mut paths: Vec<_> = paths.filter_map(|path| Some((steps(&path)?, path))).collect();
-        paths.sort();
-        paths.into_iter().map(|(_, path)| path).collect()
+        checkpoints::checkpoints(&self.path("cp"), STEPS)
     }
 
     /// Steps behind the last checkpoint.
     fn reached(&self) -> usize {
-        self.checkpoints().last().and_then(|path| steps(path)).unwrap_or(0)
+        checkpoints::reached(&self.path("cp"), STEPS)
     }
 
     /// Starts the program and sends it SIGKILL as soon as a checkpoint is seen that is made after
@@ -72,32 +74,6 @@ impl Place {
         let (status, (_, _, err)) = (output.status, told(output));
         assert!(status.success() || status.signal() == Some(9), "{line}: {err}");
         status.signal() == Some(9)
-    }
-}
-
-/// The steps that a checkpoint's name tells.
-fn steps(path: &Path) -> Option<usize> {
-    let name = path.file_name()?.to_str()?;
-    let stem = name.strip_prefix("after-epoch-")?.strip_suffix(".safetensors")?;
-    match stem.split_once("-step-") {
-        None => Some(stem.parse::<usize>().ok()? * STEPS),
-        Some((epochs, step)) => {
-            let (step, of) = step.split_once("-of-")?;
-            assert_eq!(of.parse(), Ok(STEPS));
-            Some(epochs.parse::<usize>().ok()? * STEPS + step.parse::<usize>().ok()?)
-        }
-    }
-}
-
-/// Numbers that look random, the same ones in each run (splitmix64).
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((mixed ^ (mixed >> 31)) % end as u64) as usize
     }
 }
 
@@ -165,7 +141,10 @@ fn an_empty_directory_starts_afresh_and_a_filled_one_wants_resume() {
     assert!(out.contains("\ncheckpoint: none in cp yet\n"), "{out}");
     assert!(out.ends_with("checkpoint kept in cp; --resume goes on from it\n"), "{out}");
     let kept = place.checkpoints();
-    assert_eq!(kept.iter().filter_map(|path| steps(path)).collect::<Vec<_>>(), [ALL - STEPS, ALL]);
+    assert_eq!(
+        kept.iter().filter_map(|path| steps(path, STEPS)).collect::<Vec<_>>(),
+        [ALL - STEPS, ALL]
+    );
     assert!(!place.path("cp/lock").exists());
 
     let message = place.refused(&format!("{train} --checkpoint cp --save m.safetensors"));

@@ -101,8 +101,8 @@ impl<T: Real> CpuExecutor<T> {
 
     /// All gradients, of each parameter after the other, padding included.
     pub fn gradients(&self) -> Vec<T> {
-        let memory = self.memory();
         let mut gradients = Vec::with_capacity(self.gradients_len());
+        let memory = self.memory();
         for id in slices(&self.program) {
             gradients.extend_from_slice(&memory.real(id));
         }

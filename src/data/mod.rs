@@ -9,6 +9,7 @@ mod delimited;
 mod digits;
 mod fields;
 mod file;
+mod fingerprint;
 mod format;
 mod order;
 mod permutation;
@@ -24,6 +25,7 @@ pub(crate) use dataset::class_of;
 pub use dataset::{Dataset, TrainTest};
 pub use digits::{synthetic_digits, synthetic_digits_split};
 pub use fields::{Element, Field, Fields, Part};
+pub(crate) use fingerprint::fingerprint;
 #[cfg(feature = "parquet")]
 pub use format::ParquetFile;
 pub use format::{

@@ -1,5 +1,6 @@
 //! Samples that were read: an owned piece of a source's data.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use half::f16;
@@ -70,6 +71,16 @@ impl SparseRows {
         let range = start.unwrap_or(0)..self.ends.get(row).copied().unwrap_or(0);
         let indices = self.indices.get(range.clone()).unwrap_or_default();
         (indices, self.values.get(range).unwrap_or_default())
+    }
+
+    /// Forgets the first rows.
+    fn remove_first(&mut self, rows: usize) {
+        let rows = rows.min(self.ends.len());
+        let last = self.ends.drain(..rows).next_back();
+        let Some(end) = last else { return };
+        self.indices.drain(..end);
+        self.values.drain(..end);
+        self.ends.iter_mut().for_each(|other| *other -= end);
     }
 
     fn truncate(&mut self, rows: usize) {
@@ -183,6 +194,19 @@ impl Values {
         }
     }
 
+    fn remove_first(&mut self, samples: usize, width: usize) {
+        fn remove<T>(values: &mut Vec<T>, count: usize) {
+            values.drain(..count.min(values.len()));
+        }
+        match self {
+            Values::U8(values) => remove(values, samples * width),
+            Values::U32(values) => remove(values, samples * width),
+            Values::F16(values) => remove(values, samples * width),
+            Values::F32(values) => remove(values, samples * width),
+            Values::Sparse(rows) => rows.remove_first(samples),
+        }
+    }
+
     /// The sample at `place`, of `width` values; an empty one if it is not there.
     fn row(&self, place: usize, width: usize) -> Row<'_> {
         let range = place * width..(place + 1) * width;
@@ -220,7 +244,7 @@ impl Values {
     }
 }
 
-fn extend<T: Copy>(to: &mut Vec<T>, from: &[T], range: std::ops::Range<usize>) {
+fn extend<T: Copy>(to: &mut Vec<T>, from: &[T], range: Range<usize>) {
     to.extend_from_slice(from.get(range).unwrap_or_default());
 }
 
@@ -268,6 +292,18 @@ impl Samples {
         self.len = self.len.min(samples);
         for (&width, values) in self.widths.iter().zip(&mut self.columns) {
             values.truncate(self.len, width);
+        }
+    }
+
+    /// Forgets all but those at the places `kept`.
+    pub(crate) fn keep(&mut self, kept: Range<usize>) {
+        self.truncate(kept.end);
+        let first = kept.start.min(self.len);
+        if first > 0 {
+            for (&width, values) in self.widths.iter().zip(&mut self.columns) {
+                values.remove_first(first, width);
+            }
+            self.len -= first;
         }
     }
 

@@ -7,10 +7,13 @@
 
 mod agreement;
 mod blocks;
+pub mod cost;
 mod group;
 mod halving;
 mod in_process;
 mod messages;
+#[cfg(feature = "mpi")]
+mod mpi;
 mod owners;
 mod ranges;
 mod schedule;
@@ -22,4 +25,6 @@ pub(crate) mod tree;
 
 pub(crate) use group::Group;
 pub use in_process::InProcess;
+#[cfg(feature = "mpi")]
+pub use mpi::Mpi;
 pub use transport::{Process, Transport};

@@ -73,9 +73,26 @@ async fn ranked() -> Vec<Adapter> {
     adapters
 }
 
-/// The best adapter, or the best whose name contains `name` (in any case).
-pub(super) async fn choose(name: Option<&str>) -> Result<Adapter> {
-    let adapters = ranked().await;
+/// Which adapter is meant.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Which<'a> {
+    /// The best one.
+    Best,
+    /// The best whose name contains this, in any case.
+    Named(&'a str),
+    /// That at this place of [`adapters`].
+    At(usize),
+}
+
+impl<'a> From<Option<&'a str>> for Which<'a> {
+    fn from(name: Option<&'a str>) -> Self {
+        name.map_or(Which::Best, Which::Named)
+    }
+}
+
+/// The adapter that is meant.
+pub(super) async fn choose(which: Which<'_>) -> Result<Adapter> {
+    let mut adapters = ranked().await;
     if adapters.is_empty() {
         return Err(Error::NoAdapter(
             "no GPU adapter was found. Install your GPU's Vulkan driver, or Mesa's software \
@@ -83,17 +100,18 @@ pub(super) async fn choose(name: Option<&str>) -> Result<Adapter> {
                 .into(),
         ));
     }
-    let matches = |adapter: &Adapter| {
-        name.is_none_or(|name| {
-            adapter.get_info().name.to_lowercase().contains(&name.to_lowercase())
-        })
-    };
     let names: Vec<String> = adapters.iter().map(|adapter| adapter.get_info().name).collect();
-    adapters.into_iter().find(matches).ok_or_else(|| {
-        Error::NoAdapter(format!(
-            "no adapter's name contains {:?}; there are: {}",
-            name.unwrap_or_default(),
-            names.join(", ")
-        ))
-    })
+    let (place, problem) = match which {
+        Which::Best => (Some(0), String::new()),
+        Which::Named(name) => {
+            let part = name.to_lowercase();
+            let place = names.iter().position(|name| name.to_lowercase().contains(&part));
+            (place, format!("no adapter's name contains {name:?}"))
+        }
+        Which::At(place) => (Some(place), format!("there is no adapter at place {place}")),
+    };
+    match place.filter(|&place| place < adapters.len()) {
+        Some(place) => Ok(adapters.swap_remove(place)),
+        None => Err(Error::NoAdapter(format!("{problem}; there are: {}", names.join(", ")))),
+    }
 }

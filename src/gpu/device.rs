@@ -28,7 +28,7 @@ use std::time::Duration;
 
 use wgpu::{AdapterInfo, Device, ErrorFilter, Limits, Queue};
 
-use super::adapter;
+use super::adapter::{self, Which};
 use super::faults::Faults;
 use super::kernel_limits::beyond;
 use super::optional::unmasked;
@@ -116,6 +116,16 @@ impl Gpu {
         block_on(Self::new_async(Some(name)))
     }
 
+    /// The adapter at that place of [`adapters`](super::adapters), from 0: one of several that have the same
+    /// name.
+    ///
+    /// # Errors
+    /// [`Error::NoAdapter`], naming those that exist, if there are fewer.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn at(place: usize) -> Result<Self> {
+        block_on(Self::open(Which::At(place), FEATURES))
+    }
+
     /// [`new`](Self::new) or, with a name, [`with_adapter`](Self::with_adapter), on a device with
     /// timestamp queries if the adapter has them: a [`Profile`](crate::Profile) then has each
     /// kernel's time.
@@ -132,7 +142,7 @@ impl Gpu {
     /// # Errors
     /// As these.
     pub async fn new_async(name: Option<&str>) -> Result<Self> {
-        Self::open(name, FEATURES).await
+        Self::open(name.into(), FEATURES).await
     }
 
     /// [`with_timestamps`](Self::with_timestamps), awaited.
@@ -140,12 +150,12 @@ impl Gpu {
     /// # Errors
     /// As [`new`](Self::new).
     pub async fn with_timestamps_async(name: Option<&str>) -> Result<Self> {
-        Self::open(name, FEATURES | wgpu::Features::TIMESTAMP_QUERY).await
+        Self::open(name.into(), FEATURES | wgpu::Features::TIMESTAMP_QUERY).await
     }
 
     /// A device of ours, with those of `features` that the adapter has.
-    async fn open(name: Option<&str>, features: wgpu::Features) -> Result<Self> {
-        let adapter = adapter::choose(name).await?;
+    async fn open(which: Which<'_>, features: wgpu::Features) -> Result<Self> {
+        let adapter = adapter::choose(which).await?;
         let features = unmasked(features)?;
         let (device, queue) = adapter
             .request_device(&wgpu::DeviceDescriptor {

@@ -54,6 +54,13 @@ impl Metrics {
         Ok(metrics)
     }
 
+    /// Those of `program` before its first step.
+    pub fn blank(program: &Program) -> Self {
+        let zeros =
+            |_, buffer: &Buffer| Ok::<_, std::convert::Infallible>(vec![0.0; buffer.allocated(0)]);
+        Metrics::gather(program, zeros).unwrap_or_default()
+    }
+
     /// The totals of buffer `id`: of each column over the rows of the batch; none if nothing was
     /// gathered.
     pub fn sums(&self, id: BufferId) -> &[f64] {
@@ -63,6 +70,27 @@ impl Metrics {
     /// The first of those totals; 0 if nothing was gathered.
     pub fn sum(&self, id: BufferId) -> f64 {
         self.sums(id).first().copied().unwrap_or(0.0)
+    }
+
+    /// The totals one after the other, and the bits of the number of the first step that was not finite,
+    /// or of 0: what [`with_values`](Self::with_values) makes the same metrics of.
+    pub fn values(&self) -> Vec<f64> {
+        let step = f64::from_bits(self.first_nonfinite_step.unwrap_or(0));
+        self.sums.values().flatten().copied().chain([step]).collect()
+    }
+
+    /// Those of the same program that `values` are the [values](Self::values) of; `None` if their number is
+    /// another.
+    pub fn with_values(&self, values: &[f64]) -> Option<Self> {
+        let (step, mut rest) = values.split_last()?;
+        let mut sums = BTreeMap::new();
+        for (&id, own) in &self.sums {
+            let (own, others) = rest.split_at_checked(own.len())?;
+            sums.insert(id, own.to_vec());
+            rest = others;
+        }
+        let first_nonfinite_step = Some(step.to_bits()).filter(|&step| step > 0);
+        rest.is_empty().then_some(Metrics { sums, first_nonfinite_step })
     }
 
     /// Those of both together.

@@ -1,10 +1,13 @@
 //! The optional arguments of fit, evaluate and predict.
 
+use std::sync::Arc;
+
 use super::callback::{Callback, Resume};
 use super::residence::DataOn;
 use super::settings::settings;
 use super::verbose::Verbose;
 use crate::data::{Shuffle, Source};
+use crate::distributed::Transport;
 use crate::error::{Error, Result};
 
 /// After which epochs [`fit`](super::Model::fit) validates: a number means every so many epochs, a
@@ -81,6 +84,19 @@ macro_rules! arguments {
                 /// Shows on standard output how the steps go, and the scores, by a
                 /// [`ProgressBar`](super::callbacks::ProgressBar); nothing by default.
                 verbose(verbose: Verbose): verbose = verbose;
+
+                /// Shares each batch with the other processes of a
+                /// [`Transport`](crate::distributed::Transport), of which each makes the same call on
+                /// the same data. A batch is cut into [shards](crate::Compiled::shards), 8 unless the
+                /// model says otherwise, at least one for each process. The result has the same bits
+                /// with any number of processes, as long as their devices are of the same kind.
+                ///
+                /// Callbacks run in every process; the first one alone writes files and shows progress.
+                /// A process with another model, seed, version or other data is refused before anything
+                /// is changed, with the difference. The model and the place where a fit goes on are those
+                /// of the first process. Waiting for other processes holds up the calling thread.
+                distribute(transport: &(impl Transport + Clone + 'static)):
+                    distribute = Some(Arc::new(transport.clone()));
             }
 
             /// Adds a callback. The hooks of several are called in the order in which they were
@@ -135,6 +151,7 @@ pub struct Fit<'a> {
     pub(super) resume: Option<Resume>,
     pub(super) callbacks: Vec<&'a mut dyn Callback>,
     pub(super) verbose: Verbose,
+    pub(super) distribute: Option<Arc<dyn Transport>>,
 }
 
 impl<'a> Fit<'a> {
@@ -163,6 +180,7 @@ impl<'a> Fit<'a> {
             resume: None,
             callbacks: Vec::new(),
             verbose: Verbose::Silent,
+            distribute: None,
         }
     }
 
@@ -272,6 +290,7 @@ pub struct Evaluate<'a> {
     pub(super) steps: Option<usize>,
     pub(super) callbacks: Vec<&'a mut dyn Callback>,
     pub(super) verbose: Verbose,
+    pub(super) distribute: Option<Arc<dyn Transport>>,
 }
 
 impl Evaluate<'_> {
@@ -286,6 +305,7 @@ impl Evaluate<'_> {
             steps: None,
             callbacks: Vec::new(),
             verbose: Verbose::Silent,
+            distribute: None,
         }
     }
 
@@ -308,6 +328,7 @@ pub struct Predict<'a> {
     pub(super) steps: Option<usize>,
     pub(super) callbacks: Vec<&'a mut dyn Callback>,
     pub(super) verbose: Verbose,
+    pub(super) distribute: Option<Arc<dyn Transport>>,
 }
 
 impl Predict<'_> {
@@ -321,6 +342,7 @@ impl Predict<'_> {
             steps: None,
             callbacks: Vec::new(),
             verbose: Verbose::Silent,
+            distribute: None,
         }
     }
 
@@ -336,3 +358,20 @@ pub(super) fn check_batch_size(argument: &'static str, batch_size: usize) -> Res
         _ => Ok(()),
     }
 }
+
+/// What evaluations and predictions have to have in common with those of other processes.
+macro_rules! described {
+    ($name:ident) => {
+        impl $name<'_> {
+            pub(super) fn description(&self) -> Vec<(String, String)> {
+                vec![
+                    ("batch_size".to_owned(), format!("{:?}", self.batch_size)),
+                    ("steps".to_owned(), format!("{:?}", self.steps)),
+                ]
+            }
+        }
+    };
+}
+
+described!(Evaluate);
+described!(Predict);

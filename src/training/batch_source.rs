@@ -251,6 +251,7 @@ impl BatchSource {
             batches,
             batch_size: self.batch_size,
             rows_at_once: session.rows_at_once(pass, self.largest_batch())?,
+            own: session.own_shards(),
             on_device,
             workers,
             ahead: self.ahead,

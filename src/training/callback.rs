@@ -84,7 +84,8 @@ impl EpochStart {
 pub struct StepEnd {
     /// Steps of this epoch, evaluation or prediction so far.
     pub step: usize,
-    /// Samples in these steps, without those before a [`Resume`].
+    /// Samples in these steps, those of all processes in a distributed run, without those before a
+    /// [`Resume`].
     pub samples: usize,
 }
 
@@ -110,6 +111,20 @@ impl StepEnd {
 /// once. Whatever reads from the device or writes to it is requested, and done before the next
 /// hook is called: weights, scores on other samples, a file of the model. The result comes to
 /// [`answer`](Self::answer).
+///
+/// # In a distributed run
+///
+/// Each process calls its own callbacks, at the same steps and with the same values; only what is
+/// measured in seconds differs ([`EpochRecord::seconds`], [`EpochRecord::waits`]). They must decide alike
+/// in all processes: stop after the same step, set the same rates, make the same requests, and want scores
+/// after the same steps, as reading those takes all processes. If they do not, the processes wait for
+/// each other without end. So a decision may follow the scores, the steps and the epochs, and never a
+/// clock, a key that was pressed, a random number of the process's own or its rank. What a callback
+/// writes or prints, it writes or prints in the first process alone
+/// ([`Control::process`]). [`Request::Save`](super::Request::Save) and
+/// [`Request::SaveWithNote`](super::Request::SaveWithNote) take care of that themselves: the first process
+/// writes the file, the others are answered as if they had. [`resume`](Self::resume) counts in
+/// the first process, whose model and place the others take over.
 ///
 /// ```
 /// use minibatch::data::Dataset;

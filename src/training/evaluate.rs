@@ -34,8 +34,25 @@ impl Session {
     pub(super) async fn evaluate(
         &mut self,
         data: Source,
-        arguments: Evaluate<'_>,
+        mut arguments: Evaluate<'_>,
     ) -> Result<Scores> {
+        let Some(transport) = arguments.distribute.take() else {
+            return self.evaluate_in_group(data, arguments).await;
+        };
+        let sources = [("data", &data)];
+        let joined = self.join(&transport, arguments.description(), &sources).await;
+        let joined = match joined {
+            Ok(()) => self.share_state(None).await,
+            Err(error) => Err(error),
+        };
+        let scores = match joined {
+            Ok(_) => self.evaluate_in_group(data, arguments).await,
+            Err(error) => Err(error),
+        };
+        self.leave(&transport, scores)
+    }
+
+    async fn evaluate_in_group(&mut self, data: Source, arguments: Evaluate<'_>) -> Result<Scores> {
         let Evaluate { sample_weight, mut callbacks, verbose, .. } = arguments;
         let mut progress = None;
         let mut callbacks = with_progress(&mut callbacks, verbose, &mut progress);

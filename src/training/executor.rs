@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::cpu::{Cpu, CpuExecutor, CpuFeed};
 use crate::error::{Error, Result};
-use crate::gpu::{GatherFeed, Gpu, GpuExecutor, GpuFeed};
+use crate::gpu::{GatherFeed, Gpu, GpuExecutor, GpuFeed, Gradients};
 use crate::model::Compiled;
 use crate::profile::Profile;
 use crate::program::{BufferId, Feed, Metrics, Pass, Program, Step};
@@ -40,6 +40,23 @@ pub(super) enum Executor {
     Cpu(CpuExecutor<f32>),
     CpuInF64(CpuExecutor<f64>),
     Gpu(Box<GpuExecutor>),
+}
+
+/// The gradients of some shards.
+#[derive(Debug)]
+pub(super) enum Partial {
+    Read(Vec<f32>),
+    OnTheWay(Gradients),
+}
+
+impl Partial {
+    /// All of them, of each parameter after the other.
+    pub(super) async fn wait(self) -> Result<Vec<f32>> {
+        match self {
+            Partial::Read(gradients) => Ok(gradients),
+            Partial::OnTheWay(gradients) => gradients.wait().await,
+        }
+    }
 }
 
 /// Memory for the rows of one step, lent by an [`Executor`]. It can be filled by another thread.
@@ -289,8 +306,68 @@ impl Executor {
         }, gpu => gpu.write_together(values).await)
     }
 
-    pub(super) async fn read_metrics(&mut self) -> Result<Metrics> {
-        on!(self, cpu => Ok(cpu.read_metrics()), gpu => gpu.read_metrics().await)
+    /// What the steps of each shard have added up to; of all steps if batches have no shards.
+    pub(super) async fn read_metrics(&mut self) -> Result<Vec<Metrics>> {
+        on!(self, cpu => Ok(cpu.read_shard_metrics()), gpu => gpu.read_shard_metrics().await)
+    }
+
+    /// Lets what runs from now on add to the metrics of this one of so many shards.
+    pub(super) async fn begin_shard(&mut self, shard: usize, of: usize) -> Result<()> {
+        on!(self, cpu => {
+            cpu.reserve_shards(of);
+            cpu.begin_shard(shard)
+        }, gpu => {
+            gpu.reserve_shards(of).await?;
+            gpu.begin_shard(shard)
+        })
+    }
+
+    /// Adds to the gradients those that were kept at these heights of the tree over the shards, and
+    /// keeps the sum at height `keep`.
+    pub(super) async fn add_up_shards(
+        &mut self,
+        added: &[usize],
+        keep: Option<usize>,
+        step: &Step,
+    ) -> Result<()> {
+        on!(self, cpu => {
+            cpu.add_up_shards(added, keep, step);
+            Ok(())
+        }, gpu => gpu.add_up_shards(added, keep, step).await)
+    }
+
+    /// Begins to read the gradients, which are added to those of other processes.
+    pub(super) fn read_gradients(&mut self) -> Result<Partial> {
+        match self {
+            Executor::Cpu(cpu) => Ok(Partial::Read(cpu.gradients())),
+            Executor::CpuInF64(_) => Err(Error::argument(
+                "backend",
+                "is the CPU in f64, whose gradients are not exchanged; take the CPU in f32",
+            )),
+            Executor::Gpu(gpu) => Ok(Partial::OnTheWay(gpu.read_gradients()?)),
+        }
+    }
+
+    /// Replaces the gradients by a sum of such.
+    pub(super) fn write_gradients(&mut self, sum: &[f32]) -> Result<()> {
+        match self {
+            Executor::Cpu(cpu) => cpu.write_gradients(sum),
+            Executor::CpuInF64(_) => Ok(()),
+            Executor::Gpu(gpu) => gpu.write_gradients(sum),
+        }
+    }
+
+    /// How many numbers all gradients are, padding included.
+    pub(super) fn gradients_len(&self) -> Result<usize> {
+        on!(self, cpu => Ok(cpu.gradients_len()), gpu => gpu.gradients_len())
+    }
+
+    /// Runs the second half of a step, on the gradients as they are.
+    pub(super) async fn finish_shards(&mut self, step: &Step) -> Result<()> {
+        on!(self, cpu => {
+            cpu.finish_shards(step);
+            Ok(())
+        }, gpu => gpu.execute(Pass::Accumulate, step).await)
     }
 
     pub(super) fn clear_metrics(&mut self) -> Result<()> {

@@ -1,5 +1,9 @@
 //! Training.
 
+use std::sync::Arc;
+
+use flate2::Crc;
+
 use super::arguments::{Fit, ValidationFreq, check_batch_size};
 use super::batch_source::{Asked, BatchSource, EpochBatches, TRAINING_STEPS};
 use super::batches::Purpose;
@@ -7,6 +11,7 @@ use super::batches::Purpose;
 use super::blocking::block_on;
 use super::blocking::blocking;
 use super::callback::{Callback, EpochStart, Resume, TrainStart};
+use super::distributing::Named;
 use super::history::{EpochRecord, History};
 use super::loading::Reading;
 use super::model::Model;
@@ -14,6 +19,7 @@ use super::run::{Run, SnapshotsDue, with_progress};
 use super::session::{Session, Totals};
 use crate::clock::Instant;
 use crate::data::{Shuffle, Source, SourceKind, Visit};
+use crate::distributed::Transport;
 use crate::error::{Error, Result};
 use crate::program::{Metrics, Pass};
 
@@ -54,6 +60,11 @@ impl Model {
         data: impl Into<Source>,
         mut arguments: Fit<'_>,
     ) -> Result<History> {
+        if arguments.distribute.is_some() {
+            let problem = "waits for other processes, which a future must not; call fit, in a thread \
+                           of its own";
+            return Err(Error::argument("distribute", problem));
+        }
         arguments.steps_per_submit.get_or_insert(1);
         self.session.fit(data.into(), arguments).await
     }
@@ -101,14 +112,16 @@ impl Run<'_> {
         let names = self.session.value_names(validation.is_some());
         let mut start = TrainStart::new(initial_epoch, epochs, train.steps, names);
         let resume = self.resume(&start, arguments.resume, callbacks).await?;
+        let resume = self.session.share_state(resume).await?;
         let done = resume.unwrap_or(Resume::new(initial_epoch, 0));
         start.initial_epoch = done.epochs;
         let rows = train.largest_batch();
-        for rows in [rows].into_iter().chain(train.smaller_batch()) {
-            self.session.prepare(Pass::Train, rows).await?;
+        self.session.prepare(Pass::Train, rows).await?;
+        let at_once = self.session.rows_at_once(Pass::Train, rows)?;
+        if let Some(rows) = train.smaller_batch() {
+            self.session.prepare_parts(Pass::Train, rows, at_once).await?;
         }
-        let micro_batch_size = self.session.compiled.micro_batch_size;
-        start.micro_batch_size = micro_batch_size.filter(|&micro| micro < rows);
+        start.micro_batch_size = Some(at_once).filter(|&at_once| at_once < rows);
         self.each(callbacks, |callback, run| callback.train_begin(run, &start)).await?;
         self.session.executor.set_steps_per_submit(arguments.steps_per_submit)?;
         let left = epochs.saturating_sub(done.epochs);
@@ -196,6 +209,7 @@ impl Run<'_> {
         self.each(callbacks, |callback, run| callback.epoch_begin(run, start)).await?;
         let steps_before = self.session.steps().saturating_sub(first_step as u64);
         let purpose = Purpose::Train { epoch, steps_before };
+        let waited_before = self.session.waited_for_exchange();
         let steps_begun = Instant::now();
         let ran = self.batches(purpose, &mut loader, first_step, train.steps, callbacks).await?;
         let waits = loader.waits(steps_begun.elapsed());
@@ -210,8 +224,11 @@ impl Run<'_> {
         let mut record = EpochRecord::new(epoch, self.scores(purpose, ran.samples).await?);
         (record.learning_rate, record.resumed_after) = (ran.learning_rate, first_step);
         record.waits = waits;
+        record.waits.for_exchange =
+            self.session.exchange_share(waited_before, steps_begun.elapsed());
         self.session.totals = Totals::default();
         self.session.executor.clear_metrics()?;
+        self.session.compare_parameters(epoch).await?;
         if let Some(Validation { data, freq }) = epochs.validation
             && freq.includes(epoch)
         {
@@ -223,14 +240,37 @@ impl Run<'_> {
 }
 
 impl Session {
-    async fn fit(&mut self, data: Source, arguments: Fit<'_>) -> Result<History> {
+    async fn fit(&mut self, data: Source, mut arguments: Fit<'_>) -> Result<History> {
+        let Some(transport) = arguments.distribute.take() else {
+            return self.fit_in_group(data, arguments, None).await;
+        };
+        let history = self.fit_in_group(data, arguments, Some(&transport)).await;
+        self.leave(&transport, history)
+    }
+
+    async fn fit_in_group(
+        &mut self,
+        data: Source,
+        arguments: Fit<'_>,
+        transport: Option<&Arc<dyn Transport>>,
+    ) -> Result<History> {
+        let sources = [
+            Some(("data", data.clone())),
+            arguments.validation_data.clone().map(|data| ("validation_data", data)),
+        ];
         let (train, validation) = self.check(data, &arguments)?;
         self.forget_cancelled()?;
+        if let Some(transport) = transport {
+            let sources: Vec<_> =
+                sources.iter().flatten().map(|(name, source)| (*name, source)).collect();
+            self.join(transport, fit_description(&arguments, &train), &sources).await?;
+        }
         let outer = self.begin_totals().await?;
         let history = Run::new(self).fit(&train, validation.as_ref(), arguments).await;
         let ended = self.end_totals(outer);
         let freed = self.free_data();
-        let history = history?;
+        let mut history = history?;
+        history.exchange = self.exchanged();
         ended.and(freed).map(|()| history)
     }
 
@@ -354,6 +394,33 @@ impl Session {
         freq.check()?;
         Ok(Validation { data, freq })
     }
+}
+
+/// The arguments on which depends what is learned.
+fn fit_description(fit: &Fit<'_>, train: &BatchSource) -> Vec<Named> {
+    let crc = |weights: &[f32]| {
+        let mut crc = Crc::new();
+        crc.update(bytemuck::cast_slice(weights));
+        format!("{} of checksum {:08x}", weights.len(), crc.sum())
+    };
+    let weights = fit.sample_weight.as_deref().map(crc);
+    let target_weights: Vec<_> =
+        fit.target_weight.iter().map(|(name, weights)| (name, crc(weights))).collect();
+    let named = |name: &str, value: String| (name.to_owned(), value);
+    vec![
+        named("batch_size", train.batch_size.to_string()),
+        named("epochs", fit.epochs.to_string()),
+        named("initial_epoch", fit.initial_epoch.to_string()),
+        named("steps_per_epoch", format!("{:?}", train.steps)),
+        named("shuffle", format!("{:?}", fit.shuffle.unwrap_or_default())),
+        named("class_weight", format!("{:?}", fit.class_weight)),
+        named("sample_weight", format!("{weights:?}")),
+        named("target_weight", format!("{target_weights:?}")),
+        named("validation_split", fit.validation_split.to_string()),
+        named("validation_steps", format!("{:?}", fit.validation_steps)),
+        named("validation_batch_size", format!("{:?}", fit.validation_batch_size)),
+        named("validation_freq", format!("{:?}", fit.validation_freq)),
+    ]
 }
 
 /// What the model is evaluated on after an epoch, and after which epochs.

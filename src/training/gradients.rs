@@ -89,8 +89,10 @@ impl Session {
             let mut feed = self.executor.lend(rows).await?;
             let part = Batch { indices, ..batch };
             feed.fill(&FromDataset { program: &self.program, pass, batch: part })?;
-            let part = Part { feed, rows, first_row, batch_rows: batch.len() };
-            self.run_part(pass, &step, part, &mut Predictions::new()).await?;
+            let last = first_row + rows >= batch.len();
+            let batch_rows = batch.len();
+            let part = Part { feed: Some(feed), rows, first_row, batch_rows, last };
+            self.run_part(pass, &step, part, batch_rows, &mut Predictions::new()).await?;
             first_row += rows;
             for (place, (id, ..)) in trained.iter().enumerate() {
                 let values = self.executor.read(*id, 0).await?;

@@ -38,6 +38,9 @@ pub struct Waits {
     /// The share of the time in which the workers had nothing to do, as enough batches were read
     /// ahead; 0 without workers.
     pub for_device: f64,
+    /// The share of the time in which this process waited for the other processes of a distributed run
+    /// and for what they send; 0 in any other run.
+    pub for_exchange: f64,
 }
 
 /// What [`EpochRecord::resumed_after`] is called where it is written, if it is not 0.
@@ -119,13 +122,31 @@ pub struct History {
     /// True if a callback ended training early.
     #[serde(skip)]
     pub stopped: bool,
+    /// What the processes have exchanged; `None` unless the run was
+    /// [distributed](super::Fit::distribute).
+    #[serde(skip)]
+    pub exchange: Option<Exchange>,
+}
+
+/// What a process has sent to the others in a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Exchange {
+    /// How many processes there are.
+    pub processes: usize,
+    /// Bytes of gradients that this one has sent.
+    pub bytes_sent: u64,
+    /// Steps in which it did.
+    pub steps: u64,
+    /// Bytes of all gradients together, as they are exchanged in a step.
+    pub gradient_bytes: u64,
 }
 
 impl History {
     /// A history of these epochs, not stopped by a callback.
     #[must_use]
     pub fn new(epochs: Vec<EpochRecord>) -> Self {
-        History { epochs, stopped: false }
+        History { epochs, stopped: false, exchange: None }
     }
 
     /// `{"epochs": [{"epoch": 1, "loss": ...}, ...]}`: of each epoch its number and its

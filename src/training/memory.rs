@@ -64,5 +64,6 @@ impl Model {
 
 /// Rows of a batch that run at a time.
 fn rows_at_once(compiled: &Compiled, batch_size: usize) -> usize {
-    compiled.micro_batch_size.unwrap_or(batch_size).min(batch_size).max(1)
+    let part = compiled.shards.map(|shards| batch_size.div_ceil(shards.max(1)));
+    part.or(compiled.micro_batch_size).unwrap_or(batch_size).min(batch_size).max(1)
 }

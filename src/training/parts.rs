@@ -111,10 +111,20 @@ impl Session {
 
     /// Goes on with a program whose batches run in parts of so many rows.
     pub(super) async fn run_in_parts(&mut self, rows: usize) -> Result<()> {
+        let micro_batch_size = Some(rows);
+        self.recompile(Compiled { micro_batch_size, ..self.compiled.clone() }).await
+    }
+
+    /// Goes on with a program whose batches are cut into so many shards.
+    pub(super) async fn run_in_shards(&mut self, shards: usize) -> Result<()> {
+        self.recompile(Compiled { shards: Some(shards), ..self.compiled.clone() }).await
+    }
+
+    /// Goes on with another program that has the same tensors.
+    async fn recompile(&mut self, compiled: Compiled) -> Result<()> {
         self.flush_totals().await?;
         self.settle_recorded();
         let (kept, _) = self.read_tensors(tensors(&self.program)).await?;
-        let compiled = Compiled { micro_batch_size: Some(rows), ..self.compiled.clone() };
         let mut made = Session::new(compiled, self.executor.backend()).await?;
         made.write_tensors(&kept).await?;
         let Session { compiled, program, report, executor, .. } = made;

@@ -44,6 +44,27 @@ impl Session {
     pub(super) async fn predict(
         &mut self,
         data: Source,
+        mut arguments: Predict<'_>,
+    ) -> Result<Predictions> {
+        let Some(transport) = arguments.distribute.take() else {
+            return self.predict_in_group(data, arguments).await;
+        };
+        let sources = [("data", &data)];
+        let joined = self.join(&transport, arguments.description(), &sources).await;
+        let joined = match joined {
+            Ok(()) => self.share_state(None).await,
+            Err(error) => Err(error),
+        };
+        let outputs = match joined {
+            Ok(_) => self.predict_in_group(data, arguments).await,
+            Err(error) => Err(error),
+        };
+        self.leave(&transport, outputs)
+    }
+
+    async fn predict_in_group(
+        &mut self,
+        data: Source,
         arguments: Predict<'_>,
     ) -> Result<Predictions> {
         let Predict { mut callbacks, verbose, .. } = arguments;

@@ -3,6 +3,11 @@
 /// Name and values `[samples, width]`, row-major, of each output.
 pub type Predictions = Vec<(String, Vec<f32>)>;
 
+/// An output of the same name without values.
+pub(super) fn empty((name, _): &(String, Vec<f32>)) -> (String, Vec<f32>) {
+    (name.clone(), Vec::new())
+}
+
 /// Adds the values of further samples.
 pub(super) fn extend(outputs: &mut Predictions, parts: Predictions) {
     for ((_, all), (_, part)) in outputs.iter_mut().zip(parts) {

@@ -7,6 +7,7 @@ use super::send::BoxFuture;
 use super::session::Session;
 use super::verbose::Verbose;
 use crate::data::Batch;
+use crate::distributed::Process;
 use crate::error::Result;
 use crate::model::Source;
 
@@ -41,6 +42,10 @@ impl Control for Run<'_> {
 
     fn submits(&self) -> u64 {
         self.session.executor.submits()
+    }
+
+    fn process(&self) -> Process {
+        self.session.process()
     }
 
     fn learning_rate(&self) -> f64 {
@@ -106,7 +111,8 @@ impl<'s> Run<'s> {
     pub(super) async fn answer(&mut self, callback: &mut dyn Callback) -> Result<()> {
         while !self.requests.is_empty() {
             for request in std::mem::take(&mut self.requests) {
-                if let Some(answer) = carry_out(self.session, request).await? {
+                let process = self.session.process();
+                if let Some(answer) = carry_out(self.session, process, request).await? {
                     callback.answer(self, answer)?;
                 }
             }
@@ -115,8 +121,13 @@ impl<'s> Run<'s> {
     }
 }
 
-/// On the heap, as an evaluation within a run is a run again.
-fn carry_out(session: &mut Session, request: Request) -> BoxFuture<'_, Result<Option<Answer>>> {
+/// On the heap, as an evaluation within a run is a run again. All processes hold the same model, so the
+/// first one alone writes it to files; the others answer as if they had.
+fn carry_out(
+    session: &mut Session,
+    process: Process,
+    request: Request,
+) -> BoxFuture<'_, Result<Option<Answer>>> {
     Box::pin(async move {
         Ok(Some(match request {
             Request::Weights => Answer::Weights(session.weights().await?),
@@ -143,12 +154,16 @@ fn carry_out(session: &mut Session, request: Request) -> BoxFuture<'_, Result<Op
             Request::SaveBytes => Answer::Bytes(session.save_bytes().await?),
             #[cfg(not(target_arch = "wasm32"))]
             Request::Save(path) => {
-                session.save(&path).await?;
+                if process.is_first() {
+                    session.save(&path).await?;
+                }
                 Answer::Saved(path)
             }
             #[cfg(not(target_arch = "wasm32"))]
             Request::SaveWithNote { path, note } => {
-                session.save_with_note(&path, note).await?;
+                if process.is_first() {
+                    session.save_with_note(&path, note).await?;
+                }
                 Answer::Saved(path)
             }
             Request::RestoreBytes(bytes) => {
@@ -180,4 +195,37 @@ pub(super) fn with_progress<'b>(
     }
     let callbacks = callbacks.iter_mut().map(|callback| &mut **callback as &mut dyn Callback);
     callbacks.chain(progress.iter_mut().map(|progress| &mut **progress as _)).collect()
+}
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests {
+    use super::*;
+    use crate::training::blocking::block_on;
+    use crate::training::executor::Backend;
+    use crate::{Activation, Adam, Cpu, Loss, Sequential, model::Input};
+
+    #[test]
+    fn files_are_written_by_the_first_process_and_answered_to_all() -> Result<()> {
+        let directory = tempfile::tempdir().unwrap();
+        let compiled = Sequential::new(Input::floats(&[3])).dense(2, Activation::Linear).compile(
+            Adam::default(),
+            Loss::MeanSquaredError,
+            [],
+        );
+        let mut session = block_on(Session::new(compiled, Backend::from(&Cpu::new())))?;
+        for rank in [1, 0] {
+            let process = Process { rank, count: 2 };
+            for named in ["saved", "noted"] {
+                let path = directory.path().join(named);
+                let request = match named {
+                    "saved" => Request::Save(path.clone()),
+                    _ => Request::SaveWithNote { path: path.clone(), note: "note".into() },
+                };
+                let answer = block_on(carry_out(&mut session, process, request))?;
+                assert!(matches!(answer, Some(Answer::Saved(saved)) if saved == path));
+                assert_eq!(path.exists(), rank == 0, "{named} in {process}");
+            }
+        }
+        Ok(())
+    }
 }

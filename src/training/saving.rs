@@ -54,6 +54,11 @@ impl Session {
         let [theirs, own] = [&saved.compiled, &self.compiled].map(description);
         let mut differences = Vec::new();
         compare("", &theirs, &own, &mut differences);
+        if let (Some(saved), Some(own)) = (saved.compiled.shards, self.compiled.shards)
+            && saved != own
+        {
+            differences.push(format!("shards are {saved} and not {own}"));
+        }
         if !differences.is_empty() {
             let more = match differences.len().saturating_sub(NAMED) {
                 0 => String::new(),
@@ -70,6 +75,9 @@ impl Session {
             && self.compiled.micro_batch_size.is_none()
         {
             self.run_in_parts(rows).await?;
+        }
+        if let (Some(shards), None) = (saved.compiled.shards, self.compiled.shards) {
+            self.run_in_shards(shards).await?;
         }
         // The same layers and optimizer have the same tensors.
         self.write_tensors(&saved.tensors).await?;

@@ -7,7 +7,8 @@ use super::callback::Resume;
 use super::executor::{Backend, Executor};
 use super::feed::FromDataset;
 use super::loading::{Loader, Part};
-use super::predictions::{Predictions, extend};
+use super::predictions::{Predictions, empty, extend};
+use super::sharding::Sharing;
 use crate::data::Batch;
 use crate::error::{Error, Result};
 use crate::gpu::{RowStep, Scored, Taken};
@@ -36,6 +37,7 @@ pub(super) struct Session {
     pub metadata: Metadata,
     pub recorded: Recorded,
     pub on_batch: OnBatch,
+    pub sharing: Sharing,
     /// Calls that gather scores on the device and have not ended: the validation of a fit runs
     /// within it.
     pub running: u32,
@@ -61,8 +63,8 @@ pub(super) struct Snapshot {
 /// What the steps of one epoch or evaluation add up to.
 #[derive(Debug, Default)]
 pub(super) struct Totals {
-    /// What was read already; the rest is still on the device.
-    pub read: Metrics,
+    /// What was read already, by shard; the rest is still on the device.
+    pub read: Vec<Metrics>,
     pub on_device: bool,
 }
 
@@ -139,6 +141,7 @@ impl Session {
             metadata: Metadata::new(),
             recorded: Recorded::default(),
             on_batch: OnBatch::default(),
+            sharing: Sharing::default(),
             running: 0,
             on_device: false,
             fitting: None,
@@ -178,8 +181,18 @@ impl Session {
             self.cut_if_too_large(rows).await?;
         }
         let at_once = self.rows_at_once(pass, rows)?;
-        self.executor.prepare(pass, at_once).await?;
-        match rows % at_once {
+        self.prepare_parts(pass, rows, at_once).await
+    }
+
+    /// The same for batches that run in parts of `at_once` rows.
+    pub(super) async fn prepare_parts(
+        &mut self,
+        pass: Pass,
+        rows: usize,
+        at_once: usize,
+    ) -> Result<()> {
+        self.executor.prepare(pass, at_once.min(rows)).await?;
+        match rows % at_once.max(1) {
             0 => Ok(()),
             last => self.executor.prepare(pass, last).await,
         }
@@ -199,17 +212,20 @@ impl Session {
     ) -> Result<()> {
         let (step, batch_rows) = (self.next_step(pass, batch.len()), batch.len());
         let mut first_row = 0;
-        for indices in batch.indices.chunks(self.rows_at_once(pass, batch_rows)?) {
+        let rows_at_once = self.rows_at_once(pass, batch_rows)?;
+        for indices in batch.indices.chunks(rows_at_once) {
             let mut feed = self.executor.lend(indices.len()).await?;
             let batch = Batch { indices, ..batch };
             let filling = self.profile.span("fill upload memory");
             feed.fill(&FromDataset { program: &self.program, pass, batch })?;
             drop(filling);
             let rows = indices.len();
-            let part = Part { feed, rows, first_row, batch_rows };
-            self.run_part(pass, &step, part, outputs).await?;
+            let last = first_row + rows >= batch_rows;
+            let part = Part { feed: Some(feed), rows, first_row, batch_rows, last };
+            self.run_part(pass, &step, part, rows_at_once, outputs).await?;
             first_row += rows;
         }
+        self.end_shards(pass, &step, rows_at_once).await?;
         // Nothing is awaited between the submission and this line.
         self.count_step(pass);
         Ok(())
@@ -224,7 +240,7 @@ impl Session {
         let Some((part, batch_rows)) = loader.next_resident() else {
             return Ok(None);
         };
-        if part.rows < batch_rows {
+        if part.rows < batch_rows || self.compiled.shards.is_some() {
             return Ok(None);
         }
         let step = self.next_step(pass, part.rows);
@@ -252,32 +268,45 @@ impl Session {
         };
         let rows = part.batch_rows;
         let step = self.next_step(pass, rows);
+        let rows_at_once = loader.rows_at_once();
+        let mut own_outputs: Predictions = outputs.iter().map(empty).collect();
         loop {
-            let last = part.is_last();
-            self.run_part(pass, &step, part, outputs).await?;
+            let last = part.last;
+            self.run_part(pass, &step, part, rows_at_once, &mut own_outputs).await?;
             if last {
                 break;
             }
             let Some(next) = loader.next(&mut self.executor).await? else { break };
             part = next;
         }
+        self.end_shards(pass, &step, rows_at_once).await?;
+        if pass == Pass::Predict {
+            extend(outputs, self.outputs_of_all_processes(own_outputs)?);
+        }
         // Nothing is awaited between the submission and this line.
         self.count_step(pass);
         Ok(Some(rows))
     }
 
-    /// Runs `pass` on a part of the batch of `step`. A prediction adds to `outputs`.
+    /// Runs `pass` on a part of the batch of `step`, one of those of `rows_at_once` rows. A prediction
+    /// adds to `outputs`.
     pub(super) async fn run_part(
         &mut self,
         pass: Pass,
         step: &Step,
         part: Part,
+        rows_at_once: usize,
         outputs: &mut Predictions,
     ) -> Result<()> {
-        let step = step.part(part.first_row, part.rows);
+        let Some(feed) = part.feed else { return Ok(()) };
+        let mut step = step.part(part.first_row, part.rows);
         // Before it runs: what a step that fails has left can be read.
         self.last_rows = part.rows;
-        self.executor.run(pass, part.feed, &step, self.compiled.run_eagerly).await?;
+        let shard = self.begin_shard(pass, &mut step, rows_at_once).await?;
+        self.executor.run(pass, feed, &step, self.compiled.run_eagerly).await?;
+        if let Some(shard) = shard {
+            self.add_up(shard, &step, rows_at_once).await?;
+        }
         if pass == Pass::Predict {
             extend(outputs, self.read_outputs(part.rows).await?);
         } else {

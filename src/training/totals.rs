@@ -15,12 +15,25 @@ impl Session {
         Ok(std::mem::take(&mut self.totals))
     }
 
-    /// The totals since `begin_totals`.
+    /// The totals since `begin_totals`, of all shards in their order, whichever process runs them. Where
+    /// there are several processes, each must call it.
     pub(super) async fn read_totals(&mut self) -> Result<Metrics> {
+        let own = self.read_own_totals().await?;
+        let all = self.of_all_processes(own)?;
+        Ok(all.into_iter().reduce(|sum, shard| sum.plus(&shard)).unwrap_or_default())
+    }
+
+    /// The same of the shards that this process runs, of each by itself; of all steps if batches have no
+    /// shards.
+    async fn read_own_totals(&mut self) -> Result<Vec<Metrics>> {
         let _span = self.profile.span("wait for scores");
-        Ok(match self.totals.on_device {
-            true => self.totals.read.plus(&self.executor.read_metrics().await?),
-            false => self.totals.read.clone(),
+        if !self.totals.on_device {
+            return Ok(self.totals.read.clone());
+        }
+        let added = self.executor.read_metrics().await?;
+        Ok(match self.totals.read.as_slice() {
+            [] => added,
+            read => read.iter().zip(added).map(|(read, added)| read.plus(&added)).collect(),
         })
     }
 
@@ -39,7 +52,7 @@ impl Session {
     pub(super) async fn flush_totals(&mut self) -> Result<()> {
         self.flush_recorded().await?;
         if self.totals.on_device {
-            self.totals.read = self.read_totals().await?;
+            self.totals.read = self.read_own_totals().await?;
             self.totals.on_device = false;
             self.executor.clear_metrics()?;
         }

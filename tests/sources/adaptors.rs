@@ -1,6 +1,8 @@
 //! What adaptors make of sources.
 
 use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use minibatch::data::{
     Element, Field, Fields, Length, Samples, Source, Values, Visit, synthetic_digits,
@@ -33,7 +35,7 @@ fn take_and_skip_cut_what_is_there() {
     let four = endless.take(4);
     assert_eq!((four.len(), four.is_endless()), (Some(4), false));
     assert_eq!(all(&four), range(0..4));
-    assert_eq!(taken.load(std::sync::atomic::Ordering::SeqCst), 4, "no more than were asked for");
+    assert_eq!(taken.load(Ordering::SeqCst), 4, "no more than were asked for");
     // Of batches, batches are counted.
     let batches = numbers(10).batch(3).unwrap();
     assert_eq!(all(&batches.take(2)), range(0..6));
@@ -99,6 +101,109 @@ fn concat_interleave_and_zip_join_sources() {
 }
 
 #[test]
+fn shards_are_every_nth_sample() {
+    for source in both(11) {
+        for count in 1..=13 {
+            for index in 0..count {
+                let shard = source.shard(index, count).unwrap();
+                let expected: Vec<usize> = (index..11).step_by(count).collect();
+                assert_eq!(shard.len(), Some(expected.len()), "{index} of {count}");
+                for batch_size in [1, 2, 100] {
+                    let read = in_pass(&shard, &Visit::default(), batch_size).unwrap();
+                    assert_eq!(read, expected, "{index} of {count}");
+                }
+            }
+        }
+        assert_eq!(all(&source.shard(1, 2).unwrap().shard(2, 3).unwrap()), [5]);
+        assert_eq!(all(&source.skip(2).shard(1, 3).unwrap().take(2)), [3, 6]);
+        assert_eq!(all(&source.take(6).shard(1, 2).unwrap().repeat(2)), [1, 3, 5, 1, 3, 5]);
+    }
+    let (endless, taken) = stream(Length::Endless, usize::MAX);
+    let shard = endless.shard(2, 3).unwrap();
+    assert_eq!((shard.len(), shard.is_endless()), (None, true));
+    assert_eq!(all(&shard.take(3)), [2, 5, 8]);
+    assert_eq!(taken.load(Ordering::SeqCst), 9, "no more than were needed");
+    // Of random access, only the own ones are read.
+    let counted = Numbers::new(100);
+    assert_eq!(all(&Source::new(counted.clone()).shard(3, 4).unwrap()).len(), 25);
+    assert_eq!(counted.count(), 25);
+}
+
+#[test]
+fn a_shard_needs_a_number_below_that_of_shards() {
+    for source in both(5) {
+        for (index, count, said) in
+            [(0, 0, "0 of 0 shards"), (3, 3, "3 of 3 shards; give 0 to 2"), (7, 1, "7 of 1 shards")]
+        {
+            let error = source.shard(index, count).unwrap_err();
+            assert!(matches!(error, Error::Argument { .. }), "{error:?}");
+            assert!(error.to_string().contains(said), "{error}");
+        }
+        let error = source.batch(2).unwrap().shard(0, 2).unwrap_err();
+        assert!(error.to_string().contains("call batch after it"), "{error}");
+        let batches = source.shard(1, 2).unwrap().batch(2).unwrap();
+        assert_eq!(all(&batches), [1, 3]);
+    }
+}
+
+/// A shard reads every adaptor's stream by going past some samples: what it reads is what it is in the
+/// whole, what is random too, and a map runs for no other sample.
+#[test]
+fn what_a_shard_goes_past_changes_nothing() {
+    let mapped = Arc::new(AtomicUsize::new(0));
+    let drawn = |len: usize| {
+        let mapped = Arc::clone(&mapped);
+        stream(Length::Samples(len), len).0.map(move |sample, random| {
+            mapped.fetch_add(1, Ordering::SeqCst);
+            if let Some(Values::F32(x)) = sample.input_mut("x") {
+                x.iter_mut().for_each(|x| *x += 100.0 * random.below(1000) as f32);
+            }
+            Ok(())
+        })
+    };
+    let inputs = |source: &Source| -> Vec<f32> {
+        let batches = source.batches(4, &Visit::new(3, 2)).unwrap();
+        let x = |batch: Samples| match batch.input("x") {
+            Some(Values::F32(x)) => x.clone(),
+            _ => panic!("no x"),
+        };
+        batches.flat_map(|batch| x(batch.unwrap())).collect()
+    };
+    let renamed = Fields::new([Field::new("z", Element::F32, &[1])], []).unwrap();
+    let other = numbers(9).map_to(renamed, |from, into, _| {
+        into.columns_mut()[0].push_row(from.row(0, 0))?;
+        Ok(())
+    });
+    let forms = [
+        ("alone", drawn(13), 1),
+        ("take", drawn(13).skip(3).take(8), 1),
+        ("concat", drawn(7).concat(&drawn(6)).unwrap(), 1),
+        ("interleave", Source::interleave(&[drawn(7), drawn(2), drawn(4)]).unwrap(), 1),
+        ("zip", drawn(9).zip(&other).unwrap(), 1),
+        ("repeat", drawn(4).repeat(3), 1),
+        ("batch", drawn(13).batch(3).unwrap().filter(|_| Ok(true)), 5),
+        ("shard", drawn(13).shard(1, 2).unwrap(), 1),
+        ("buffer", drawn(13).shuffle_buffer(4).unwrap(), 5),
+    ];
+    for (name, source, times) in forms {
+        mapped.store(0, Ordering::SeqCst);
+        let whole = inputs(&source);
+        assert_eq!(mapped.swap(0, Ordering::SeqCst), whole.len(), "{name}");
+        for index in 0..5 {
+            let own: Vec<f32> = whole.iter().copied().skip(index).step_by(5).collect();
+            assert_eq!(inputs(&source.shard(index, 5).unwrap()), own, "{name}, {index}");
+        }
+        // What looks at each sample, or keeps it, needs all of them.
+        assert_eq!(mapped.load(Ordering::SeqCst), times * whole.len(), "{name}");
+    }
+    // Batches are gone past as such.
+    let batches = numbers(10).batch(3).unwrap();
+    assert_eq!(all(&batches.take(3).skip(1)), range(3..9));
+    let again: Vec<usize> = range(9..10).into_iter().chain(0..10).collect();
+    assert_eq!(all(&batches.repeat(2).skip(3)), again);
+}
+
+#[test]
 fn a_filter_reads_no_more_than_it_needs() {
     for source in both(20) {
         let even = source.filter(|sample| {
@@ -110,7 +215,7 @@ fn a_filter_reads_no_more_than_it_needs() {
     }
     let (source, taken) = stream(Length::Endless, usize::MAX);
     assert_eq!(all(&source.filter(|_| Ok(true)).take(5)), range(0..5));
-    assert_eq!(taken.load(std::sync::atomic::Ordering::SeqCst), 5);
+    assert_eq!(taken.load(Ordering::SeqCst), 5);
     let failing = numbers(3).filter(|_| Err(Error::data("here", "as told")));
     assert!(in_pass(&failing, &Visit::default(), 2).is_err());
 }
@@ -252,7 +357,7 @@ fn a_cache_reads_its_source_once() {
 fn classes(len: u32) -> Source {
     let labels = (0..len).map(|sample| u32::from(sample % 5 == 4)).collect::<Vec<_>>();
     let inputs = (0..len).map(|sample| sample as f32).collect();
-    let data = Dataset::new(Features::F32(std::sync::Arc::new(inputs)), &[1], labels).unwrap();
+    let data = Dataset::new(Features::F32(Arc::new(inputs)), &[1], labels).unwrap();
     data.into()
 }
 
@@ -354,7 +459,7 @@ fn a_set_in_memory_is_a_source_of_its_own_bytes() {
     assert_eq!(batch.columns()[0], Values::U8(expected));
     assert_eq!(batch.columns()[1], Values::U32(digits.labels().to_vec()));
     let weighted = Dataset::new(
-        Features::F32(std::sync::Arc::new(vec![1.0, 2.0])),
+        Features::F32(Arc::new(vec![1.0, 2.0])),
         &[1],
         Targets::values(vec![3.0, 4.0], 1),
     );

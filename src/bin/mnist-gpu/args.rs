@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use minibatch::Compiled;
 use minibatch::callbacks::Frequency;
 use minibatch::gpu::KernelForm;
 
@@ -23,7 +24,8 @@ use crate::{FAILED, print};
 /// digits are drawn; one line says which.
 ///
 /// Ends with code 0; 2 if anything fails; 1 if `verify` finds an operation out of its bounds; 130
-/// if Ctrl-C ended the training.
+/// if Ctrl-C ended the training. With --distributed, Ctrl-C and SIGTERM end it without saving, and the
+/// code is the launcher's.
 #[derive(Debug, Parser)]
 #[command(name = "mnist-gpu", version, args_conflicts_with_subcommands = true)]
 struct Arguments {
@@ -72,12 +74,17 @@ pub(crate) struct Train {
     pub loading: Loading,
     #[command(flatten)]
     pub backend: Backend,
+    #[command(flatten)]
+    pub sharing: Sharing,
     /// Samples a step
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = at_least_one)]
     pub batch_size: usize,
     /// Run each batch in parts of so many rows, whose gradients add up to the whole batch's
     /// [default: the whole batch, or the fewest parts that fit the device]
-    #[arg(long = "micro-batch", value_name = "ROWS", value_parser = at_least_one)]
+    #[arg(
+        long = "micro-batch", value_name = "ROWS", value_parser = at_least_one,
+        conflicts_with_all = ["distributed", "shards"]
+    )]
     pub micro_batch: Option<usize>,
     /// How numbers are stored, as Keras' dtype policies: mixed_float16 keeps what layers make and its
     /// gradients in f16, and scales the loss; a GPU needs shader-f16
@@ -219,7 +226,7 @@ pub(crate) struct Sweep {
 }
 
 /// Options of `train` that `sweep` has no use for, and what to do instead.
-const NOT_FOR_SWEEP: [(&str, &str); 15] = [
+const NOT_FOR_SWEEP: [(&str, &str); 17] = [
     ("batch_size", "--batch-size is of train; give --batch-sizes 32,64"),
     ("save", "--save is of train: sweep keeps no model"),
     ("history", "--history is of train; give --json"),
@@ -234,6 +241,8 @@ const NOT_FOR_SWEEP: [(&str, &str); 15] = [
     ("shuffle_buffer", "--shuffle-buffer is of train: sweep keeps the data in memory"),
     ("workers", "--workers is of train: sweep keeps the data in memory"),
     ("queue", "--queue is of train: sweep keeps the data in memory"),
+    ("distributed", "--distributed is of train: sweep runs in one process"),
+    ("shards", "--shards is of train: sweep takes each batch as a whole"),
     ("augment", "--augment is of train: sweep takes the images as they are"),
 ];
 
@@ -308,6 +317,25 @@ pub(crate) struct Loading {
     pub queue: Option<usize>,
 }
 
+/// How a batch is shared out.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Sharing {
+    /// Train together with the other processes that a launcher has started, as mpirun -n 4 does: each
+    /// takes a share of every batch. The result has the same bits with any number of processes. The
+    /// first one prints and writes
+    #[arg(long, value_name = "HOW", value_enum)]
+    pub distributed: Option<Distributed>,
+    /// Cut each batch into N shards, at least one for each process: what is learned depends on their
+    /// number, and not on that of processes [default: 8 with --distributed, else the batch is not cut]
+    #[arg(long, value_name = "N", value_parser = shards)]
+    pub shards: Option<usize>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Distributed {
+    Mpi,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Augment {
     Shift,
@@ -326,7 +354,7 @@ pub(crate) struct Backend {
     #[arg(long, value_name = "NAME")]
     pub adapter: Option<String>,
     /// Threads that compute on the CPU; the results are the same bits with any number
-    /// [default: all cores]
+    /// [default: all cores; with --distributed, its share of its machine's]
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub threads: Option<usize>,
 }
@@ -349,6 +377,9 @@ pub(crate) struct Evaluate {
     pub loading: Loading,
     #[command(flatten)]
     pub backend: Backend,
+    /// Share the samples with the other processes that a launcher has started, as in train
+    #[arg(long, value_name = "HOW", value_enum)]
+    pub distributed: Option<Distributed>,
     /// Samples a step
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = at_least_one)]
     pub batch_size: usize,
@@ -551,6 +582,12 @@ fn one_line(message: &str) -> String {
 fn at_least_one(text: &str) -> Result<usize, String> {
     let number = text.trim().parse().ok().filter(|&number| number > 0);
     number.ok_or_else(|| "give a whole number of at least 1".into())
+}
+
+fn shards(text: &str) -> Result<usize, String> {
+    let most = Compiled::MOST_SHARDS;
+    let number = text.trim().parse().ok().filter(|number| (1..=most).contains(number));
+    number.ok_or_else(|| format!("give a whole number from 1 to {most}"))
 }
 
 /// More threads than this would be a mistake.

@@ -5,6 +5,7 @@ use minibatch::{Cpu, Error, Gpu, gpu, training};
 
 use crate::args::{self, BackendKind};
 use crate::pipelines::{self, Kept};
+use crate::processes::Processes;
 use crate::verified::{self, Masked};
 
 /// The place chosen, and why if nobody named it.
@@ -68,25 +69,42 @@ pub(crate) fn quieten_mesa() {
 /// # Errors
 /// If what is named does not exist or gives no device.
 pub(crate) fn choose(args: &args::Backend) -> anyhow::Result<Chosen> {
-    choose_by(args, |name| name.map_or_else(Gpu::new, Gpu::with_adapter))
+    choose_beside(args, &Processes::ALONE)
 }
 
-/// The same, where a GPU tells each kernel's time if it can.
+/// The same for one of several processes, each of which has its share of its machine's cores and GPUs,
+/// unless the command line says which.
 ///
 /// # Errors
 /// As [`choose`].
-pub(crate) fn choose_for_profile(args: &args::Backend) -> anyhow::Result<Chosen> {
-    choose_by(args, Gpu::with_timestamps)
+pub(crate) fn choose_beside(args: &args::Backend, others: &Processes) -> anyhow::Result<Chosen> {
+    let open = |name: Option<&str>| match name {
+        Some(name) => Gpu::with_adapter(name),
+        None => others.adapter().map_or_else(Gpu::new, Gpu::at),
+    };
+    choose_by(args, others.threads(), open)
+}
+
+/// The same for the first process, where a GPU tells each kernel's time if it can.
+///
+/// # Errors
+/// As [`choose`].
+pub(crate) fn choose_for_profile(
+    args: &args::Backend,
+    others: &Processes,
+) -> anyhow::Result<Chosen> {
+    choose_by(args, others.threads(), Gpu::with_timestamps)
 }
 
 fn choose_by(
     args: &args::Backend,
+    threads: Option<usize>,
     open: impl Fn(Option<&str>) -> Result<Gpu, Error>,
 ) -> anyhow::Result<Chosen> {
     if let (BackendKind::Gpu, Some(threads)) = (args.kind, args.threads) {
         bail!("--threads {threads} are of the CPU, but --backend is gpu; give one of them");
     }
-    let cpu = args.threads.map_or_else(Cpu::new, |threads| Cpu::new().threads(threads));
+    let cpu = args.threads.or(threads).map_or_else(Cpu::new, |threads| Cpu::new().threads(threads));
     let open = |name: Option<&str>| open(name).map(verified::masked);
     let (chosen, why) = match (args.kind, args.adapter.as_deref()) {
         (BackendKind::Cpu, Some(name)) => {

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail, ensure};
 use minibatch::callbacks::{Backup, BackupAndRestore, Frequency};
 use minibatch::data::{Field, Source};
+use minibatch::distributed::Process;
 use minibatch::training::EpochRecord;
 
 use crate::{args, print, source};
@@ -18,12 +19,14 @@ const LOCK: &str = "lock";
 /// Where the backups hold the device's name, which is no setting.
 const DEVICE: &str = "device";
 
-/// The directory, which belongs to this process until the value is dropped.
+/// The directory, which belongs to this process until the value is dropped. Of the processes of a
+/// distributed run the first has it; the others neither look into it nor change it.
 pub(crate) struct Checkpoint {
     directory: PathBuf,
     backup: BackupAndRestore,
     found: Option<Backup>,
-    lock: Lock,
+    /// `None` in a process that is not the first.
+    lock: Option<Lock>,
 }
 
 impl Checkpoint {
@@ -36,15 +39,19 @@ impl Checkpoint {
         directory: &Path,
         every: Option<Frequency>,
         resume: bool,
+        process: Process,
     ) -> anyhow::Result<Self> {
         let named = || format!("--checkpoint {}", directory.display());
-        fs::create_dir_all(directory).with_context(named)?;
-        let lock = Lock::take(directory).with_context(named)?;
         // The last two: a damaged one costs what was done since the one before.
         let backup = BackupAndRestore::new(directory)
             .save_freq(every.unwrap_or_default())
             .delete_checkpoint(false)
             .keep(2);
+        if !process.is_first() {
+            return Ok(Checkpoint { directory: directory.into(), backup, found: None, lock: None });
+        }
+        fs::create_dir_all(directory).with_context(named)?;
+        let lock = Lock::take(directory).with_context(named)?;
         let found = backup.latest();
         if !resume {
             ensure!(
@@ -55,7 +62,7 @@ impl Checkpoint {
             );
         }
         let found = found.with_context(named)?;
-        Ok(Checkpoint { directory: directory.into(), backup, found, lock })
+        Ok(Checkpoint { directory: directory.into(), backup, found, lock: Some(lock) })
     }
 
     /// Looks whether what is there is of this run, and says where it goes on: with `say`, or on
@@ -125,6 +132,9 @@ impl Checkpoint {
     /// If a file cannot be removed.
     pub(crate) fn remove(self) -> anyhow::Result<()> {
         let Checkpoint { directory, backup, lock, .. } = self;
+        let Some(lock) = lock else {
+            return Ok(());
+        };
         let removed = backup.remove();
         drop(lock);
         removed.with_context(|| format!("--checkpoint {}", directory.display()))?;
@@ -216,6 +226,7 @@ pub(crate) fn settings(
         reading: args::Reading { stream: _, shuffle_buffer: _ },
         loading: args::Loading { workers: _, queue: _ },
         backend: _,
+        sharing,
         batch_size,
         micro_batch,
         precision,
@@ -254,6 +265,10 @@ pub(crate) fn settings(
         // As in runs of before there was a choice.
         args::Precision::F32 => {}
         args::Precision::MixedFloat16 => settings.push(("precision", "mixed_float16".to_owned())),
+    }
+    // As in runs of before there was a choice. How many processes share them changes no bit.
+    if let Some(shards) = sharing.shards() {
+        settings.push(("shards", shards.to_string()));
     }
     settings.extend([
         ("network", network.to_owned()),

@@ -8,6 +8,7 @@ use minibatch::data::Source as Samples;
 use serde::Serialize;
 
 use crate::args::Reading;
+use crate::processes::Processes;
 use crate::progress::{duration, in_words};
 use crate::train::evaluation;
 use crate::{args, backend, network, print, source, table};
@@ -27,17 +28,27 @@ struct Report {
 /// # Errors
 /// If the model, the data or the backend cannot be had or do not fit each other.
 pub(crate) fn run(args: &args::Evaluate) -> anyhow::Result<ExitCode> {
-    let backend = backend::choose(&args.backend)?;
+    let processes = Processes::meet(args.distributed)?;
+    let ended = evaluate(args, &processes);
+    processes.end(ended)
+}
+
+fn evaluate(args: &args::Evaluate, processes: &Processes) -> anyhow::Result<ExitCode> {
+    let backend = backend::choose_beside(&args.backend, processes)?;
     let mut model = Model::load(&args.model, backend.backend.clone())?;
-    let (test, note) = test_data(args, &model)?;
+    let (test, note) = processes.one_first(|| test_data(args, &model))?;
     let samples = test.len().unwrap_or_default();
     let start = std::time::Instant::now();
-    let scores = model.evaluate(&test, evaluation(args.batch_size, &args.loading))?;
+    let evaluation = evaluation(args.batch_size, &args.loading);
+    let scores = model.evaluate(&test, processes.share_evaluation(evaluation))?;
     ensure!(
         scores.loss.is_finite(),
         "{}: its loss on the test data is non-finite; train it again with a lower learning rate",
         args.model.display()
     );
+    if !processes.process().is_first() {
+        return Ok(ExitCode::SUCCESS);
+    }
     if args.json {
         // Which data they are matters, but is not part of the result.
         print::aside(&note);
@@ -53,6 +64,9 @@ pub(crate) fn run(args: &args::Evaluate) -> anyhow::Result<ExitCode> {
     }
     print::line(&note)?;
     print::line(&backend.describe())?;
+    if let Some(processes) = processes.describe() {
+        print::line(&processes)?;
+    }
     let architecture = model.architecture();
     let inputs = architecture.inputs().map(|(_, input)| input);
     let sizes: Vec<String> =

@@ -17,6 +17,7 @@ mod network;
 mod pipelines;
 mod predict;
 mod print;
+mod processes;
 mod progress;
 mod raster;
 mod show;

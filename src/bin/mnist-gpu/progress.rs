@@ -4,7 +4,9 @@
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use minibatch::callbacks::SomeSteps;
+use minibatch::distributed::Process;
 use minibatch::training::{
     Callback, Control, EpochRecord, EpochStart, Scores, StepEnd, TrainStart,
 };
@@ -14,37 +16,53 @@ use crate::print;
 /// How often the bar's scores are read from the device, which makes training wait for a moment.
 const REFRESH: Duration = Duration::from_millis(150);
 
+/// How often that is done in an epoch of a distributed run, where all processes read the scores together.
+const REFRESHES: usize = 20;
+
 /// The verbosity when none is named. The bar is drawn on standard error.
 pub(crate) fn default_verbosity() -> u8 {
     if std::io::stderr().is_terminal() { 1 } else { 2 }
 }
 
-/// Shows the epochs as they go.
+/// Shows the epochs as they go; of the processes of a distributed run, the first does.
 pub(crate) struct Progress {
     verbosity: u8,
+    /// Whether a bar was asked for, or left to the terminal to decide, of which each process has its own.
+    may_draw: bool,
+    process: Process,
+    /// The steps after which a distributed run reads the scores.
+    some_steps: SomeSteps,
     epoch: EpochStart,
     begun: Instant,
     bar: ProgressBar,
     refreshed: Instant,
     scores: String,
     step: usize,
+    /// Samples of this run's steps of this epoch, and the seconds that they took.
+    trained: (usize, f64),
     /// Steps of this epoch that an earlier run has made.
     steps_before: usize,
     begins: bool,
 }
 
 impl Progress {
-    pub(crate) fn new(verbosity: u8) -> Self {
+    /// With the verbosity that was asked for.
+    pub(crate) fn new(asked: Option<u8>) -> Self {
         let now = Instant::now();
+        let verbosity = asked.unwrap_or_else(default_verbosity);
         let bar = if verbosity == 1 { ProgressBar::new(0) } else { ProgressBar::hidden() };
         Progress {
             verbosity,
+            may_draw: matches!(asked, None | Some(1)),
+            process: Process::ALONE,
+            some_steps: SomeSteps::new(REFRESHES, None),
             epoch: EpochStart::new(0, 0, 0),
             begun: now,
             bar,
             refreshed: now,
             scores: String::new(),
             step: 0,
+            trained: (0, 0.0),
             steps_before: 0,
             begins: false,
         }
@@ -62,7 +80,12 @@ impl Progress {
 }
 
 impl Callback for Progress {
-    fn train_begin(&mut self, _run: &mut dyn Control, start: &TrainStart) -> minibatch::Result<()> {
+    fn train_begin(&mut self, run: &mut dyn Control, start: &TrainStart) -> minibatch::Result<()> {
+        self.process = run.process();
+        if !self.process.is_first() {
+            self.verbosity = 0;
+            self.bar.set_draw_target(ProgressDrawTarget::hidden());
+        }
         self.epoch = EpochStart::new(start.initial_epoch, start.epochs, start.steps);
         match start.micro_batch_size {
             Some(rows) if self.verbosity > 0 => {
@@ -76,6 +99,8 @@ impl Callback for Progress {
     fn epoch_begin(&mut self, _run: &mut dyn Control, epoch: EpochStart) -> minibatch::Result<()> {
         (self.epoch, self.begins, self.steps_before) = (epoch, true, 0);
         self.begun = Instant::now();
+        self.trained = (0, 0.0);
+        self.some_steps = SomeSteps::new(REFRESHES, epoch.steps);
         self.scores.clear();
         self.bar.reset();
         // In one line they would not fit 80 columns.
@@ -100,7 +125,10 @@ impl Callback for Progress {
     }
 
     fn wants_scores(&mut self, step: StepEnd) -> bool {
-        !self.bar.is_hidden() && (step.step == 1 || self.refreshed.elapsed() >= REFRESH)
+        match self.process.count {
+            1 => !self.bar.is_hidden() && (step.step == 1 || self.refreshed.elapsed() >= REFRESH),
+            _ => self.may_draw && self.some_steps.includes(step.step),
+        }
     }
 
     fn scores(&mut self, step: StepEnd, scores: &Scores) {
@@ -119,6 +147,7 @@ impl Callback for Progress {
 
     fn batch_end(&mut self, _run: &mut dyn Control, step: StepEnd) -> minibatch::Result<()> {
         self.step = step.step;
+        self.trained = (step.samples, self.begun.elapsed().as_secs_f64());
         self.bar.set_position(step.step as u64);
         Ok(())
     }
@@ -135,6 +164,13 @@ impl Callback for Progress {
             );
             if let Some(validation) = &record.validation {
                 line = format!("{line} - {}", in_words("val_", validation));
+            }
+            if self.process.count > 1 {
+                let (samples, seconds) = self.trained;
+                let speed = samples as f64 / seconds.max(1e-9);
+                let waited = 100.0 * record.waits.for_exchange;
+                line =
+                    format!("{line} - {speed:.0} samples/s - {waited:.0}% waiting for processes");
             }
             if record.resumed_after > 0 {
                 let all = self.epoch.steps.map_or_else(String::new, |steps| format!("/{steps}"));
@@ -186,5 +222,50 @@ mod tests {
         assert_eq!(in_words("val_", &scores), "val_loss: 0.2567 - val_accuracy: 0.9259");
         let shown = [0.04, 9.94, 9.96, 59.4, 59.6, 185.0].map(duration);
         assert_eq!(shown, ["0.0s", "9.9s", "10s", "59s", "1m00s", "3m05s"]);
+    }
+
+    /// A run in one of two processes.
+    struct Run(usize);
+
+    impl Control for Run {
+        fn steps(&self) -> u64 {
+            0
+        }
+        fn process(&self) -> Process {
+            Process { rank: self.0, count: 2 }
+        }
+        fn learning_rate(&self) -> f64 {
+            0.1
+        }
+        fn set_learning_rate(&mut self, _learning_rate: f64) -> minibatch::Result<()> {
+            Ok(())
+        }
+        fn stop(&mut self) {}
+        fn request(&mut self, request: minibatch::training::Request) {
+            panic!("{request:?} is asked for");
+        }
+    }
+
+    #[test]
+    fn the_bar_of_each_process_wants_scores_after_the_same_steps() {
+        // Nothing asked for, which the terminal of each decides; a bar; only lines.
+        for (asked, times) in [(None, 20), (Some(1), 20), (Some(2), 0), (Some(0), 0)] {
+            let wanted = [0, 1].map(|rank| {
+                let mut progress = Progress::new(asked);
+                let start = TrainStart::new(0, 1, 1875, Vec::new());
+                progress.train_begin(&mut Run(rank), &start).unwrap();
+                progress.epoch_begin(&mut Run(rank), EpochStart::new(1, 1, 1875)).unwrap();
+                if rank == 1 {
+                    assert!(progress.bar.is_hidden() && progress.verbosity == 0);
+                }
+                let steps = (1..=1875).map(|step| StepEnd::new(step, step * 64));
+                steps
+                    .filter(|&step| progress.wants_scores(step))
+                    .map(|step| step.step)
+                    .collect::<Vec<_>>()
+            });
+            assert_eq!(wanted[0].len(), times);
+            assert_eq!(wanted[0], wanted[1]);
+        }
     }
 }

@@ -9,13 +9,15 @@ use anyhow::{Context, bail, ensure};
 use minibatch::callbacks::Plot;
 use minibatch::data::{Shuffle, Source as Samples};
 use minibatch::{
-    Adagrad, Adam, Evaluate, Fit, Loss, Metric, Optimizer, Profile, RmsProp, Sequential, Sgd,
+    Adagrad, Adam, Evaluate, Fit, History, Loss, Metric, Optimizer, Profile, RmsProp, Sequential,
+    Sgd,
 };
 
 use crate::checkpoint::{self, Checkpoint};
 use crate::history::{Format, Run};
 use crate::interrupt::{self, Interrupt};
 use crate::network::Output;
+use crate::processes::Processes;
 use crate::progress::{self, Progress, duration, in_words};
 use crate::source::Source;
 use crate::table::{self, Table};
@@ -28,20 +30,36 @@ const SHIFT: usize = 2;
 /// If an argument, a file or the data does not fit, before training; if the device fails or the
 /// loss stops being a number; if a result cannot be written.
 pub(crate) fn run(args: &args::Train) -> anyhow::Result<ExitCode> {
+    let processes = Processes::meet(args.sharing.distributed)?;
+    let ended = train(args, &processes);
+    processes.end(ended)
+}
+
+fn train(args: &args::Train, processes: &Processes) -> anyhow::Result<ExitCode> {
     let start = Instant::now();
-    let verbosity = args.verbose.unwrap_or_else(progress::default_verbosity);
+    let process = processes.process();
+    // The first process writes and speaks for all.
+    let written = |path: &Option<PathBuf>| path.clone().filter(|_| process.is_first());
+    let verbosity = match process.is_first() {
+        true => args.verbose.unwrap_or_else(progress::default_verbosity),
+        false => 0,
+    };
     let say = |text: &str| if verbosity > 0 { print::line(text) } else { Ok(()) };
-    check_targets(args)?;
-    let profile = args.profile.as_ref().map(|_| Profile::new());
+    if process.is_first() {
+        check_targets(args)?;
+    }
+    let profile = written(&args.profile).map(|_| Profile::new());
     let backend = match profile {
-        Some(_) => backend::choose_for_profile(&args.backend)?,
-        None => backend::choose(&args.backend)?,
+        Some(_) => backend::choose_for_profile(&args.backend, processes)?,
+        None => backend::choose_beside(&args.backend, processes)?,
     };
     let checkpoint = args.checkpoint.as_deref();
     let mut checkpoint = checkpoint
-        .map(|directory| Checkpoint::open(directory, args.checkpoint_every, args.resume))
+        .map(|directory| Checkpoint::open(directory, args.checkpoint_every, args.resume, process))
         .transpose()?;
-    let Task { source, network, loss, metric, table } = Task::of(args, verbosity > 0)?;
+    // One of them may download the data, which the others find in the cache then.
+    let task = processes.one_first(|| Task::of(args, verbosity > 0))?;
+    let Task { source, network, loss, metric, table } = task;
     let (train, validation) = training_data(args, &source)?;
     let sizes = network::sizes(&network.input, &network.layers);
     let parameters = network::parameters(&network).unwrap_or_default();
@@ -49,6 +67,7 @@ pub(crate) fn run(args: &args::Train) -> anyhow::Result<ExitCode> {
     let compiled = network.compile(optimizer, loss, [metric]).seed(args.data.seed);
     let mut compiled = compiled.precision(args.precision.into());
     compiled.micro_batch_size = args.micro_batch;
+    compiled.shards = args.sharing.shards();
     let mut model = compiled.build(backend.backend.clone())?;
     if let Some(table) = &table {
         table.note_in(&mut model)?;
@@ -58,6 +77,9 @@ pub(crate) fn run(args: &args::Train) -> anyhow::Result<ExitCode> {
         say(&table.columns)?;
     }
     say(&backend.describe())?;
+    if let Some(processes) = processes.describe() {
+        say(&processes)?;
+    }
     let dropout = match args.dropout {
         0.0 => String::new(),
         rate => format!(", dropout {rate}"),
@@ -74,8 +96,13 @@ pub(crate) fn run(args: &args::Train) -> anyhow::Result<ExitCode> {
     }
 
     let mut plot = args.plot.as_ref().map(Plot::new);
-    let mut progress = Progress::new(verbosity);
-    let mut interrupt = Interrupt::watch(verbosity > 0, progress.bar())?;
+    let mut progress = Progress::new(args.verbose);
+    // The processes of a distributed run could not agree on the step after which it ends: there,
+    // Ctrl-C ends a process at once, and the launcher the others.
+    let mut interrupt = match args.sharing.distributed {
+        None => Some(Interrupt::watch(verbosity > 0, progress.bar())?),
+        Some(_) => None,
+    };
     // A stream's samples come in the order that its buffer gives them.
     let in_order = args.no_shuffle || source.buffer.is_some();
     let shuffle = if in_order { Shuffle::Off } else { Shuffle::Full };
@@ -83,8 +110,10 @@ pub(crate) fn run(args: &args::Train) -> anyhow::Result<ExitCode> {
         .batch_size(args.batch_size)
         .epochs(args.epochs)
         .shuffle(shuffle)
-        .callback(&mut progress)
-        .callback(&mut interrupt);
+        .callback(&mut progress);
+    if let Some(interrupt) = &mut interrupt {
+        fit = fit.callback(interrupt);
+    }
     if let Some(validation) = validation {
         fit = fit.validation_data(validation);
     }
@@ -108,7 +137,8 @@ pub(crate) fn run(args: &args::Train) -> anyhow::Result<ExitCode> {
         // The last one, so that it keeps what the others did.
         fit = fit.callback(checkpoint.callback());
     }
-    let mut history = model.fit(&train, fit)?;
+    let mut history = model.fit(&train, processes.share_fit(fit))?;
+    let exchanged = exchanged(&history);
     if let Some(checkpoint) = &checkpoint {
         history.epochs.splice(0..0, checkpoint.history().iter().cloned());
     }
@@ -117,7 +147,8 @@ pub(crate) fn run(args: &args::Train) -> anyhow::Result<ExitCode> {
     let tested = if stopped {
         Ok(None)
     } else {
-        model.evaluate(&source.test, evaluation(args.batch_size, &args.loading)).map(Some)
+        let evaluation = evaluation(args.batch_size, &args.loading);
+        model.evaluate(&source.test, processes.share_evaluation(evaluation)).map(Some)
     };
     // The last step's own loss does not show what it did to the weights.
     if let Ok(Some(scores)) = &tested {
@@ -128,7 +159,7 @@ pub(crate) fn run(args: &args::Train) -> anyhow::Result<ExitCode> {
         );
     }
     // Each result is kept even if another one cannot be: the first failure is told at the end.
-    let saved = args.save.as_deref().map_or(Ok(()), |path| model.save(path));
+    let saved = written(&args.save).map_or(Ok(()), |path| model.save(&path));
     let run = Run {
         history,
         test: tested.as_ref().ok().cloned().flatten(),
@@ -138,9 +169,9 @@ pub(crate) fn run(args: &args::Train) -> anyhow::Result<ExitCode> {
         batch_size: args.batch_size,
         steps_per_epoch: progress.steps_per_epoch(),
     };
-    let recorded = args.history.as_deref().map_or(Ok(()), |path| run.write(path));
-    let profiled = match (&profile, &args.profile) {
-        (Some(profile), Some(path)) => profile.write(path),
+    let recorded = written(&args.history).map_or(Ok(()), |path| run.write(&path));
+    let profiled = match (&profile, written(&args.profile)) {
+        (Some(profile), Some(path)) => profile.write(&path),
         _ => Ok(()),
     };
     saved?;
@@ -156,13 +187,16 @@ pub(crate) fn run(args: &args::Train) -> anyhow::Result<ExitCode> {
         Some(scores) => say(&format!("test: {} - {time} in all", in_words("", &scores)))?,
         None => say(&format!("stopped by Ctrl-C after {time}; not tested"))?,
     }
-    let written = [
+    if let Some(exchanged) = exchanged {
+        say(&exchanged)?;
+    }
+    let results = [
         ("model", &args.save),
         ("history", &args.history),
         ("plot", &args.plot),
         ("profile", &args.profile),
     ];
-    for (what, path) in written {
+    for (what, path) in results {
         if let Some(path) = path {
             say(&format!("{what} saved to {}", path.display()))?;
         }
@@ -172,6 +206,22 @@ pub(crate) fn run(args: &args::Train) -> anyhow::Result<ExitCode> {
         say(&format!("checkpoint kept in {}; --resume goes on from it", path.display()))?;
     }
     Ok(if stopped { ExitCode::from(interrupt::EXIT_CODE) } else { ExitCode::SUCCESS })
+}
+
+/// What the processes have exchanged in the steps of this run, in one line; `None` if there were none
+/// to do it with.
+fn exchanged(history: &History) -> Option<String> {
+    let exchange = history.exchange.filter(|exchange| exchange.processes > 1)?;
+    let bytes = exchange.bytes_sent as f64 / exchange.steps.max(1) as f64;
+    let gradients = exchange.gradient_bytes;
+    let seconds: f64 = history.epochs.iter().map(|epoch| epoch.seconds).sum();
+    let waited = history.epochs.iter().map(|epoch| epoch.seconds * epoch.waits.for_exchange);
+    let share = 100.0 * waited.sum::<f64>() / seconds.max(1e-9);
+    Some(format!(
+        "exchange: {bytes:.0} bytes sent a step by this process, {:.2} times the gradient's \
+         {gradients}; {share:.0}% of the time waiting for it",
+        bytes / gradients.max(1) as f64
+    ))
 }
 
 /// What is to be learned, and by which network.

@@ -33,7 +33,7 @@ struct Batches {
 }
 
 impl Streaming for Batches {
-    as_inner!(fields, len, is_endless, finish, raw_fields);
+    as_inner!(fields, len, is_endless, finish, finishes_whole, raw_fields);
 
     fn start(&self, visit: &Visit) -> Result<Box<dyn StreamPass>> {
         let pass = self.inner.start(visit)?;
@@ -57,5 +57,9 @@ struct BatchesPass {
 impl StreamPass for BatchesPass {
     fn next(&mut self, _: usize, into: &mut Samples) -> Result<()> {
         self.pass.next(self.samples, into)
+    }
+
+    fn skip(&mut self, _: usize, scratch: &mut Samples) -> Result<usize> {
+        self.pass.skip(self.samples, scratch)
     }
 }

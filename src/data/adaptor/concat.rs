@@ -156,4 +156,17 @@ impl StreamPass for ConcatPass {
         }
         Ok(())
     }
+
+    fn skip(&mut self, most: usize, _: &mut Samples) -> Result<usize> {
+        let mut skipped = 0;
+        while skipped < most {
+            let samples = self.pass.skip(most - skipped)?;
+            skipped += samples;
+            if samples == 0 {
+                let Some(second) = self.second.take() else { break };
+                self.pass = FinishedPass::new(second, &self.visit)?;
+            }
+        }
+        Ok(skipped)
+    }
 }

@@ -30,6 +30,11 @@ macro_rules! as_inner {
             self.inner.finish(samples, first, visit)
         }
     };
+    (@finishes_whole) => {
+        fn finishes_whole(&self) -> bool {
+            self.inner.finishes_whole()
+        }
+    };
     (@raw_fields) => {
         fn raw_fields(&self) -> &Arc<Fields> {
             self.inner.raw_fields()

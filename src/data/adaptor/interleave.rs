@@ -60,22 +60,44 @@ struct InterleavePass {
     turn: usize,
 }
 
-impl StreamPass for InterleavePass {
-    fn next(&mut self, most: usize, into: &mut Samples) -> Result<()> {
-        let wanted = into.len() + most;
-        while into.len() < wanted {
+impl InterleavePass {
+    /// Goes on by up to `most` samples, each of which `go` takes from the pass that is next in turn:
+    /// it returns false if that has ended. Returns how many there were.
+    fn advance(
+        &mut self,
+        most: usize,
+        mut go: impl FnMut(&mut FinishedPass) -> Result<bool>,
+    ) -> Result<usize> {
+        let mut taken = 0;
+        while taken < most {
             if self.turn >= self.passes.len() {
                 self.turn = 0;
             }
             let Some(pass) = self.passes.get_mut(self.turn) else { break };
-            let sample = pass.next(1)?;
-            if sample.is_empty() {
-                self.passes.remove(self.turn);
+            if go(pass)? {
+                (taken, self.turn) = (taken + 1, self.turn + 1);
             } else {
-                into.push_from(&sample, 0)?;
-                self.turn += 1;
+                self.passes.remove(self.turn);
             }
         }
-        Ok(())
+        Ok(taken)
+    }
+}
+
+impl StreamPass for InterleavePass {
+    fn next(&mut self, most: usize, into: &mut Samples) -> Result<()> {
+        let taken = self.advance(most, |pass| {
+            let sample = pass.next(1)?;
+            if sample.is_empty() {
+                return Ok(false);
+            }
+            into.push_from(&sample, 0)?;
+            Ok(true)
+        });
+        taken.map(|_| ())
+    }
+
+    fn skip(&mut self, most: usize, _: &mut Samples) -> Result<usize> {
+        self.advance(most, |pass| Ok(pass.skip(1)? > 0))
     }
 }

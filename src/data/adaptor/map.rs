@@ -164,7 +164,7 @@ impl RandomAccess for Map<Arc<dyn RandomAccess>> {
 }
 
 impl Streaming for Map<Arc<dyn Streaming>> {
-    as_inner!(len, is_endless, start, raw_fields, batch_size, batches);
+    as_inner!(len, is_endless, start, finishes_whole, raw_fields, batch_size, batches);
 
     fn fields(&self) -> &Arc<Fields> {
         &self.fields
@@ -211,5 +211,9 @@ where
             samples.complete(0)
         })?;
         Ok(samples)
+    }
+
+    fn finishes_whole(&self) -> bool {
+        true
     }
 }

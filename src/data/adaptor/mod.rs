@@ -11,6 +11,7 @@ mod interleave;
 mod map;
 mod repeat;
 mod select;
+mod shard;
 mod shift;
 mod shuffle;
 mod shuffle_buffer;

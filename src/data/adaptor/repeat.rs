@@ -107,18 +107,22 @@ struct RepeatPass {
     any: bool,
 }
 
-impl StreamPass for RepeatPass {
-    fn next(&mut self, most: usize, into: &mut Samples) -> Result<()> {
-        let wanted = into.len() + most;
-        while into.len() < wanted && self.left != Some(0) && !self.visit.is_cancelled() {
-            let samples = self.pass.next(wanted - into.len())?;
-            if !samples.is_empty() {
+impl RepeatPass {
+    /// Goes on by up to `most` samples, or by a batch, which `go` takes from the pass under way: it
+    /// returns how many it took, 0 if that pass has ended. Returns how many there were.
+    fn advance(
+        &mut self,
+        most: usize,
+        mut go: impl FnMut(&mut FinishedPass, usize) -> Result<usize>,
+    ) -> Result<usize> {
+        let mut taken = 0;
+        while taken < most && self.left != Some(0) && !self.visit.is_cancelled() {
+            let samples = go(&mut self.pass, most - taken)?;
+            if samples > 0 {
                 self.any = true;
-                for place in 0..samples.len() {
-                    into.push_from(&samples, place)?;
-                }
+                taken += samples;
                 if self.inner.batch_size().is_some() {
-                    return Ok(());
+                    break;
                 }
                 continue;
             }
@@ -132,6 +136,21 @@ impl StreamPass for RepeatPass {
                 self.any = false;
             }
         }
-        Ok(())
+        Ok(taken)
+    }
+}
+
+impl StreamPass for RepeatPass {
+    fn next(&mut self, most: usize, into: &mut Samples) -> Result<()> {
+        let taken = self.advance(most, |pass, most| {
+            let samples = pass.next(most)?;
+            (0..samples.len()).try_for_each(|place| into.push_from(&samples, place))?;
+            Ok(samples.len())
+        });
+        taken.map(|_| ())
+    }
+
+    fn skip(&mut self, most: usize, _: &mut Samples) -> Result<usize> {
+        self.advance(most, FinishedPass::skip)
     }
 }

@@ -17,7 +17,7 @@ impl Source {
     }
 
     /// All but the first `count` samples; of a source that makes batches, all but the first `count`
-    /// batches. A stream reads those too, at the beginning of each pass.
+    /// batches. A stream goes past those at the beginning of each pass.
     #[must_use]
     pub fn skip(&self, count: usize) -> Source {
         self.part(count, usize::MAX)
@@ -44,7 +44,7 @@ struct Part {
 }
 
 impl Streaming for Part {
-    as_inner!(fields, raw_fields, batch_size);
+    as_inner!(fields, finishes_whole, raw_fields, batch_size);
 
     fn len(&self) -> Option<usize> {
         match (self.inner.batch_size(), self.inner.len()) {
@@ -61,12 +61,10 @@ impl Streaming for Part {
     fn start(&self, visit: &Visit) -> Result<Box<dyn StreamPass>> {
         let mut pass = self.inner.start(visit)?;
         let batches = self.inner.batch_size().is_some();
-        let mut skipped = Samples::new(Arc::clone(self.inner.raw_fields()));
+        let mut scratch = Samples::new(Arc::clone(self.inner.raw_fields()));
         let mut left = self.skip;
         while left > 0 && !visit.is_cancelled() {
-            skipped.clear();
-            pass.next(left.min(256), &mut skipped)?;
-            match skipped.len() {
+            match pass.skip(left.min(256), &mut scratch)? {
                 0 => break,
                 _ if batches => left -= 1,
                 samples => left = left.saturating_sub(samples),
@@ -104,5 +102,15 @@ impl StreamPass for PartPass {
         self.pass.next(most, into)?;
         self.left -= if self.batches { 1 } else { into.len() - before };
         Ok(())
+    }
+
+    fn skip(&mut self, most: usize, scratch: &mut Samples) -> Result<usize> {
+        if self.left == 0 {
+            return Ok(0);
+        }
+        let most = if self.batches { most } else { most.min(self.left) };
+        let skipped = self.pass.skip(most, scratch)?;
+        self.left -= if self.batches { 1 } else { skipped };
+        Ok(skipped)
     }
 }

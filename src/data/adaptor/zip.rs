@@ -131,4 +131,9 @@ impl StreamPass for ZipPass {
         let second = self.second.next(first.len())?;
         join(&self.columns, &first, &second, into)
     }
+
+    fn skip(&mut self, most: usize, _: &mut Samples) -> Result<usize> {
+        let first = self.first.skip(most)?;
+        Ok(self.second.skip(first)?.min(first))
+    }
 }

@@ -108,13 +108,21 @@ pub trait Streaming: std::fmt::Debug + Send + Sync {
 
     /// Does the rest of the work on samples that [`StreamPass::next`] gave together: work that needs no
     /// order, such as that of `map`, so that several threads can do it at once. `first` is the
-    /// number of the first of them in its pass. Nothing by default.
+    /// number of the first of them in its pass. Where several processes train one model, each finishes
+    /// only those of a batch that it computes, unless this [finishes whole
+    /// batches](Self::finishes_whole). Nothing by default.
     ///
     /// # Errors
     /// As [`StreamPass::next`].
     fn finish(&self, samples: Samples, first: usize, visit: &Visit) -> Result<Samples> {
         let _ = (first, visit);
         Ok(samples)
+    }
+
+    /// Whether [`finish`](Self::finish) must be given all samples of a batch together, as what becomes of
+    /// one depends on the others. By default where the source itself makes the batches.
+    fn finishes_whole(&self) -> bool {
+        self.batch_size().is_some()
     }
 
     /// What [`StreamPass::next`] fills: [`fields`](Self::fields) unless [`finish`](Self::finish) changes
@@ -146,4 +154,19 @@ pub trait StreamPass: Send {
     /// [`Error::Data`](crate::Error::Data), with the place, if a sample is damaged;
     /// [`Error::Io`](crate::Error::Io) if it cannot be read. The pass is over then.
     fn next(&mut self, most: usize, into: &mut Samples) -> Result<()>;
+
+    /// Goes past the next `most` samples, and returns how many there were: fewer only at the end of the
+    /// pass. A stream that makes the batches itself goes past one batch. `scratch`, which has the
+    /// stream's [raw fields](Streaming::raw_fields), is left as it was: by default the samples are read
+    /// into it and forgotten.
+    ///
+    /// # Errors
+    /// As [`next`](Self::next); a sample that is not read may be damaged.
+    fn skip(&mut self, most: usize, scratch: &mut Samples) -> Result<usize> {
+        let before = scratch.len();
+        self.next(most, scratch)?;
+        let skipped = scratch.len() - before.min(scratch.len());
+        scratch.truncate(before);
+        Ok(skipped)
+    }
 }

@@ -29,4 +29,13 @@ impl FinishedPass {
         self.read += raw.len();
         self.stream.finish(raw, first, &self.visit)
     }
+
+    /// Goes past the next `most` samples, which need not be finished, and returns how many there were:
+    /// fewer at the end.
+    pub(crate) fn skip(&mut self, most: usize) -> Result<usize> {
+        let mut scratch = Samples::new(Arc::clone(self.stream.raw_fields()));
+        let skipped = self.pass.skip(most, &mut scratch)?;
+        self.read += skipped;
+        Ok(skipped)
+    }
 }

@@ -1,5 +1,6 @@
 //! Samples of random access as a stream, in their own order.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::contract::{RandomAccess, StreamPass, Streaming, Visit};
@@ -41,12 +42,23 @@ struct InOrderPass {
     indices: Vec<usize>,
 }
 
+impl InOrderPass {
+    /// Goes past the next `most` samples, and returns their numbers.
+    fn advance(&mut self, most: usize) -> Range<usize> {
+        let end = self.next.saturating_add(most).min(self.access.len());
+        std::mem::replace(&mut self.next, end)..end
+    }
+}
+
 impl StreamPass for InOrderPass {
     fn next(&mut self, most: usize, into: &mut Samples) -> Result<()> {
-        let end = self.next.saturating_add(most).min(self.access.len());
+        let numbers = self.advance(most);
         self.indices.clear();
-        self.indices.extend(self.next..end);
-        self.next = end;
+        self.indices.extend(numbers);
         self.access.read_all(&self.indices, &self.visit, into)
+    }
+
+    fn skip(&mut self, most: usize, _: &mut Samples) -> Result<usize> {
+        Ok(self.advance(most).len())
     }
 }

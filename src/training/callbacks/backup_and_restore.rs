@@ -39,6 +39,9 @@ use crate::training::settings::settings;
 /// before the model is changed: remove the file to begin anew. [`latest`](Self::latest) tells
 /// beforehand what a `fit` will find.
 ///
+/// In a distributed run the first process keeps the backups, and goes on from them; the others take its
+/// state and its place over.
+///
 /// ```
 /// use minibatch::callbacks::BackupAndRestore;
 /// # use minibatch::{Activation, Adam, Cpu, Fit, Loss, Sequential};
@@ -216,6 +219,9 @@ impl Callback for BackupAndRestore {
         }
         (self.position, self.saved) = (Position::default(), None);
         (self.kept, self.done) = (Vec::new(), Vec::new());
+        if !run.process().is_first() {
+            return Ok(None);
+        }
         let Some(backup) = self.latest()? else {
             return Ok(None);
         };
@@ -237,8 +243,11 @@ impl Callback for BackupAndRestore {
         Ok(Some(Resume::new(epochs, steps)))
     }
 
-    fn train_begin(&mut self, _run: &mut dyn Control, _train: &TrainStart) -> Result<()> {
+    fn train_begin(&mut self, run: &mut dyn Control, _train: &TrainStart) -> Result<()> {
         (self.steps, self.due, self.since) = (0, false, Instant::now());
+        if !run.process().is_first() {
+            return Ok(());
+        }
         // A directory that cannot be written to is an error before the first epoch, not after it.
         let directory = &self.backup_dir;
         std::fs::create_dir_all(directory).map_err(Error::io("create", directory))
@@ -288,7 +297,7 @@ impl Callback for BackupAndRestore {
 
     fn train_end(&mut self, run: &mut dyn Control, _history: &History) -> Result<()> {
         if self.delete_checkpoint {
-            return self.remove();
+            return if run.process().is_first() { self.remove() } else { Ok(()) };
         }
         if self.saved != Some(self.position) {
             self.save(run);
@@ -296,11 +305,14 @@ impl Callback for BackupAndRestore {
         Ok(())
     }
 
-    fn answer(&mut self, _run: &mut dyn Control, answer: Answer) -> Result<()> {
+    fn answer(&mut self, run: &mut dyn Control, answer: Answer) -> Result<()> {
         let Answer::Saved(path) = answer else {
             return Ok(());
         };
         self.since = Instant::now();
+        if !run.process().is_first() {
+            return Ok(());
+        }
         self.kept.retain(|kept| *kept != path);
         self.kept.push(path);
         self.kept.drain(..self.kept.len().saturating_sub(self.keep));

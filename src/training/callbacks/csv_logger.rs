@@ -15,7 +15,7 @@ use crate::training::settings::settings;
 ///
 /// The columns are those of [`History::to_csv`]: `epoch` (from 1; from 0 in Keras), then the values
 /// in the order of [`EpochRecord::values`] (by the alphabet in Keras). What was not measured in an
-/// epoch is left empty (`NA` in Keras).
+/// epoch is left empty (`NA` in Keras). In a distributed run the first process writes.
 #[derive(Debug)]
 pub struct CsvLogger {
     filename: PathBuf,
@@ -80,13 +80,16 @@ fn read(path: &Path) -> Result<String> {
 }
 
 impl Callback for CsvLogger {
-    fn train_begin(&mut self, _run: &mut dyn Control, train: &TrainStart) -> Result<()> {
+    fn train_begin(&mut self, run: &mut dyn Control, train: &TrainStart) -> Result<()> {
         if self.separator.is_alphanumeric() || "+-._\"\r\n".contains(self.separator) {
             let problem = format!("is {:?}, which values or names may hold", self.separator);
             return Err(Error::argument("separator", problem));
         }
         self.names.clone_from(&train.names);
-        self.file = Some(self.open(&csv_header(&self.names, self.separator))?);
+        self.file = match run.process().is_first() {
+            true => Some(self.open(&csv_header(&self.names, self.separator))?),
+            false => None,
+        };
         Ok(())
     }
 

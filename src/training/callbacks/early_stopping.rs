@@ -89,8 +89,8 @@ impl EarlyStopping {
 }
 
 impl Callback for EarlyStopping {
-    fn train_begin(&mut self, _run: &mut dyn Control, train: &TrainStart) -> Result<()> {
-        self.monitor.check(&train.names)?;
+    fn train_begin(&mut self, run: &mut dyn Control, train: &TrainStart) -> Result<()> {
+        self.monitor.check(&train.names, run.process())?;
         check_number("min_delta", self.min_delta)?;
         self.baseline.map_or(Ok(()), |baseline| check_number("baseline", baseline))?;
         self.wait = 0;

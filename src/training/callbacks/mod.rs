@@ -53,6 +53,7 @@ mod plot;
 #[cfg(not(target_arch = "wasm32"))]
 mod progress_bar;
 mod reduce_lr_on_plateau;
+mod some_steps;
 #[cfg(not(target_arch = "wasm32"))]
 mod tensorboard;
 mod terminate_on_nan;
@@ -75,6 +76,7 @@ pub use plot::Plot;
 #[cfg(not(target_arch = "wasm32"))]
 pub use progress_bar::ProgressBar;
 pub use reduce_lr_on_plateau::ReduceLrOnPlateau;
+pub use some_steps::SomeSteps;
 #[cfg(not(target_arch = "wasm32"))]
 pub use tensorboard::TensorBoard;
 pub use terminate_on_nan::TerminateOnNan;

@@ -17,7 +17,7 @@ use crate::training::settings::settings;
 /// Python would format them; `{{` and `}}` stand for the braces themselves. Its directory is made
 /// if there is none. An epoch in which a value that is monitored or part of the path was not
 /// measured (one not validated, by `validation_freq`) saves nothing; Keras would save it as if it
-/// were the best, or fail.
+/// were the best, or fail. In a distributed run the first process saves.
 #[derive(Debug, Clone)]
 pub struct ModelCheckpoint {
     filepath: String,
@@ -82,12 +82,12 @@ impl ModelCheckpoint {
 }
 
 impl Callback for ModelCheckpoint {
-    fn train_begin(&mut self, _run: &mut dyn Control, train: &TrainStart) -> Result<()> {
+    fn train_begin(&mut self, run: &mut dyn Control, train: &TrainStart) -> Result<()> {
         if self.save_freq == 0 {
             return Err(Error::argument("every_epochs", "is 0; give at least 1"));
         }
         if self.save_best_only {
-            self.monitor.check(&train.names)?;
+            self.monitor.check(&train.names, run.process())?;
         }
         if let Some(threshold) = self.initial_value_threshold {
             check_number("initial_value_threshold", threshold)?;
@@ -105,7 +105,7 @@ impl Callback for ModelCheckpoint {
             && (!self.save_best_only || self.is_best(record))
         {
             let path = Path::new(&path);
-            if let Some(directory) = path.parent() {
+            if let Some(directory) = path.parent().filter(|_| run.process().is_first()) {
                 std::fs::create_dir_all(directory).map_err(Error::io("create", directory))?;
             }
             run.request(Request::Save(path.into()));

@@ -1,5 +1,6 @@
 //! The value that a callback watches.
 
+use crate::distributed::Process;
 use crate::error::{Error, Result};
 
 /// Which way a watched value gets better.
@@ -48,14 +49,19 @@ impl Default for Monitor {
 }
 
 impl Monitor {
-    /// Refuses a value that no epoch will have.
-    pub(super) fn check(&self, names: &[String]) -> Result<()> {
+    /// Refuses a value that no epoch will have, or that is not the same in all processes.
+    pub(super) fn check(&self, names: &[String], process: Process) -> Result<()> {
         if !names.contains(&self.name) {
             let hint = match self.name.starts_with("val_") {
                 true => " (what begins with val_ needs validation data)",
                 false => "",
             };
             let problem = format!("is {:?}{hint}; this run has {}", self.name, names.join(", "));
+            return Err(Error::argument("monitor", problem));
+        }
+        if self.name == "seconds" && process.count > 1 {
+            let problem = "is \"seconds\", of which each process of a distributed run measures its own: \
+                           they would not decide alike; give another value";
             return Err(Error::argument("monitor", problem));
         }
         self.resolved().map(|_| ()).ok_or_else(|| {

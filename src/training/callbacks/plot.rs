@@ -20,7 +20,7 @@ use crate::training::settings::settings;
 /// [`initial_epoch`](crate::Fit::initial_epoch), the epochs before it are in the picture if the
 /// same callback has seen them.
 ///
-/// What cannot be written ends the call with [`Error::Io`], which names the file.
+/// In a distributed run the first process draws. What cannot be written ends the call with [`Error::Io`], which names the file.
 #[derive(Debug)]
 pub struct Plot {
     path: PathBuf,
@@ -44,7 +44,7 @@ impl Plot {
     }
 
     /// `running`: whether more epochs may follow.
-    fn draw(&self, running: bool) -> Result<()> {
+    fn draw(&self, run: &dyn Control, running: bool) -> Result<()> {
         let figure = learning_curves(&self.title, &[("", &self.epochs)]);
         let extension = self.path.extension().map(OsStr::to_ascii_lowercase);
         let text = match extension.as_ref().and_then(|extension| extension.to_str()) {
@@ -56,23 +56,26 @@ impl Plot {
                 return Err(Error::argument("path", problem));
             }
         };
-        atomic_write(&self.path, text.as_bytes())
+        match run.process().is_first() {
+            true => atomic_write(&self.path, text.as_bytes()),
+            false => Ok(()),
+        }
     }
 }
 
 impl Callback for Plot {
-    fn train_begin(&mut self, _run: &mut dyn Control, train: &TrainStart) -> Result<()> {
+    fn train_begin(&mut self, run: &mut dyn Control, train: &TrainStart) -> Result<()> {
         self.epochs.retain(|record| record.epoch <= train.initial_epoch);
         // A page can be opened from now on, and a file that cannot be written is found out now.
-        self.draw(true)
+        self.draw(run, true)
     }
 
-    fn epoch_end(&mut self, _run: &mut dyn Control, record: &EpochRecord) -> Result<()> {
+    fn epoch_end(&mut self, run: &mut dyn Control, record: &EpochRecord) -> Result<()> {
         self.epochs.push(record.clone());
-        self.draw(true)
+        self.draw(run, true)
     }
 
-    fn train_end(&mut self, _run: &mut dyn Control, _history: &History) -> Result<()> {
-        self.draw(false)
+    fn train_end(&mut self, run: &mut dyn Control, _history: &History) -> Result<()> {
+        self.draw(run, false)
     }
 }

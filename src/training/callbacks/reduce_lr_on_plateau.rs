@@ -1,6 +1,7 @@
 //! Lowers the learning rate when training no longer gets better.
 
 use super::monitor::{Mode, Monitor, check_number};
+use crate::distributed::Process;
 use crate::error::{Error, Result};
 use crate::training::callback::{Callback, TrainStart};
 use crate::training::control::Control;
@@ -72,8 +73,8 @@ impl ReduceLrOnPlateau {
         min_lr(min_lr: f64): min_lr = min_lr;
     }
 
-    fn check(&self, names: &[String]) -> Result<()> {
-        self.monitor.check(names)?;
+    fn check(&self, names: &[String], process: Process) -> Result<()> {
+        self.monitor.check(names, process)?;
         if !(self.factor > 0.0 && self.factor < 1.0) {
             let problem = format!("is {}; expected a number between 0 and 1", self.factor);
             return Err(Error::argument("factor", problem));
@@ -91,7 +92,7 @@ impl ReduceLrOnPlateau {
 
 impl Callback for ReduceLrOnPlateau {
     fn train_begin(&mut self, run: &mut dyn Control, train: &TrainStart) -> Result<()> {
-        self.check(&train.names)?;
+        self.check(&train.names, run.process())?;
         // A rate that a schedule governs would otherwise be refused only on the first plateau.
         run.set_learning_rate(run.learning_rate())?;
         self.wait = 0;

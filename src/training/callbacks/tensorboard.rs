@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::event_file::EventFile;
 use super::frequency::Frequency;
 use crate::clock::Instant;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::training::callback::{Callback, StepEnd, TrainStart};
 use crate::training::control::Control;
 use crate::training::history::{EpochRecord, History};
@@ -29,12 +29,17 @@ use crate::training::scores::Scores;
 /// [`Evaluate`](crate::Evaluate), it writes the `evaluation_` values. Of Keras' callback, graphs,
 /// histograms, images, embeddings and profiles are missing.
 ///
+/// In a distributed run the first process writes, and a [`Frequency::Time`], which each process would
+/// measure for itself, is an [`Error::Argument`](crate::Error::Argument).
+///
 /// What cannot be written ends the call with [`Error::Io`](crate::Error::Io), which names the file.
 #[derive(Debug)]
 pub struct TensorBoard {
     log_dir: PathBuf,
     update_freq: Frequency,
     training: bool,
+    /// Whether this is the process that writes.
+    writes: bool,
     steps: u64,
     /// When the scores of a step were written last.
     since: Instant,
@@ -51,6 +56,7 @@ impl TensorBoard {
             log_dir: log_dir.into(),
             update_freq: Frequency::Epoch,
             training: false,
+            writes: false,
             steps: 0,
             since: Instant::now(),
             train: None,
@@ -76,6 +82,9 @@ impl TensorBoard {
         tag: [&str; 2],
         values: &[(String, f64)],
     ) -> Result<()> {
+        if !self.writes {
+            return Ok(());
+        }
         let (name, file) = match run {
             Run::Train => ("train", &mut self.train),
             Run::Validation => ("validation", &mut self.validation),
@@ -99,12 +108,22 @@ enum Run {
 }
 
 impl Callback for TensorBoard {
-    fn train_begin(&mut self, _run: &mut dyn Control, _train: &TrainStart) -> Result<()> {
+    fn train_begin(&mut self, run: &mut dyn Control, _train: &TrainStart) -> Result<()> {
         self.update_freq.check("update_freq")?;
+        let process = run.process();
+        if process.count > 1 && matches!(self.update_freq, Frequency::Time(_)) {
+            let problem = "is a time, which each process of a distributed run measures for itself, and \
+                           reading the scores takes all of them; give Batches";
+            return Err(Error::argument("update_freq", problem));
+        }
+        self.writes = process.is_first();
         (self.training, self.steps, self.written) = (true, 0, Ok(()));
         (self.validation, self.since) = (None, Instant::now());
         // A directory that cannot be written to is an error before the first epoch, not after it.
-        self.train = Some(EventFile::create(&self.log_dir.join("train"))?);
+        self.train = match self.writes {
+            true => Some(EventFile::create(&self.log_dir.join("train"))?),
+            false => None,
+        };
         Ok(())
     }
 
@@ -138,6 +157,7 @@ impl Callback for TensorBoard {
     }
 
     fn test_end(&mut self, run: &mut dyn Control, scores: &Scores) -> Result<()> {
+        self.writes = run.process().is_first();
         let tag = ["evaluation_", "_vs_iterations"];
         self.write(Run::Validation, run.steps(), tag, &scores.values())?;
         if !self.training {

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::own_rows::OwnRows;
 use crate::data::BatchOrder;
 
 /// Some rows of a batch of the order.
@@ -10,23 +11,26 @@ pub(in crate::training) struct PartRows {
     pub batch: usize,
     /// Rows of the batch that come before them.
     pub first: usize,
+    /// 0 if no row of the batch is this process's own.
     pub rows: usize,
+    /// Whether they are the last own rows of the batch.
+    pub last: bool,
 }
 
-/// Goes through batches in parts that run at a time.
+/// Goes through the own rows of batches, in parts that run at a time. A batch without an own row has
+/// one part, without a row.
 pub(super) struct Cursor {
     /// Batches that it has not gone through yet. Beyond the last batch of an order, its first one
     /// follows.
     pub batches: Range<usize>,
-    /// Rows of the next batch that it has gone through.
+    pub own: OwnRows,
+    /// Own rows of the next batch that it has gone through.
     rows: usize,
-    /// Rows of a part at most.
-    pub rows_at_once: usize,
 }
 
 impl Cursor {
-    pub(super) fn new(batches: Range<usize>, rows_at_once: usize) -> Self {
-        Cursor { batches, rows: 0, rows_at_once: rows_at_once.max(1) }
+    pub(super) fn new(batches: Range<usize>, own: OwnRows) -> Self {
+        Cursor { batches, own, rows: 0 }
     }
 
     /// The next part; `None` after the last one.
@@ -35,14 +39,16 @@ impl Cursor {
             return None;
         }
         let batch = self.batches.start % order.len().max(1);
-        let left = order.batch_len(batch).saturating_sub(self.rows);
-        Some(PartRows { batch, first: self.rows, rows: self.rows_at_once.min(left) })
+        let own = self.own.of(order.batch_len(batch));
+        let first = (own.start + self.rows).min(own.end);
+        let rows = self.own.rows_at_once.min(own.end - first);
+        Some(PartRows { batch, first, rows, last: first + rows >= own.end })
     }
 
     /// Goes past `part`, which [`peek`](Self::peek) has told.
-    pub(super) fn pass(&mut self, order: &BatchOrder, part: PartRows) {
-        self.rows = part.first + part.rows;
-        if self.rows >= order.batch_len(part.batch) {
+    pub(super) fn pass(&mut self, part: PartRows) {
+        self.rows += part.rows;
+        if part.last {
             self.rows = 0;
             self.batches.start += 1;
         }

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use super::arrangement::Reading;
 use super::cursor::{Cursor, PartRows};
+use super::own_rows::OwnRows;
 use super::queue::Queue;
-use super::reader::{Content, Job, Loaded, Reader, Rows, Scratch};
+use super::reader::{Content, Job, Loaded, OfStream, Reader, Rows, Scratch};
 use super::resident::ResidentRows;
 use super::stream::SharedStream;
 use crate::clock::Instant;
@@ -37,6 +38,8 @@ pub(in crate::training) struct Plan {
     pub batch_size: usize,
     /// Rows that run at a time.
     pub rows_at_once: usize,
+    /// Which parts of so many rows are loaded, of all into which a batch is cut.
+    pub own: Range<usize>,
     /// Whether the inputs lie on the device.
     pub on_device: bool,
     /// Threads that read ahead.
@@ -48,19 +51,15 @@ pub(in crate::training) struct Plan {
 
 /// A batch, or a part of one that runs by itself, ready for the executor.
 pub(in crate::training) struct Part {
-    pub feed: Lent,
+    /// `None` if it has no row: the batch has none for this process, and comes once all the same.
+    pub feed: Option<Lent>,
     pub rows: usize,
     /// Rows of the batch that come before it.
     pub first_row: usize,
     /// Rows of the whole batch.
     pub batch_rows: usize,
-}
-
-impl Part {
-    /// Whether the batch ends with it.
-    pub(in crate::training) fn is_last(&self) -> bool {
-        self.first_row + self.rows >= self.batch_rows
-    }
+    /// Whether the batch ends with it for this process.
+    pub last: bool,
 }
 
 /// Loads batches: by itself when they are needed, or ahead of the device with threads.
@@ -80,8 +79,8 @@ pub(in crate::training) struct Loader {
     inline: Option<Loaded>,
     /// What was taken and not used yet.
     ready: Option<Loaded>,
-    /// A batch whose parts are filled one after the other, and how many of its rows were.
-    held: Option<(Content, usize)>,
+    /// A batch whose parts are filled one after the other, and how many of its own rows were.
+    held: Option<(OfStream, usize)>,
     /// How long the device's side has waited for data.
     waited: Duration,
 }
@@ -91,7 +90,8 @@ impl Loader {
     /// [`Error::Argument`](crate::Error::Argument) if the system gives no thread.
     pub(in crate::training) fn new(plan: Plan, program: &Arc<Program>) -> Result<Self> {
         let Plan { reading, order, stream, visit, pass, batches, batch_size, profile, .. } = plan;
-        let cursor = || Cursor::new(batches.clone(), plan.rows_at_once);
+        let own = OwnRows::new(plan.own, plan.rows_at_once);
+        let cursor = || Cursor::new(batches.clone(), own.clone());
         let resident = match (&reading, &order) {
             (Reading::Dataset(data), Some(order)) if plan.on_device => {
                 let (data, order, profile) = (data.clone(), order.clone(), profile.clone());
@@ -101,8 +101,17 @@ impl Loader {
         };
         let cursor = cursor();
         let program = Arc::clone(program);
-        let reader = Reader { reading, order, stream, program, pass, visit, batch_size, profile };
-        let reader = Arc::new(reader);
+        let reader = Arc::new(Reader {
+            reading,
+            order,
+            stream,
+            program,
+            pass,
+            visit,
+            batch_size,
+            own,
+            profile,
+        });
         let queue = match plan.workers {
             0 => None,
             workers => Some(Queue::new(&reader, workers)?),
@@ -133,6 +142,11 @@ impl Loader {
         let mut waits = Waits::default();
         (waits.for_data, waits.for_device) = (share(self.waited, 1), idle);
         waits
+    }
+
+    /// Rows of the parts into which batches are cut.
+    pub(in crate::training) fn rows_at_once(&self) -> usize {
+        self.cursor.own.rows_at_once
     }
 
     /// The next part and the rows of its batch, where its inputs lie on the device, so that nothing
@@ -194,13 +208,21 @@ impl Loader {
             let Some((part, batch_rows)) = resident.next() else {
                 return Ok(None);
             };
-            let mut feed = executor.lend_gathering(part.rows).await?;
-            resident.fill(part, &mut feed)?;
-            let PartRows { rows, first: first_row, .. } = part;
-            return Ok(Some(Part { feed: Lent::Gathering(feed), rows, first_row, batch_rows }));
+            let feed = match part.rows {
+                0 => {
+                    resident.pass(part);
+                    None
+                }
+                rows => {
+                    let mut feed = executor.lend_gathering(rows).await?;
+                    resident.fill(part, &mut feed)?;
+                    Some(Lent::Gathering(feed))
+                }
+            };
+            return Ok(Some(of_order(part, batch_rows, feed)));
         }
-        if let Some((content, filled)) = self.held.take() {
-            return self.part_of_held(executor, content, filled).await;
+        if let Some((read, filled)) = self.held.take() {
+            return self.part_of_held(executor, read, filled).await.map(Some);
         }
         let loaded = match self.ready.take() {
             Some(loaded) => Some(loaded),
@@ -212,45 +234,52 @@ impl Loader {
         let Some(Loaded { feed, content }) = loaded else {
             return Ok(None);
         };
-        let (rows, first_row, batch_rows) = match &content {
+        let rows = match &content {
             Content::End => return Ok(None),
-            &Content::OfBatch(PartRows { batch, first, rows }) => {
-                (rows, first, self.rows_of(batch))
-            }
-            Content::Samples(samples, _) => (samples.len(), 0, samples.len()),
+            Content::OfBatch(part) => part.rows,
+            Content::OfStream(read) => read.samples.len(),
         };
         let feed = match feed {
             // Room may have been made for a larger batch since it was lent.
-            Some(feed) if executor.is_current(&feed) => feed,
-            Some(_) => {
+            Some(feed) if !executor.is_current(&feed) => {
                 let mut feed = executor.lend(rows).await?;
                 self.reader.fill(&mut feed, &content, 0..rows, &mut self.scratch)?;
-                feed
+                Some(feed)
             }
-            None => return self.part_of_held(executor, content, 0).await,
+            feed => feed,
         };
-        Ok(Some(Part { feed, rows, first_row, batch_rows }))
+        Ok(match content {
+            Content::End => None,
+            Content::OfBatch(part) => Some(of_order(part, self.rows_of(part.batch), feed)),
+            Content::OfStream(read) if feed.is_none() && rows > 0 => {
+                Some(self.part_of_held(executor, read, 0).await?)
+            }
+            Content::OfStream(OfStream { first: first_row, batch_rows, .. }) => {
+                Some(Part { feed, rows, first_row, batch_rows, last: true })
+            }
+        })
     }
 
-    /// The next rows of a batch that was read as a whole.
+    /// The next own rows of a batch that was read as a whole.
     async fn part_of_held(
         &mut self,
         executor: &mut Executor,
-        content: Content,
+        read: OfStream,
         filled: usize,
-    ) -> Result<Option<Part>> {
-        let batch_rows = match &content {
-            Content::Samples(samples, _) => samples.len(),
-            Content::OfBatch(part) => part.rows,
-            Content::End => return Ok(None),
-        };
-        let rows = self.cursor.rows_at_once.min(batch_rows - filled.min(batch_rows));
+    ) -> Result<Part> {
+        let OfStream { first, batch_rows, .. } = read;
+        let own = read.samples.len();
+        let rows = self.cursor.own.rows_at_once.min(own - filled.min(own));
         let mut feed = executor.lend(rows).await?;
+        let content = Content::OfStream(read);
         self.reader.fill(&mut feed, &content, filled..filled + rows, &mut self.scratch)?;
-        if filled + rows < batch_rows {
-            self.held = Some((content, filled + rows));
+        let last = filled + rows >= own;
+        if let Content::OfStream(read) = content
+            && !last
+        {
+            self.held = Some((read, filled + rows));
         }
-        Ok(Some(Part { feed, rows, first_row: filled, batch_rows }))
+        Ok(Part { feed: Some(feed), rows, first_row: first + filled, batch_rows, last })
     }
 
     /// Rows of a batch of the order.
@@ -264,7 +293,7 @@ impl Loader {
             return self.cursor.batches.next().map(|_| Rows::Next);
         };
         let part = self.cursor.peek(order)?;
-        self.cursor.pass(order, part);
+        self.cursor.pass(part);
         Some(Rows::OfBatch(part))
     }
 
@@ -272,10 +301,17 @@ impl Loader {
     async fn ask(&mut self, executor: &mut Executor) -> Result<()> {
         let ahead = if self.queue.is_some() { self.ahead as u64 } else { 1 };
         while self.given - self.taken < ahead && !self.cursor.batches.is_empty() {
+            let at_once = self.cursor.own.rows_at_once;
             let size = match &self.reader.order {
-                None if self.reader.batch_size > self.cursor.rows_at_once => None,
-                None => Some(self.reader.batch_size),
-                Some(_) => Some(self.cursor.rows_at_once),
+                Some(order) => match self.cursor.peek(order) {
+                    Some(PartRows { rows: 0, .. }) => None,
+                    Some(_) | None => Some(at_once),
+                },
+                None => match self.cursor.own.of(self.reader.batch_size).len() {
+                    0 => None,
+                    rows if rows > at_once => None,
+                    rows => Some(rows),
+                },
             };
             let feed = match size {
                 None => None,
@@ -331,4 +367,10 @@ impl Loader {
         }
         Ok(Some(loaded))
     }
+}
+
+/// A part of a batch of the order.
+fn of_order(part: PartRows, batch_rows: usize, feed: Option<Lent>) -> Part {
+    let PartRows { rows, first, last, .. } = part;
+    Part { feed, rows, first_row: first, batch_rows, last }
 }

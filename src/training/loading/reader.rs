@@ -5,9 +5,10 @@ use std::sync::{Arc, MutexGuard};
 
 use super::arrangement::{Arrangement, Reading};
 use super::cursor::PartRows;
+use super::own_rows::OwnRows;
 use super::stream::{Pulled, SharedStream, StreamState};
 use crate::data::{Batch, BatchOrder, Samples, Visit};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::profile::Profile;
 use crate::program::{Feed, Pass, Program};
 use crate::training::executor::{Fill, Lent};
@@ -25,6 +26,7 @@ pub(super) struct Reader {
     pub visit: Visit,
     /// Samples in a batch of a stream.
     pub batch_size: usize,
+    pub own: OwnRows,
     pub profile: Profile,
 }
 
@@ -55,10 +57,21 @@ pub(super) struct Loaded {
 pub(super) enum Content {
     /// Those of the order.
     OfBatch(PartRows),
-    /// Samples, and the number of the first of them in the stream's pass.
-    Samples(Samples, usize),
+    /// Those of the stream.
+    OfStream(OfStream),
     /// None: the pass is over.
     End,
+}
+
+/// The own rows of a batch of a stream.
+pub(super) struct OfStream {
+    pub samples: Samples,
+    /// The number of the first of them in the stream's pass.
+    number: usize,
+    /// Rows of the batch that come before them.
+    pub first: usize,
+    /// Rows of the whole batch.
+    pub batch_rows: usize,
 }
 
 /// Memory that a thread uses again and again.
@@ -102,16 +115,21 @@ impl Reader {
             }
             Rows::Next => match stream {
                 Some(mut state) => {
-                    let pulled = state.pull(self.batch_size)?;
+                    let pulled = state.pull(self.batch_size, &self.own)?;
                     drop(state);
                     self.finish(pulled)?
                 }
                 None => Content::End,
             },
         };
-        if let (Content::Samples(samples, _), Some(feed)) = (&content, &mut feed) {
-            feed.truncate(samples.len());
-            self.fill(feed, &content, 0..samples.len(), scratch)?;
+        if let (Content::OfStream(read), Some(lent)) = (&content, &mut feed) {
+            match read.samples.len() {
+                0 => feed = None,
+                rows => {
+                    lent.truncate(rows);
+                    self.fill(lent, &content, 0..rows, scratch)?;
+                }
+            }
         }
         Ok(Loaded { feed, content })
     }
@@ -120,8 +138,22 @@ impl Reader {
         let (Some(pulled), Reading::Stream(stream, _)) = (pulled, &self.reading) else {
             return Ok(Content::End);
         };
-        let samples = stream.finish(pulled.samples, pulled.first, &pulled.visit)?;
-        Ok(Content::Samples(samples, pulled.first))
+        let Pulled { mut samples, mut rows, mut batch_rows, first, visit } = pulled;
+        if !rows.is_empty() {
+            samples = stream.finish(samples, first + rows.start, &visit)?;
+        }
+        if stream.finishes_whole() || self.own.is_everything() {
+            batch_rows = samples.len();
+            rows = self.own.of(batch_rows);
+            samples.keep(rows.clone());
+        } else if samples.len() != rows.len() {
+            let place =
+                format!("samples {} to {} of the pass", first + rows.start, first + rows.end);
+            let problem = format!("became {} when they were finished", samples.len());
+            return Err(Error::data(place, problem));
+        }
+        let number = first + rows.start;
+        Ok(Content::OfStream(OfStream { samples, number, first: rows.start, batch_rows }))
     }
 
     /// Fills `feed` with the samples `part` of `content`.
@@ -169,8 +201,11 @@ impl Reader {
                 let place_of = &place;
                 feed.fill(&FromSamples { arrangement, program, pass, samples, places, place_of })
             }
-            (Content::Samples(samples, first), Reading::Stream(_, arrangement)) => {
-                let place = |place: usize| format!("sample {} of the pass", first + place);
+            (
+                Content::OfStream(OfStream { samples, number, .. }),
+                Reading::Stream(_, arrangement),
+            ) => {
+                let place = |place: usize| format!("sample {} of the pass", number + place);
                 let (places, place_of) = (part, &place);
                 feed.fill(&FromSamples { arrangement, program, pass, samples, places, place_of })
             }

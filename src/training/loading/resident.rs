@@ -62,7 +62,12 @@ impl ResidentRows {
         feed.gather(self.indices.iter().copied())?;
         let [weights, targets] = [&self.weights, &self.targets].map(|ids| ids.iter().copied());
         fill_targets(feed, weights, targets, batch)?;
-        self.cursor.pass(&self.order, part);
+        self.pass(part);
         Ok(())
+    }
+
+    /// Goes past `part` without filling anything.
+    pub(super) fn pass(&mut self, part: PartRows) {
+        self.cursor.pass(part);
     }
 }

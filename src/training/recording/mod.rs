@@ -31,8 +31,15 @@ impl Session {
     /// Whether a batch of `rows` samples, called `argument`, runs as a whole, as a recorded step does.
     ///
     /// # Errors
-    /// [`Error::Argument`] if it is larger than `micro_batch_size`.
+    /// [`Error::Argument`] if it is larger than `micro_batch_size`, or is cut into shards.
     fn check_whole(&self, argument: &'static str, rows: usize) -> Result<()> {
+        if let Some(shards) = self.compiled.shards {
+            let problem = format!(
+                "of {rows} samples is cut into {shards} shards; recorded steps are whole batches, so \
+                 compile the model without shards"
+            );
+            return Err(Error::argument(argument, problem));
+        }
         match self.compiled.micro_batch_size {
             Some(most) if most < rows => {
                 let problem = format!(

@@ -142,15 +142,18 @@ impl Opened {
         Ok(rows)
     }
 
+    /// What is wrong if there is no row where there was one.
+    fn ended(&self, rows: &Rows) -> Error {
+        let place = format!("{}, line {}", self.csv.path.display(), rows.position().line);
+        let problem =
+            format!("the file ends there; it had {} rows when it was opened", self.index.rows());
+        Error::data(place, problem)
+    }
+
     /// Appends the next row.
     fn append(&self, rows: &mut Rows, into: &mut Samples) -> Result<()> {
         if !rows.read()? {
-            let place = format!("{}, line {}", self.csv.path.display(), rows.position().line);
-            let problem = format!(
-                "the file ends there; it had {} rows when it was opened",
-                self.index.rows()
-            );
-            return Err(Error::data(place, problem));
+            return Err(self.ended(rows));
         }
         let at = At { path: &self.csv.path, line: rows.position().line };
         at.check_width(rows, self.columns.len())?;
@@ -257,5 +260,16 @@ impl StreamPass for CsvPass {
             self.given += 1;
         }
         Ok(())
+    }
+
+    fn skip(&mut self, most: usize, _: &mut Samples) -> Result<usize> {
+        let skipped = most.min(self.file.len() - self.given);
+        for _ in 0..skipped {
+            if !self.rows.skip()? {
+                return Err(self.file.0.ended(&self.rows));
+            }
+            self.given += 1;
+        }
+        Ok(skipped)
     }
 }
