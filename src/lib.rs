@@ -32,6 +32,7 @@
 //! ```text
 //! training, parity -> model, cpu, gpu -> program -> operation -> table -> number -> error
 //! training -> data -> error
+//! training -> distributed -> number -> error
 //! ```
 //!
 //! [ARCHITECTURE.md](https://docs.rs/crate/minibatch/latest/source/ARCHITECTURE.md) has the picture,
@@ -48,6 +49,7 @@
 //!   loop over batches themselves;
 //! - [`program`], [`operation`], [`table`] and [`number`] are for those who add an operation to this
 //!   crate, or run one by itself, as its tests do;
+//! - [`distributed`] is for those who train on several machines, or in several processes;
 //! - [`cpu`] and [`parity`] are for those who check a GPU's numbers;
 //! - [`random`] is for those who want the numbers that this crate draws;
 //! - [`metric`] is for those who compute a score from sums that they read themselves.

@@ -91,6 +91,47 @@ fn a_batch_runs_in_the_parts_that_were_asked_for() {
     assert!(err.contains("--micro-batch"), "{err}");
 }
 
+#[test]
+#[cfg(not(feature = "mpi"))]
+fn without_mpi_several_processes_are_refused_with_the_command_that_builds_it() {
+    let place = Place::new();
+    let flags = "--distributed mpi";
+    for line in ["train --synthetic", "evaluate --model m.safetensors --synthetic"] {
+        let (code, _, err) = place.run(&format!("{line} {flags}"));
+        assert_eq!((code, err.lines().count()), (Some(2), 1), "{line}: {err}");
+        assert!(
+            err.starts_with("error: --distributed mpi: this program was built without"),
+            "{err}"
+        );
+        assert!(err.contains("cargo build --release --features mpi"), "{err}");
+    }
+}
+
+#[test]
+fn shards_of_a_batch_are_kept_in_the_file_and_in_the_checkpoint() {
+    let place = Place::new();
+    let line = "train --data sample --epochs 1 --backend cpu --save m.safetensors";
+    let out = place.succeed(&format!("{line} --shards 4"));
+    assert!(out.contains("\nmicro-batches: 8 rows of a batch at a time\n"), "{out}");
+    let four = place.bytes("m.safetensors");
+    place.succeed(line);
+    assert!(place.bytes("m.safetensors") != four);
+    for (shards, problem) in
+        [("0", "from 1 to 1024"), ("1025", "from 1 to 1024"), ("4 --micro-batch 8", "cannot be")]
+    {
+        let (code, _, err) = place.run(&format!("{line} --shards {shards}"));
+        assert!(code == Some(2) && err.contains(problem), "{shards}: {err}");
+    }
+    place.succeed("train --data sample --epochs 1 --backend cpu --checkpoint cp --shards 4");
+    let resume = "train --data sample --epochs 2 --backend cpu --checkpoint cp --resume";
+    let (code, _, err) = place.run(resume);
+    assert!(
+        code == Some(2) && err.contains("shards: the checkpoint has 4, this run none"),
+        "{err}"
+    );
+    place.succeed(&format!("{resume} --shards 4"));
+}
+
 /// The object's keys in alphabetical order.
 fn keys(object: &Value) -> String {
     let mut keys: Vec<&str> = object.as_object().unwrap().keys().map(String::as_str).collect();

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use minibatch::DeviceElement;
 use minibatch::gpu::{gather_kernel, place_kernel};
 use minibatch::operation::{AdapterClass, Dispatch, Kernel, MatrixForm};
 use minibatch::parity::{dispatches, forms, fused_dispatches, fused_forms, fused_shapes};
@@ -27,10 +28,22 @@ fn kernels() -> HashMap<Kernel, Dispatch> {
     kernels
 }
 
+/// Those that place one column of each type of values, or of ones, as each type.
+fn place_kernels() -> Vec<Kernel> {
+    use DeviceElement::{F16, F32, U8, U32};
+    let sources = [None, Some(F32), Some(F16), Some(U8), Some(U32)];
+    let types = sources.into_iter().flat_map(|source| {
+        [F32, F16, U8, U32].map(|placed| [(source, placed), (None, F32), (Some(U8), F16)])
+    });
+    types.map(|types| place_kernel(&types)).collect()
+}
+
 #[test]
 fn every_kernel_is_valid() {
     let probes = minibatch::parity::probe::kernels();
-    for kernel in kernels().into_keys().chain([gather_kernel(), place_kernel()]).chain(probes) {
+    for kernel in
+        kernels().into_keys().chain([gather_kernel()]).chain(place_kernels()).chain(probes)
+    {
         let source = kernel.source();
         let module = naga::front::wgsl::parse_str(&source)
             .unwrap_or_else(|error| panic!("{kernel:?}: {}", error.emit_to_string(&source)));
@@ -166,8 +179,12 @@ fn the_number_of_workgroups_fits_one_dimension_each() {
 fn every_file_of_shaders_is_part_of_a_kernel() {
     // No case runs this one: `tests/resident.rs` does.
     let probes = minibatch::parity::probe::kernels();
-    let kernels: Vec<Kernel> =
-        kernels().into_keys().chain([gather_kernel(), place_kernel()]).chain(probes).collect();
+    let kernels: Vec<Kernel> = kernels()
+        .into_keys()
+        .chain([gather_kernel()])
+        .chain(place_kernels())
+        .chain(probes)
+        .collect();
     let mut folders = vec![std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("shaders")];
     let mut files = 0;
     while let Some(folder) = folders.pop() {

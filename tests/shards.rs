@@ -7,12 +7,13 @@ use std::thread;
 use minibatch::callbacks::{BackupAndRestore, Frequency};
 use minibatch::data::{Batch, Source, Targets, Values, synthetic_digits};
 use minibatch::distributed::{InProcess, Process, Transport};
-use minibatch::model::{Compiled, Dense, Dropout, Layer};
+use minibatch::gpu::{Fault, Faults};
+use minibatch::model::{Compiled, Dense, Dropout, HashGrid, Layer};
 use minibatch::number::add_normal;
 use minibatch::{
-    Activation, Adam, Backend, Callback, Clip, Control, Cpu, Dataset, Error, Evaluate, Features,
-    Fit, Functional, Gpu, History, Input, Loss, Metric, Model, Objective, Predict, Regularizer,
-    Result, Scores, Sequential, Shuffle, StepEnd, TrainStart,
+    Activation, Adam, Backend, Callback, Clip, Control, Cpu, DataOn, Dataset, Error, Evaluate,
+    Features, Fit, Functional, Gpu, History, Input, Loss, Metric, Model, Objective, Precision,
+    Predict, Regularizer, Result, Scores, Sequential, Shuffle, StepEnd, TrainStart,
 };
 
 const BATCH: usize = 40;
@@ -192,6 +193,69 @@ fn shards_compute_what_the_whole_batch_does() {
     }
 }
 
+/// A table whose gradient is counted in the unit of each shard, beside what a graph of dense layers has.
+fn picture() -> (Compiled, Dataset) {
+    let grid = HashGrid { levels: 3, log2_table_size: 6, ..HashGrid::default() };
+    let compiled = Sequential::new(2)
+        .layer(grid)
+        .dense(8, Activation::Relu)
+        .dense(1, Activation::Sigmoid)
+        .compile(Adam::new(0.01), Loss::MeanSquaredError, [])
+        .seed(2);
+    let place = |i: usize| [(i % 13) as f32 / 13.0, (i / 13) as f32 / 16.0];
+    let places: Vec<f32> = (0..186).flat_map(place).collect();
+    let values = places.chunks(2).map(|at| (at[0] * at[1] * 9.0).sin() * 0.5 + 0.5).collect();
+    let places = Features::F32(Arc::new(places));
+    (compiled, Dataset::new(places, &[2], Targets::values(values, 1)).unwrap())
+}
+
+#[test]
+fn however_batches_come_and_steps_run_processes_make_the_same_bits() {
+    type Change = fn(Fit<'_>) -> Fit<'_>;
+    let digits = || (perceptron(), digits(267));
+    let branches = || (branches(), branched(186));
+    let half = || {
+        let (compiled, data) = digits();
+        (compiled.precision(Precision::MixedFloat16), data)
+    };
+    let eager = || {
+        let (compiled, data) = branches();
+        (compiled.run_eagerly(true).steps_per_execution(3), data)
+    };
+    let (cpu, gpu) = (Backend::from(&Cpu::new().threads(2)), Backend::from(&gpu()));
+    let cases: [(&str, &Backend, (Compiled, Dataset), Change); 8] = [
+        ("rows on the device", &gpu, digits(), |fit| fit.data_on(DataOn::Device)),
+        ("workers", &gpu, digits(), |fit| fit.workers(3)),
+        ("workers on the CPU", &cpu, branches(), |fit| fit.workers(2).shuffle(Shuffle::Batch)),
+        ("operation by operation", &gpu, eager(), |fit| fit),
+        ("halves", &cpu, half(), |fit| fit),
+        ("a hash grid", &gpu, picture(), |fit| fit),
+        ("a hash grid on the CPU", &cpu, picture(), |fit| fit),
+        ("some steps of each epoch", &cpu, digits(), |fit| {
+            fit.steps_per_epoch(3).shuffle(Shuffle::Off)
+        }),
+    ];
+    for (what, backend, (compiled, data), change) in cases {
+        let run = |own: Option<InProcess>| {
+            let mut model = compiled.clone().shards(6).build(backend.clone()).unwrap();
+            let fit = change(fit());
+            let fit = match &own {
+                Some(own) => fit.distribute(own),
+                None => fit,
+            };
+            let history = model.fit(&data, fit).unwrap();
+            (model.save_bytes().unwrap(), scores(&history))
+        };
+        let (alone, expected) = run(None);
+        for count in [2, 3, 6] {
+            for (model, scores) in in_processes(count, |own| run(Some(own))) {
+                assert!(model == alone, "{what}: {count} processes");
+                assert_eq!(scores, expected, "{what}: {count} processes");
+            }
+        }
+    }
+}
+
 #[test]
 fn evaluation_and_prediction_are_shared_out_too() {
     let data = digits(107);
@@ -329,6 +393,27 @@ fn an_error_in_one_process_ends_all() {
         let error = ended.unwrap_err();
         let expected = if rank == 3 { "enough" } else { "process 3" };
         assert!(error.to_string().contains(expected), "process {rank}: {error}");
+    }
+}
+
+#[test]
+fn a_lost_device_ends_all_processes() {
+    let (data, compiled) = (digits(120), || perceptron().shards(4));
+    for points in [0, 30, 77] {
+        let ended = in_processes(4, |own| {
+            let faults = Arc::new(Faults::default());
+            let gpu = gpu().with_faults(&faults);
+            let mut model = compiled().build(&gpu).unwrap();
+            if own.process().rank == 2 {
+                faults.arm(Fault::Lost, points);
+            }
+            model.fit(&data, fit().distribute(&own)).map(|_| ())
+        });
+        for (rank, ended) in ended.into_iter().enumerate() {
+            let error = ended.unwrap_err();
+            assert_eq!(error.is_lost(), rank == 2, "process {rank}: {error}");
+            assert!(rank == 2 || error.to_string().contains("process 2 of 4"), "{rank}: {error}");
+        }
     }
 }
 

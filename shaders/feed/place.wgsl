@@ -9,11 +9,6 @@ struct Column {
     // In the host's buffer: the first byte of the first row, and the bytes from one row to the next.
     first_byte: u32,
     row_bytes: u32,
-    // The types of the host's values and of those in their places.
-    source_type: u32,
-    placed_type: u32,
-    pad_0: u32,
-    pad_1: u32,
 }
 
 struct Columns {
@@ -33,6 +28,15 @@ const F16: u32 = 1u;
 const U8: u32 = 2u;
 const U32: u32 = 3u;
 const ONES: u32 = 4u;
+
+// Of each column the type of the host's values and of those in their places. They are known when the kernel
+// is compiled, as a driver that computes on the CPU else runs what is written for every type.
+override SOURCE_0: u32 = ONES;
+override SOURCE_1: u32 = ONES;
+override SOURCE_2: u32 = ONES;
+override PLACED_0: u32 = F32;
+override PLACED_1: u32 = F32;
+override PLACED_2: u32 = F32;
 
 @group(0) @binding(1) var<uniform> all: Columns;
 @group(0) @binding(2) var<storage, read> indices: array<u32>;
@@ -146,10 +150,9 @@ fn half_bits(column: u32, source_type: u32, byte: u32, number: u32) -> u32 {
 
 // Word `word` of a row in its place, of the row that begins at `byte` in the host's buffer. What is beyond
 // the values of a row is 0.
-fn placed_word(column: u32, byte: u32, word: u32) -> u32 {
+fn placed_word(column: u32, source_type: u32, placed_type: u32, byte: u32, word: u32) -> u32 {
     let values = all.columns[column].values;
-    let source_type = all.columns[column].source_type;
-    switch all.columns[column].placed_type {
+    switch placed_type {
         case F16: {
             var bits = 0u;
             for (var i = 0u; i < 2u; i += 1u) {
@@ -182,31 +185,11 @@ fn placed_word(column: u32, byte: u32, word: u32) -> u32 {
     }
 }
 
-@compute @workgroup_size(64)
-fn main(
-    @builtin(global_invocation_id) id: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
-    let quads_0 = quads(all.columns[0].words);
-    let quads_1 = quads(all.columns[1].words);
-    let row_quads = quads_0 + quads_1 + quads(all.columns[2].words);
-    let index = folded_index(id, groups);
-    if (index >= step.live_rows * row_quads) {
-        return;
-    }
-    let row = index / row_quads;
-    var quad = index % row_quads;
-    var column = 0u;
-    if (quad >= quads_0 + quads_1) {
-        quad -= quads_0 + quads_1;
-        column = 2u;
-    } else if (quad >= quads_0) {
-        quad -= quads_0;
-        column = 1u;
-    }
+// Puts the words of a quad of a row in their places.
+fn place_quad(column: u32, source_type: u32, placed_type: u32, row: u32, quad: u32) {
     let words = all.columns[column].words;
     let end = min(4u * quad + 4u, words);
-    if (all.columns[column].source_type == ONES) {
+    if (source_type == ONES) {
         for (var word = 4u * quad; word < end; word += 1u) {
             place(column, row * words + word, 0x3f800000u);
         }
@@ -220,6 +203,29 @@ fn main(
     number = min(number, all.rows - 1u);
     let byte = all.columns[column].first_byte + number * all.columns[column].row_bytes;
     for (var word = 4u * quad; word < end; word += 1u) {
-        place(column, row * words + word, placed_word(column, byte, word));
+        place(column, row * words + word, placed_word(column, source_type, placed_type, byte, word));
+    }
+}
+
+@compute @workgroup_size(64)
+fn main(
+    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+) {
+    let quads_0 = quads(all.columns[0].words);
+    let quads_1 = quads(all.columns[1].words);
+    let row_quads = quads_0 + quads_1 + quads(all.columns[2].words);
+    let index = folded_index(id, groups);
+    if (index >= step.live_rows * row_quads) {
+        return;
+    }
+    let row = index / row_quads;
+    let quad = index % row_quads;
+    if (quad < quads_0) {
+        place_quad(0u, SOURCE_0, PLACED_0, row, quad);
+    } else if (quad < quads_0 + quads_1) {
+        place_quad(1u, SOURCE_1, PLACED_1, row, quad - quads_0);
+    } else {
+        place_quad(2u, SOURCE_2, PLACED_2, row, quad - quads_0 - quads_1);
     }
 }

@@ -98,6 +98,11 @@ impl<T: Real> CpuExecutor<T> {
             if Pass::Train.reads(buffer.role) {
                 memory.uploads = memory.uploads.saturating_add(bytes);
             }
+            if buffer.role == Role::Metric {
+                for _ in 1..self.shards.count() {
+                    memory.add(&self.program, id, bytes);
+                }
+            }
         }
         memory
     }

@@ -23,6 +23,13 @@ impl<T> Default for Shards<T> {
     }
 }
 
+impl<T> Shards<T> {
+    /// Sets of metrics beside what is in their place.
+    pub(super) fn count(&self) -> usize {
+        self.sets.len()
+    }
+}
+
 impl<T: Real> CpuExecutor<T> {
     /// Makes metrics for so many shards, at least 1, if there are fewer.
     pub fn reserve_shards(&mut self, shards: usize) {

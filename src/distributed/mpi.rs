@@ -294,7 +294,9 @@ impl Drop for World {
         // have found together says whom it concerns.
         let names_one = reason.starts_with("process ");
         let who = if names_one { String::new() } else { format!("{}: ", self.process) };
-        let _ = writeln!(std::io::stderr(), "error: {who}{reason}");
+        // In one piece, as all processes may write to one terminal.
+        let line = format!("error: {who}{reason}\n");
+        let _ = std::io::stderr().write_all(line.as_bytes());
         communicator.abort(1);
     }
 }

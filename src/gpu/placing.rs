@@ -19,12 +19,20 @@ const COLUMNS: usize = 3;
 /// Storage buffers that it binds.
 const BINDINGS: u32 = 1 + 2 * COLUMNS as u32;
 
-/// The kernel that puts rows of the host's buffers in their places.
+/// The kernel that puts rows of the host's buffers in their places: of each column, of which there are up to
+/// three, the type of the host's values, `None` for ones, and that of the values in their places.
 #[doc(hidden)]
-pub fn place_kernel() -> Kernel {
+pub fn place_kernel(types: &[(Option<DeviceElement>, DeviceElement)]) -> Kernel {
     use Access::{Read, Write};
+    const SOURCES: [&str; COLUMNS] = ["SOURCE_0", "SOURCE_1", "SOURCE_2"];
+    const PLACED: [&str; COLUMNS] = ["PLACED_0", "PLACED_1", "PLACED_2"];
     let text = wgsl!["shared/fold", "feed/place"];
-    Kernel::new("place", vec![Read, Read, Read, Read, Write, Write, Write], text)
+    let kernel = Kernel::new("place", vec![Read, Read, Read, Read, Write, Write, Write], text);
+    let names = SOURCES.into_iter().zip(PLACED);
+    kernel.with_overrides(types.iter().zip(names).flat_map(|(&(source, placed), names)| {
+        let source = source.map_or(ONES, type_number);
+        [(names.0, f64::from(source)), (names.1, f64::from(type_number(placed)))]
+    }))
 }
 
 /// What a column of ones has as the type of its source in `feed/place.wgsl`.
@@ -48,9 +56,6 @@ struct Column {
     values: u32,
     first_byte: u32,
     row_bytes: u32,
-    source_type: u32,
-    placed_type: u32,
-    pad: [u32; 2],
 }
 
 /// The uniform of `feed/place.wgsl`.
@@ -66,8 +71,13 @@ struct Columns {
 
 /// Dispatches that put the rows of a step in their places, up to three columns each.
 pub(super) struct Placings {
+    placings: Vec<Placing>,
+}
+
+struct Placing {
     pipeline: wgpu::ComputePipeline,
-    placings: Vec<(wgpu::BindGroup, Grid)>,
+    bindings: wgpu::BindGroup,
+    grid: Grid,
 }
 
 /// What the dispatches are bound to.
@@ -98,23 +108,27 @@ impl Placings {
             );
             return Err(Error::argument("rows", problem));
         }
-        let pipeline = to.gpu.pipeline(&place_kernel()).await?;
-        let placings = to
-            .gpu
-            .scoped(|| {
-                let parts = columns.chunks(COLUMNS);
-                let placed = parts.map(|part| to.bind(&pipeline, part, indices, rows));
-                placed.collect::<Result<Vec<_>>>()
-            })
-            .await?;
-        Ok(Placings { pipeline, placings })
+        let mut placings = Vec::new();
+        for part in columns.chunks(COLUMNS) {
+            let types: Vec<_> = part
+                .iter()
+                .map(|&(id, source)| {
+                    let placed = DeviceElement::of(to.table.describe(id));
+                    (source.map(|source| source.element), placed)
+                })
+                .collect();
+            let pipeline = to.gpu.pipeline(&place_kernel(&types)).await?;
+            let bound = to.gpu.scoped(|| to.bind(&pipeline, part, indices, rows)).await?;
+            placings.push(Placing { pipeline, bindings: bound.0, grid: bound.1 });
+        }
+        Ok(Placings { placings })
     }
 
     /// Dispatches them for a step of `rows` rows, whose scalars lie at `offset`; how many they are.
     pub(super) fn dispatch(&self, pass: &mut ComputePass<'_>, rows: u32, offset: u32) -> u64 {
-        pass.set_pipeline(&self.pipeline);
-        for (bindings, grid) in &self.placings {
+        for Placing { pipeline, bindings, grid } in &self.placings {
             let [x, y, z] = grid.workgroups(rows);
+            pass.set_pipeline(pipeline);
             pass.set_bind_group(0, bindings, &[offset]);
             pass.dispatch_workgroups(x, y, z);
         }
@@ -165,14 +179,11 @@ impl PlaceIn<'_> {
             let buffer = table.describe(id);
             column.words = size((row_bytes(buffer) / 4) as usize)?;
             column.values = size(buffer.columns)?;
-            column.placed_type = type_number(DeviceElement::of(buffer));
-            column.source_type = ONES;
             quads = quads.saturating_add(column.words.div_ceil(4));
             bind(1 + COLUMNS + number, table.binding(id)?);
             if let Some(source) = source {
                 source.check_element(buffer)?;
                 let region = source.region(buffer.columns, &buffer.name, &limits)?;
-                column.source_type = type_number(source.element);
                 (column.first_byte, column.row_bytes) = (region.first_byte, region.row_bytes);
                 bind(1 + number, binding(&source.buffer, region.start, region.size));
             }

@@ -9,10 +9,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 use std::time::Duration;
 
-use wgpu::{Device, PollError, PollType, SubmissionIndex};
-
-/// How long one wait for a device of ours may take before its waiters are looked at again.
-const WAIT: Duration = Duration::from_millis(2);
+use wgpu::{Device, PollError, PollStatus, PollType, SubmissionIndex};
 
 /// The longest pause between two polls of a host's device.
 const PAUSE: Duration = Duration::from_micros(100);
@@ -31,17 +28,23 @@ struct Awaited {
 }
 
 impl Awaited {
-    /// Polls once; true if that has taken its time already.
-    fn poll(&self) -> bool {
-        let submission_index = self.submission.clone();
-        let poll = match self.ours {
-            true => PollType::Wait { submission_index, timeout: Some(WAIT) },
+    /// Polls once. Whether the device is lost is told by what the callbacks are given.
+    fn poll(&self) {
+        let _ = match self.ours {
+            true => wait(&self.device, self.submission.clone()),
             // A wait would hold up the host's next frame.
-            false => PollType::Poll,
+            false => self.device.poll(PollType::Poll),
         };
-        // Whether the device is lost is told by what the callbacks are given.
-        self.device.poll(poll).is_err_and(|error| matches!(error, PollError::Timeout))
     }
+}
+
+/// Waits for a submission; without one, for all. It has no timeout: after one, wgpu-core 30 panics if
+/// another thread polls the device at the same moment (<https://github.com/gfx-rs/wgpu/pull/9958>).
+fn wait(
+    device: &Device,
+    submission_index: Option<SubmissionIndex>,
+) -> Result<PollStatus, PollError> {
+    device.poll(PollType::Wait { submission_index, timeout: None })
 }
 
 /// Runs a future to its end on this thread, and polls the devices that it waits for meanwhile.
@@ -67,8 +70,8 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
             }
             continue;
         }
-        let waited = awaited.iter().fold(false, |waited, awaited| awaited.poll() | waited);
-        if signal.woken.swap(false, Ordering::AcqRel) || waited {
+        awaited.iter().for_each(Awaited::poll);
+        if signal.woken.swap(false, Ordering::AcqRel) {
             pause = Duration::ZERO;
         } else {
             pause = (pause + Duration::from_micros(10)).min(PAUSE);
@@ -199,10 +202,10 @@ impl Poller {
                 return;
             };
             drop(waiters);
-            let wait = PollType::Wait { submission_index, timeout: Some(WAIT) };
-            let waited = matches!(self.device.poll(wait), Err(PollError::Timeout));
+            // Whether the device is lost is told by what the callbacks are given.
+            let _ = wait(&self.device, submission_index);
             let waiters = self.lock();
-            if !waited && waiters.waiting.first().is_some_and(|(number, _)| *number == first) {
+            if waiters.waiting.first().is_some_and(|(number, _)| *number == first) {
                 // Its callback has run, or is about to on another thread; its task will see.
                 let _ = self.changed.wait_timeout(waiters, PAUSE);
             }

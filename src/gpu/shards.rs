@@ -166,13 +166,23 @@ impl GpuExecutor {
     }
 
     /// Replaces all gradients by these, in the order in which [`read_gradients`](Self::read_gradients)
-    /// gives them.
+    /// gives them. What is submitted later finds them.
     ///
     /// # Errors
-    /// [`Error::Argument`] if they are of another number, [`Error::Device`] if the device is lost.
+    /// [`Error::Argument`] if they are of another number, [`Error::Device`] if the device has no memory to
+    /// bring them there. That the device is lost is found out later.
     pub fn write_gradients(&mut self, gradients: &[f32]) -> Result<()> {
-        let id = self.shard_gradients()?;
-        self.write_raw(id, bytemuck::cast_slice(gradients))
+        let expected = self.gradients_len()?;
+        if gradients.len() != expected {
+            let problem = format!("are {} numbers; expected {expected}", gradients.len());
+            return Err(Error::argument("gradients", problem));
+        }
+        self.submit_gathered_now()?;
+        let (buffer, offset) = self.table.locate(self.shard_gradients()?)?;
+        self.gpu.guarded(|| {
+            self.gpu.queue.write_buffer(buffer, offset, bytemuck::cast_slice(gradients));
+            Ok(())
+        })
     }
 
     /// How many [`read_gradients`](Self::read_gradients) gives.

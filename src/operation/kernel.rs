@@ -45,6 +45,17 @@ impl Kernel {
         Kernel { name, bindings, text, overrides: Vec::new(), subgroups: false, halves: false }
     }
 
+    /// The same with these override constants of its text.
+    #[must_use]
+    pub fn with_overrides(
+        mut self,
+        overrides: impl IntoIterator<Item = (&'static str, f64)>,
+    ) -> Self {
+        let bits = overrides.into_iter().map(|(name, value)| (name, value.to_bits()));
+        self.overrides.extend(bits);
+        self
+    }
+
     /// The whole text.
     pub fn source(&self) -> String {
         self.text.join("\n")
@@ -298,8 +309,7 @@ impl Dispatch {
 
     /// Sets override constants of the text.
     pub fn overrides(mut self, overrides: impl IntoIterator<Item = (&'static str, f64)>) -> Self {
-        let bits = overrides.into_iter().map(|(name, value)| (name, value.to_bits()));
-        self.kernel.overrides.extend(bits);
+        self.kernel = self.kernel.with_overrides(overrides);
         self
     }
 

@@ -52,7 +52,12 @@ impl Session {
         rows_at_once: usize,
     ) -> Result<Option<usize>> {
         let trains = pass == Pass::Train;
-        if self.compiled.shards.is_none() || !trains && pass != Pass::Evaluate {
+        if self.compiled.shards.is_none() {
+            return Ok(None);
+        }
+        if !trains && pass != Pass::Evaluate {
+            // What adds to no metrics runs with those of the first shard.
+            self.executor.begin_shard(0, 1).await?;
             return Ok(None);
         }
         let (own, shard) = (self.own_shards(), step.first_row / rows_at_once.max(1));

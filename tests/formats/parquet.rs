@@ -35,6 +35,17 @@ fn columns_become_one_input_and_targets_by_name() {
     for batch_size in [1, 2, 5, 100] {
         assert_eq!(all(&source, batch_size).unwrap().columns(), expected);
     }
+    // Rows that a stream goes past, within row groups and over them.
+    for count in 2..=6 {
+        for index in 0..count {
+            let kept: Vec<usize> = (index..5).step_by(count).collect();
+            let mut own = Samples::new(source.fields());
+            let whole = all(&source, 5).unwrap();
+            kept.iter().for_each(|&row| own.push_from(&whole, row).unwrap());
+            let shard = all(&source.shard(index, count).unwrap(), 2).unwrap();
+            assert_eq!(shard.columns(), own.columns(), "{index} of {count}");
+        }
+    }
     let both = ParquetFile::open(&table(), &["a"], &["b", "flag", "a"]).unwrap();
     let names: Vec<_> = both.source().fields().targets().iter().map(|f| f.name.clone()).collect();
     assert_eq!(names, ["b", "flag", "a"]);
@@ -61,7 +72,11 @@ fn damaged_files_give_errors_or_samples() {
     let bytes = fs::read(table()).unwrap();
     let check = |damaged: &[u8]| {
         let path = place.file("changed.parquet", damaged);
-        if let Err(error) = read(&path, &["a", "b"], &["class"]) {
+        let read = |shards| {
+            let file = ParquetFile::open(&path, &["a", "b"], &["class"])?;
+            all(&file.source().shard(shards - 1, shards)?, 2)
+        };
+        for error in [1, 2].into_iter().filter_map(|shards| read(shards).err()) {
             // A changed name is a column that is not there.
             match error {
                 Error::Argument { .. } => {}

@@ -3,3 +3,4 @@
 mod adaptors;
 mod loading;
 mod numbers;
+mod processes;

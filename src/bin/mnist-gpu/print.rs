@@ -29,7 +29,8 @@ pub(crate) fn json(value: &impl serde::Serialize) -> anyhow::Result<()> {
 
 /// A line on standard error. If even that fails there is nobody left to tell.
 pub(crate) fn aside(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{text}");
+    // In one piece, as several processes may write to one terminal.
+    let _ = std::io::stderr().write_all(format!("{text}\n").as_bytes());
 }
 
 /// An error's line on standard error.

@@ -29,7 +29,7 @@ impl Source {
 
     /// The samples, read now and written to the file `path`, from which they are read then: for
     /// samples that cost time to make and do not fit in memory. The file is replaced, and stays; its
-    /// format is of no other use.
+    /// format is of no other use. Where several processes do this, each needs a path of its own.
     ///
     /// # Errors
     /// As [`cache`](Self::cache); [`Error::Argument`] if a field is sparse, [`Error::Io`] if the

@@ -107,6 +107,14 @@ struct Opened {
     fields: Arc<Fields>,
 }
 
+impl Opened {
+    /// What is wrong if there are fewer rows than there were.
+    fn ended(&self, rows: usize) -> Error {
+        let problem = format!("ends after {rows} rows, of {}", self.rows);
+        Error::data(self.file.path().display().to_string(), problem)
+    }
+}
+
 impl ParquetFile {
     /// Opens a file with these columns as inputs, or all that are no target if none is named. The
     /// columns of classes are read once, for their number.
@@ -307,21 +315,53 @@ impl Rows {
         Error::data(format!("{path}, row {row}, column {column:?}"), problem)
     }
 
+    /// Begins the next row group, and returns whether there is one.
+    fn open_group(&mut self) -> Result<bool> {
+        if self.group == self.reader.num_row_groups() {
+            return Ok(false);
+        }
+        let Rows { reader, group, columns, .. } = &*self;
+        let (left, readers) = guarded(self.file.path(), || {
+            let row_group = reader.get_row_group(*group)?;
+            let rows = usize::try_from(row_group.metadata().num_rows()).unwrap_or(0);
+            let readers = columns.iter().map(|(place, _)| row_group.get_column_reader(*place));
+            Ok((rows, readers.collect::<Result<Vec<_>, _>>()?))
+        })?;
+        (self.left, self.readers) = (left, readers);
+        self.group += 1;
+        Ok(true)
+    }
+
+    /// Goes past some of the next rows, at most `most`, and returns how many; 0 at the end. Whole pages
+    /// are not decoded.
+    fn skip(&mut self, most: usize) -> Result<usize> {
+        while self.left == 0 {
+            if !self.open_group()? {
+                return Ok(0);
+            }
+        }
+        let count = most.min(self.left);
+        let path = self.file.path().to_owned();
+        for number in 0..self.readers.len() {
+            let Some(reader) = self.readers.get_mut(number) else { break };
+            let skipped = guarded(&path, || skip(reader, count))?;
+            if skipped < count {
+                let name = self.columns.get(number).map_or("", |(_, name)| name);
+                let problem = "ends there, before its row group does";
+                return Err(self.error(name, self.next + skipped, problem.into()));
+            }
+        }
+        self.left -= count;
+        self.next += count;
+        Ok(count)
+    }
+
     /// Some of the next rows, at most `most`: one entry for each column; none at the end.
     fn read(&mut self, most: usize) -> Result<Vec<Decoded>> {
         while self.left == 0 {
-            if self.group == self.reader.num_row_groups() {
+            if !self.open_group()? {
                 return Ok(Vec::new());
             }
-            let Rows { reader, group, columns, .. } = &*self;
-            let (left, readers) = guarded(self.file.path(), || {
-                let row_group = reader.get_row_group(*group)?;
-                let rows = usize::try_from(row_group.metadata().num_rows()).unwrap_or(0);
-                let readers = columns.iter().map(|(place, _)| row_group.get_column_reader(*place));
-                Ok((rows, readers.collect::<Result<Vec<_>, _>>()?))
-            })?;
-            (self.left, self.readers) = (left, readers);
-            self.group += 1;
         }
         let count = most.min(self.left).min(ROWS);
         let mut decoded = Vec::new();
@@ -347,6 +387,20 @@ impl Rows {
         self.left -= count;
         self.next += count;
         Ok(decoded)
+    }
+}
+
+/// Goes past the next `count` values of a column, and returns how many there were.
+fn skip(reader: &mut ColumnReader, count: usize) -> Result<usize, ParquetError> {
+    match reader {
+        ColumnReader::BoolColumnReader(reader) => reader.skip_records(count),
+        ColumnReader::Int32ColumnReader(reader) => reader.skip_records(count),
+        ColumnReader::Int64ColumnReader(reader) => reader.skip_records(count),
+        ColumnReader::Int96ColumnReader(reader) => reader.skip_records(count),
+        ColumnReader::FloatColumnReader(reader) => reader.skip_records(count),
+        ColumnReader::DoubleColumnReader(reader) => reader.skip_records(count),
+        ColumnReader::ByteArrayColumnReader(reader) => reader.skip_records(count),
+        ColumnReader::FixedLenByteArrayColumnReader(reader) => reader.skip_records(count),
     }
 }
 
@@ -427,8 +481,7 @@ impl StreamPass for ParquetPass {
             let decoded = self.rows.read(end - first)?;
             let count = self.rows.next - first;
             if count == 0 {
-                let problem = format!("ends after {first} rows, of {}", opened.rows);
-                return Err(Error::data(opened.file.path().display().to_string(), problem));
+                return Err(opened.ended(first));
             }
             let Some((input, targets)) = into.columns_mut().split_first_mut() else { break };
             let (inputs, rest) = decoded.split_at_checked(opened.inputs).unwrap_or((&decoded, &[]));
@@ -451,6 +504,18 @@ impl StreamPass for ParquetPass {
             into.complete(count)?;
         }
         Ok(())
+    }
+
+    fn skip(&mut self, most: usize, _: &mut Samples) -> Result<usize> {
+        let opened = &self.file.0;
+        let first = self.rows.next;
+        let end = opened.rows.min(first.saturating_add(most));
+        while self.rows.next < end {
+            if self.rows.skip(end - self.rows.next)? == 0 {
+                return Err(opened.ended(self.rows.next));
+            }
+        }
+        Ok(end - first)
     }
 }
 

@@ -8,8 +8,8 @@ use super::own_rows::OwnRows;
 use super::resident::ResidentRows;
 use super::{Loader, Plan, Reading, SharedStream};
 use crate::data::{
-    BatchOrder, Dataset, Element, Features, Field, Fields, RandomAccess, Samples, Shuffle, Source,
-    StreamPass, Streaming, Values, Visit,
+    BatchOrder, Dataset, Element, Features, Field, Fields, Length, RandomAccess, Samples, Shuffle,
+    Source, StreamPass, Streaming, Values, Visit,
 };
 use crate::distributed::Process;
 use crate::error::{Error, Result};
@@ -362,9 +362,9 @@ fn each_process_reads_and_finishes_its_own_samples_of_a_stream() {
 fn what_is_random_depends_on_the_sample_and_not_on_the_process() {
     let case = CASES[0];
     let read = Noted::default();
-    let streamed = || {
+    let streamed = |samples| {
         Source::stream(NumberStream {
-            numbers: Numbers::new(case.samples, &read),
+            numbers: Numbers::new(samples, &read),
             batch: None,
             whole: false,
             finished: Noted::default(),
@@ -376,11 +376,13 @@ fn what_is_random_depends_on_the_sample_and_not_on_the_process() {
         }
         Ok(())
     };
-    let mapped = streamed().map(jitter);
+    let mapped = streamed(case.samples).map(jitter);
+    let joined = streamed(60).map(jitter).concat(&streamed(case.samples - 60).map(jitter)).unwrap();
+    let sharded = streamed(2 * case.samples - 1).map(jitter).shard(0, 2).unwrap();
     let skipped = Source::new(Numbers::new(case.samples + 5, &read)).shuffle_buffer(9).unwrap();
     let skipped = skipped.map(jitter).skip(5);
     // Each sample of a batch becomes the batch's random number.
-    let together = streamed().map(jitter).batch(case.batch).unwrap();
+    let together = streamed(case.samples).map(jitter).batch(case.batch).unwrap();
     let together = together.map_batch(|batch, random| {
         let drawn = random.below(1 << 20) as f32;
         if let [Values::F32(x)] = batch.columns_mut() {
@@ -389,7 +391,7 @@ fn what_is_random_depends_on_the_sample_and_not_on_the_process() {
         }
         Ok(())
     });
-    for source in [mapped, skipped, together.unwrap()] {
+    for source in [mapped, joined, sharded, skipped, together.unwrap()] {
         let mut alone = Vec::new();
         for batch in source.batches(case.batch, &Visit::new(3, 1)).unwrap() {
             let batch = batch.unwrap();
@@ -425,6 +427,44 @@ fn messages_name_the_sample_of_the_whole_pass() {
                 assert!(error.to_string().contains("sample 25 of the pass"), "{error}");
             }
         }
+    }
+}
+
+/// A class that the model does not have is noticed when a feed is filled.
+#[test]
+fn messages_name_the_sample_that_does_not_fit_the_model() {
+    let case = Case { samples: 40, batch: 10, shards: 5, processes: 5 };
+    let network = Sequential::new(Input::floats(&[1])).dense(3, Activation::Softmax);
+    let compiled = network.compile(Sgd::default(), Loss::SparseCategoricalCrossentropy, []);
+    let mut model: Model = compiled.build(&Cpu::new()).unwrap();
+    let fields =
+        Fields::new([Field::new("x", Element::F32, &[1])], [Field::class("y", Some(3))]).unwrap();
+    let source = Source::generator(fields, Length::Samples(case.samples), |_| {
+        let mut numbers = 0..;
+        Ok(move |samples: &mut Samples| {
+            let number = numbers.next();
+            if let [Values::F32(x), Values::U32(y)] = samples.columns_mut() {
+                x.push(0.0);
+                y.push(if number == Some(25) { 3 } else { 0 });
+            }
+            Ok(true)
+        })
+    });
+    for rank in 0..case.processes {
+        let mut plan = plan(&model, &source, case, rank, 0, None).unwrap();
+        (plan.reading, plan.pass) = (model.session.reading(&source, true).unwrap(), Pass::Evaluate);
+        let session = &mut model.session;
+        let mut loader = Loader::new(plan, &session.program).unwrap();
+        let error = loop {
+            match block_on(loader.next(&mut session.executor)) {
+                Ok(Some(_)) => {}
+                Ok(None) => break None,
+                Err(error) => break Some(error.to_string()),
+            }
+        };
+        // Rows 4 and 5 of each batch are those of process 2.
+        assert_eq!(error.is_some(), rank == 2, "{error:?}");
+        assert!(error.is_none_or(|error| error.contains("sample 25 of the pass")), "rank {rank}");
     }
 }
 
