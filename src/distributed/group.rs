@@ -113,7 +113,7 @@ impl Group {
     ///
     /// # Errors
     /// Those of the transport.
-    pub(crate) fn from_first(&self, mut bytes: Vec<u8>) -> Result<Vec<u8>> {
+    pub(crate) fn of_first(&self, mut bytes: Vec<u8>) -> Result<Vec<u8>> {
         if self.process.count > 1 {
             self.transport.broadcast(0, &mut bytes)?;
         }
@@ -129,7 +129,7 @@ impl Group {
         if self.process.count == 1 {
             return Ok(());
         }
-        let first = self.from_first(agreement::encode(description))?;
+        let first = self.of_first(agreement::encode(description))?;
         let difference = agreement::difference(&first, description);
         let found = self.gather(difference.unwrap_or_default().as_bytes())?;
         match found.iter().enumerate().find(|(_, difference)| !difference.is_empty()) {
@@ -249,7 +249,7 @@ mod tests {
             assert_eq!(bits(&sum), bits(&tree_sum(present, 7)));
         }
         assert_eq!(group.gather(b"me").unwrap(), [b"me"]);
-        assert_eq!(group.from_first(b"me".to_vec()).unwrap(), b"me");
+        assert_eq!(group.of_first(b"me".to_vec()).unwrap(), b"me");
         group.agree(&[("seed".to_owned(), "5".to_owned())]).unwrap();
         assert_eq!((group.sent(), group.waited()), (0, Duration::ZERO));
     }
@@ -292,7 +292,7 @@ mod tests {
                 let rank = group.process().rank;
                 let expected: Vec<_> = (0..count).map(said).collect();
                 assert_eq!(group.gather(&said(rank)).unwrap(), expected);
-                assert_eq!(group.from_first(said(rank + 1)).unwrap(), said(1));
+                assert_eq!(group.of_first(said(rank + 1)).unwrap(), said(1));
             });
         }
     }

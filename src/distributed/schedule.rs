@@ -136,7 +136,7 @@ mod tests {
         let halving = [(1.0, 2), (2.75, 9), (1.5, 4), (3.5, 12), (1.75, 6), (1.75, 8), (1.75, 6)];
         let most_partials = [1, 2, 1, 2, 1, 1, 1];
         let taken = [0, 1, 0, 1, 0, 0, 0];
-        let length = 7 * 5 * 3 << 10;
+        let length = (7 * 5 * 3) << 10;
         for (place, count) in (2..=8).enumerate() {
             let others = (count - 1) as f64 / count as f64;
             let blocks = ((most_partials[place] + 1) as f64 * others, 2 * (count - 1));

@@ -85,6 +85,7 @@ pub(crate) fn after_shard(shard: usize, present: usize, own: &Range<usize>) -> A
 
 /// How many slots a process needs that owns the shards of `own`, whatever the number of those present:
 /// they are the slots of the levels from 0 on.
+#[cfg(test)]
 pub(crate) fn slots(own: &Range<usize>) -> usize {
     // A slot of a level is used if a node of that level begins within, and another one follows it
     // there with which it has the parent in common.

@@ -99,7 +99,7 @@ impl Session {
             false => (Vec::new(), Vec::new()),
         };
         let Some(group) = &self.sharing.group else { return Ok(None) };
-        let (state, place) = (group.from_first(state)?, group.from_first(place)?);
+        let (state, place) = (group.of_first(state)?, group.of_first(place)?);
         if !process.is_first() {
             self.restore(SavedIn::Bytes(&state)).await?;
         }
