@@ -31,7 +31,8 @@
 //! ```
 
 use super::Process;
-use super::schedule::{Schedule, Step, plan};
+use super::schedule::{Schedule, plan};
+use super::step::Step;
 use crate::error::{Error, Result};
 
 /// Bytes of an `f32`.
@@ -153,7 +154,8 @@ impl Machine {
         let partials = schedules.iter().map(|schedule| schedule.partials).max().unwrap_or(0);
         let bytes = gradients as f64 * BYTES;
         let sent = schedules.iter().map(|schedule| {
-            schedule.steps.iter().filter_map(|step| Message::of(step)).map(|message| message.sent)
+            let messages = schedule.steps.iter().filter_map(Step::exchange);
+            messages.map(|(_, elements)| elements as f64 * BYTES)
         });
         StepCost {
             copying: (partials + 1) as f64 * bytes / self.copy_bandwidth,
@@ -167,6 +169,7 @@ impl Machine {
     /// Seconds until every process has gone through its schedule, if all begin at the same time. Two
     /// exchange as soon as both are there.
     fn time(&self, schedules: &[Schedule]) -> f64 {
+        let moved = |step: &Step| step.moved() as f64 * BYTES / self.add_bandwidth;
         let mut clocks = vec![0.0f64; schedules.len()];
         let mut steps: Vec<_> =
             schedules.iter().map(|schedule| schedule.steps.iter().peekable()).collect();
@@ -174,18 +177,21 @@ impl Machine {
         let mut ready: Vec<usize> = (0..schedules.len()).collect();
         while let Some(process) = ready.pop() {
             let Some(&step) = steps[process].peek() else { continue };
-            let Some(Message { peer, sent, added }) = Message::of(step) else {
-                clocks[process] += moved_here(step) / self.add_bandwidth;
+            let Some((peer, sent)) = step.exchange() else {
+                clocks[process] += moved(step);
                 steps[process].next();
                 ready.push(process);
                 continue;
             };
-            let theirs = steps[peer].peek().and_then(|step| Message::of(step));
-            let Some(theirs) = theirs.filter(|theirs| theirs.peer == process) else { continue };
+            let Some(&theirs) = steps[peer].peek() else { continue };
+            let Some((_, received)) = theirs.exchange().filter(|&(peer, _)| peer == process) else {
+                continue;
+            };
             let both = clocks[process].max(clocks[peer]);
-            let arrived = both + self.link.latency + sent.max(theirs.sent) / self.link.bandwidth;
-            clocks[process] = arrived + added / self.add_bandwidth;
-            clocks[peer] = arrived + theirs.added / self.add_bandwidth;
+            let bytes = sent.max(received) as f64 * BYTES;
+            let arrived = both + self.link.latency + bytes / self.link.bandwidth;
+            clocks[process] = arrived + moved(step);
+            clocks[peer] = arrived + moved(theirs);
             for process in [process, peer] {
                 steps[process].next();
                 ready.push(process);
@@ -194,16 +200,16 @@ impl Machine {
         clocks.into_iter().fold(0.0, f64::max)
     }
 
-    /// The least batch size for which twice as many processes shorten a step by at least the share
-    /// `gain`: 0.1 is a tenth. With smaller batches it no longer pays to double them. `None` if no batch is
-    /// large enough, as where there are not so many shards. It is told for batches that all shards cut
-    /// into equal parts.
+    /// The least batch size for which twice as many processes pay: they shorten a step by at least the share
+    /// `gain` (0.1 is a tenth), of what it takes these processes and of what it takes one that runs the
+    /// batch as a whole. `None` if no batch is large enough, as where there are not so many shards. It is
+    /// told for batches that the shards cut into equal parts.
     ///
     /// With `F(P)` for all that does not depend on the batch, and `s(P)` for the largest share of the shards
     /// that one of `P` processes has, a step takes `F(P) + s(P) B / r`, `r` being
     /// [`samples_per_second`](Self::samples_per_second). So twice as many pay from
-    /// `B = r (F(2P) - (1 - gain) F(P)) / ((1 - gain) s(P) - s(2P))` on, and with at least a sample for each
-    /// shard.
+    /// `B = r (F(2P) - (1 - gain) F(P)) / ((1 - gain) s(P) - s(2P))` on. One process alone has `s = 1` and
+    /// [`step_seconds`](Self::step_seconds) for `F`. There is at least a sample for each shard.
     ///
     /// # Errors
     /// As [`step`](Self::step); also if `gain` is not between 0 and 1.
@@ -213,12 +219,7 @@ impl Machine {
         processes: usize,
         gain: f64,
     ) -> Result<Option<usize>> {
-        if !(gain > 0.0 && gain < 1.0) {
-            return Err(Error::argument(
-                "gain",
-                format!("is {gain}; give a number between 0 and 1"),
-            ));
-        }
+        check_gain(gain)?;
         self.check()?;
         training.check(processes)?;
         let twice = processes.saturating_mul(2);
@@ -233,16 +234,45 @@ impl Machine {
                 + (most - 1) as f64 * self.shard_seconds
                 + exchange.copying
                 + exchange.exchange;
-            (fixed, most as f64 / shards as f64, shards)
+            (fixed, most as f64 / shards as f64)
         };
-        let ((fixed, share, _), (fixed_twice, share_twice, shards)) = (of(processes), of(twice));
+        let alone = (self.step_seconds, 1.0);
+        let now = if processes == 1 { alone } else { of(processes) };
+        let (fixed_twice, share_twice) = of(twice);
         let left = 1.0 - gain;
-        let saved = left * share - share_twice;
-        if saved <= 0.0 {
-            return Ok(None);
+        let mut least = training.shards_for(twice) as f64;
+        for (fixed, share) in [now, alone] {
+            let saved = left * share - share_twice;
+            if saved <= 0.0 {
+                return Ok(None);
+            }
+            let batch = self.samples_per_second * (fixed_twice - left * fixed) / saved;
+            least = least.max(batch.ceil());
         }
-        let batch = self.samples_per_second * (fixed_twice - left * fixed) / saved;
-        Ok((batch < usize::MAX as f64).then(|| (batch.ceil() as usize).max(shards)))
+        Ok((least < usize::MAX as f64).then_some(least as usize))
+    }
+
+    /// The most processes that pay, a power of two up to `most`: they shorten a step by at least the share
+    /// `gain` of what any smaller power of two takes, and one that runs the batch as a whole. 1 if
+    /// none do.
+    ///
+    /// # Errors
+    /// As [`step`](Self::step), and [`batch_that_pays`](Self::batch_that_pays).
+    pub fn processes_that_pay(&self, training: &Training, most: usize, gain: f64) -> Result<usize> {
+        check_gain(gain)?;
+        let (mut pay, mut least) = (1, self.alone(training)?);
+        let powers = (1..usize::BITS).map(|level| 1 << level);
+        for processes in powers.take_while(|&processes| processes <= most) {
+            if training.check(processes).is_err() {
+                break;
+            }
+            let seconds = self.step(training, processes)?.seconds();
+            if seconds <= (1.0 - gain) * least {
+                pay = processes;
+            }
+            least = least.min(seconds);
+        }
+        Ok(pay)
     }
 
     fn check(&self) -> Result<()> {
@@ -275,41 +305,11 @@ impl Machine {
     }
 }
 
-/// An exchange as one of the two sees it.
-struct Message {
-    peer: usize,
-    /// Bytes.
-    sent: f64,
-    /// Bytes of what is received that are added to what is there.
-    added: f64,
-}
-
-impl Message {
-    /// `None` if the step is no exchange.
-    fn of(step: &Step) -> Option<Self> {
-        let bytes = |elements: usize| elements as f64 * BYTES;
-        match step {
-            Step::Add { .. } | Step::Place { .. } => None,
-            Step::Reduce { peer, given, kept } => Some(Message {
-                peer: *peer,
-                sent: bytes(given.iter().map(|piece| piece.range.len()).sum()),
-                added: bytes(kept.iter().map(|piece| piece.range.len()).sum()),
-            }),
-            Step::Share { peer, sent, .. } => Some(Message {
-                peer: *peer,
-                sent: bytes(sent.iter().map(ExactSizeIterator::len).sum()),
-                added: 0.0,
-            }),
-        }
+fn check_gain(gain: f64) -> Result<()> {
+    if gain > 0.0 && gain < 1.0 {
+        return Ok(());
     }
-}
-
-/// Bytes that a process adds or moves by itself.
-fn moved_here(step: &Step) -> f64 {
-    match step {
-        Step::Add { range, .. } | Step::Place { range, .. } => range.len() as f64 * BYTES,
-        Step::Reduce { .. } | Step::Share { .. } => 0.0,
-    }
+    Err(Error::argument("gain", format!("is {gain}; give a number between 0 and 1")))
 }
 
 /// What is trained.
@@ -459,11 +459,21 @@ mod tests {
 
     #[test]
     fn other_numbers_send_what_their_schedules_say() {
-        // The figures of schedule.rs for 8 shards, in gradients.
-        let sent = [(3, 2.75, 9), (5, 3.5, 12), (6, 1.75, 6), (7, 1.75, 8)];
-        for (processes, most, messages) in sent {
-            let cost = step(&machine(), &training(1024, 8), processes);
-            assert_eq!((cost.bytes, cost.messages), (most * 4096.0, messages));
+        // The figures of schedule.rs for 8 shards, in gradients: 4 MB of them, which all these numbers cut
+        // into equal parts.
+        let gradients = 1_008_000;
+        let of = |gradients, processes| {
+            step(&machine(), &Training { gradients, ..training(1024, 8) }, processes)
+        };
+        for (processes, most, messages) in
+            [(3, 2.0, 4), (5, 2.4, 8), (6, 10.0 / 6.0, 10), (7, 1.75, 8)]
+        {
+            let cost = of(gradients, processes);
+            let bytes = most * 4.0 * gradients as f64;
+            assert!((cost.bytes - bytes).abs() < 1e-6 * bytes, "{processes}: {cost:?}");
+            assert_eq!(cost.messages, messages);
+            let fewer = of(gradients, processes.next_power_of_two() / 2);
+            assert!(cost.exchange > fewer.exchange, "{processes}: {cost:?}");
             // No process is done before it has sent its bytes, and waited for its messages.
             let least = (cost.bytes / 4096.0).max(messages as f64 * 0.03125);
             assert!(cost.exchange >= least, "{cost:?}");
@@ -522,7 +532,8 @@ mod tests {
     #[test]
     fn from_the_batch_that_pays_on_a_step_is_shorter_by_the_gain() {
         let machine = Machine { shard_seconds: 0.0009765625, ..machine() };
-        for (processes, gain) in [(1, 0.1), (2, 0.1), (4, 0.25), (16, 0.1), (3, 0.1), (64, 0.01)] {
+        let cases = [(1, 0.1), (2, 0.1), (4, 0.25), (16, 0.1), (3, 0.1), (64, 0.01)];
+        for (processes, gain) in cases {
             let shards = 128;
             let of = training(1, shards);
             let batch = machine.batch_that_pays(&of, processes, gain).unwrap().unwrap();
@@ -530,13 +541,25 @@ mod tests {
             let shorter = |batch: usize| {
                 // A multiple of the shards, so that each has the same number of rows.
                 let training = training(batch, shards);
-                let [once, twice] = [processes, 2 * processes]
-                    .map(|processes| step(&machine, &training, processes).seconds());
-                1.0 - twice / once
+                let seconds = |processes| step(&machine, &training, processes).seconds();
+                let alone = machine.alone(&training).unwrap();
+                let once = if processes == 1 { alone } else { alone.min(seconds(processes)) };
+                1.0 - seconds(2 * processes) / once
             };
             assert!(shorter(batch.next_multiple_of(shards)) >= gain - 1e-12);
             assert!(shorter(batch.next_multiple_of(shards) - shards) < gain + 1e-12);
         }
+        // The same seen from the other side: a batch that pays for 4 and not for 8 stops at 8.
+        let of = |processes| machine.batch_that_pays(&training(1, 128), processes, 0.1);
+        let [four, eight] = [4, 8].map(|processes| of(processes).unwrap().unwrap());
+        let between = four.midpoint(eight).next_multiple_of(128);
+        assert!(four <= between && between < eight, "{four}, {between}, {eight}");
+        let stops = |batch, most| machine.processes_that_pay(&training(batch, 128), most, 0.1);
+        assert_eq!(stops(between, 1024).unwrap(), 8);
+        assert_eq!(stops(between, 4).unwrap(), 4);
+        // There are no more processes than shards, and a batch of one row is not shared.
+        assert_eq!(stops(1 << 30, 1024).unwrap(), 128);
+        assert_eq!(stops(1, 1024).unwrap(), 1);
         // Half the time is the most that twice as many can save.
         assert_eq!(machine.batch_that_pays(&training(1, 128), 4, 0.5).unwrap(), None);
         assert_eq!(machine.batch_that_pays(&training(1, 8), 8, 0.1).unwrap(), None);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::agreement;
 use super::messages::Messages;
-use super::schedule::Schedule;
+use super::schedule::{Schedule, plan};
 use super::{Process, Transport};
 use crate::error::{Error, Result};
 
@@ -68,7 +68,7 @@ impl Group {
     /// number or length. Those of the transport.
     pub(crate) fn sum(
         &mut self,
-        mut partials: Vec<Vec<f32>>,
+        partials: Vec<Vec<f32>>,
         present: usize,
         length: usize,
     ) -> Result<Vec<f32>> {
@@ -77,10 +77,9 @@ impl Group {
             let problem = format!("{present} of {shards} shards; expected from 1 to {shards}");
             return Err(Error::Argument { argument: "present", problem });
         }
-        let schedule = self
-            .schedules
-            .entry((present, length))
-            .or_insert_with(|| Schedule::new(process, shards, present, length));
+        let schedule = self.schedules.entry((present, length)).or_insert_with(|| {
+            plan(process.count, shards, present, length).swap_remove(process.rank)
+        });
         if partials.len() != schedule.partials || partials.iter().any(|p| p.len() != length) {
             let lengths: Vec<usize> = partials.iter().map(Vec::len).collect();
             return Err(Error::Shape {
@@ -89,15 +88,9 @@ impl Group {
                 expected: format!("{:?}", vec![length; schedule.partials]),
             });
         }
-        if partials.is_empty() {
-            partials.push(vec![0.0; length]);
-        }
-        let transport = &*self.transport;
-        for step in &schedule.steps {
-            self.messages.carry_out(step, transport, &mut partials)?;
-        }
+        let sum = self.messages.carry_out(schedule, &*self.transport, partials, length)?;
         self.sums += 1;
-        Ok(partials.swap_remove(0))
+        Ok(sum)
     }
 
     /// What each process calls this with, in the order of their ranks, in every process.

@@ -4,7 +4,8 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::Transport;
-use super::schedule::{Piece, Step};
+use super::schedule::Schedule;
+use super::step::{Piece, Step};
 use crate::clock::Instant;
 use crate::error::Result;
 use crate::number::add_normal;
@@ -16,6 +17,8 @@ pub(crate) struct Messages {
     outgoing: Vec<f32>,
     /// What is added, and pieces that were sent as one.
     incoming: Vec<f32>,
+    /// What is collected.
+    collected: Vec<f32>,
     traffic: Traffic,
 }
 
@@ -36,30 +39,58 @@ impl Messages {
         self.traffic.waited
     }
 
-    /// Carries out a step of a schedule that was made for as many partials as these, of their length.
+    /// Carries out a schedule that was made for as many partials as these, of `length` elements, and
+    /// returns the sum.
     ///
     /// # Errors
     /// Those of the transport.
     pub(crate) fn carry_out(
         &mut self,
+        schedule: &Schedule,
+        transport: &dyn Transport,
+        partials: Vec<Vec<f32>>,
+        length: usize,
+    ) -> Result<Vec<f32>> {
+        let mut memories = partials;
+        if memories.is_empty() {
+            memories.push(vec![0.0; length]);
+        }
+        beginning(&mut self.collected, schedule.collected);
+        memories.push(std::mem::take(&mut self.collected));
+        for step in &schedule.steps {
+            self.step(step, transport, &mut memories)?;
+        }
+        self.collected = memories.pop().unwrap_or_default();
+        Ok(memories.swap_remove(0))
+    }
+
+    fn step(
+        &mut self,
         step: &Step,
         transport: &dyn Transport,
-        partials: &mut [Vec<f32>],
+        memories: &mut [Vec<f32>],
     ) -> Result<()> {
         match step {
-            Step::Add { into, from, range } => {
-                let (into, from) = two(partials, *into, *from);
-                add(&mut into[range.clone()], &from[range.clone()]);
+            Step::Add { into, from } => {
+                let (into, from) = two(memories, into, from);
+                add(into, from);
             }
             Step::Place { from, range } => {
-                let (into, from) = two(partials, 0, *from);
-                into[range.clone()].copy_from_slice(&from[range.clone()]);
+                let into = Piece { memory: 0, range: range.clone() };
+                let (into, from) = two(memories, &into, from);
+                into.copy_from_slice(from);
+            }
+            Step::Collect { peer, given, collected } => {
+                let Some((into, partials)) = memories.split_last_mut() else { return Ok(()) };
+                let outgoing = message(&mut self.outgoing, partials, given);
+                let into = &mut into[collected.range.clone()];
+                self.traffic.exchange(transport, *peer, outgoing, into)?;
             }
             Step::Reduce { peer, given, kept } => {
-                self.reduce(transport, *peer, partials, given, kept)?;
+                self.reduce(transport, *peer, memories, given, kept)?;
             }
             Step::Share { peer, sent, received } => {
-                self.share(transport, *peer, &mut partials[0], sent, received)?;
+                self.share(transport, *peer, &mut memories[0], sent, received)?;
             }
         }
         Ok(())
@@ -69,22 +100,18 @@ impl Messages {
         &mut self,
         transport: &dyn Transport,
         peer: usize,
-        partials: &mut [Vec<f32>],
+        memories: &mut [Vec<f32>],
         given: &[Piece],
         kept: &[Piece],
     ) -> Result<()> {
-        let slice = |piece: &Piece| &partials[piece.partial][piece.range.clone()];
-        let outgoing = match given {
-            [piece] => slice(piece),
-            pieces => joined(&mut self.outgoing, pieces.iter().map(slice)),
-        };
+        let outgoing = message(&mut self.outgoing, memories, given);
         let length = kept.iter().map(|piece| piece.range.len()).sum();
         let incoming = beginning(&mut self.incoming, length);
         self.traffic.exchange(transport, peer, outgoing, incoming)?;
         let mut rest = &*incoming;
-        for Piece { partial, range } in kept {
+        for Piece { memory, range } in kept {
             let (piece, others) = rest.split_at(range.len());
-            add(&mut partials[*partial][range.clone()], piece);
+            add(&mut memories[*memory][range.clone()], piece);
             rest = others;
         }
         Ok(())
@@ -156,11 +183,31 @@ fn add(into: &mut [f32], from: &[f32]) {
     }
 }
 
-/// One partial to be changed, and another one.
-fn two(partials: &mut [Vec<f32>], into: usize, from: usize) -> (&mut [f32], &[f32]) {
-    let middle = into.max(from);
-    let (before, after) = partials.split_at_mut(middle);
-    if into < from { (&mut before[into], &after[0]) } else { (&mut after[0], &before[from]) }
+/// A piece to be changed and another one, which do not overlap.
+fn two<'a>(memories: &'a mut [Vec<f32>], into: &Piece, from: &Piece) -> (&'a mut [f32], &'a [f32]) {
+    let into_first = (into.memory, into.range.start) < (from.memory, from.range.start);
+    let (first, second) = if into_first { (into, from) } else { (from, into) };
+    let (before, after) = memories.split_at_mut(second.memory);
+    let (a, b) = if first.memory == second.memory {
+        let (before, after) = after[0].split_at_mut(second.range.start);
+        (&mut before[first.range.clone()], &mut after[..second.range.len()])
+    } else {
+        (&mut before[first.memory][first.range.clone()], &mut after[0][second.range.clone()])
+    };
+    if into_first { (a, b) } else { (b, a) }
+}
+
+/// The pieces as one, without a copy if it is one.
+fn message<'a>(
+    outgoing: &'a mut Vec<f32>,
+    memories: &'a [Vec<f32>],
+    pieces: &[Piece],
+) -> &'a [f32] {
+    let slice = |piece: &Piece| &memories[piece.memory][piece.range.clone()];
+    match pieces {
+        [piece] => slice(piece),
+        pieces => joined(outgoing, pieces.iter().map(slice)),
+    }
 }
 
 /// All of these, one after the other.
@@ -180,49 +227,33 @@ fn beginning(memory: &mut Vec<f32>, length: usize) -> &mut [f32] {
 
 #[cfg(test)]
 mod tests {
-    use super::super::schedule::Schedule;
+    use super::super::schedule::both;
     use super::super::testing::{bits, in_threads, partials, tree_sum};
     use super::super::{Process, Transport};
     use super::*;
 
     const LENGTH: usize = 96;
 
-    fn schedules(count: usize, shards: usize, present: usize) -> Vec<Schedule> {
-        let of = |rank| Schedule::new(Process { rank, count }, shards, present, LENGTH);
-        (0..count).map(of).collect()
-    }
-
     /// The bits that each process ends with; none if there is an error.
     fn run(schedules: &[Schedule], shards: usize, present: usize) -> Vec<Option<Vec<u32>>> {
         in_threads(schedules.len(), |transport| {
             let process = transport.process();
-            let mut partials = partials(process, shards, present, LENGTH);
-            if partials.is_empty() {
-                partials.push(vec![0.0; LENGTH]);
-            }
-            let mut messages = Messages::default();
-            for step in &schedules[process.rank].steps {
-                messages.carry_out(step, &transport, &mut partials).ok()?;
-            }
-            Some(bits(&partials[0]))
+            let partials = partials(process, shards, present, LENGTH);
+            let schedule = &schedules[process.rank];
+            let sum = Messages::default().carry_out(schedule, &transport, partials, LENGTH);
+            sum.ok().map(|sum| bits(&sum))
         })
     }
 
-    /// The peer of a step that is an exchange.
     fn peer(step: &Step) -> Option<usize> {
-        match step {
-            Step::Reduce { peer, .. } | Step::Share { peer, .. } => Some(*peer),
-            Step::Add { .. } | Step::Place { .. } => None,
-        }
+        step.exchange().map(|(peer, _)| peer)
     }
 
     /// Takes a step away; of an exchange that of the other process too.
     fn without(schedules: &mut [Schedule], process: usize, place: usize) -> Step {
         let steps = &schedules[process].steps;
-        let with =
-            |steps: &[Step], other| steps.iter().filter(|step| peer(step) == Some(other)).count();
         if let Some(other) = peer(&steps[place]) {
-            let before = with(&steps[..place], other);
+            let before = steps[..place].iter().filter(|step| peer(step) == Some(other)).count();
             let theirs = &schedules[other].steps;
             let mut exchanges =
                 (0..theirs.len()).filter(|&place| peer(&theirs[place]) == Some(process));
@@ -233,48 +264,81 @@ mod tests {
     }
 
     #[test]
+    fn both_ways_lead_to_the_sum_along_the_tree() {
+        for shards in [1, 2, 3, 5, 8, 12, 16] {
+            let lengths = [0, 1, 2, 3, 7, 64, 1000];
+            let cases: Vec<_> =
+                (1..=shards).flat_map(|m| lengths.map(|length| (m, length))).collect();
+            let expected: Vec<_> =
+                cases.iter().map(|&(m, length)| bits(&tree_sum(m, length))).collect();
+            for count in 1..=shards.min(8) {
+                let plans: Vec<_> =
+                    cases.iter().map(|&(m, length)| both(count, shards, m, length)).collect();
+                in_threads(count, |transport| {
+                    let process = transport.process();
+                    let mut messages = Messages::default();
+                    for ((&(m, length), plans), expected) in cases.iter().zip(&plans).zip(&expected)
+                    {
+                        for (plan, way) in plans.iter().zip(["halving", "blocks"]) {
+                            let partials = partials(process, shards, m, length);
+                            let plan = &plan[process.rank];
+                            let sum = messages.carry_out(plan, &transport, partials, length);
+                            let what = format!("{way}, {process}, {m} of {shards}, {length}");
+                            assert_eq!(bits(&sum.unwrap()), *expected, "{what}");
+                        }
+                    }
+                });
+            }
+        }
+    }
+
+    #[test]
     fn every_step_is_needed_and_a_missing_one_is_noticed() {
         let mut kinds = std::collections::BTreeMap::new();
         for (count, shards, present) in [(4, 4, 4), (3, 8, 8), (5, 8, 8), (2, 12, 11), (4, 8, 3)] {
             let expected = Some(bits(&tree_sum(present, LENGTH)));
-            let right = run(&schedules(count, shards, present), shards, present);
-            assert_eq!(right, vec![expected.clone(); count]);
-            for process in 0..count {
-                for place in 0..schedules(count, shards, present)[process].steps.len() {
-                    let mut wrong = schedules(count, shards, present);
-                    let step = without(&mut wrong, process, place);
-                    let results = run(&wrong, shards, present);
-                    let what = format!("{count} of {shards}: {process} without {step:?}");
-                    assert!(results.iter().any(|result| *result != expected), "{what}");
-                    let kind = match step {
-                        Step::Add { .. } => "add",
-                        Step::Place { .. } => "place",
-                        Step::Reduce { .. } => "reduce",
-                        Step::Share { .. } => "share",
-                    };
-                    *kinds.entry(kind).or_insert(0) += 1;
+            for way in 0..2 {
+                let schedules =
+                    || both(count, shards, present, LENGTH).into_iter().nth(way).unwrap();
+                let right = run(&schedules(), shards, present);
+                assert_eq!(right, vec![expected.clone(); count]);
+                for process in 0..count {
+                    for place in 0..schedules()[process].steps.len() {
+                        let mut wrong = schedules();
+                        let step = without(&mut wrong, process, place);
+                        let results = run(&wrong, shards, present);
+                        let what = format!("{count} of {shards}: {process} without {step:?}");
+                        assert!(results.iter().any(|result| *result != expected), "{what}");
+                        let kind = match step {
+                            Step::Add { .. } => "add",
+                            Step::Place { .. } => "place",
+                            Step::Collect { .. } => "collect",
+                            Step::Reduce { .. } => "reduce",
+                            Step::Share { .. } => "share",
+                        };
+                        *kinds.entry(kind).or_insert(0) += 1;
+                    }
                 }
             }
         }
-        assert_eq!(kinds.len(), 4, "{kinds:?}");
+        assert_eq!(kinds.len(), 5, "{kinds:?}");
     }
 
     #[test]
     fn processes_that_change_places_are_noticed() {
         // The sums of two processes take each other's place in the tree: another order of additions.
         let (count, shards) = (4, 4);
-        let plan = schedules(count, shards, shards);
-        let results = in_threads(count, |transport| {
-            let Process { rank, count } = transport.process();
-            let place = Process { rank: [0, 2, 1, 3][rank], count };
-            let mut partials = partials(place, shards, shards, LENGTH);
-            let mut messages = Messages::default();
-            for step in &plan[rank].steps {
-                messages.carry_out(step, &transport, &mut partials).unwrap();
-            }
-            bits(&partials[0])
-        });
-        let expected = bits(&tree_sum(shards, LENGTH));
-        assert!(results.iter().all(|result| *result != expected));
+        for plan in both(count, shards, shards, LENGTH) {
+            let results = in_threads(count, |transport| {
+                let Process { rank, count } = transport.process();
+                let place = Process { rank: [0, 2, 1, 3][rank], count };
+                let partials = partials(place, shards, shards, LENGTH);
+                let plan = &plan[rank];
+                let sum = Messages::default().carry_out(plan, &transport, partials, LENGTH);
+                bits(&sum.unwrap())
+            });
+            let expected = bits(&tree_sum(shards, LENGTH));
+            assert!(results.iter().all(|result| *result != expected));
+        }
     }
 }

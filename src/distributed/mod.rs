@@ -6,14 +6,18 @@
 //! What carries the numbers from process to process is a [`Transport`].
 
 mod agreement;
+mod blocks;
 pub mod cost;
 mod group;
+mod halving;
 mod in_process;
 mod messages;
 #[cfg(feature = "mpi")]
 mod mpi;
+mod owners;
 mod ranges;
 mod schedule;
+mod step;
 #[cfg(test)]
 mod testing;
 mod transport;
