@@ -362,12 +362,19 @@ impl Executor {
         on!(self, cpu => Ok(cpu.gradients_len()), gpu => gpu.gradients_len())
     }
 
-    /// Runs the second half of a step, on the gradients as they are.
-    pub(super) async fn finish_shards(&mut self, step: &Step) -> Result<()> {
-        on!(self, cpu => {
-            cpu.finish_shards(step);
-            Ok(())
-        }, gpu => gpu.execute(Pass::Accumulate, step).await)
+    /// Runs the second half of a step, on the gradients as they are; `eagerly` is one operation at a time,
+    /// each checked.
+    pub(super) async fn finish_shards(&mut self, step: &Step, eagerly: bool) -> Result<()> {
+        on!(self, cpu => match eagerly {
+            true => cpu.finish_shards_eagerly(step),
+            false => {
+                cpu.finish_shards(step);
+                Ok(())
+            }
+        }, gpu => match eagerly {
+            true => gpu.execute_eagerly(Pass::Accumulate, step).await,
+            false => gpu.execute(Pass::Accumulate, step).await,
+        })
     }
 
     pub(super) fn clear_metrics(&mut self) -> Result<()> {
