@@ -323,11 +323,17 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ),
     (
         "the second column in the place of the first",
-        "quad -= quads_0;\n        column = 1u;",
-        "quad -= quads_0;\n        column = 0u;",
+        "place_quad(1u, SOURCE_1",
+        "place_quad(0u, SOURCE_1",
     ),
-    ("the third column in the place of the second", "column = 2u;", "column = 1u;"),
-    ("the third column too late", "quad -= quads_0 + quads_1;", "quad -= quads_0;"),
+    (
+        "the third column in the place of the second",
+        "place_quad(2u, SOURCE_2",
+        "place_quad(1u, SOURCE_2",
+    ),
+    ("the third column too late", "quad - quads_0 - quads_1)", "quad - quads_0)"),
+    ("values of another type", "place_quad(0u, SOURCE_0", "place_quad(0u, SOURCE_1"),
+    ("places of another type", "PLACED_1, row", "PLACED_0, row"),
     ("only three words of four", "min(4u * quad + 4u, words)", "min(4u * quad + 3u, words)"),
     ("words beyond the end of a row", "min(4u * quad + 4u, words)", "4u * quad + 4u"),
     (

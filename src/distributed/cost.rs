@@ -195,16 +195,16 @@ impl Machine {
         clocks.into_iter().fold(0.0, f64::max)
     }
 
-    /// The least batch size for which twice as many processes shorten a step by at least the share
-    /// `gain`: 0.1 is a tenth. With smaller batches it no longer pays to double them. `None` if no batch is
-    /// large enough, as where there are not so many shards. It is told for batches that all shards cut
-    /// into equal parts.
+    /// The least batch size for which twice as many processes pay: they shorten a step by at least the share
+    /// `gain` (0.1 is a tenth), of what it takes these processes and of what it takes one that runs the
+    /// batch as a whole. `None` if no batch is large enough, as where there are not so many shards. It is
+    /// told for batches that the shards cut into equal parts.
     ///
     /// With `F(P)` for all that does not depend on the batch, and `s(P)` for the largest share of the shards
     /// that one of `P` processes has, a step takes `F(P) + s(P) B / r`, `r` being
     /// [`samples_per_second`](Self::samples_per_second). So twice as many pay from
-    /// `B = r (F(2P) - (1 - gain) F(P)) / ((1 - gain) s(P) - s(2P))` on, and with at least a sample for each
-    /// shard.
+    /// `B = r (F(2P) - (1 - gain) F(P)) / ((1 - gain) s(P) - s(2P))` on. One process alone has `s = 1` and
+    /// [`step_seconds`](Self::step_seconds) for `F`. There is at least a sample for each shard.
     ///
     /// # Errors
     /// As [`step`](Self::step); also if `gain` is not between 0 and 1.
@@ -214,12 +214,7 @@ impl Machine {
         processes: usize,
         gain: f64,
     ) -> Result<Option<usize>> {
-        if !(gain > 0.0 && gain < 1.0) {
-            return Err(Error::argument(
-                "gain",
-                format!("is {gain}; give a number between 0 and 1"),
-            ));
-        }
+        check_gain(gain)?;
         self.check()?;
         training.check(processes)?;
         let twice = processes.saturating_mul(2);
@@ -234,16 +229,45 @@ impl Machine {
                 + (most - 1) as f64 * self.shard_seconds
                 + exchange.copying
                 + exchange.exchange;
-            (fixed, most as f64 / shards as f64, shards)
+            (fixed, most as f64 / shards as f64)
         };
-        let ((fixed, share, _), (fixed_twice, share_twice, shards)) = (of(processes), of(twice));
+        let alone = (self.step_seconds, 1.0);
+        let now = if processes == 1 { alone } else { of(processes) };
+        let (fixed_twice, share_twice) = of(twice);
         let left = 1.0 - gain;
-        let saved = left * share - share_twice;
-        if saved <= 0.0 {
-            return Ok(None);
+        let mut least = training.shards_for(twice) as f64;
+        for (fixed, share) in [now, alone] {
+            let saved = left * share - share_twice;
+            if saved <= 0.0 {
+                return Ok(None);
+            }
+            let batch = self.samples_per_second * (fixed_twice - left * fixed) / saved;
+            least = least.max(batch.ceil());
         }
-        let batch = self.samples_per_second * (fixed_twice - left * fixed) / saved;
-        Ok((batch < usize::MAX as f64).then(|| (batch.ceil() as usize).max(shards)))
+        Ok((least < usize::MAX as f64).then_some(least as usize))
+    }
+
+    /// The most processes that pay, a power of two up to `most`: they shorten a step by at least the share
+    /// `gain` of what any smaller power of two takes, and one that runs the batch as a whole. 1 if
+    /// none do.
+    ///
+    /// # Errors
+    /// As [`step`](Self::step), and [`batch_that_pays`](Self::batch_that_pays).
+    pub fn processes_that_pay(&self, training: &Training, most: usize, gain: f64) -> Result<usize> {
+        check_gain(gain)?;
+        let (mut pay, mut least) = (1, self.alone(training)?);
+        let powers = (1..usize::BITS).map(|level| 1 << level);
+        for processes in powers.take_while(|&processes| processes <= most) {
+            if training.check(processes).is_err() {
+                break;
+            }
+            let seconds = self.step(training, processes)?.seconds();
+            if seconds <= (1.0 - gain) * least {
+                pay = processes;
+            }
+            least = least.min(seconds);
+        }
+        Ok(pay)
     }
 
     fn check(&self) -> Result<()> {
@@ -274,6 +298,13 @@ impl Machine {
         }
         Ok(())
     }
+}
+
+fn check_gain(gain: f64) -> Result<()> {
+    if gain > 0.0 && gain < 1.0 {
+        return Ok(());
+    }
+    Err(Error::argument("gain", format!("is {gain}; give a number between 0 and 1")))
 }
 
 /// An exchange as one of the two sees it.
@@ -514,13 +545,25 @@ mod tests {
             let shorter = |batch: usize| {
                 // A multiple of the shards, so that each has the same number of rows.
                 let training = training(batch, shards);
-                let [once, twice] = [processes, 2 * processes]
-                    .map(|processes| step(&machine, &training, processes).seconds());
-                1.0 - twice / once
+                let seconds = |processes| step(&machine, &training, processes).seconds();
+                let alone = machine.alone(&training).unwrap();
+                let once = if processes == 1 { alone } else { alone.min(seconds(processes)) };
+                1.0 - seconds(2 * processes) / once
             };
             assert!(shorter(batch.next_multiple_of(shards)) >= gain - 1e-12);
             assert!(shorter(batch.next_multiple_of(shards) - shards) < gain + 1e-12);
         }
+        // The same seen from the other side: a batch that pays for 4 and not for 8 stops at 8.
+        let of = |processes| machine.batch_that_pays(&training(1, 128), processes, 0.1);
+        let [four, eight] = [4, 8].map(|processes| of(processes).unwrap().unwrap());
+        let between = four.midpoint(eight).next_multiple_of(128);
+        assert!(four <= between && between < eight, "{four}, {between}, {eight}");
+        let stops = |batch, most| machine.processes_that_pay(&training(batch, 128), most, 0.1);
+        assert_eq!(stops(between, 1024).unwrap(), 8);
+        assert_eq!(stops(between, 4).unwrap(), 4);
+        // There are no more processes than shards, and a batch of one row is not shared.
+        assert_eq!(stops(1 << 30, 1024).unwrap(), 128);
+        assert_eq!(stops(1, 1024).unwrap(), 1);
         // Half the time is the most that twice as many can save.
         assert_eq!(machine.batch_that_pays(&training(1, 128), 4, 0.5).unwrap(), None);
         assert_eq!(machine.batch_that_pays(&training(1, 8), 8, 0.1).unwrap(), None);

@@ -123,7 +123,7 @@ impl Gpu {
     /// [`Error::NoAdapter`], naming those that exist, if there are fewer.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn at(place: usize) -> Result<Self> {
-        block_on(Self::open(Which::At(place), FEATURES))
+        block_on(Self::at_async(place))
     }
 
     /// [`new`](Self::new) or, with a name, [`with_adapter`](Self::with_adapter), on a device with
@@ -143,6 +143,14 @@ impl Gpu {
     /// As these.
     pub async fn new_async(name: Option<&str>) -> Result<Self> {
         Self::open(name.into(), FEATURES).await
+    }
+
+    /// [`at`](Self::at), awaited.
+    ///
+    /// # Errors
+    /// As it.
+    pub async fn at_async(place: usize) -> Result<Self> {
+        Self::open(Which::At(place), FEATURES).await
     }
 
     /// [`with_timestamps`](Self::with_timestamps), awaited.

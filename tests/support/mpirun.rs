@@ -173,10 +173,14 @@ pub(crate) fn signal(process: u32, signal: &str) {
     assert!(status.unwrap().success(), "there is no process {process} to send {signal} to");
 }
 
-/// Whether a process runs; one that has ended and waits for its parent does not.
+/// Whether a thread of a process runs; one that has ended and waits for its parent does not. As long as one
+/// does, the process has its files open, and locks them.
 pub(crate) fn is_alive(process: u32) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-    // Its state follows the name in brackets, which may hold anything.
-    let state = stat.rsplit_once(')').and_then(|(_, rest)| rest.trim_start().chars().next());
-    state.is_some_and(|state| state != 'Z' && state != 'X')
+    let threads = fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
+    let runs = |stat: String| {
+        // The state follows the name in brackets, which may hold anything.
+        let state = stat.rsplit_once(')').and_then(|(_, rest)| rest.trim_start().chars().next());
+        state.is_some_and(|state| state != 'Z' && state != 'X')
+    };
+    threads.filter_map(|thread| fs::read_to_string(thread.path().join("stat")).ok()).any(runs)
 }

@@ -19,7 +19,9 @@ mod predict;
 mod print;
 mod processes;
 mod progress;
+mod quantity;
 mod raster;
+mod scale;
 mod show;
 mod source;
 mod sweep;
@@ -54,6 +56,7 @@ fn main() -> ExitCode {
         Command::Probe(args) => verify::child::run(args),
         Command::Bench(args) => bench::run(args, start),
         Command::Explain(args) => explain::run(args),
+        Command::Scale(args) => scale::run(args),
         Command::Adapters(args) => adapters::run(args),
     };
     result.unwrap_or_else(|error| {

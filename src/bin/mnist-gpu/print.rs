@@ -27,6 +27,26 @@ pub(crate) fn json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     line(&serde_json::to_string_pretty(value)?)
 }
 
+/// A table with its first row as the titles; which columns are aligned to the right.
+///
+/// # Errors
+/// As [`line()`].
+pub(crate) fn columns<const N: usize>(
+    table: &[[String; N]],
+    right: &[bool; N],
+) -> anyhow::Result<()> {
+    let width = |column: usize| table.iter().map(|row| row[column].chars().count()).max();
+    let widths: [usize; N] = std::array::from_fn(|column| width(column).unwrap_or(0));
+    for row in table {
+        let cells = row.iter().zip(widths).zip(right).map(|((cell, width), right)| match right {
+            true => format!("{cell:>width$}"),
+            false => format!("{cell:width$}"),
+        });
+        line(cells.collect::<Vec<_>>().join("  ").trim_end())?;
+    }
+    Ok(())
+}
+
 /// A line on standard error. If even that fails there is nobody left to tell.
 pub(crate) fn aside(text: &str) {
     // In one piece, as several processes may write to one terminal.

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::report::{Alternative, Dispatch, Report, StepPlan};
-use crate::{args, print};
+use crate::print::columns;
+use crate::{args, print, quantity};
 
 /// # Errors
 /// If it cannot be written.
@@ -60,7 +61,7 @@ fn dispatches(report: &Report) -> anyhow::Result<()> {
         format!("{:.2}", total.us),
         format!("{:.0} steps/s if the host keeps up", 1e6 / total.us),
     ]);
-    rows(&table, &[true, false, true, true, true, true, false])
+    columns(&table, &[true, false, true, true, true, true, false])
 }
 
 fn memory(memory: &BTreeMap<&str, u64>) -> anyhow::Result<()> {
@@ -96,7 +97,7 @@ fn buffers(report: &Report) -> anyhow::Result<()> {
         let kept = if buffer.lasts { "from step to step" } else { "" };
         table.push([buffer.name.clone(), short(buffer.bytes), used, kept.into()]);
     }
-    rows(&table, &[false, true, false, false])
+    columns(&table, &[false, true, false, false])
 }
 
 fn all(report: &Report) -> anyhow::Result<()> {
@@ -107,7 +108,7 @@ fn all(report: &Report) -> anyhow::Result<()> {
         let us = format!("{:.2}", total.us);
         table.push([mark(*chosen), (*plan).into(), total.dispatches.to_string(), us]);
     }
-    rows(&table, &[false, false, true, true])?;
+    columns(&table, &[false, false, true, true])?;
     for step in all.steps.iter().filter(|step| !step.kernels.is_empty()) {
         print::line(&format!("\nWith {}:", step.plan))?;
         for alternatives in &step.kernels {
@@ -123,7 +124,7 @@ fn all(report: &Report) -> anyhow::Result<()> {
                     format!("{:.2}", dispatch.us),
                 ]);
             }
-            rows(&table, &[false, false, true, true, true])?;
+            columns(&table, &[false, false, true, true, true])?;
         }
     }
     Ok(())
@@ -146,26 +147,5 @@ fn groups(dispatch: &Dispatch) -> String {
 
 /// A number in three digits: 6.42 M, 101 k.
 fn short(number: u64) -> String {
-    let (number, unit) = match number as f64 {
-        n if n < 1e3 => return format!("{n} "),
-        n if n < 1e6 => (n / 1e3, "k"),
-        n if n < 1e9 => (n / 1e6, "M"),
-        n => (n / 1e9, "G"),
-    };
-    let decimals = if number < 9.995 { 2 } else { usize::from(number < 99.95) };
-    format!("{number:.decimals$} {unit}")
-}
-
-/// A table with its first row as the titles; which columns are aligned to the right.
-fn rows<const N: usize>(table: &[[String; N]], right: &[bool; N]) -> anyhow::Result<()> {
-    let width = |column: usize| table.iter().map(|row| row[column].chars().count()).max();
-    let widths: [usize; N] = std::array::from_fn(|column| width(column).unwrap_or(0));
-    for row in table {
-        let cells = row.iter().zip(widths).zip(right).map(|((cell, width), right)| match right {
-            true => format!("{cell:>width$}"),
-            false => format!("{cell:width$}"),
-        });
-        print::line(cells.collect::<Vec<_>>().join("  ").trim_end())?;
-    }
-    Ok(())
+    quantity::short(number as f64)
 }
