@@ -364,7 +364,7 @@ pub(super) fn check_batch_size(argument: &'static str, batch_size: usize) -> Res
 impl Evaluate<'_> {
     /// What it has to have in common with the calls of other processes.
     pub(super) fn description(&self) -> Vec<Named> {
-        let mut description = described(self.batch_size, self.steps);
+        let mut description = described(self.batch_size, ("steps", self.steps));
         description.extend(
             self.sample_weight.as_deref().map(|weights| weights_of("sample_weight", weights)),
         );
@@ -375,7 +375,7 @@ impl Evaluate<'_> {
 impl Predict<'_> {
     /// What it has to have in common with the calls of other processes.
     pub(super) fn description(&self) -> Vec<Named> {
-        described(self.batch_size, self.steps)
+        described(self.batch_size, ("steps", self.steps))
     }
 }
 
@@ -387,7 +387,7 @@ impl Fit<'_> {
             (name.to_owned(), value.map_or("not given".to_owned(), |value| value.to_string()))
         };
         let named = |name: &str, value: String| (name.to_owned(), value);
-        let mut description = described(self.batch_size, self.steps_per_epoch);
+        let mut description = described(self.batch_size, ("steps_per_epoch", self.steps_per_epoch));
         description.extend([
             named("epochs", self.epochs.to_string()),
             named("initial_epoch", self.initial_epoch.to_string()),
@@ -410,10 +410,10 @@ impl Fit<'_> {
 /// A name and a value that must be the same in all processes.
 pub(super) type Named = (String, String);
 
-fn described(batch_size: Option<usize>, steps: Option<usize>) -> Vec<Named> {
+fn described(batch_size: Option<usize>, (name, steps): (&str, Option<usize>)) -> Vec<Named> {
     let batch_size = batch_size.map_or("not given".to_owned(), |size| size.to_string());
     let steps = steps.map_or("all".to_owned(), |steps| steps.to_string());
-    vec![("batch_size".to_owned(), batch_size), ("steps".to_owned(), steps)]
+    vec![("batch_size".to_owned(), batch_size), (name.to_owned(), steps)]
 }
 
 fn weights_of(name: &str, weights: &[f32]) -> Named {

@@ -46,7 +46,7 @@ pub(super) enum Executor {
 #[derive(Debug)]
 pub(super) enum Partial {
     Read(Vec<f32>),
-    OnTheWay(Gradients),
+    OnTheWay(Box<Gradients>),
 }
 
 impl Partial {
@@ -322,6 +322,14 @@ impl Executor {
         })
     }
 
+    /// Compiles what adds up the gradients of shards, and the second half of a step.
+    pub(super) async fn prepare_shards(&mut self) -> Result<()> {
+        match self {
+            Executor::Gpu(gpu) => gpu.prepare_shards().await,
+            Executor::Cpu(_) | Executor::CpuInF64(_) => Ok(()),
+        }
+    }
+
     /// Adds to the gradients those that were kept at these heights of the tree over the shards, and
     /// keeps the sum at height `keep`.
     pub(super) async fn add_up_shards(
@@ -344,7 +352,7 @@ impl Executor {
                 "backend",
                 "is the CPU in f64, whose gradients are not exchanged; take the CPU in f32",
             )),
-            Executor::Gpu(gpu) => Ok(Partial::OnTheWay(gpu.read_gradients()?)),
+            Executor::Gpu(gpu) => Ok(Partial::OnTheWay(Box::new(gpu.read_gradients()?))),
         }
     }
 

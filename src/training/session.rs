@@ -200,11 +200,21 @@ impl Session {
         rows: usize,
         at_once: usize,
     ) -> Result<()> {
-        self.executor.prepare(pass, at_once.min(rows)).await?;
-        match rows % at_once.max(1) {
-            0 => Ok(()),
-            last => self.executor.prepare(pass, last).await,
+        let (at_once, last) = (at_once.min(rows), rows % at_once.max(1));
+        let own = self.own_shards();
+        let sharded = self.compiled.shards.is_some() && pass == Pass::Train;
+        // Each shard has metrics of its own, to which its plans are bound.
+        for shard in 0..if sharded { own.len() } else { 1 } {
+            if sharded {
+                self.executor.begin_shard(shard, own.len()).await?;
+                self.executor.prepare_shards().await?;
+            }
+            self.executor.prepare(pass, at_once).await?;
+            if last > 0 {
+                self.executor.prepare(pass, last).await?;
+            }
         }
+        Ok(())
     }
 
     /// Counts a step of `pass`, once it is on its way to the device.
