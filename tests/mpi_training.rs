@@ -28,7 +28,7 @@ use serde_json::Value;
 const STEPS: usize = 28;
 const EPOCHS: usize = 4;
 /// Epochs of a run that is ended before its end, in the place of the four.
-const LONG: usize = 16;
+const LONG: usize = 32;
 /// What a run depends on: the random numbers of the order, of dropout and of shifted images, an
 /// optimizer's state, a batch that is smaller than the others and has fewer shards; and what it must not
 /// depend on: the threads that read ahead.
@@ -183,7 +183,7 @@ fn survives(backend: &str, seed: u64, counts: &[usize]) {
     let train = long_run(backend);
     place.alone(&format!("{train} --shards 8 --save whole.safetensors"));
     for &count in counts {
-        let more = 1 + numbers.below(LONG * STEPS * 3 / 4);
+        let more = 1 + numbers.below(LONG * STEPS / 2);
         let victim = numbers.below(4);
         let line = format!("{train} {MPI} {RESUME}");
         end_after(&place, &line, more, |_, processes| signal(processes[victim], "KILL"));
