@@ -24,6 +24,9 @@ pub struct TrainStart {
     /// Rows of a batch that run at a time, if a batch does not run as a whole: see
     /// [`Model::micro_batch_size`](super::Model::micro_batch_size).
     pub micro_batch_size: Option<usize>,
+    /// Shards of a batch, if batches are [cut](crate::Compiled::shards) into some; then each has
+    /// `micro_batch_size` rows at most.
+    pub shards: Option<usize>,
 }
 
 impl TrainStart {
@@ -35,7 +38,8 @@ impl TrainStart {
         steps: impl Into<Option<usize>>,
         names: Vec<String>,
     ) -> Self {
-        TrainStart { initial_epoch, epochs, steps: steps.into(), names, micro_batch_size: None }
+        let steps = steps.into();
+        TrainStart { initial_epoch, epochs, steps, names, micro_batch_size: None, shards: None }
     }
 }
 
