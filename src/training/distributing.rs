@@ -206,16 +206,19 @@ impl Session {
 
 /// On which the rounding of matrix products depends: the architecture, and which of those instructions it
 /// has that the products look for.
+#[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
 fn vector_instructions() -> String {
-    let mut found = vec![std::env::consts::ARCH];
-    #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
-    {
-        let known = [
-            ("avx512f", std::arch::is_x86_feature_detected!("avx512f")),
-            ("fma", std::arch::is_x86_feature_detected!("fma")),
-            ("avx", std::arch::is_x86_feature_detected!("avx")),
-        ];
-        found.extend(known.into_iter().filter(|(_, has)| *has).map(|(name, _)| name));
-    }
-    found.join(" ")
+    let known = [
+        ("avx512f", std::arch::is_x86_feature_detected!("avx512f")),
+        ("fma", std::arch::is_x86_feature_detected!("fma")),
+        ("avx", std::arch::is_x86_feature_detected!("avx")),
+    ];
+    let found = known.into_iter().filter(|(_, has)| *has).map(|(name, _)| format!(" {name}"));
+    std::env::consts::ARCH.to_owned() + &found.collect::<String>()
+}
+
+/// The same where all of an architecture have the same.
+#[cfg(not(any(target_arch = "x86", target_arch = "x86_64")))]
+fn vector_instructions() -> String {
+    std::env::consts::ARCH.to_owned()
 }

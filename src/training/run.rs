@@ -111,8 +111,7 @@ impl<'s> Run<'s> {
     pub(super) async fn answer(&mut self, callback: &mut dyn Callback) -> Result<()> {
         while !self.requests.is_empty() {
             for request in std::mem::take(&mut self.requests) {
-                let process = self.session.process();
-                if let Some(answer) = carry_out(self.session, process, request).await? {
+                if let Some(answer) = carry_out(self.session, request).await? {
                     callback.answer(self, answer)?;
                 }
             }
@@ -123,11 +122,7 @@ impl<'s> Run<'s> {
 
 /// On the heap, as an evaluation within a run is a run again. All processes hold the same model, so the
 /// first one alone writes it to files; the others answer as if they had.
-fn carry_out(
-    session: &mut Session,
-    process: Process,
-    request: Request,
-) -> BoxFuture<'_, Result<Option<Answer>>> {
+fn carry_out(session: &mut Session, request: Request) -> BoxFuture<'_, Result<Option<Answer>>> {
     Box::pin(async move {
         Ok(Some(match request {
             Request::Weights => Answer::Weights(session.weights().await?),
@@ -154,14 +149,14 @@ fn carry_out(
             Request::SaveBytes => Answer::Bytes(session.save_bytes().await?),
             #[cfg(not(target_arch = "wasm32"))]
             Request::Save(path) => {
-                if process.is_first() {
+                if session.process().is_first() {
                     session.save(&path).await?;
                 }
                 Answer::Saved(path)
             }
             #[cfg(not(target_arch = "wasm32"))]
             Request::SaveWithNote { path, note } => {
-                if process.is_first() {
+                if session.process().is_first() {
                     session.save_with_note(&path, note).await?;
                 }
                 Answer::Saved(path)
@@ -199,9 +194,13 @@ pub(super) fn with_progress<'b>(
 
 #[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::distributed::{Group, InProcess};
     use crate::training::blocking::block_on;
     use crate::training::executor::Backend;
+    use crate::training::sharing::Sharing;
     use crate::{Activation, Adam, Cpu, Loss, Sequential, model::Input};
 
     #[test]
@@ -213,17 +212,18 @@ mod tests {
             [],
         );
         let mut session = block_on(Session::new(compiled, Backend::from(&Cpu::new())))?;
-        for rank in [1, 0] {
-            let process = Process { rank, count: 2 };
+        for (rank, transport) in InProcess::group(2).into_iter().enumerate().rev() {
+            let group = Group::new(Arc::new(transport), 2)?;
+            session.sharing = Sharing::with(group);
             for named in ["saved", "noted"] {
                 let path = directory.path().join(named);
                 let request = match named {
                     "saved" => Request::Save(path.clone()),
                     _ => Request::SaveWithNote { path: path.clone(), note: "note".into() },
                 };
-                let answer = block_on(carry_out(&mut session, process, request))?;
+                let answer = block_on(carry_out(&mut session, request))?;
                 assert!(matches!(answer, Some(Answer::Saved(saved)) if saved == path));
-                assert_eq!(path.exists(), rank == 0, "{named} in {process}");
+                assert_eq!(path.exists(), rank == 0, "{named} in process {rank}");
             }
         }
         Ok(())
