@@ -3,6 +3,7 @@
 #![cfg(target_os = "linux")]
 
 #[path = "support/mpirun.rs"]
+#[allow(dead_code, reason = "others use the rest")]
 mod mpirun;
 
 use std::env;

@@ -164,12 +164,15 @@ impl<T: Real> CpuExecutor<T> {
     /// has others than `step.live_rows`.
     pub fn run(&mut self, pass: Pass, feed: CpuFeed<T>, step: &Step) -> Result<()> {
         self.load(pass, feed, step)?;
-        let program = Arc::clone(&self.program);
-        for op in pass.lists(step).iter().flat_map(|&pass| program.ops(pass)) {
+        self.run_lists(pass, step);
+        Ok(())
+    }
+
+    pub(super) fn run_lists(&self, pass: Pass, step: &Step) {
+        for op in pass.lists(step).iter().flat_map(|&pass| self.program.ops(pass)) {
             let _span = self.profile.span(op.name());
             self.execute(op, step);
         }
-        Ok(())
     }
 
     /// Runs `pass` on `feed`, and looks at what each operation writes before the next one runs.
@@ -179,7 +182,11 @@ impl<T: Real> CpuExecutor<T> {
     /// infinite.
     pub fn run_eagerly(&mut self, pass: Pass, feed: CpuFeed<T>, step: &Step) -> Result<()> {
         self.load(pass, feed, step)?;
-        let program = Arc::clone(&self.program);
+        self.run_lists_eagerly(pass, step)
+    }
+
+    pub(super) fn run_lists_eagerly(&self, pass: Pass, step: &Step) -> Result<()> {
+        let program = &self.program;
         for op in pass.lists(step).iter().flat_map(|&pass| program.ops(pass)) {
             self.execute(op, step);
             for id in program.parts(&op.writes()) {

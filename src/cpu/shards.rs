@@ -100,15 +100,20 @@ impl<T: Real> CpuExecutor<T> {
 
     /// Runs the second half of a step on the gradients as they are.
     pub fn finish_shards(&mut self, step: &Step) {
-        for op in Pass::Accumulate.lists(step).iter().flat_map(|&pass| self.program.ops(pass)) {
-            let _span = self.profile.span(op.name());
-            self.execute(op, step);
-        }
+        self.run_lists(Pass::Accumulate, step);
     }
 
-    /// All gradients, of each parameter after the other, padding included.
+    /// The same, looking at what each operation writes.
+    ///
+    /// # Errors
+    /// [`Error::NonFiniteValue`] for the first value that is NaN or infinite.
+    pub fn finish_shards_eagerly(&mut self, step: &Step) -> Result<()> {
+        self.run_lists_eagerly(Pass::Accumulate, step)
+    }
+
+    /// All gradients, of each parameter after the other, padding included; there is room for one more.
     pub fn gradients(&self) -> Vec<T> {
-        let mut gradients = Vec::with_capacity(self.gradients_len());
+        let mut gradients = Vec::with_capacity(self.gradients_len() + 1);
         let memory = self.memory();
         for id in slices(&self.program) {
             gradients.extend_from_slice(&memory.real(id));

@@ -30,7 +30,7 @@ pub(crate) fn difference(first: &[u8], own: &[(String, String)]) -> Option<Strin
     let what = match (of(own, name), of(&first, name)) {
         (Some(own), Some(first)) => {
             let [own, first] = around_difference([&own, &first]);
-            format!("has another {name}: {own}, and process 0 has {first}")
+            format!("differs in {name}: {own}, and process 0 has {first}")
         }
         (Some(own), None) => format!("has the {name} {}, and process 0 has none", beginning(&own)),
         (None, first) => {
@@ -78,7 +78,7 @@ mod tests {
         let text = says(&[("version", "1.0"), ("seed", "7"), ("batch size", "64")]).unwrap();
         assert_eq!(
             text,
-            "has another seed: 7, and process 0 has 5; start all processes with the same program, \
+            "differs in seed: 7, and process 0 has 5; start all processes with the same program, \
              arguments and data"
         );
         // The order of names does not matter.

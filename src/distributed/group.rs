@@ -312,9 +312,9 @@ mod tests {
             });
             let expected = match differing[..] {
                 [] => Ok(()),
-                [2] => Err("process 2 of 4: has another seed: 9, and process 0 has 5"),
-                [1, 3] => Err("process 1 of 4: has another seed: 8, and process 0 has 5"),
-                _ => Err("process 1 of 4: has another seed: 5, and process 0 has 7"),
+                [2] => Err("process 2 of 4: differs in seed: 9, and process 0 has 5"),
+                [1, 3] => Err("process 1 of 4: differs in seed: 8, and process 0 has 5"),
+                _ => Err("process 1 of 4: differs in seed: 5, and process 0 has 7"),
             };
             let advice = "; start all processes with the same program, arguments and data";
             let expected = expected.map_err(|text| format!("{text}{advice}"));

@@ -24,7 +24,7 @@ use crate::error::{Error, Result};
 ///             let mut received = [0];
 ///             transport.exchange(1 - usize::from(rank), &[rank], &mut received)?;
 ///             assert_eq!(received, [1 - rank]);
-///             minibatch::Result::Ok(())
+///             minibatch::Result::<()>::Ok(())
 ///         });
 ///     }
 /// });

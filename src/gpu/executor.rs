@@ -374,6 +374,13 @@ impl GpuExecutor {
             Ok(recorded.offset)
         })?;
         self.submits += 1;
+        self.run_each(pass, step, offset).await
+    }
+
+    /// Runs one dispatch of `step` after the other, whose scalars lie at `offset`, and looks at what each
+    /// has written.
+    async fn run_each(&mut self, pass: Pass, step: &Step, offset: u32) -> Result<()> {
+        let lists = pass.lists(step).chunks(1);
         let rows = step.live_rows;
         let count = |list| self.shards.current(&self.plans).dispatches(list, rows).count();
         let each = lists.flat_map(|list| (0..count(list)).map(move |number| (list, number)));
@@ -406,6 +413,19 @@ impl GpuExecutor {
         self.gpu.check()
     }
 
+    /// [`execute`](Self::execute) one dispatch at a time, each submitted alone, waited for, and looked at.
+    ///
+    /// # Errors
+    /// As [`execute`](Self::execute); [`Error::NonFiniteValue`] for the first value that is NaN or
+    /// infinite.
+    pub async fn execute_eagerly(&mut self, pass: Pass, step: &Step) -> Result<()> {
+        let lists = pass.lists(step).chunks(1);
+        self.prepare_all(lists.map(|list| (list, step.live_rows))).await?;
+        self.submit_gathered_now()?;
+        let offset = self.gpu.guarded(|| self.upload.write_step(&self.gpu, step))?;
+        self.run_each(pass, step, offset).await
+    }
+
     /// Runs `pass` on what the buffers hold, without a feed, and submits.
     ///
     /// # Errors
@@ -427,6 +447,7 @@ impl GpuExecutor {
             self.gpu.queue.submit([encoder.finish()]);
             Ok(count)
         })?;
+        self.submits += 1;
         self.gpu.check()
     }
 

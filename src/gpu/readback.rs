@@ -69,13 +69,17 @@ impl Readback {
         })
     }
 
-    /// The same as f32 numbers, without another copy.
+    /// The same as f32 numbers, without another copy, and with room for one more.
     ///
     /// # Errors
     /// [`Error::Device`](crate::Error::Device) if the device fails.
     pub(super) fn read_reals(&self, gpu: &Gpu, sources: &[Source]) -> Result<Completion<Vec<f32>>> {
         Completion::start(gpu, |completer| {
-            let reals = bytemuck::pod_collect_to_vec::<u8, f32>;
+            let reals = |bytes: &[u8]| {
+                let mut reals = Vec::with_capacity(bytes.len() / 4 + 1);
+                reals.extend(bytes.chunks_exact(4).map(bytemuck::pod_read_unaligned::<f32>));
+                reals
+            };
             self.submit(gpu, sources, |_| {}, reals, |reals| completer.complete(reals))
         })
     }

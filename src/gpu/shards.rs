@@ -102,6 +102,17 @@ impl GpuExecutor {
         Ok(())
     }
 
+    /// Compiles and binds what [`add_up_shards`](Self::add_up_shards) and the second half of a step
+    /// dispatch, for the shard that runs.
+    ///
+    /// # Errors
+    /// [`Error::Device`] if the device fails.
+    pub async fn prepare_shards(&mut self) -> Result<()> {
+        self.prepare(Pass::KeepShards, 1).await?;
+        self.prepare(Pass::AddShards, 1).await?;
+        self.prepare(Pass::Accumulate, 1).await
+    }
+
     /// Lets what runs from now on add to the metrics of this shard, from 0.
     ///
     /// # Errors

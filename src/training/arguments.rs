@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use flate2::Crc;
+
 use super::callback::{Callback, Resume};
 use super::residence::DataOn;
 use super::settings::settings;
@@ -359,19 +361,63 @@ pub(super) fn check_batch_size(argument: &'static str, batch_size: usize) -> Res
     }
 }
 
-/// What evaluations and predictions have to have in common with those of other processes.
-macro_rules! described {
-    ($name:ident) => {
-        impl $name<'_> {
-            pub(super) fn description(&self) -> Vec<(String, String)> {
-                vec![
-                    ("batch_size".to_owned(), format!("{:?}", self.batch_size)),
-                    ("steps".to_owned(), format!("{:?}", self.steps)),
-                ]
-            }
-        }
-    };
+impl Evaluate<'_> {
+    /// What it has to have in common with the calls of other processes.
+    pub(super) fn description(&self) -> Vec<Named> {
+        let mut description = described(self.batch_size, ("steps", self.steps));
+        description.extend(
+            self.sample_weight.as_deref().map(|weights| weights_of("sample_weight", weights)),
+        );
+        description
+    }
 }
 
-described!(Evaluate);
-described!(Predict);
+impl Predict<'_> {
+    /// What it has to have in common with the calls of other processes.
+    pub(super) fn description(&self) -> Vec<Named> {
+        described(self.batch_size, ("steps", self.steps))
+    }
+}
+
+impl Fit<'_> {
+    /// What it has to have in common with the calls of other processes: all on which depends what is
+    /// learned.
+    pub(super) fn description(&self) -> Vec<Named> {
+        let number = |name: &str, value: Option<usize>| {
+            (name.to_owned(), value.map_or("not given".to_owned(), |value| value.to_string()))
+        };
+        let named = |name: &str, value: String| (name.to_owned(), value);
+        let mut description = described(self.batch_size, ("steps_per_epoch", self.steps_per_epoch));
+        description.extend([
+            named("epochs", self.epochs.to_string()),
+            named("initial_epoch", self.initial_epoch.to_string()),
+            named("shuffle", format!("{:?}", self.shuffle.unwrap_or_default())),
+            named("class_weight", format!("{:?}", self.class_weight)),
+            named("validation_split", self.validation_split.to_string()),
+            number("validation_steps", self.validation_steps),
+            number("validation_batch_size", self.validation_batch_size),
+            named("validation_freq", format!("{:?}", self.validation_freq)),
+        ]);
+        let weights = self.sample_weight.iter().map(|weights| ("sample_weight", weights));
+        let named_weights =
+            self.target_weight.iter().map(|(name, weights)| (name.as_str(), weights));
+        let all = weights.chain(named_weights);
+        description.extend(all.map(|(name, weights)| weights_of(name, weights)));
+        description
+    }
+}
+
+/// A name and a value that must be the same in all processes.
+pub(super) type Named = (String, String);
+
+fn described(batch_size: Option<usize>, (name, steps): (&str, Option<usize>)) -> Vec<Named> {
+    let batch_size = batch_size.map_or("not given".to_owned(), |size| size.to_string());
+    let steps = steps.map_or("all".to_owned(), |steps| steps.to_string());
+    vec![("batch_size".to_owned(), batch_size), (name.to_owned(), steps)]
+}
+
+fn weights_of(name: &str, weights: &[f32]) -> Named {
+    let mut crc = Crc::new();
+    crc.update(bytemuck::cast_slice(weights));
+    (name.to_owned(), format!("{} numbers with the checksum {:08x}", weights.len(), crc.sum()))
+}

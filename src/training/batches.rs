@@ -2,7 +2,7 @@
 
 use super::callback::{Callback, Resume, StepEnd};
 use super::loading::Loader;
-use super::predictions::{Predictions, extend};
+use super::predictions::{Predictions, extend, unfilled};
 use super::run::Run;
 use super::scores::Scores;
 use super::yield_now::yield_now;
@@ -59,10 +59,7 @@ impl Run<'_> {
         let group_size = self.session.compiled.steps_per_execution;
         let no_outputs: Predictions = match purpose {
             Purpose::Train { .. } | Purpose::Evaluate => Predictions::new(),
-            Purpose::Predict => {
-                let outputs = self.session.program.outputs().iter();
-                outputs.map(|(name, _)| (name.clone(), Vec::new())).collect()
-            }
+            Purpose::Predict => self.session.program.outputs().iter().map(unfilled).collect(),
         };
         let mut group_outputs = no_outputs.clone();
         let learning_rate = self.session.learning_rate();
@@ -98,8 +95,29 @@ impl Run<'_> {
             }
             let pass = purpose.pass();
             let at_once = self.session.run_at_once(pass, loader);
+            let mut asked = None;
             let ran_now = match at_once {
-                Ok(None) => self.session.run_next(pass, loader, &mut group_outputs).await,
+                Ok(None) => match self.session.run_next(pass, loader).await {
+                    Ok(Some(batch)) => {
+                        let rows = batch.rows;
+                        let ends_group =
+                            steps == Some(index + 1) || (index + 1).is_multiple_of(group_size);
+                        if self.session.process().count > 1 {
+                            let samples = ran.samples + rows;
+                            let step = StepEnd { step: index + 1, samples };
+                            asked = Some(Asked::before(purpose, step, ends_group, callbacks));
+                        }
+                        let asks = asked.as_ref().is_some_and(|asked| asked.any);
+                        let ended =
+                            self.session.end_batch(pass, batch, &mut group_outputs, asks).await;
+                        if let (Some(asked), Ok(any)) = (&mut asked, &ended) {
+                            asked.any = *any;
+                        }
+                        ended.map(|_| Some(rows))
+                    }
+                    Ok(None) => Ok(None),
+                    Err(error) => Err(error),
+                },
                 rows => rows,
             };
             let rows = match ran_now {
@@ -122,7 +140,7 @@ impl Run<'_> {
             }
             if grouped > 0 {
                 let step = StepEnd { step: index, samples: ran.samples };
-                self.end_group(purpose, step, &group_outputs, callbacks).await?;
+                self.end_group(purpose, step, &group_outputs, asked, callbacks).await?;
                 grouped = 0;
                 let outputs = std::mem::replace(&mut group_outputs, no_outputs.clone());
                 extend(&mut ran.outputs, outputs);
@@ -156,24 +174,28 @@ impl Run<'_> {
     }
 
     /// Calls the hooks after a group of steps. Scores are read once, for the first callback that
-    /// wants them.
+    /// wants them; those of several processes if a callback of any of them does, as `asked` says.
     async fn end_group(
         &mut self,
         purpose: Purpose,
         step: StepEnd,
         outputs: &Predictions,
+        asked: Option<Asked>,
         callbacks: &mut [&mut dyn Callback],
     ) -> Result<()> {
-        if callbacks.is_empty() {
+        let several = self.session.process().count > 1;
+        if callbacks.is_empty() && !several {
             return Ok(());
         }
         let _span = self.session.profile.span("callbacks");
         let mut scores = None;
-        for callback in callbacks {
-            let wanted = match purpose {
-                Purpose::Train { .. } => callback.wants_scores(step),
-                Purpose::Evaluate => callback.wants_test_scores(step),
-                Purpose::Predict => false,
+        if asked.as_ref().is_some_and(|asked| asked.any) {
+            scores = Some(self.scores(purpose, step.samples).await?);
+        }
+        for (place, callback) in callbacks.iter_mut().enumerate() {
+            let wanted = match &asked {
+                Some(asked) => asked.any && asked.wanted.get(place).copied().unwrap_or_default(),
+                None => !several && wants(&mut **callback, purpose, step),
             };
             if wanted {
                 let scores = match &scores {
@@ -207,5 +229,38 @@ impl Run<'_> {
             return Err(Error::NonFinite { step, batch });
         }
         Ok(report.scores(&metrics, samples))
+    }
+}
+
+/// Which callbacks want the scores after a step of several processes.
+struct Asked {
+    wanted: Vec<bool>,
+    /// Whether one does, of this process or of any.
+    any: bool,
+}
+
+impl Asked {
+    /// Asks the callbacks before the step ends, so that the processes can tell each other. In an
+    /// evaluation they tell each other nothing before its end.
+    fn before(
+        purpose: Purpose,
+        step: StepEnd,
+        ends_group: bool,
+        callbacks: &mut [&mut dyn Callback],
+    ) -> Self {
+        let asks = ends_group && matches!(purpose, Purpose::Train { .. });
+        let each = callbacks.iter_mut();
+        let wanted: Vec<bool> =
+            each.map(|callback| asks && wants(&mut **callback, purpose, step)).collect();
+        let any = wanted.contains(&true);
+        Asked { wanted, any }
+    }
+}
+
+fn wants(callback: &mut dyn Callback, purpose: Purpose, step: StepEnd) -> bool {
+    match purpose {
+        Purpose::Train { .. } => callback.wants_scores(step),
+        Purpose::Evaluate => callback.wants_test_scores(step),
+        Purpose::Predict => false,
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use flate2::Crc;
 
+use super::arguments::Named;
 use super::callback::Resume;
 use super::executor::Executor;
 use super::session::Session;
@@ -18,12 +19,9 @@ use crate::program::Role;
 /// Shards of a batch where several processes share it, unless the model says otherwise.
 const SHARDS: usize = 8;
 
-/// Something that is the same in all processes, or should be: its name and its value.
-pub(super) type Named = (String, String);
-
 impl Session {
-    /// Joins the other processes of `transport`, which must have the same model, data and arguments. Batches
-    /// are cut into shards from now on.
+    /// Joins the other processes of `transport` to train, which must have the same model, data and arguments.
+    /// Batches are cut into shards from now on.
     ///
     /// # Errors
     /// [`Error::Argument`] if the model cannot be cut into shards, or there are fewer than processes;
@@ -35,16 +33,57 @@ impl Session {
         arguments: Vec<Named>,
         data: &[(&str, &Source)],
     ) -> Result<()> {
-        let shards = self.compiled.shards.unwrap_or(SHARDS);
-        if self.compiled.micro_batch_size.is_some() {
-            let problem = "goes with shards only: compile the model without micro_batch_size";
+        if let Some(rows) = self.compiled.micro_batch_size {
+            let problem = format!(
+                "needs batches that are cut into shards, and this model runs them in parts of {rows} \
+                 rows (micro_batch_size, or since a batch did not fit its device); build it anew, with \
+                 shards"
+            );
             return Err(Error::argument("distribute", problem));
         }
         if let Some(reason) = needs_whole_batches(&self.program) {
             let problem = format!("needs batches that can be cut, and {reason}; freeze that layer");
             return Err(Error::argument("distribute", problem));
         }
+        let group = self.agree(transport, arguments, data)?;
+        if self.compiled.shards.is_none() {
+            self.run_in_shards(SHARDS).await?;
+        }
+        self.sharing = Sharing::with(group);
+        Ok(())
+    }
+
+    /// Joins them to evaluate or to predict, with the model of the first process. What is only run forward
+    /// is cut into shards without any change of the model, which [`leave`](Self::leave) ends.
+    ///
+    /// # Errors
+    /// As [`join`](Self::join).
+    pub(super) async fn join_forward(
+        &mut self,
+        transport: &Arc<dyn Transport>,
+        arguments: Vec<Named>,
+        data: &Source,
+    ) -> Result<()> {
+        let group = self.agree(transport, arguments, &[("data", data)])?;
+        self.sharing = Sharing::with(group);
+        self.sharing.cut_for_now = self.compiled.shards.is_none();
+        self.compiled.shards.get_or_insert(SHARDS);
+        self.share_state(None).await.map(|_| ())
+    }
+
+    /// The processes of `transport`, once it is known that all are about to do the same.
+    fn agree(
+        &self,
+        transport: &Arc<dyn Transport>,
+        arguments: Vec<Named>,
+        data: &[(&str, &Source)],
+    ) -> Result<Group> {
+        let shards = self.compiled.shards.unwrap_or(SHARDS);
         let group = Group::new(Arc::clone(transport), shards)?;
+        if group.process().count > 1 && matches!(self.executor, Executor::CpuInF64(_)) {
+            let problem = "exchanges f32, and the model computes in f64; take the CPU in f32";
+            return Err(Error::argument("distribute", problem));
+        }
         let mut description = self.description(shards)?;
         description.extend(arguments);
         for (name, source) in data {
@@ -52,29 +91,32 @@ impl Session {
             description.extend(own.map(|(what, value)| (format!("{name}: {what}"), value)));
         }
         group.agree(&description)?;
-        if self.compiled.shards.is_none() {
-            self.run_in_shards(shards).await?;
-        }
-        self.sharing = Sharing::with(group);
-        Ok(())
+        Ok(group)
     }
 
-    /// What makes the same bits of the same data.
+    /// What makes the same bits of the same data, but for the state, which all take over from the first
+    /// process.
     fn description(&self, shards: usize) -> Result<Vec<Named>> {
         let named = |name: &str, value: String| (name.to_owned(), value);
-        let compiled = Compiled { seed: 0, shards: None, ..self.compiled.clone() };
+        let mut compiled = Compiled { seed: 0, shards: None, ..self.compiled.clone() };
+        // The rate is a part of the state: callbacks change it.
+        compiled.optimizer.set_learning_rate(0.0);
         let model = serde_json::to_string(&compiled)
             .map_err(|error| Error::argument("model", format!("cannot be described: {error}")))?;
         let device = match &self.executor {
-            Executor::Cpu(_) => format!("CPU ({})", std::env::consts::ARCH),
+            Executor::Cpu(_) => format!("CPU ({})", vector_instructions()),
             Executor::CpuInF64(_) => "CPU in f64".to_owned(),
-            Executor::Gpu(gpu) => adapter_key(gpu.gpu().info()).replace('\n', " "),
+            Executor::Gpu(gpu) => {
+                let (key, adapter) = (adapter_key(gpu.gpu().info()), gpu.gpu().adapter());
+                format!("{} {adapter:?}", key.replace('\n', " "))
+            }
         };
         Ok(vec![
             named("version", env!("CARGO_PKG_VERSION").to_owned()),
             named("seed", self.compiled.seed.to_string()),
             named("shards", shards.to_string()),
             named("model", model),
+            named("fusion", self.compiled.fusion.to_string()),
             named("device", device),
         ])
     }
@@ -138,17 +180,42 @@ impl Session {
         }
     }
 
-    /// Goes on alone. An error that the other processes do not know of ends what they wait for.
+    /// Goes on alone. An error that the other processes may not have ends what they wait for.
     pub(super) fn leave<T>(
         &mut self,
         transport: &Arc<dyn Transport>,
         ended: Result<T>,
     ) -> Result<T> {
-        self.sharing = Sharing::default();
+        self.stop_sharing();
         match &ended {
-            Ok(_) | Err(Error::Distributed { .. }) => {}
+            // All of them have it too.
+            Ok(_) | Err(Error::Distributed { .. } | Error::NonFinite { batch: Some(_), .. }) => {}
             Err(error) => transport.fail(&error.to_string()),
         }
         ended
     }
+
+    /// Forgets the other processes.
+    pub(super) fn stop_sharing(&mut self) {
+        if self.sharing.cut_for_now {
+            self.compiled.shards = None;
+        }
+        self.sharing = Sharing::default();
+    }
+}
+
+/// On which the rounding of matrix products depends: the architecture, and which of those instructions it
+/// has that the products look for.
+fn vector_instructions() -> String {
+    let mut found = vec![std::env::consts::ARCH];
+    #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+    {
+        let known = [
+            ("avx512f", std::arch::is_x86_feature_detected!("avx512f")),
+            ("fma", std::arch::is_x86_feature_detected!("fma")),
+            ("avx", std::arch::is_x86_feature_detected!("avx")),
+        ];
+        found.extend(known.into_iter().filter(|(_, has)| *has).map(|(name, _)| name));
+    }
+    found.join(" ")
 }

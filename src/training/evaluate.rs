@@ -1,5 +1,7 @@
 //! Evaluation.
 
+use std::sync::Arc;
+
 use super::arguments::Evaluate;
 use super::batch_source::{Asked, BatchSource, EpochBatches};
 use super::batches::Purpose;
@@ -11,6 +13,7 @@ use super::run::{Run, with_progress};
 use super::scores::Scores;
 use super::session::Session;
 use crate::data::{Shuffle, Source, Visit};
+use crate::distributed::Transport;
 use crate::error::{Error, Result};
 use crate::program::Pass;
 
@@ -37,22 +40,20 @@ impl Session {
         mut arguments: Evaluate<'_>,
     ) -> Result<Scores> {
         let Some(transport) = arguments.distribute.take() else {
-            return self.evaluate_in_group(data, arguments).await;
+            return self.evaluate_in_group(data, arguments, None).await;
         };
-        let sources = [("data", &data)];
-        let joined = self.join(&transport, arguments.description(), &sources).await;
-        let joined = match joined {
-            Ok(()) => self.share_state(None).await,
-            Err(error) => Err(error),
-        };
-        let scores = match joined {
-            Ok(_) => self.evaluate_in_group(data, arguments).await,
-            Err(error) => Err(error),
-        };
+        let scores = self.evaluate_in_group(data, arguments, Some(&transport)).await;
         self.leave(&transport, scores)
     }
 
-    async fn evaluate_in_group(&mut self, data: Source, arguments: Evaluate<'_>) -> Result<Scores> {
+    async fn evaluate_in_group(
+        &mut self,
+        data: Source,
+        arguments: Evaluate<'_>,
+        transport: Option<&Arc<dyn Transport>>,
+    ) -> Result<Scores> {
+        let description = arguments.description();
+        let source = data.clone();
         let Evaluate { sample_weight, mut callbacks, verbose, .. } = arguments;
         let mut progress = None;
         let mut callbacks = with_progress(&mut callbacks, verbose, &mut progress);
@@ -76,6 +77,9 @@ impl Session {
             max_queue_size: arguments.max_queue_size,
         };
         let data = BatchSource::new(&data, reading, &asked)?;
+        if let Some(transport) = transport {
+            self.join_forward(transport, description, &source).await?;
+        }
         Run::new(self).evaluate(&data, &mut callbacks).await
     }
 }

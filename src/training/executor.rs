@@ -46,7 +46,7 @@ pub(super) enum Executor {
 #[derive(Debug)]
 pub(super) enum Partial {
     Read(Vec<f32>),
-    OnTheWay(Gradients),
+    OnTheWay(Box<Gradients>),
 }
 
 impl Partial {
@@ -322,6 +322,14 @@ impl Executor {
         })
     }
 
+    /// Compiles what adds up the gradients of shards, and the second half of a step.
+    pub(super) async fn prepare_shards(&mut self) -> Result<()> {
+        match self {
+            Executor::Gpu(gpu) => gpu.prepare_shards().await,
+            Executor::Cpu(_) | Executor::CpuInF64(_) => Ok(()),
+        }
+    }
+
     /// Adds to the gradients those that were kept at these heights of the tree over the shards, and
     /// keeps the sum at height `keep`.
     pub(super) async fn add_up_shards(
@@ -344,7 +352,7 @@ impl Executor {
                 "backend",
                 "is the CPU in f64, whose gradients are not exchanged; take the CPU in f32",
             )),
-            Executor::Gpu(gpu) => Ok(Partial::OnTheWay(gpu.read_gradients()?)),
+            Executor::Gpu(gpu) => Ok(Partial::OnTheWay(Box::new(gpu.read_gradients()?))),
         }
     }
 
@@ -362,12 +370,19 @@ impl Executor {
         on!(self, cpu => Ok(cpu.gradients_len()), gpu => gpu.gradients_len())
     }
 
-    /// Runs the second half of a step, on the gradients as they are.
-    pub(super) async fn finish_shards(&mut self, step: &Step) -> Result<()> {
-        on!(self, cpu => {
-            cpu.finish_shards(step);
-            Ok(())
-        }, gpu => gpu.execute(Pass::Accumulate, step).await)
+    /// Runs the second half of a step, on the gradients as they are; `eagerly` is one operation at a time,
+    /// each checked.
+    pub(super) async fn finish_shards(&mut self, step: &Step, eagerly: bool) -> Result<()> {
+        on!(self, cpu => match eagerly {
+            true => cpu.finish_shards_eagerly(step),
+            false => {
+                cpu.finish_shards(step);
+                Ok(())
+            }
+        }, gpu => match eagerly {
+            true => gpu.execute_eagerly(Pass::Accumulate, step).await,
+            false => gpu.execute(Pass::Accumulate, step).await,
+        })
     }
 
     pub(super) fn clear_metrics(&mut self) -> Result<()> {

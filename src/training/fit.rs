@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use flate2::Crc;
-
 use super::arguments::{Fit, ValidationFreq, check_batch_size};
 use super::batch_source::{Asked, BatchSource, EpochBatches, TRAINING_STEPS};
 use super::batches::Purpose;
@@ -11,7 +9,6 @@ use super::batches::Purpose;
 use super::blocking::block_on;
 use super::blocking::blocking;
 use super::callback::{Callback, EpochStart, Resume, TrainStart};
-use super::distributing::Named;
 use super::history::{EpochRecord, History};
 use super::loading::Reading;
 use super::model::Model;
@@ -263,7 +260,7 @@ impl Session {
         if let Some(transport) = transport {
             let sources: Vec<_> =
                 sources.iter().flatten().map(|(name, source)| (*name, source)).collect();
-            self.join(transport, fit_description(&arguments, &train), &sources).await?;
+            self.join(transport, arguments.description(), &sources).await?;
         }
         let outer = self.begin_totals().await?;
         let history = Run::new(self).fit(&train, validation.as_ref(), arguments).await;
@@ -394,33 +391,6 @@ impl Session {
         freq.check()?;
         Ok(Validation { data, freq })
     }
-}
-
-/// The arguments on which depends what is learned.
-fn fit_description(fit: &Fit<'_>, train: &BatchSource) -> Vec<Named> {
-    let crc = |weights: &[f32]| {
-        let mut crc = Crc::new();
-        crc.update(bytemuck::cast_slice(weights));
-        format!("{} of checksum {:08x}", weights.len(), crc.sum())
-    };
-    let weights = fit.sample_weight.as_deref().map(crc);
-    let target_weights: Vec<_> =
-        fit.target_weight.iter().map(|(name, weights)| (name, crc(weights))).collect();
-    let named = |name: &str, value: String| (name.to_owned(), value);
-    vec![
-        named("batch_size", train.batch_size.to_string()),
-        named("epochs", fit.epochs.to_string()),
-        named("initial_epoch", fit.initial_epoch.to_string()),
-        named("steps_per_epoch", format!("{:?}", train.steps)),
-        named("shuffle", format!("{:?}", fit.shuffle.unwrap_or_default())),
-        named("class_weight", format!("{:?}", fit.class_weight)),
-        named("sample_weight", format!("{weights:?}")),
-        named("target_weight", format!("{target_weights:?}")),
-        named("validation_split", fit.validation_split.to_string()),
-        named("validation_steps", format!("{:?}", fit.validation_steps)),
-        named("validation_batch_size", format!("{:?}", fit.validation_batch_size)),
-        named("validation_freq", format!("{:?}", fit.validation_freq)),
-    ]
 }
 
 /// What the model is evaluated on after an epoch, and after which epochs.

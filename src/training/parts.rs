@@ -130,6 +130,8 @@ impl Session {
         let Session { compiled, program, report, executor, .. } = made;
         (self.compiled, self.program, self.report) = (compiled, program, report);
         self.executor = executor;
+        let profile = self.profile.clone();
+        self.executor.set_profile(&profile)?;
         self.fitting = None;
         self.on_device = false;
         // Nothing was recorded on the new executor.

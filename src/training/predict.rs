@@ -1,5 +1,7 @@
 //! Prediction.
 
+use std::sync::Arc;
+
 use super::arguments::Predict;
 use super::batch_source::{Asked, BatchSource, EpochBatches};
 use super::batches::Purpose;
@@ -9,6 +11,7 @@ use super::predictions::Predictions;
 use super::run::{Run, with_progress};
 use super::session::Session;
 use crate::data::{Shuffle, Source, Visit};
+use crate::distributed::Transport;
 use crate::error::Result;
 use crate::program::Pass;
 
@@ -47,18 +50,9 @@ impl Session {
         mut arguments: Predict<'_>,
     ) -> Result<Predictions> {
         let Some(transport) = arguments.distribute.take() else {
-            return self.predict_in_group(data, arguments).await;
+            return self.predict_in_group(data, arguments, None).await;
         };
-        let sources = [("data", &data)];
-        let joined = self.join(&transport, arguments.description(), &sources).await;
-        let joined = match joined {
-            Ok(()) => self.share_state(None).await,
-            Err(error) => Err(error),
-        };
-        let outputs = match joined {
-            Ok(_) => self.predict_in_group(data, arguments).await,
-            Err(error) => Err(error),
-        };
+        let outputs = self.predict_in_group(data, arguments, Some(&transport)).await;
         self.leave(&transport, outputs)
     }
 
@@ -66,7 +60,10 @@ impl Session {
         &mut self,
         data: Source,
         arguments: Predict<'_>,
+        transport: Option<&Arc<dyn Transport>>,
     ) -> Result<Predictions> {
+        let description = arguments.description();
+        let source = data.clone();
         let Predict { mut callbacks, verbose, .. } = arguments;
         let mut progress = None;
         let mut callbacks = with_progress(&mut callbacks, verbose, &mut progress);
@@ -78,6 +75,9 @@ impl Session {
             max_queue_size: arguments.max_queue_size,
         };
         let data = BatchSource::new(&data, self.reading(&data, false)?, &asked)?;
+        if let Some(transport) = transport {
+            self.join_forward(transport, description, &source).await?;
+        }
         let mut run = Run::new(self);
         run.each(&mut callbacks, |callback, run| callback.predict_begin(run, data.steps)).await?;
         let visit = Visit::new(run.session.compiled.seed, 0);

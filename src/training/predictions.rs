@@ -3,8 +3,8 @@
 /// Name and values `[samples, width]`, row-major, of each output.
 pub type Predictions = Vec<(String, Vec<f32>)>;
 
-/// An output of the same name without values.
-pub(super) fn empty((name, _): &(String, Vec<f32>)) -> (String, Vec<f32>) {
+/// The output of that name, without values.
+pub(super) fn unfilled<T>((name, _): &(String, T)) -> (String, Vec<f32>) {
     (name.clone(), Vec::new())
 }
 

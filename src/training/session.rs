@@ -7,7 +7,7 @@ use super::callback::Resume;
 use super::executor::{Backend, Executor};
 use super::feed::FromDataset;
 use super::loading::{Loader, Part};
-use super::predictions::{Predictions, empty, extend};
+use super::predictions::{Predictions, extend, unfilled};
 use super::sharding::Sharing;
 use crate::data::Batch;
 use crate::error::{Error, Result};
@@ -58,6 +58,15 @@ pub(super) struct Snapshot {
     pub saved: SavedModel,
     /// Where in a fit that was, if it was in one.
     pub in_fit: Option<Resume>,
+}
+
+/// A batch whose parts have run.
+pub(super) struct RunBatch {
+    pub rows: usize,
+    step: Step,
+    rows_at_once: usize,
+    /// What a prediction has made of the parts.
+    outputs: Predictions,
 }
 
 /// What the steps of one epoch or evaluation add up to.
@@ -191,11 +200,21 @@ impl Session {
         rows: usize,
         at_once: usize,
     ) -> Result<()> {
-        self.executor.prepare(pass, at_once.min(rows)).await?;
-        match rows % at_once.max(1) {
-            0 => Ok(()),
-            last => self.executor.prepare(pass, last).await,
+        let (at_once, last) = (at_once.min(rows), rows % at_once.max(1));
+        let own = self.own_shards();
+        let sharded = self.compiled.shards.is_some() && pass == Pass::Train;
+        // Each shard has metrics of its own, to which its plans are bound.
+        for shard in 0..if sharded { own.len() } else { 1 } {
+            if sharded {
+                self.executor.begin_shard(shard, own.len()).await?;
+                self.executor.prepare_shards().await?;
+            }
+            self.executor.prepare(pass, at_once).await?;
+            if last > 0 {
+                self.executor.prepare(pass, last).await?;
+            }
         }
+        Ok(())
     }
 
     /// Counts a step of `pass`, once it is on its way to the device.
@@ -225,7 +244,7 @@ impl Session {
             self.run_part(pass, &step, part, rows_at_once, outputs).await?;
             first_row += rows;
         }
-        self.end_shards(pass, &step, rows_at_once).await?;
+        self.end_shards(pass, &step, rows_at_once, false).await?;
         // Nothing is awaited between the submission and this line.
         self.count_step(pass);
         Ok(())
@@ -255,37 +274,60 @@ impl Session {
         Ok(Some(part.rows))
     }
 
-    /// Runs `pass` on the next batch of `loader`, and returns its samples; `None` if there is none.
-    /// A prediction adds to `outputs`.
+    /// Runs the parts of the next batch of `loader`, or its shards that are this process's own; `None` if
+    /// there is none. [`end_batch`](Self::end_batch) ends it.
     pub(super) async fn run_next(
         &mut self,
         pass: Pass,
         loader: &mut Loader,
-        outputs: &mut Predictions,
-    ) -> Result<Option<usize>> {
+    ) -> Result<Option<RunBatch>> {
         let Some(mut part) = loader.next(&mut self.executor).await? else {
             return Ok(None);
         };
         let rows = part.batch_rows;
         let step = self.next_step(pass, rows);
         let rows_at_once = loader.rows_at_once();
-        let mut own_outputs: Predictions = outputs.iter().map(empty).collect();
+        let mut outputs: Predictions = match pass {
+            Pass::Predict => self.program.outputs().iter().map(unfilled).collect(),
+            Pass::Train
+            | Pass::AddPart
+            | Pass::TakeParts
+            | Pass::KeepShards
+            | Pass::AddShards
+            | Pass::Accumulate
+            | Pass::Update
+            | Pass::Gradients
+            | Pass::Evaluate => Predictions::new(),
+        };
         loop {
             let last = part.last;
-            self.run_part(pass, &step, part, rows_at_once, &mut own_outputs).await?;
+            self.run_part(pass, &step, part, rows_at_once, &mut outputs).await?;
             if last {
                 break;
             }
             let Some(next) = loader.next(&mut self.executor).await? else { break };
             part = next;
         }
-        self.end_shards(pass, &step, rows_at_once).await?;
+        Ok(Some(RunBatch { rows, step, rows_at_once, outputs }))
+    }
+
+    /// Ends a batch whose parts have run: a training step updates the parameters, a prediction adds to
+    /// `outputs`. `asks` is whether this process wants the scores after it; returns whether any process
+    /// does.
+    pub(super) async fn end_batch(
+        &mut self,
+        pass: Pass,
+        batch: RunBatch,
+        outputs: &mut Predictions,
+        asks: bool,
+    ) -> Result<bool> {
+        let asked = self.end_shards(pass, &batch.step, batch.rows_at_once, asks).await?;
         if pass == Pass::Predict {
-            extend(outputs, self.outputs_of_all_processes(own_outputs)?);
+            extend(outputs, self.outputs_of_all_processes(batch.outputs)?);
         }
         // Nothing is awaited between the submission and this line.
         self.count_step(pass);
-        Ok(Some(rows))
+        Ok(asked)
     }
 
     /// Runs `pass` on a part of the batch of `step`, one of those of `rows_at_once` rows. A prediction
@@ -338,6 +380,7 @@ impl Session {
     /// Forgets the scores of a call that was cancelled, its future dropped before its end. Every
     /// call of a model begins with this.
     pub(super) fn forget_cancelled(&mut self) -> Result<()> {
+        self.stop_sharing();
         if self.running > 0 {
             self.executor.clear_metrics()?;
             self.totals = Totals::default();

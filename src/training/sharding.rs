@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::executor::Partial;
 use super::history::Exchange;
-use super::predictions::{Predictions, empty};
+use super::predictions::{Predictions, unfilled};
 use super::session::Session;
 use crate::distributed::tree::{Then, after_shard};
 use crate::distributed::{Group, Process};
@@ -17,6 +17,8 @@ use crate::program::{Metrics, Pass, Step};
 pub(super) struct Sharing {
     /// The processes that train the model together; `None` if this one is alone.
     pub group: Option<Group>,
+    /// Whether batches are cut into shards for this call alone.
+    pub cut_for_now: bool,
     /// Gradients of this batch that are added to those of other processes.
     partials: Vec<Partial>,
 }
@@ -24,7 +26,7 @@ pub(super) struct Sharing {
 impl Sharing {
     /// Beside these processes.
     pub(super) fn with(group: Group) -> Self {
-        Sharing { group: Some(group), partials: Vec::new() }
+        Sharing { group: Some(group), ..Sharing::default() }
     }
 }
 
@@ -93,28 +95,38 @@ impl Session {
     }
 
     /// Ends a batch of shards. In training the gradients of all of them are brought together, and the
-    /// parameters updated.
+    /// parameters updated. Returns whether any process `asks` for the scores after it.
     pub(super) async fn end_shards(
         &mut self,
         pass: Pass,
         step: &Step,
         rows_at_once: usize,
-    ) -> Result<()> {
+        asks: bool,
+    ) -> Result<bool> {
         if self.compiled.shards.is_none() || pass != Pass::Train {
-            return Ok(());
+            return Ok(false);
         }
-        let mut partials = Vec::with_capacity(self.sharing.partials.len());
+        let mut asked = asks;
+        let mut partials: Vec<Vec<f32>> = Vec::with_capacity(self.sharing.partials.len());
         for partial in std::mem::take(&mut self.sharing.partials) {
-            partials.push(partial.wait().await?);
+            let mut gradients = partial.wait().await?;
+            // One more number is added up: how many processes ask for the scores.
+            let asks = asks && partials.is_empty();
+            gradients.push(f32::from(u8::from(asks)));
+            partials.push(gradients);
         }
         if let Some(group) = self.sharing.group.as_mut().filter(|group| group.process().count > 1) {
             let present = step.batch_rows.div_ceil(rows_at_once.max(1));
             let _span = self.profile.span("exchange gradients");
-            let sum = group.sum(partials, present, self.executor.gradients_len()?)?;
+            let mut sum = group.sum(partials, present, self.executor.gradients_len()? + 1)?;
+            // Whoever has no row of the batch has no say.
+            asked = sum.pop().is_some_and(|count| count > 0.0);
             self.executor.write_gradients(&sum)?;
         }
         // What follows works on parameters, whose number is not that of the rows.
-        self.executor.finish_shards(&step.part(0, 1)).await
+        let (step, eagerly) = (step.part(0, 1), self.compiled.run_eagerly);
+        self.executor.finish_shards(&step, eagerly).await?;
+        Ok(asked)
     }
 
     /// The metrics of the shards of all processes, in the order of the shards; `own` are those of this
@@ -141,7 +153,7 @@ impl Session {
     /// The outputs for a batch, of which this process has made `own`.
     pub(super) fn outputs_of_all_processes(&self, own: Predictions) -> Result<Predictions> {
         let Some(group) = self.several() else { return Ok(own) };
-        let mut all: Predictions = own.iter().map(empty).collect();
+        let mut all: Predictions = own.iter().map(unfilled).collect();
         for (place, (_, own)) in own.iter().enumerate() {
             for bytes in group.gather(bytemuck::cast_slice(own))? {
                 let values = bytemuck::pod_collect_to_vec::<u8, f32>(&bytes);

@@ -78,6 +78,8 @@ impl Job {
             };
         }
         command.env(JOB, told.path());
+        // OpenMPI's launchers share a directory that the last one removes, also while another begins.
+        command.env("OMPI_MCA_orte_tmpdir_base", told.path());
         command.stdin(Stdio::null()).stdout(file("out")).stderr(file("err"));
         let line = format!("{command:?}");
         Job { launcher: command.spawn().unwrap(), told, line }

@@ -143,6 +143,14 @@ impl Reader {
             samples = stream.finish(samples, first + rows.start, &visit)?;
         }
         if stream.finishes_whole() || self.own.is_everything() {
+            if !self.own.is_everything() && samples.len() != batch_rows {
+                let place = format!("samples {first} to {} of the pass", first + batch_rows);
+                let problem = format!(
+                    "became {} when they were finished; a batch that is cut into shards keeps its size",
+                    samples.len()
+                );
+                return Err(Error::data(place, problem));
+            }
             batch_rows = samples.len();
             rows = self.own.of(batch_rows);
             samples.keep(rows.clone());
