@@ -380,6 +380,19 @@ fn a_validation_that_is_no_number_ends_all() {
 }
 
 #[test]
+fn an_error_of_all_is_not_told_as_that_of_another() {
+    let data = largest(213, 0);
+    for _ in 0..4 {
+        same_in(&[2, 3, 4], "a callback's error", |own| {
+            let mut model = classifier().shards(8).build(cpu()).unwrap();
+            let mut stop = StopAt(8);
+            let fit = Fit::new().batch_size(BATCH).epochs(2).callback(&mut stop);
+            model.fit(&data, shared(fit, own)).unwrap_err().to_string()
+        });
+    }
+}
+
+#[test]
 fn batches_with_fewer_rows_than_shards_or_processes() {
     struct Case {
         samples: usize,
