@@ -112,7 +112,7 @@ fn shards_of_a_batch_are_kept_in_the_file_and_in_the_checkpoint() {
     let place = Place::new();
     let line = "train --data sample --epochs 1 --backend cpu --save m.safetensors";
     let out = place.succeed(&format!("{line} --shards 4"));
-    assert!(out.contains("\nmicro-batches: 8 rows of a batch at a time\n"), "{out}");
+    assert!(out.contains("\nshards: 4 of 8 rows make a batch\n"), "{out}");
     let four = place.bytes("m.safetensors");
     place.succeed(line);
     assert!(place.bytes("m.safetensors") != four);

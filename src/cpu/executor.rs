@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::feed::{CpuFeed, Rows as FedRows};
-use super::shards::Shards;
+use super::shard_metrics::Shards;
 use crate::error::{Error, Result};
 use crate::number::Real;
 use crate::operation::{Op, Run};

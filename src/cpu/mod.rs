@@ -3,6 +3,7 @@
 
 mod executor;
 mod feed;
+mod shard_metrics;
 mod shards;
 
 pub use crate::threads::{HostThreads, Threads};

@@ -8,28 +8,6 @@ use crate::number::Real;
 use crate::program::{BufferId, Metrics, Pass, Program, Role, Step};
 use crate::table::Storage;
 
-/// The metrics of shards. Those of the shard that runs are in the executor's memory.
-#[derive(Debug)]
-pub(super) struct Shards<T> {
-    /// By shard the memory of each metric; of the shard that runs, what was in its place.
-    sets: Vec<Vec<(BufferId, Storage<T>)>>,
-    /// The shard that runs.
-    current: usize,
-}
-
-impl<T> Default for Shards<T> {
-    fn default() -> Self {
-        Shards { sets: Vec::new(), current: 0 }
-    }
-}
-
-impl<T> Shards<T> {
-    /// Sets of metrics beside what is in their place.
-    pub(super) fn count(&self) -> usize {
-        self.sets.len()
-    }
-}
-
 impl<T: Real> CpuExecutor<T> {
     /// Makes metrics for so many shards, at least 1, if there are fewer.
     pub fn reserve_shards(&mut self, shards: usize) {

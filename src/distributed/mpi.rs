@@ -4,6 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::time::Duration;
 
 use mpi::datatype::DatatypeRef;
 use mpi::environment::{Universe, threading_support};
@@ -215,6 +216,12 @@ impl Transport for Mpi {
 const FINALIZED: &str = "it is finalized, and cannot be initialized again; keep a clone of \
                          Mpi::world() as long as there is work";
 
+/// How much later than the process before it a process ends all others.
+const TURN: Duration = Duration::from_millis(100);
+
+/// Those after so many processes wait no longer.
+const MOST_TURNS: usize = 20;
+
 /// What [`Mpi::world`] gave last.
 struct Last {
     world: Weak<World>,
@@ -297,6 +304,9 @@ impl Drop for World {
         // In one piece, as all processes may write to one terminal.
         let line = format!("error: {who}{reason}\n");
         let _ = std::io::stderr().write_all(line.as_bytes());
+        // Where all processes have the same error, they would end the run at one moment, after which
+        // OpenMPI's launcher was seen to hang. So one does, and the others give it the time.
+        std::thread::sleep(TURN * self.process.rank.min(MOST_TURNS) as u32);
         communicator.abort(1);
     }
 }

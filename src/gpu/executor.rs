@@ -14,7 +14,7 @@ use super::own_metrics::OwnMetrics;
 use super::pace::Pace;
 use super::plans::{BindTo, Plans};
 use super::readback::Readback;
-use super::shards::Shards;
+use super::shard_metrics::Shards;
 use super::slots::Slots;
 use super::step_times::StepTimes;
 use super::table::Table;

@@ -39,6 +39,7 @@ mod recorded;
 mod region;
 mod resident;
 mod scored;
+mod shard_metrics;
 mod shards;
 mod slots;
 mod staging;

@@ -6,18 +6,8 @@ use super::dispatches::record_pass;
 use super::executor::GpuExecutor;
 use super::labels::encoder;
 use super::own_metrics::OwnMetrics;
-use super::plans::{BindTo, Plans};
-use super::table::Table;
 use crate::error::{Error, Result};
 use crate::program::{BufferId, Pass, Step};
-
-/// The metrics of shards. Those of the first are the executor's own.
-#[derive(Default)]
-pub(super) struct Shards {
-    others: Vec<OwnMetrics>,
-    /// The shard that runs.
-    current: usize,
-}
 
 /// Gradients on their way from the device.
 pub struct Gradients(Completion<Vec<f32>>);
@@ -35,57 +25,6 @@ impl Gradients {
     /// [`Error::Device`] if the device fails.
     pub async fn wait(&self) -> Result<Vec<f32>> {
         self.0.wait().await
-    }
-}
-
-impl Shards {
-    /// Metrics other than the executor's own.
-    pub(super) fn others(&self) -> impl Iterator<Item = &OwnMetrics> {
-        self.others.iter()
-    }
-
-    /// The plans of the shard that runs; those of the first are `first`.
-    pub(super) fn current<'a>(&'a self, first: &'a Plans) -> &'a Plans {
-        let other = self.current.checked_sub(1).and_then(|place| self.others.get(place));
-        other.map_or(first, |own| &own.plans)
-    }
-
-    /// The same with what they are bound to.
-    pub(super) fn current_mut<'a>(
-        &'a mut self,
-        table: &'a Table,
-        first: &'a mut Plans,
-    ) -> (&'a Table, &'a mut Plans) {
-        let other = self.current.checked_sub(1).and_then(|place| self.others.get_mut(place));
-        match other {
-            Some(OwnMetrics { table, plans }) => (table, plans),
-            None => (table, first),
-        }
-    }
-
-    /// The same bound to other buffers, with new metrics.
-    ///
-    /// # Errors
-    /// [`Error::Device`] if the device fails.
-    pub(super) async fn bound_to(&self, to: BindTo<'_>) -> Result<Self> {
-        let mut others = Vec::with_capacity(self.others.len());
-        for own in &self.others {
-            others.push(own.bound_to(to).await?);
-        }
-        Ok(Shards { others, current: self.current })
-    }
-
-    /// The same with the same metrics, for steps that are uploaded otherwise.
-    ///
-    /// # Errors
-    /// [`Error::Device`] if the device fails.
-    pub(super) async fn uploading_by(&self, to: BindTo<'_>) -> Result<Self> {
-        let mut others = Vec::with_capacity(self.others.len());
-        for OwnMetrics { table, plans } in &self.others {
-            let plans = plans.bound_to(BindTo { table, ..to }).await?;
-            others.push(OwnMetrics { table: table.clone(), plans });
-        }
-        Ok(Shards { others, current: self.current })
     }
 }
 

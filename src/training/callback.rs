@@ -24,6 +24,9 @@ pub struct TrainStart {
     /// Rows of a batch that run at a time, if a batch does not run as a whole: see
     /// [`Model::micro_batch_size`](super::Model::micro_batch_size).
     pub micro_batch_size: Option<usize>,
+    /// Shards of a batch, if batches are [cut](crate::Compiled::shards) into some; then each has
+    /// `micro_batch_size` rows at most.
+    pub shards: Option<usize>,
 }
 
 impl TrainStart {
@@ -35,7 +38,8 @@ impl TrainStart {
         steps: impl Into<Option<usize>>,
         names: Vec<String>,
     ) -> Self {
-        TrainStart { initial_epoch, epochs, steps: steps.into(), names, micro_batch_size: None }
+        let steps = steps.into();
+        TrainStart { initial_epoch, epochs, steps, names, micro_batch_size: None, shards: None }
     }
 }
 
@@ -116,11 +120,11 @@ impl StepEnd {
 ///
 /// Each process calls its own callbacks, at the same steps and with the same values; only what is
 /// measured in seconds differs ([`EpochRecord::seconds`], [`EpochRecord::waits`]). They must decide alike
-/// in all processes: stop after the same step, set the same rates, make the same requests, and want scores
-/// after the same steps, as reading those takes all processes. If they do not, the processes wait for
-/// each other without end. So a decision may follow the scores, the steps and the epochs, and never a
-/// clock, a key that was pressed, a random number of the process's own or its rank. What a callback
-/// writes or prints, it writes or prints in the first process alone
+/// in all processes: stop after the same step, set the same rates, evaluate and predict at the same
+/// moment. If they do not, the processes wait for each other without end. So a decision may follow the
+/// scores, the steps and the epochs, and never a clock, a key that was pressed, a random number of the
+/// process's own or its rank. A callback that only looks on may stand in one process alone: scores are
+/// read in all as soon as one [wants](Self::wants_scores) them. What a callback writes or prints, it writes or prints in the first process alone
 /// ([`Control::process`]). [`Request::Save`](super::Request::Save) and
 /// [`Request::SaveWithNote`](super::Request::SaveWithNote) take care of that themselves: the first process
 /// writes the file, the others are answered as if they had. [`resume`](Self::resume) counts in
@@ -210,7 +214,8 @@ pub trait Callback: WasmNotSend {
     }
 
     /// Whether [`scores`](Self::scores) is wanted after this training step. Reading them waits for
-    /// the device, so say yes a few times a second at most. No by default.
+    /// the device, so say yes a few times a second at most. No by default. In a distributed run it is asked
+    /// before the step ends, so that the processes can tell each other.
     fn wants_scores(&mut self, step: StepEnd) -> bool {
         false
     }
@@ -238,7 +243,8 @@ pub trait Callback: WasmNotSend {
         Ok(())
     }
 
-    /// [`wants_scores`](Self::wants_scores) of an evaluation.
+    /// [`wants_scores`](Self::wants_scores) of an evaluation. In a distributed run it is not asked: the
+    /// processes bring their scores together when the evaluation ends.
     fn wants_test_scores(&mut self, step: StepEnd) -> bool {
         false
     }

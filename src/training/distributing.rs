@@ -8,7 +8,7 @@ use super::arguments::Named;
 use super::callback::Resume;
 use super::executor::Executor;
 use super::session::Session;
-use super::sharding::Sharing;
+use super::sharing::Sharing;
 use crate::data::{Source, fingerprint};
 use crate::distributed::{Group, Transport};
 use crate::error::{Error, Result};

@@ -119,6 +119,7 @@ impl Run<'_> {
             self.session.prepare_parts(Pass::Train, rows, at_once).await?;
         }
         start.micro_batch_size = Some(at_once).filter(|&at_once| at_once < rows);
+        start.shards = self.session.compiled.shards;
         self.each(callbacks, |callback, run| callback.train_begin(run, &start)).await?;
         self.session.executor.set_steps_per_submit(arguments.steps_per_submit)?;
         let left = epochs.saturating_sub(done.epochs);

@@ -36,6 +36,7 @@ mod send;
 mod session;
 mod settings;
 mod sharding;
+mod sharing;
 mod snapshot;
 mod totals;
 mod verbose;

@@ -8,7 +8,7 @@ use super::executor::{Backend, Executor};
 use super::feed::FromDataset;
 use super::loading::{Loader, Part};
 use super::predictions::{Predictions, extend, unfilled};
-use super::sharding::Sharing;
+use super::sharing::Sharing;
 use crate::data::Batch;
 use crate::error::{Error, Result};
 use crate::gpu::{RowStep, Scored, Taken};

@@ -3,7 +3,6 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use super::executor::Partial;
 use super::history::Exchange;
 use super::predictions::{Predictions, unfilled};
 use super::session::Session;
@@ -11,24 +10,6 @@ use crate::distributed::tree::{Then, after_shard};
 use crate::distributed::{Group, Process};
 use crate::error::{Error, Result};
 use crate::program::{Metrics, Pass, Step};
-
-/// What shards leave behind until their batch ends, and the processes that run the others.
-#[derive(Debug, Default)]
-pub(super) struct Sharing {
-    /// The processes that train the model together; `None` if this one is alone.
-    pub group: Option<Group>,
-    /// Whether batches are cut into shards for this call alone.
-    pub cut_for_now: bool,
-    /// Gradients of this batch that are added to those of other processes.
-    partials: Vec<Partial>,
-}
-
-impl Sharing {
-    /// Beside these processes.
-    pub(super) fn with(group: Group) -> Self {
-        Sharing { group: Some(group), ..Sharing::default() }
-    }
-}
 
 impl Session {
     /// Which process this is.

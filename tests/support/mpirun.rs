@@ -78,7 +78,7 @@ impl Job {
             };
         }
         command.env(JOB, told.path());
-        // OpenMPI's launchers share a directory that the last one removes, also while another begins.
+        // So that launchers that run at the same time have no directory in common.
         command.env("OMPI_MCA_orte_tmpdir_base", told.path());
         command.stdin(Stdio::null()).stdout(file("out")).stderr(file("err"));
         let line = format!("{command:?}");

@@ -89,7 +89,10 @@ impl Callback for Progress {
         self.epoch = EpochStart::new(start.initial_epoch, start.epochs, start.steps);
         match start.micro_batch_size {
             Some(rows) if self.verbosity > 0 => {
-                let text = format!("micro-batches: {rows} rows of a batch at a time");
+                let text = match start.shards {
+                    Some(shards) => format!("shards: {shards} of {rows} rows make a batch"),
+                    None => format!("micro-batches: {rows} rows of a batch at a time"),
+                };
                 print::line(&text).map_err(|error| minibatch::Error::callback(error.to_string()))
             }
             Some(_) | None => Ok(()),
