@@ -1,103 +1,28 @@
 //! Batches that are cut into shards: the same bits whatever the number of processes that run them, here as
 //! threads, and the mathematics of the whole batch.
 
+#[path = "support/processes.rs"]
+mod processes;
+
 use std::sync::Arc;
-use std::thread;
 
 use minibatch::callbacks::{BackupAndRestore, Frequency};
 use minibatch::data::{Batch, Source, Targets, Values, synthetic_digits};
 use minibatch::distributed::{InProcess, Process, Transport};
 use minibatch::gpu::{Fault, Faults};
-use minibatch::model::{Compiled, Dense, Dropout, HashGrid, Layer};
+use minibatch::model::{Compiled, HashGrid};
 use minibatch::number::add_normal;
 use minibatch::{
     Activation, Adam, Backend, Callback, Clip, Control, Cpu, DataOn, Dataset, Error, Evaluate,
-    Features, Fit, Functional, Gpu, History, Input, Loss, Metric, Model, Objective, Precision,
-    Predict, Regularizer, Result, Scores, Sequential, Shuffle, StepEnd, TrainStart,
+    Features, Fit, History, Loss, Model, Precision, Predict, Result, Sequential, Shuffle, StepEnd,
+    TrainStart,
 };
-
-const BATCH: usize = 40;
-
-fn digits(samples: usize) -> Dataset {
-    synthetic_digits(samples, 3).unwrap()
-}
-
-fn gpu() -> Gpu {
-    Gpu::new().unwrap_or_else(|error| panic!("{error}"))
-}
-
-fn backends() -> [Backend; 2] {
-    [Backend::from(&Cpu::new().threads(1)), Backend::from(&gpu())]
-}
-
-fn adam() -> Adam {
-    let clip = Clip::GlobalNorm(0.5);
-    Adam { learning_rate: 0.01, weight_decay: 0.02, clip, ..Adam::default() }
-}
-
-/// Dropout, a penalty, AdamW with clipping by the norm of all gradients, metrics of every kind of sum.
-fn perceptron() -> Compiled {
-    let hidden = Dense::new(33, Activation::Relu).weight_regularizer(Regularizer::l2(0.001));
-    let metrics = [Metric::Accuracy, Metric::TOP_5, Metric::ConfusionMatrix];
-    Sequential::new(Input::pixels(digits(1).sample_shape()))
-        .layer(hidden)
-        .dropout(0.3)
-        .dense(10, Activation::Softmax)
-        .compile(adam(), Loss::SparseCategoricalCrossentropy, metrics)
-        .seed(5)
-}
-
-/// Two inputs, two outputs, one of which is judged by sums over many thresholds.
-fn branches() -> Compiled {
-    let mut model = Functional::new();
-    let a = model.input("a", 5);
-    let b = model.input("b", 3);
-    let both = model.concatenate([a, b]);
-    let hidden = model.dense(both, 17, Activation::Tanh);
-    let hidden = model.layer(hidden, Layer::Dropout(Dropout { rate: 0.25 }));
-    let number = model.dense(hidden, 2, Activation::Linear);
-    model.output("number", number);
-    let rest = model.concatenate([hidden, b]);
-    let sign = model.dense(rest, 1, Activation::Sigmoid);
-    model.output("sign", sign);
-    let number = Objective::new(Loss::MeanSquaredError).metrics([Metric::MeanAbsoluteError]);
-    let metrics = [Metric::Accuracy, Metric::Auc { thresholds: 50 }];
-    let sign = Objective::new(Loss::BinaryCrossentropy { label_smoothing: 0.0 }).metrics(metrics);
-    let objectives = [("number", number), ("sign", sign.loss_weight(0.5))];
-    model.compile(adam(), objectives).seed(8).gradient_accumulation_steps(2)
-}
-
-fn branched(samples: usize) -> Dataset {
-    let value = |i: usize| ((i * 7919 + 13) % 1009) as f32 / 1009.0 - 0.5;
-    let a: Vec<f32> = (0..samples * 5).map(value).collect();
-    let b: Vec<f32> = (0..samples * 3).map(|i| value(i * 31 + 7)).collect();
-    let sum = |i: usize| a[i * 5] + b[i * 3] * a[i * 5 + 1];
-    let numbers: Vec<f32> = (0..samples).flat_map(|i| [sum(i), -sum(i) * b[i * 3 + 2]]).collect();
-    let signs: Vec<f32> = (0..samples).map(|i| f32::from(sum(i) > 0.0)).collect();
-    let inputs =
-        [("a", Features::F32(Arc::new(a)), &[5][..]), ("b", Features::F32(Arc::new(b)), &[3])];
-    let targets = [("number", Targets::values(numbers, 2)), ("sign", Targets::values(signs, 1))];
-    Dataset::named(inputs, targets).unwrap()
-}
+use processes::{
+    BATCH, adam, backends, branched, branches, digits, gpu, in_processes, perceptron, scores,
+};
 
 fn fit<'a>() -> Fit<'a> {
     Fit::new().batch_size(BATCH).epochs(3).shuffle(Shuffle::Full).validation_split(0.2)
-}
-
-/// What `each` makes in every one of so many processes.
-fn in_processes<T: Send>(count: usize, each: impl Fn(InProcess) -> T + Sync) -> Vec<T> {
-    let each = &each;
-    thread::scope(|scope| {
-        let processes = InProcess::group(count).into_iter();
-        let started: Vec<_> = processes.map(|own| scope.spawn(move || each(own))).collect();
-        started.into_iter().map(|process| process.join().unwrap()).collect()
-    })
-}
-
-/// What of a history must be the same, to the last bit.
-fn scores(history: &History) -> Vec<(Scores, Option<Scores>)> {
-    let epochs = history.epochs.iter();
-    epochs.map(|epoch| (epoch.training.clone(), epoch.validation.clone())).collect()
 }
 
 fn trained(

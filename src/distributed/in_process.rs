@@ -206,13 +206,10 @@ impl Member {
         Err(self.end(end))
     }
 
-    /// Ends this process with an error, as far as others wait for it: they are to learn of that, not to
-    /// take what is left of its last call.
+    /// Ends this process with an error. What it sent is still received: others may be about to end a call
+    /// that it has ended, and to find the same error as it.
     fn end(&self, end: End) -> Error {
-        let Process { rank, count } = self.process;
-        let mut board = self.shared.board();
-        (0..count).for_each(|peer| board.messages[self.place(rank, peer)] = None);
-        self.end_on(&mut board, end)
+        self.end_on(&mut self.shared.board(), end)
     }
 
     /// The first reason stays.
@@ -222,12 +219,15 @@ impl Member {
         Error::Distributed { process: process.to_string(), problem }
     }
 
+    /// The message of `peer` is none of this call: it makes another one, or this one after a call in which
+    /// `peer` has ended.
     fn another_call(&self, peer: usize) -> Error {
         let problem =
-            "makes another call than the others; all must make the same calls in the same \
-                       order"
-                .to_owned();
-        self.end(End { process: self.of(peer), problem })
+            "makes another call than the others; all must make the same calls in the same order";
+        let another = End { process: self.of(peer), problem: problem.to_owned() };
+        let mut board = self.shared.board();
+        let end = board.ends[peer].clone().unwrap_or(another);
+        self.end_on(&mut board, end)
     }
 }
 
@@ -404,6 +404,17 @@ mod tests {
         assert_eq!(text(second.barrier()), "process 0 of 2: failed: stopped");
         // The first reason stays.
         second.fail("another");
+        assert_eq!(text(second.barrier()), "process 0 of 2: failed: stopped");
+    }
+
+    #[test]
+    fn what_was_sent_before_a_failure_is_received() {
+        let [first, second] = InProcess::group(2).try_into().unwrap();
+        first.broadcast(0, &mut vec![7]).unwrap();
+        first.fail("stopped");
+        let mut bytes = Vec::new();
+        second.broadcast(0, &mut bytes).unwrap();
+        assert_eq!(bytes, [7]);
         assert_eq!(text(second.barrier()), "process 0 of 2: failed: stopped");
     }
 
