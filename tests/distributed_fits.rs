@@ -573,3 +573,46 @@ fn the_first_process_shows_a_bar_and_the_others_are_silent() {
         }
     }
 }
+
+/// Keeps the scores after each step.
+#[derive(Default)]
+struct Looks(Vec<Scores>);
+
+impl Callback for Looks {
+    fn wants_scores(&mut self, _: StepEnd) -> bool {
+        true
+    }
+
+    fn scores(&mut self, _: StepEnd, scores: &Scores) {
+        self.0.push(scores.clone());
+    }
+}
+
+#[test]
+fn one_process_alone_may_look_on() {
+    let data = largest(213, 0);
+    let run = |own: Option<&InProcess>, looks: bool| {
+        let mut looking = Looks::default();
+        let mut model = classifier().shards(8).build(cpu()).unwrap();
+        let fit = shared(Fit::new().batch_size(BATCH).epochs(2), own);
+        let fit = if looks { fit.callback(&mut looking) } else { fit };
+        let history = model.fit(&data, fit).unwrap();
+        let last = looking.0.last();
+        assert_eq!(last, looks.then_some(&history.epochs[1].training));
+        (bits(&mut model), looking.0)
+    };
+    let (model, scores) = run(None, true);
+    assert_eq!(scores.len(), 12);
+    for count in [2, 3] {
+        for looking in 0..count {
+            let made = in_processes(count, |own| {
+                let looks = own.process().rank == looking;
+                (looks, run(Some(&own), looks))
+            });
+            for (looks, (made, seen)) in made {
+                assert_eq!(made, model, "process {looking} of {count} looks on");
+                assert_eq!(seen, if looks { scores.clone() } else { Vec::new() });
+            }
+        }
+    }
+}
