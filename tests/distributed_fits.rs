@@ -589,7 +589,7 @@ impl Callback for Looks {
 }
 
 #[test]
-fn one_process_alone_may_look_on() {
+fn the_first_process_alone_may_look_on() {
     let data = largest(213, 0);
     let run = |own: Option<&InProcess>, looks: bool| {
         let mut looking = Looks::default();
@@ -604,15 +604,13 @@ fn one_process_alone_may_look_on() {
     let (model, scores) = run(None, true);
     assert_eq!(scores.len(), 12);
     for count in [2, 3] {
-        for looking in 0..count {
-            let made = in_processes(count, |own| {
-                let looks = own.process().rank == looking;
-                (looks, run(Some(&own), looks))
-            });
-            for (looks, (made, seen)) in made {
-                assert_eq!(made, model, "process {looking} of {count} looks on");
-                assert_eq!(seen, if looks { scores.clone() } else { Vec::new() });
-            }
+        let made = in_processes(count, |own| {
+            let looks = own.process().is_first();
+            (looks, run(Some(&own), looks))
+        });
+        for (looks, (made, seen)) in made {
+            assert_eq!(made, model, "the first of {count} processes looks on");
+            assert_eq!(seen, if looks { scores.clone() } else { Vec::new() });
         }
     }
 }

@@ -123,8 +123,9 @@ impl StepEnd {
 /// in all processes: stop after the same step, set the same rates, evaluate and predict at the same
 /// moment. If they do not, the processes wait for each other without end. So a decision may follow the
 /// scores, the steps and the epochs, and never a clock, a key that was pressed, a random number of the
-/// process's own or its rank. A callback that only looks on may stand in one process alone: scores are
-/// read in all as soon as one [wants](Self::wants_scores) them. What a callback writes or prints, it writes or prints in the first process alone
+/// process's own or its rank. A callback that only looks on may stand in the first process alone: scores are
+/// read in all if that one [wants](Self::wants_scores) them. (Any other one is heard after the steps in which
+/// it has a row of the batch.) What a callback writes or prints, it writes or prints in the first process alone
 /// ([`Control::process`]). [`Request::Save`](super::Request::Save) and
 /// [`Request::SaveWithNote`](super::Request::SaveWithNote) take care of that themselves: the first process
 /// writes the file, the others are answered as if they had. [`resume`](Self::resume) counts in
