@@ -32,9 +32,13 @@ impl Program {
         match pass {
             Pass::Train if self.has_shards() => return vec![pass.lists(&whole.as_shard())],
             Pass::Train => {}
-            Pass::Accumulate if !self.ops(Pass::Accumulate).is_empty() => {
-                let accumulating = Step { updates: false, ..whole };
-                return vec![pass.lists(&whole), pass.lists(&accumulating)];
+            Pass::Accumulate if self.has_shards() => {
+                let updating = whole.as_shard();
+                let accumulating = Step { updates: false, ..updating };
+                let mut steps = vec![pass.lists(&updating), pass.lists(&accumulating)];
+                // Only the first kind runs where each step updates.
+                steps.truncate(1 + usize::from(!self.ops(Pass::Accumulate).is_empty()));
+                return steps;
             }
             Pass::AddPart
             | Pass::TakeParts

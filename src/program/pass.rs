@@ -51,8 +51,8 @@ impl Pass {
     ///
     /// A training step has two halves. Gradients come first, of the whole batch or of one part
     /// after the other; the update follows once they are complete. Those of a shard stay alone: who runs
-    /// the shards adds them up, and asks for [`Accumulate`](Self::Accumulate), with which the second half
-    /// begins.
+    /// the shards adds them up, and asks for [`Accumulate`](Self::Accumulate), which then is the whole second
+    /// half.
     pub fn lists(self, step: &Step) -> &'static [Pass] {
         use Pass::{Accumulate, AddPart, TakeParts, Train, Update};
         match self {
@@ -74,7 +74,7 @@ impl Pass {
             TakeParts => &[TakeParts],
             Pass::KeepShards => &[Pass::KeepShards],
             Pass::AddShards => &[Pass::AddShards],
-            Accumulate if step.updates => &[Accumulate, Update],
+            Accumulate if step.shard && step.updates => &[Accumulate, Update],
             Accumulate => &[Accumulate],
             Update => &[Update],
             Pass::Gradients => &[Pass::Gradients],

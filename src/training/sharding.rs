@@ -105,7 +105,7 @@ impl Session {
             self.executor.write_gradients(&sum)?;
         }
         // What follows works on parameters, whose number is not that of the rows.
-        let (step, eagerly) = (step.part(0, 1), self.compiled.run_eagerly);
+        let (step, eagerly) = (step.part(0, 1).as_shard(), self.compiled.run_eagerly);
         self.executor.finish_shards(&step, eagerly).await?;
         Ok(asked)
     }
