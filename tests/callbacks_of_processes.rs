@@ -8,7 +8,7 @@ use minibatch::callbacks::{
     Plot, ProgressBar, ReduceLrOnPlateau, TensorBoard, TerminateOnNan,
 };
 use minibatch::data::synthetic_digits;
-use minibatch::distributed::Process;
+use minibatch::distributed::{InProcess, Process, Transport};
 use minibatch::model::Input;
 use minibatch::training::{
     Answer, Callback, Control, EpochRecord, EpochStart, History, Request, Resume, Scores, StepEnd,
@@ -334,4 +334,47 @@ fn what_changes_training_acts_in_every_process() {
         });
         assert!(matches!(error, Err(Error::NonFinite { step: 7, .. })), "{error:?}");
     }
+}
+
+/// Notes the samples of each step, and who says so.
+#[derive(Default)]
+struct Samples(Vec<usize>, Option<Process>);
+
+impl Callback for Samples {
+    fn batch_end(&mut self, run: &mut dyn Control, step: StepEnd) -> Result<()> {
+        self.0.push(step.samples);
+        self.1 = Some(run.process());
+        Ok(())
+    }
+}
+
+#[test]
+fn a_run_of_two_processes_counts_the_samples_of_both_and_writes_one_log() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = synthetic_digits(80, 0).unwrap().with_classes(10).unwrap();
+    let fit = |transport: InProcess| {
+        let process = transport.process();
+        let mut samples = Samples::default();
+        let mut log = CsvLogger::new(directory.path().join(format!("{}.csv", process.rank)));
+        let text = std::sync::Arc::default();
+        let output = Output { text: std::sync::Arc::clone(&text), fails: false };
+        let mut bar = ProgressBar::to(output, Verbose::Bar);
+        let fit = Fit::new().batch_size(32).callback(&mut samples).callback(&mut log);
+        let history =
+            small_model().fit(&data, fit.callback(&mut bar).distribute(&transport)).unwrap();
+        let waited = history.epochs[0].waits.for_exchange;
+        assert!((0.0..=1.0).contains(&waited), "{waited}");
+        drop(bar);
+        // Of 80 samples, the last batch has 16.
+        assert_eq!((samples.0, samples.1), (vec![32, 64, 80], Some(process)));
+        String::from_utf8(text.lock().unwrap().clone()).unwrap()
+    };
+    let shown: Vec<String> = std::thread::scope(|scope| {
+        let runs: Vec<_> =
+            InProcess::group(2).into_iter().map(|own| scope.spawn(|| fit(own))).collect();
+        runs.into_iter().map(|run| run.join().unwrap()).collect()
+    });
+    assert!(shown[0].contains("samples/s") && shown[0].contains("waiting for processes"));
+    assert_eq!(shown[1], "");
+    assert_eq!(names(directory.path()), ["0.csv"]);
 }

@@ -257,7 +257,7 @@ fn what_is_wrong_with_the_options_is_said() {
 
 /// A thousand steps, which take minutes on a software adapter: `.ci/long examples`.
 #[test]
-#[ignore = "takes long"]
+#[ignore = "takes long; .ci/long runs it"]
 fn a_thousand_steps_learn_the_bundled_picture() {
     let place = TempDir::new().unwrap();
     for (encoding, at_least) in [("hash", 35.0), ("frequency", 30.0)] {
@@ -273,7 +273,7 @@ fn a_thousand_steps_learn_the_bundled_picture() {
 }
 
 #[test]
-#[ignore = "takes long"]
+#[ignore = "takes long; .ci/long runs it"]
 fn two_thousand_frames_of_particles_take_no_more_memory_than_two_hundred() {
     let place = TempDir::new().unwrap();
     let out = succeed(&place, "particles", "--headless --frames 2000 --out particles.png");

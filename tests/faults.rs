@@ -544,7 +544,7 @@ fn a_fault_at_any_point_is_a_typed_error_or_changes_nothing() {
 
 /// All that the rounds above draw from, one after the other: some 2,000 rounds.
 #[test]
-#[ignore = "takes minutes"]
+#[ignore = "takes minutes; .ci/long runs it"]
 fn every_fault_at_every_point() {
     let mut rounds = Rounds::new();
     let mut count = 0;

@@ -187,7 +187,7 @@ fn a_model_that_needs_whole_batches_is_refused_with_the_largest_that_fits() {
 /// Full-batch gradient descent over all 60,000 images of MNIST on a device that binds 128 MiB: as bytes
 /// they fit it as a whole, as floats they run in parts. `.ci/long` runs it.
 #[test]
-#[ignore = "takes long; needs MNIST_DIR"]
+#[ignore = "takes long, and needs MNIST; .ci/long runs it"]
 fn all_of_mnist_is_one_batch() {
     let directory = std::env::var_os("MNIST_DIR").expect("MNIST_DIR names the directory of MNIST");
     let bytes = read_idx_dir(directory.as_ref()).unwrap().train;

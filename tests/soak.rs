@@ -143,7 +143,7 @@ fn frames_leave_nothing_behind() {
 }
 
 #[test]
-#[ignore = "takes minutes"]
+#[ignore = "takes minutes; .ci/long runs it"]
 fn twenty_thousand_frames_leave_nothing_behind() {
     soak(2_000, 20_000);
 }

@@ -93,15 +93,14 @@ impl Session {
         self.forget_cancelled()?;
         self.flush_totals().await?;
         // What is recorded is a whole batch, so it is not cut.
-        let rows = match pass {
-            Pass::Train => self.rows_at_once(pass, batch_size)?,
-            _ => batch_size,
-        };
+        let rows =
+            if pass == Pass::Train { self.rows_at_once(pass, batch_size)? } else { batch_size };
         let gpu = self.recording()?;
         gpu.reserve(rows).await?;
-        match pass {
-            Pass::Evaluate => gpu.prepare_evaluations(rows).await,
-            _ => gpu.prepare_up_to(pass, rows).await,
+        if pass == Pass::Evaluate {
+            gpu.prepare_evaluations(rows).await
+        } else {
+            gpu.prepare_up_to(pass, rows).await
         }
     }
 
