@@ -19,13 +19,13 @@ use minibatch::distributed::{InProcess, Transport};
 use minibatch::model::Compiled;
 use minibatch::operation::LossScale;
 use minibatch::{
-    Activation, Adam, Backend, Callback, Control, Cpu, Dataset, Error, Evaluate, Features, Fit,
-    History, Loss, Metric, Model, Objective, Precision, Predict, Result, Scores, Sequential,
-    Shuffle, StepEnd, Verbose,
+    Activation, Adam, Backend, Callback, Cpu, Dataset, Error, Evaluate, Features, Fit, History,
+    Loss, Metric, Model, Objective, Precision, Predict, Scores, Sequential, Shuffle, StepEnd,
+    Verbose,
 };
 use processes::{
-    BATCH, backends, branched, branches, branches_for, digits, gpu, in_processes, perceptron,
-    scores,
+    BATCH, StopAt, backends, branched, branches, branches_for, digits, gpu, in_processes,
+    perceptron, scores,
 };
 
 /// Bytes that are compared, and shown by their number and their hash.
@@ -265,18 +265,6 @@ fn rates_by_epoch_and_snapshots_change_no_bit() {
     assert_eq!(rates, [0.02, 0.01, 0.005]);
     let with_snapshots = same_in(&[2, 3], "snapshots", |own| run(own, true));
     assert_eq!(with_snapshots, (model, epochs));
-}
-
-/// Ends a fit after so many steps of the model's life.
-struct StopAt(u64);
-
-impl Callback for StopAt {
-    fn batch_end(&mut self, run: &mut dyn Control, _: StepEnd) -> Result<()> {
-        match run.steps() == self.0 {
-            true => Err(Error::callback("enough of this")),
-            false => Ok(()),
-        }
-    }
 }
 
 #[test]

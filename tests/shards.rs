@@ -18,7 +18,8 @@ use minibatch::{
     TrainStart,
 };
 use processes::{
-    BATCH, adam, backends, branched, branches, digits, gpu, in_processes, perceptron, scores,
+    BATCH, StopAt, adam, backends, branched, branches, digits, gpu, in_processes, perceptron,
+    scores,
 };
 
 fn fit<'a>() -> Fit<'a> {
@@ -199,18 +200,6 @@ fn evaluation_and_prediction_are_shared_out_too() {
                 assert_eq!(scores, expected, "{count} processes");
                 assert!(predicted == outputs, "{count} processes");
             }
-        }
-    }
-}
-
-/// Stops at a step of the whole run.
-struct StopAt(u64);
-
-impl Callback for StopAt {
-    fn batch_end(&mut self, run: &mut dyn Control, _: StepEnd) -> Result<()> {
-        match run.steps() == self.0 {
-            true => Err(Error::callback("enough of this")),
-            false => Ok(()),
         }
     }
 }

@@ -287,18 +287,10 @@ impl Session {
         let rows = part.batch_rows;
         let step = self.next_step(pass, rows);
         let rows_at_once = loader.rows_at_once();
-        let mut outputs: Predictions = match pass {
-            Pass::Predict => self.program.outputs().iter().map(unfilled).collect(),
-            Pass::Train
-            | Pass::AddPart
-            | Pass::TakeParts
-            | Pass::KeepShards
-            | Pass::AddShards
-            | Pass::Accumulate
-            | Pass::Update
-            | Pass::Gradients
-            | Pass::Evaluate => Predictions::new(),
-        };
+        let mut outputs = Predictions::new();
+        if pass == Pass::Predict {
+            outputs.extend(self.program.outputs().iter().map(unfilled));
+        }
         loop {
             let last = part.last;
             self.run_part(pass, &step, part, rows_at_once, &mut outputs).await?;

@@ -7,8 +7,8 @@ use minibatch::data::{Targets, synthetic_digits};
 use minibatch::distributed::InProcess;
 use minibatch::model::{Compiled, Dense, Dropout, Layer};
 use minibatch::{
-    Activation, Adam, Backend, Clip, Cpu, Dataset, Features, Functional, Gpu, History, Input, Loss,
-    Metric, Objective, Regularizer, Scores, Sequential,
+    Activation, Adam, Backend, Callback, Clip, Control, Cpu, Dataset, Error, Features, Functional,
+    Gpu, History, Input, Loss, Metric, Objective, Regularizer, Result, Scores, Sequential, StepEnd,
 };
 
 pub(crate) const BATCH: usize = 40;
@@ -93,4 +93,16 @@ pub(crate) fn in_processes<T: Send>(count: usize, each: impl Fn(InProcess) -> T 
 pub(crate) fn scores(history: &History) -> Vec<(Scores, Option<Scores>)> {
     let epochs = history.epochs.iter();
     epochs.map(|epoch| (epoch.training.clone(), epoch.validation.clone())).collect()
+}
+
+/// Fails at a step of the model's life.
+pub(crate) struct StopAt(pub(crate) u64);
+
+impl Callback for StopAt {
+    fn batch_end(&mut self, run: &mut dyn Control, _: StepEnd) -> Result<()> {
+        match run.steps() == self.0 {
+            true => Err(Error::callback("enough of this")),
+            false => Ok(()),
+        }
+    }
 }
