@@ -13,9 +13,8 @@ use minibatch::gpu::{Fault, Faults};
 use minibatch::model::{Compiled, HashGrid};
 use minibatch::number::add_normal;
 use minibatch::{
-    Activation, Adam, Backend, Callback, Clip, Control, Cpu, DataOn, Dataset, Error, Evaluate,
-    Features, Fit, History, Loss, Model, Precision, Predict, Result, Sequential, Shuffle, StepEnd,
-    TrainStart,
+    Activation, Adam, Backend, Callback, Clip, Control, Cpu, DataOn, Dataset, Evaluate, Features,
+    Fit, History, Loss, Model, Precision, Predict, Result, Sequential, Shuffle, TrainStart,
 };
 use processes::{
     BATCH, StopAt, adam, backends, branched, branches, digits, gpu, in_processes, perceptron,
