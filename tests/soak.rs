@@ -10,6 +10,8 @@ use minibatch::{
 };
 use wgpu::util::DeviceExt;
 
+#[path = "support/counted_memory.rs"]
+mod counted_memory;
 #[path = "support/watched_host.rs"]
 mod host;
 use host::Host;
@@ -111,8 +113,6 @@ impl Guest {
         let _ = host.device.poll(wgpu::PollType::wait_indefinitely());
         if frame % 100 == 99 {
             assert!(block_on(model.take_scores()).unwrap().is_some());
-        }
-        if frame % 500 == 499 {
             model.snapshot().unwrap();
             model.evaluate(&*data, Evaluate::new().batch_size(BATCH_SIZE)).unwrap();
             model.predict(&*data, Predict::new().batch_size(BATCH_SIZE)).unwrap();
@@ -120,30 +120,48 @@ impl Guest {
     }
 }
 
-/// Runs `frames` frames after `begin` of them, and looks at the device at both ends.
-fn soak(begin: usize, frames: usize) {
+/// Runs `PARTS` times `frames` frames after as many, and looks at the device and at the memory after each
+/// part.
+fn soak(frames: usize) {
+    const PARTS: usize = 5;
     let mut guest = Guest::new();
-    (0..begin).for_each(|frame| guest.frame(frame));
-    let (before, memory) = (objects(&guest.host), resident());
-    (begin..begin + frames).for_each(|frame| guest.frame(frame));
-    let (after, memory_after) = (objects(&guest.host), resident());
-    println!("{frames} frames: {after:?}, {memory:?} bytes of memory, then {memory_after:?}");
-    assert_eq!(after, before);
-    if let (Some(before), Some(after)) = (memory, memory_after) {
-        // An allocator may keep some more than it did; a leak of 100 bytes a frame is more.
-        let most = (1 << 20) + 100 * frames as u64;
-        assert!(after < before + most, "{before} bytes became {after} in {frames} frames");
+    let mut frame = 0;
+    let mut part = |guest: &mut Guest| {
+        (frame..frame + frames).for_each(|frame| guest.frame(frame));
+        frame += frames;
+        (objects(&guest.host), counted_memory::live() as i64, resident())
+    };
+    let (first, mut own, mut all) = part(&mut guest);
+    let (mut own_grew, mut all_grew) = (Vec::new(), Vec::new());
+    for _ in 0..PARTS {
+        let (objects, own_now, all_now) = part(&mut guest);
+        assert_eq!(objects, first);
+        own_grew.push(own_now - std::mem::replace(&mut own, own_now));
+        if let (Some(before), Some(now)) = (std::mem::replace(&mut all, all_now), all_now) {
+            all_grew.push(now as i64 - before as i64);
+        }
     }
+    println!("{frames} frames each: {first:?}, bytes more: {own_grew:?}, resident {all_grew:?}");
+    // What leaks grows in each part; a buffer that doubles, or what the driver's compiler leaves to the
+    // system's allocator, does so in one or the other.
+    let usual = |mut grew: Vec<i64>| {
+        grew.sort_unstable();
+        grew.get(grew.len() / 2).copied().unwrap_or(0)
+    };
+    assert!(usual(own_grew.clone()) < frames as i64, "{own_grew:?} bytes more in {frames} frames");
+    // Pages, of which the allocator takes some at a time.
+    let most = (256 << 10) + 100 * frames as i64;
+    assert!(usual(all_grew.clone()) < most, "{all_grew:?} bytes more in {frames} frames");
     assert_eq!(guest.host.uncaptured(), [""; 0]);
 }
 
 #[test]
 fn frames_leave_nothing_behind() {
-    soak(500, 500);
+    soak(200);
 }
 
 #[test]
 #[ignore = "takes minutes; .ci/long runs it"]
 fn twenty_thousand_frames_leave_nothing_behind() {
-    soak(2_000, 20_000);
+    soak(4_000);
 }

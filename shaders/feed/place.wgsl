@@ -195,10 +195,11 @@ fn place_quad(column: u32, source_type: u32, placed_type: u32, row: u32, quad: u
         }
         return;
     }
-    var number = step.first_of_set + row;
-    if (all.index_words > 0u) {
-        number = indices[all.first_index + number * all.index_words];
-    }
+    // Not a branch: where a branch depends on uniforms alone, Mesa's lavapipe compiles the kernel anew for each
+    // dispatch. Without numbers this reads the first word.
+    let first = step.first_of_set + row;
+    let listed = indices[all.first_index + first * all.index_words];
+    var number = select(first, listed, all.index_words > 0u);
     // Nobody has looked at the numbers of rows that the device holds.
     number = min(number, all.rows - 1u);
     let byte = all.columns[column].first_byte + number * all.columns[column].row_bytes;

@@ -11,6 +11,7 @@ use super::loading::Reading;
 use super::model::Model;
 use super::run::{Run, with_progress};
 use super::scores::Scores;
+use super::send::BoxFuture;
 use super::session::Session;
 use crate::data::{Shuffle, Source, Visit};
 use crate::distributed::Transport;
@@ -34,16 +35,18 @@ impl Model {
 }
 
 impl Session {
-    pub(super) async fn evaluate(
-        &mut self,
+    pub(super) fn evaluate<'f, 'a: 'f>(
+        &'f mut self,
         data: Source,
-        mut arguments: Evaluate<'_>,
-    ) -> Result<Scores> {
-        let Some(transport) = arguments.distribute.take() else {
-            return self.evaluate_in_group(data, arguments, None).await;
-        };
-        let scores = self.evaluate_in_group(data, arguments, Some(&transport)).await;
-        self.leave(&transport, scores)
+        mut arguments: Evaluate<'a>,
+    ) -> BoxFuture<'f, Result<Scores>> {
+        Box::pin(async move {
+            let Some(transport) = arguments.distribute.take() else {
+                return self.evaluate_in_group(data, arguments, None).await;
+            };
+            let scores = self.evaluate_in_group(data, arguments, Some(&transport)).await;
+            self.leave(&transport, scores)
+        })
     }
 
     async fn evaluate_in_group(

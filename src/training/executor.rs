@@ -255,6 +255,19 @@ impl Executor {
         eagerly: bool,
     ) -> Result<()> {
         match (self, feed) {
+            (Executor::Gpu(gpu), Lent::Gathering(feed)) => gpu.run_gathered(pass, feed, step).await,
+            (Executor::Gpu(gpu), Lent::Gpu(feed)) => match eagerly {
+                true => gpu.run_eagerly(pass, feed, step).await,
+                false => gpu.run(pass, feed, step).await,
+            },
+            (cpu, feed) => cpu.run_on_cpu(pass, feed, step, eagerly),
+        }
+    }
+
+    /// [`run`](Self::run) on the CPU. It is neither async nor generic, so that no other crate compiles the
+    /// CPU's operations again.
+    fn run_on_cpu(&mut self, pass: Pass, feed: Lent, step: &Step, eagerly: bool) -> Result<()> {
+        match (self, feed) {
             (Executor::Cpu(cpu), Lent::Cpu(feed)) => match eagerly {
                 true => cpu.run_eagerly(pass, feed, step),
                 false => cpu.run(pass, feed, step),
@@ -262,11 +275,6 @@ impl Executor {
             (Executor::CpuInF64(cpu), Lent::CpuInF64(feed)) => match eagerly {
                 true => cpu.run_eagerly(pass, feed, step),
                 false => cpu.run(pass, feed, step),
-            },
-            (Executor::Gpu(gpu), Lent::Gathering(feed)) => gpu.run_gathered(pass, feed, step).await,
-            (Executor::Gpu(gpu), Lent::Gpu(feed)) => match eagerly {
-                true => gpu.run_eagerly(pass, feed, step).await,
-                false => gpu.run(pass, feed, step).await,
             },
             _ => Err(Error::argument("feed", "is of another executor; take one from this")),
         }
@@ -373,16 +381,25 @@ impl Executor {
     /// Runs the second half of a step, on the gradients as they are; `eagerly` is one operation at a time,
     /// each checked.
     pub(super) async fn finish_shards(&mut self, step: &Step, eagerly: bool) -> Result<()> {
+        match self {
+            Executor::Gpu(gpu) => match eagerly {
+                true => gpu.execute_eagerly(Pass::Accumulate, step).await,
+                false => gpu.execute(Pass::Accumulate, step).await,
+            },
+            cpu => cpu.finish_shards_on_cpu(step, eagerly),
+        }
+    }
+
+    /// [`finish_shards`](Self::finish_shards) on the CPU, apart for the same reason as
+    /// [`run_on_cpu`](Self::run_on_cpu).
+    fn finish_shards_on_cpu(&mut self, step: &Step, eagerly: bool) -> Result<()> {
         on!(self, cpu => match eagerly {
             true => cpu.finish_shards_eagerly(step),
             false => {
                 cpu.finish_shards(step);
                 Ok(())
             }
-        }, gpu => match eagerly {
-            true => gpu.execute_eagerly(Pass::Accumulate, step).await,
-            false => gpu.execute(Pass::Accumulate, step).await,
-        })
+        }, _gpu => Ok(()))
     }
 
     pub(super) fn clear_metrics(&mut self) -> Result<()> {

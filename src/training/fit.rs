@@ -13,6 +13,7 @@ use super::history::{EpochRecord, History};
 use super::loading::Reading;
 use super::model::Model;
 use super::run::{Run, SnapshotsDue, with_progress};
+use super::send::BoxFuture;
 use super::session::{Session, Totals};
 use crate::clock::Instant;
 use crate::data::{Shuffle, Source, SourceKind, Visit};
@@ -238,12 +239,18 @@ impl Run<'_> {
 }
 
 impl Session {
-    async fn fit(&mut self, data: Source, mut arguments: Fit<'_>) -> Result<History> {
-        let Some(transport) = arguments.distribute.take() else {
-            return self.fit_in_group(data, arguments, None).await;
-        };
-        let history = self.fit_in_group(data, arguments, Some(&transport)).await;
-        self.leave(&transport, history)
+    fn fit<'f, 'a: 'f>(
+        &'f mut self,
+        data: Source,
+        mut arguments: Fit<'a>,
+    ) -> BoxFuture<'f, Result<History>> {
+        Box::pin(async move {
+            let Some(transport) = arguments.distribute.take() else {
+                return self.fit_in_group(data, arguments, None).await;
+            };
+            let history = self.fit_in_group(data, arguments, Some(&transport)).await;
+            self.leave(&transport, history)
+        })
     }
 
     async fn fit_in_group(

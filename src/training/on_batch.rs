@@ -5,6 +5,7 @@ use super::model::Model;
 use super::on_batch_arguments::{TestOnBatch, TrainOnBatch};
 use super::predictions::Predictions;
 use super::scores::Scores;
+use super::send::BoxFuture;
 use super::session::{OnBatch, Session};
 use crate::data::{Batch, Dataset};
 use crate::error::{Error, Result};
@@ -44,7 +45,7 @@ impl Model {
         train_on_batch, train_on_batch_async<'a>(&mut self, batch: impl Into<TrainOnBatch<'a>>)
             -> Result<Scores> {
             let TrainOnBatch { class_weight, test } = batch.into();
-            self.session.score_batch(Pass::Train, test, &class_weight).await
+            self.session.score_batch(Pass::Train, test, class_weight).await
         }
 
         /// The scores of one batch: a [`Batch`], or one with [arguments](TestOnBatch).
@@ -53,7 +54,7 @@ impl Model {
         /// As [`evaluate`](Self::evaluate); an empty batch is refused.
         test_on_batch, test_on_batch_async<'a>(&mut self, batch: impl Into<TestOnBatch<'a>>)
             -> Result<Scores> {
-            self.session.score_batch(Pass::Evaluate, batch.into(), &[]).await
+            self.session.score_batch(Pass::Evaluate, batch.into(), Vec::new()).await
         }
 
         /// The outputs for each sample of one batch: `[samples, outputs]`, row-major. Labels are
@@ -92,24 +93,26 @@ impl Model {
 }
 
 impl Session {
-    async fn score_batch(
-        &mut self,
+    fn score_batch<'f>(
+        &'f mut self,
         pass: Pass,
-        arguments: TestOnBatch<'_>,
-        class_weight: &[(u32, f32)],
-    ) -> Result<Scores> {
-        let TestOnBatch { batch, sample_weight, reset_metrics } = arguments;
-        let data = self.arranged(batch.data, true)?;
-        let batch = Batch { data: &data, ..batch };
-        self.check_batch(batch, true)?;
-        if sample_weight.is_none() && class_weight.is_empty() {
-            return self.score_checked(pass, batch, reset_metrics).await;
-        }
-        // The weights are of the batch's places, where a sample may stand twice.
-        let weighted = weighted(batch, sample_weight, class_weight)?;
-        let places: Vec<u32> = (0..weighted.len() as u32).collect();
-        let batch = Batch { data: &weighted, indices: &places };
-        self.score_checked(pass, batch, reset_metrics).await
+        arguments: TestOnBatch<'f>,
+        class_weight: Vec<(u32, f32)>,
+    ) -> BoxFuture<'f, Result<Scores>> {
+        Box::pin(async move {
+            let TestOnBatch { batch, sample_weight, reset_metrics } = arguments;
+            let data = self.arranged(batch.data, true)?;
+            let batch = Batch { data: &data, ..batch };
+            self.check_batch(batch, true)?;
+            if sample_weight.is_none() && class_weight.is_empty() {
+                return self.score_checked(pass, batch, reset_metrics).await;
+            }
+            // The weights are of the batch's places, where a sample may stand twice.
+            let weighted = weighted(batch, sample_weight, &class_weight)?;
+            let places: Vec<u32> = (0..weighted.len() as u32).collect();
+            let batch = Batch { data: &weighted, indices: &places };
+            self.score_checked(pass, batch, reset_metrics).await
+        })
     }
 
     async fn score_checked(

@@ -9,6 +9,7 @@ use super::blocking::blocking;
 use super::model::Model;
 use super::predictions::Predictions;
 use super::run::{Run, with_progress};
+use super::send::BoxFuture;
 use super::session::Session;
 use crate::data::{Shuffle, Source, Visit};
 use crate::distributed::Transport;
@@ -44,16 +45,18 @@ impl Model {
 }
 
 impl Session {
-    pub(super) async fn predict(
-        &mut self,
+    pub(super) fn predict<'f, 'a: 'f>(
+        &'f mut self,
         data: Source,
-        mut arguments: Predict<'_>,
-    ) -> Result<Predictions> {
-        let Some(transport) = arguments.distribute.take() else {
-            return self.predict_in_group(data, arguments, None).await;
-        };
-        let outputs = self.predict_in_group(data, arguments, Some(&transport)).await;
-        self.leave(&transport, outputs)
+        mut arguments: Predict<'a>,
+    ) -> BoxFuture<'f, Result<Predictions>> {
+        Box::pin(async move {
+            let Some(transport) = arguments.distribute.take() else {
+                return self.predict_in_group(data, arguments, None).await;
+            };
+            let outputs = self.predict_in_group(data, arguments, Some(&transport)).await;
+            self.leave(&transport, outputs)
+        })
     }
 
     async fn predict_in_group(

@@ -9,6 +9,7 @@ use super::blocking::blocking;
 use super::executor::Backend;
 use super::executor::Executor;
 use super::model::Model;
+use super::send::BoxFuture;
 use super::session::Session;
 use crate::error::{Error, Result};
 use crate::model::{
@@ -94,12 +95,14 @@ impl Session {
     }
 
     /// A new session in the state of `saved`.
-    pub(super) async fn from_saved(saved: &SavedModel, backend: Backend) -> Result<Self> {
-        let mut session = Session::new(saved.compiled.clone(), backend).await?;
-        session.write_tensors(&saved.tensors).await?;
-        (session.steps, session.epochs) = (saved.steps, saved.epochs);
-        session.metadata = saved.user_metadata.clone();
-        Ok(session)
+    pub(super) fn from_saved(saved: &SavedModel, backend: Backend) -> BoxFuture<'_, Result<Self>> {
+        Box::pin(async move {
+            let mut session = Session::new(saved.compiled.clone(), backend).await?;
+            session.write_tensors(&saved.tensors).await?;
+            (session.steps, session.epochs) = (saved.steps, saved.epochs);
+            session.metadata = saved.user_metadata.clone();
+            Ok(session)
+        })
     }
 
     async fn load(source: Source<'_>, backend: Backend, objects: &CustomObjects) -> Result<Self> {

@@ -8,6 +8,7 @@ use super::executor::{Backend, Executor};
 use super::feed::FromDataset;
 use super::loading::{Loader, Part};
 use super::predictions::{Predictions, extend, unfilled};
+use super::send::BoxFuture;
 use super::sharing::Sharing;
 use crate::data::Batch;
 use crate::error::{Error, Result};
@@ -123,40 +124,43 @@ pub(super) struct OnBatch {
 }
 
 impl Session {
-    pub(super) async fn new(compiled: Compiled, backend: Backend) -> Result<Self> {
-        let Lowered { program, initial, report } = lowered(&compiled)?;
-        let program = Arc::new(program);
-        compiled.schedule.iter().try_for_each(Schedule::check)?;
-        let mut executor = Executor::new(backend, Arc::clone(&program), &compiled).await?;
-        for (id, initial) in initial {
-            executor.write(id, &initial.values(compiled.seed)).await?;
-        }
-        if let Optimizer::Adagrad(adagrad) = compiled.optimizer {
-            let state = program.of_role(Role::OptimizerState);
-            for (id, buffer) in state.filter(|(_, state)| state.name.ends_with(".accumulator")) {
-                let count = buffer.live_rows(0) * buffer.columns;
-                let values = vec![adagrad.initial_accumulator_value; count];
-                executor.write(id, &values).await?;
+    pub(super) fn new(compiled: Compiled, backend: Backend) -> BoxFuture<'static, Result<Self>> {
+        Box::pin(async move {
+            let Lowered { program, initial, report } = lowered(&compiled)?;
+            let program = Arc::new(program);
+            compiled.schedule.iter().try_for_each(Schedule::check)?;
+            let mut executor = Executor::new(backend, Arc::clone(&program), &compiled).await?;
+            for (id, initial) in initial {
+                executor.write(id, &initial.values(compiled.seed)).await?;
             }
-        }
-        Ok(Session {
-            compiled,
-            program,
-            report: Arc::new(report),
-            executor,
-            last_rows: 0,
-            steps: 0,
-            epochs: 0,
-            metadata: Metadata::new(),
-            recorded: Recorded::default(),
-            on_batch: OnBatch::default(),
-            sharing: Sharing::default(),
-            running: 0,
-            on_device: false,
-            fitting: None,
-            totals: Totals::default(),
-            profile: Profile::default(),
-            snapshot: None,
+            if let Optimizer::Adagrad(adagrad) = compiled.optimizer {
+                let state = program.of_role(Role::OptimizerState);
+                for (id, buffer) in state.filter(|(_, state)| state.name.ends_with(".accumulator"))
+                {
+                    let count = buffer.live_rows(0) * buffer.columns;
+                    let values = vec![adagrad.initial_accumulator_value; count];
+                    executor.write(id, &values).await?;
+                }
+            }
+            Ok(Session {
+                compiled,
+                program,
+                report: Arc::new(report),
+                executor,
+                last_rows: 0,
+                steps: 0,
+                epochs: 0,
+                metadata: Metadata::new(),
+                recorded: Recorded::default(),
+                on_batch: OnBatch::default(),
+                sharing: Sharing::default(),
+                running: 0,
+                on_device: false,
+                fitting: None,
+                totals: Totals::default(),
+                profile: Profile::default(),
+                snapshot: None,
+            })
         })
     }
 

@@ -5,57 +5,15 @@
 //! `MINIBATCH_FUZZ_FIRST` from which on, and `MINIBATCH_FUZZ_ONLY` names one reader. CONTRIBUTING.md says
 //! how cargo-fuzz runs the same readers.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
 use minibatch::random::{Random, Stream};
 
+#[path = "../support/counted_memory.rs"]
+mod counted_memory;
 mod targets;
 use targets::{TARGETS, Target};
-
-/// Tells how much memory is taken at a time.
-struct Counting;
-
-static LIVE: AtomicUsize = AtomicUsize::new(0);
-static MOST: AtomicUsize = AtomicUsize::new(0);
-
-fn taken(bytes: usize) {
-    let live = LIVE.fetch_add(bytes, Ordering::Relaxed) + bytes;
-    MOST.fetch_max(live, Ordering::Relaxed);
-}
-
-// SAFETY: all is done by the system's allocator; counting takes no memory.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        taken(layout.size());
-        // SAFETY: the caller's promise is the system allocator's.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        taken(layout.size());
-        // SAFETY: as above.
-        unsafe { System.alloc_zeroed(layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        taken(size);
-        LIVE.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: as above.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        LIVE.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: as above.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 /// Bytes that a reader may take at a time, whatever a header says: the inputs are smaller than 10 KB.
 const MOST_BYTES: usize = 96 << 20;
@@ -141,10 +99,8 @@ fn fuzz(target: &Target, seed: u64, first: u64, rounds: u64) -> u64 {
         let mut random = Random::new(seed, Stream::Parity).of(round);
         let bytes = mutated(&mut random, &seeds);
         let again = Again { target: target.name, seed, round };
-        let before = LIVE.load(Ordering::Relaxed);
-        MOST.store(before, Ordering::Relaxed);
-        read += u64::from((target.read)(&bytes, directory.path()).is_ok());
-        let most = MOST.load(Ordering::Relaxed).saturating_sub(before);
+        let (result, most) = counted_memory::most(|| (target.read)(&bytes, directory.path()));
+        read += u64::from(result.is_ok());
         assert!(most < MOST_BYTES, "{} bytes of input took {most} bytes of memory", bytes.len());
         drop(again);
     }

@@ -1,52 +1,20 @@
-//! Processes that MPI's launcher starts: what they exchange, and how they end. Each test runs itself as one
-//! process of several.
-#![cfg(target_os = "linux")]
+//! What processes exchange, and how they end.
 
-#[path = "support/mpirun.rs"]
-#[allow(dead_code, reason = "others use the rest")]
-mod mpirun;
-
-use std::env;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use minibatch::distributed::{Mpi, Process, Transport};
 use mpi::traits::{Communicator, CommunicatorCollectives, Destination, Source};
-use mpirun::{Ended, Job, is_alive, signal};
 use tempfile::TempDir;
 
-/// Set for the processes that a test starts: the directory in which they meet it.
-const MEETING: &str = "MINIBATCH_MPI_TEST";
-/// Within which all processes end when one of them is gone.
-const SECONDS_10: Duration = Duration::from_secs(10);
+use crate::mpirun::{Ended, is_alive, signal};
+use crate::{SECONDS_10, done, meeting, start};
 
-/// Where this process was told to meet the test that started it; `None` in the test itself.
-fn meeting() -> Option<PathBuf> {
-    env::var_os(MEETING).map(PathBuf::from)
-}
-
-/// Runs the test `name` as `count` processes.
-fn start(name: &str, count: usize, meeting: &Path, options: &[&str]) -> Job {
-    let mut program = Command::new(env::current_exe().unwrap());
-    program.args([name, "--exact", "--nocapture", "--test-threads=1"]).env(MEETING, meeting);
-    Job::start(options, &[(count, &program)])
-}
-
-/// The same, to their end, which must be a good one of each of them.
+/// Runs a test of this file as `count` processes, each of which must succeed.
 fn succeed(name: &str, count: usize, options: &[&str]) {
-    let directory = tempfile::tempdir().unwrap();
-    let Ended { out, err, .. } = start(name, count, directory.path(), options).succeed();
-    for rank in 0..count {
-        let done = format!("{} is done\n", Process { rank, count });
-        assert!(out.contains(&done), "{count} processes: {out}{err}");
-    }
-}
-
-/// Says so to the test that started it.
-fn done(process: Process) {
-    println!("\n{process} is done");
+    let directory = TempDir::new().unwrap();
+    crate::succeed(&format!("{name}"), count, directory.path(), options);
 }
 
 /// What process `from` sends to process `to`.
@@ -213,7 +181,7 @@ fn processes_share_the_cores_and_the_adapters_of_their_machine() {
 fn ends(name: &str, end: impl FnOnce(u32)) -> Ended {
     let count = 3;
     let directory = TempDir::new().unwrap();
-    let mut job = start(name, count, directory.path(), &[]);
+    let mut job = start(&format!("transport::{name}"), count, directory.path(), &[]);
     let id = |rank: usize| {
         let text = fs::read_to_string(directory.path().join(format!("waits-{rank}"))).ok()?;
         text.strip_suffix('\n')?.parse::<u32>().ok()

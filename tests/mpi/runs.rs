@@ -1,28 +1,19 @@
 //! `mnist-gpu train --distributed mpi`, launched as a user launches it: the same bytes with any number of
 //! processes, also after they were killed.
-#![cfg(target_os = "linux")]
-
-#[path = "support/checkpoints.rs"]
-mod checkpoints;
-#[path = "support/mpirun.rs"]
-mod mpirun;
-#[path = "support/numbers.rs"]
-mod numbers;
-#[path = "support/program.rs"]
-#[allow(dead_code, reason = "others use the rest")]
-mod program;
 
 use std::env;
 use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use checkpoints::reached;
 use minibatch::data::{read_idx, write_idx};
-use mpirun::{Ended, Job, is_alive, signal};
-use numbers::Numbers;
-use program::Place;
 use serde_json::Value;
+
+use crate::SECONDS_10;
+use crate::checkpoints::reached;
+use crate::mpirun::{Ended, Job, is_alive, signal};
+use crate::numbers::Numbers;
+use crate::program::Place;
 
 /// Steps in an epoch of [`TRAIN`]: 1,200 samples in batches of 44, the last of which has 12.
 const STEPS: usize = 28;
@@ -36,8 +27,6 @@ const TRAIN: &str = "train --data sample --hidden 12,8 --dropout 0.3 --optimizer
                      --epochs 4 --batch-size 44 --augment shift --workers 2 --validation-split 0.2";
 const MPI: &str = "--distributed mpi";
 const RESUME: &str = "--checkpoint cp --checkpoint-every 3 --resume --save m.safetensors";
-/// Within which all processes end when one of them is gone.
-const SECONDS_10: Duration = Duration::from_secs(10);
 
 /// [`TRAIN`] for as long as it takes to end it.
 fn long_run(backend: &str) -> String {
