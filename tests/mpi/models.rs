@@ -2,9 +2,9 @@
 
 use std::fs;
 
-use minibatch::distributed::{Mpi, Process, Transport};
+use minibatch::distributed::{Mpi, Transport};
 use minibatch::model::Compiled;
-use minibatch::{Backend, Dataset, Evaluate, Fit, Model, Predict, Shuffle};
+use minibatch::{Backend, Dataset, Evaluate, Fit, Predict, Shuffle};
 use tempfile::TempDir;
 
 use crate::processes::{BATCH, backends, branched, branches, digits, perceptron};
@@ -39,12 +39,12 @@ fn run(backend: &Backend, compiled: Compiled, data: &Dataset, mpi: Option<&Mpi>)
     let mut bytes = model.save_bytes().unwrap();
     bytes.extend(format!("{:?}", crate::processes::scores(&history)).bytes());
     bytes.extend(format!("{:?}", model.evaluate(data, evaluate).unwrap()).bytes());
-    bytes.extend(format!("{:?}", model.predict(data, predict).unwrap()).bytes());
+    bytes.extend(format!("{:?}", model.predict_outputs(data, predict).unwrap()).bytes());
     bytes
 }
 
-/// Runs this test by as many processes as each of `counts`, after one that knows nothing of MPI.
-fn same_with(name: &str, counts: &[usize]) {
+#[test]
+fn any_number_of_processes_makes_the_same_bits() {
     let run_all = |mpi: Option<&Mpi>, each: &dyn Fn(String, Vec<u8>)| {
         for backend in backends() {
             for (name, compiled, data) in models() {
@@ -56,8 +56,9 @@ fn same_with(name: &str, counts: &[usize]) {
     let Some(meeting) = meeting() else {
         let directory = TempDir::new().unwrap();
         run_all(None, &|file, bytes| fs::write(directory.path().join(file), bytes).unwrap());
-        for &count in counts {
-            succeed(&format!("models::{name}"), count, directory.path(), &[]);
+        for count in [1, 2, 3, 4, 8] {
+            let name = "models::any_number_of_processes_makes_the_same_bits";
+            succeed(name, count, directory.path(), &[]);
         }
         return;
     };
@@ -67,15 +68,4 @@ fn same_with(name: &str, counts: &[usize]) {
         assert!(bytes == alone, "{file}: {} has other bits", mpi.process());
     });
     done(mpi.process());
-}
-
-#[test]
-fn any_number_of_processes_makes_the_same_bits() {
-    same_with("any_number_of_processes_makes_the_same_bits", &[1, 2, 4]);
-}
-
-#[test]
-#[ignore = "takes a minute; .ci/long runs it"]
-fn three_and_eight_processes_do_too() {
-    same_with("three_and_eight_processes_do_too", &[3, 8]);
 }

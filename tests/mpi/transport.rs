@@ -14,7 +14,7 @@ use crate::{SECONDS_10, done, meeting, start};
 /// Runs a test of this file as `count` processes, each of which must succeed.
 fn succeed(name: &str, count: usize, options: &[&str]) {
     let directory = TempDir::new().unwrap();
-    crate::succeed(&format!("{name}"), count, directory.path(), options);
+    crate::succeed(&format!("transport::{name}"), count, directory.path(), options);
 }
 
 /// What process `from` sends to process `to`.
