@@ -14,27 +14,22 @@
 //!
 //! On a host's device even a blocking function only takes short looks: a thread that waits inside
 //! `Device::poll` would keep the host from presenting its frame.
-//!
-//! # Error scopes
-//! They belong to a thread, so none is open across an await: what is pushed is popped first, and
-//! the answers are awaited later.
 
 use std::collections::HashMap;
 use std::num::NonZero;
-use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use wgpu::{AdapterInfo, Device, ErrorFilter, Limits, Queue};
+use wgpu::{AdapterInfo, Device, Limits, Queue};
 
 use super::adapter::{self, Which};
+use super::failure::{Failure, Failures, internal};
 use super::faults::Faults;
 use super::kernel_limits::beyond;
 use super::optional::unmasked;
 #[cfg(not(target_arch = "wasm32"))]
 use super::polling::{Poller, block_on};
-use crate::error::{DeviceError, Error, Result};
+use crate::error::{Error, Result};
 use crate::operation::{
     Adapter, AdapterClass, DeviceModel, FusedSteps, Kernel, KernelForm, KernelForms, MatrixForm,
 };
@@ -60,7 +55,7 @@ pub struct Gpu {
     submit_time: Duration,
     /// Whether the device is ours.
     own: bool,
-    failure: Arc<Mutex<Option<Failure>>>,
+    pub(super) failures: Failures,
     /// Polls a device of ours while something is awaited; a host polls its own.
     #[cfg(not(target_arch = "wasm32"))]
     pub(super) poller: Option<Arc<Poller>>,
@@ -76,13 +71,6 @@ pub struct Gpu {
     pub(crate) upload_slots: Option<usize>,
     /// What a test lets go wrong.
     pub(super) faults: Option<Arc<Faults>>,
-}
-
-/// What a device of ours has reported outside of any call.
-enum Failure {
-    Lost(String),
-    OutOfMemory,
-    Other(String),
 }
 
 impl std::fmt::Debug for Gpu {
@@ -182,18 +170,18 @@ impl Gpu {
             gpu.poller = Some(Poller::new(gpu.device.clone()));
         }
         // The device is ours, so wgpu's default of a panic can be replaced by a typed error.
-        let failure = Arc::clone(&gpu.failure);
+        let failures = gpu.failures.clone();
         gpu.device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
             let failed = match error {
                 wgpu::Error::OutOfMemory { .. } => Failure::OutOfMemory,
                 wgpu::Error::Validation { description, .. }
                 | wgpu::Error::Internal { description, .. } => Failure::Other(description),
             };
-            note(&failure, failed);
+            failures.note(failed);
         }));
-        let failure = Arc::clone(&gpu.failure);
+        let failures = gpu.failures.clone();
         gpu.device.set_device_lost_callback(move |reason, message| {
-            note(&failure, Failure::Lost(format!("{reason:?} {message}")));
+            failures.note(Failure::Lost(format!("{reason:?} {message}")));
         });
         Ok(gpu)
     }
@@ -216,7 +204,7 @@ impl Gpu {
             memory_budget: Self::MEMORY_BUDGET,
             submit_time: Self::SUBMIT_TIME,
             own: false,
-            failure: Arc::default(),
+            failures: Failures::default(),
             #[cfg(not(target_arch = "wasm32"))]
             poller: None,
             pipelines: Arc::default(),
@@ -419,198 +407,10 @@ impl Gpu {
         self.device.limits()
     }
 
-    /// The first error that wgpu reported outside a call of ours, if any.
-    pub(super) fn check(&self) -> Result<()> {
-        match &*self.failure.lock().unwrap_or_else(PoisonError::into_inner) {
-            None => Ok(()),
-            Some(Failure::Lost(reason)) => Err(DeviceError::Lost { reason: reason.clone() }.into()),
-            Some(Failure::OutOfMemory) => {
-                Err(DeviceError::OutOfMemory("reported outside of any call".into()).into())
-            }
-            Some(Failure::Other(text)) => Err(internal(text.as_str())),
-        }
-    }
-
-    /// Whether the device still takes work. wgpu tells a guest of a loss only when asked for
-    /// something, as the handler that would be told is the host's: a buffer that is mapped when it
-    /// is made asks for little.
-    ///
-    /// # Errors
-    /// [`Error::Device`] with [`DeviceError::Lost`] if it does not.
-    pub(super) fn check_alive(&self) -> Result<()> {
-        self.check()?;
-        if cfg!(target_arch = "wasm32") {
-            return Ok(());
-        }
-        let (mapped, error) = self.catch(|| {
-            let buffer = self.device.create_buffer(&wgpu::BufferDescriptor {
-                label: Some(&self.label("minibatch.probe")),
-                size: wgpu::MAP_ALIGNMENT,
-                usage: wgpu::BufferUsages::COPY_SRC,
-                mapped_at_creation: true,
-            });
-            buffer.get_mapped_range_mut(..).is_ok()
-        });
-        match (mapped, error) {
-            (false, None) => {
-                let reason = "it takes no more work; it failed or was destroyed".into();
-                Err(DeviceError::Lost { reason }.into())
-            }
-            // No memory is no loss.
-            _ => Ok(()),
-        }
-    }
-
-    /// What went wrong where wgpu says no more than that something did.
-    pub(super) fn failed(&self, error: impl std::error::Error + Send + Sync + 'static) -> Error {
-        self.check_alive().err().unwrap_or_else(|| internal(error))
-    }
-
-    fn typed(&self, error: wgpu::Error) -> Error {
-        // After a loss all that is left of the device's objects is invalid, which is no cause.
-        if let Err(lost) = self.check_alive() {
-            return lost;
-        }
-        let error = match &self.faults {
-            Some(faults) => faults.as_told(error),
-            None => error,
-        };
-        match error {
-            wgpu::Error::OutOfMemory { source } => DeviceError::OutOfMemory(portable(source)),
-            wgpu::Error::Validation { source, description } => {
-                DeviceError::Validation { description, source: portable(source) }
-            }
-            wgpu::Error::Internal { source, description } => {
-                DeviceError::Internal { description, source: portable(source) }
-            }
-        }
-        .into()
-    }
-
     /// The same device, on which `faults` happen.
     #[doc(hidden)]
     pub fn with_faults(mut self, faults: &Arc<Faults>) -> Self {
         self.faults = Some(Arc::clone(faults));
         self
-    }
-
-    fn before_work(&self) -> Result<()> {
-        self.faults.as_ref().map_or(Ok(()), |faults| faults.before_work(&self.device))
-    }
-
-    /// A buffer of the device: an invalid one if there is no memory for it, which the error scope
-    /// around the call tells.
-    pub(super) fn create_buffer(&self, descriptor: &wgpu::BufferDescriptor<'_>) -> wgpu::Buffer {
-        match &self.faults {
-            Some(faults) => faults.create_buffer(&self.device, descriptor),
-            None => self.device.create_buffer(descriptor),
-        }
-    }
-
-    /// Runs `work` and reports what wgpu has to say against it, without a device-wide handler.
-    pub(super) async fn scoped<R>(&self, work: impl FnOnce() -> Result<R>) -> Result<R> {
-        self.before_work()?;
-        let (result, pops) = self.popped(work);
-        let mut first = None;
-        for pop in pops {
-            first = first.or(pop.await);
-        }
-        first.map_or(result, |error| Err(self.typed(error)))
-    }
-
-    /// [`scoped`](Self::scoped) for the work of every step, without an await. On the web an error
-    /// scope is answered by another process, which a step must not wait for; there it goes without,
-    /// as an error that nobody handles is no panic there.
-    pub(super) fn guarded<R>(&self, work: impl FnOnce() -> Result<R>) -> Result<R> {
-        self.before_work()?;
-        let (result, error) = self.catch(work);
-        error.map_or(result, |error| Err(self.typed(error)))
-    }
-
-    pub(super) fn catch<R>(&self, work: impl FnOnce() -> R) -> (R, Option<wgpu::Error>) {
-        if cfg!(target_arch = "wasm32") {
-            return (work(), None);
-        }
-        let (result, pops) = self.popped(work);
-        let mut context = Context::from_waker(Waker::noop());
-        let mut first = None;
-        for pop in pops {
-            // Natively the answer is there at once.
-            if let Poll::Ready(error) = pin!(pop).poll(&mut context) {
-                first = first.or(error);
-            }
-        }
-        (result, first)
-    }
-
-    /// Runs `work` within error scopes, and returns what will tell the errors that they caught.
-    fn popped<R>(
-        &self,
-        work: impl FnOnce() -> R,
-    ) -> (R, [impl Future<Output = Option<wgpu::Error>>; 3]) {
-        let filters = [ErrorFilter::Validation, ErrorFilter::OutOfMemory, ErrorFilter::Internal];
-        let [first, second, third] = filters.map(|filter| self.device.push_error_scope(filter));
-        let result = work();
-        // Scopes are a stack: the last one pushed is the first to go.
-        let pops = [third, second, first].map(wgpu::ErrorScopeGuard::pop);
-        (result, pops)
-    }
-}
-
-fn note(failure: &Mutex<Option<Failure>>, failed: Failure) {
-    failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(failed);
-}
-
-fn internal(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
-    let source = error.into();
-    DeviceError::Internal { description: source.to_string(), source }.into()
-}
-
-/// A source error that may go to another thread, which JavaScript's may not.
-#[cfg(not(target_arch = "wasm32"))]
-fn portable(source: wgpu::ErrorSource) -> Box<dyn std::error::Error + Send + Sync> {
-    source
-}
-
-/// A source error that may go to another thread, which JavaScript's may not.
-#[cfg(target_arch = "wasm32")]
-fn portable(source: wgpu::ErrorSource) -> Box<dyn std::error::Error + Send + Sync> {
-    source.to_string().into()
-}
-
-#[cfg(test)]
-mod tests {
-    use std::error::Error as _;
-
-    use super::*;
-
-    #[test]
-    fn what_the_device_refuses_is_told_by_its_cause() {
-        let gpu = Gpu::new().unwrap_or_else(|error| panic!("{error}"));
-        let refused = |size| {
-            let result = gpu.guarded(|| {
-                let descriptor = wgpu::BufferDescriptor {
-                    label: None,
-                    size,
-                    usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::MAP_WRITE,
-                    mapped_at_creation: false,
-                };
-                Ok(gpu.device.create_buffer(&descriptor))
-            });
-            result.map(|_| ()).unwrap_err()
-        };
-        let error = refused(4);
-        assert!(matches!(error, Error::Device(DeviceError::Validation { .. })), "{error}");
-        assert!(!error.is_lost());
-        assert!(error.source().and_then(|error| error.source()).is_some(), "{error}");
-        let source = || "no bytes left".into();
-        let error = gpu.typed(wgpu::Error::OutOfMemory { source: source() });
-        assert!(matches!(error, Error::Device(DeviceError::OutOfMemory(_))), "{error}");
-        let error = gpu.typed(wgpu::Error::Internal { source: source(), description: "".into() });
-        assert!(matches!(error, Error::Device(DeviceError::Internal { .. })), "{error}");
-        gpu.device.destroy();
-        let error = gpu.typed(wgpu::Error::Internal { source: source(), description: "".into() });
-        assert!(error.is_lost(), "{error}");
-        assert!(gpu.check_alive().is_err_and(|error| error.is_lost()));
     }
 }

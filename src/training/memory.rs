@@ -16,8 +16,9 @@ impl Compiled {
     /// have been read: to the byte, and before anything is made. A pure function of the model, the batch
     /// size and the adapter.
     ///
-    /// A fit also takes what lets several steps be on their way at once, and the data if they lie on the
-    /// device; see [`Model::memory`].
+    /// A fit also takes what lets several steps be on their way at once, metrics for each
+    /// [shard](Compiled::shards) of a batch but the first, and the data if they lie on the device; see
+    /// [`Model::memory`].
     ///
     /// # Errors
     /// [`Error::Argument`](crate::Error::Argument) or [`Error::Shape`](crate::Error::Shape) for a model

@@ -122,6 +122,27 @@ fn any_number_of_processes_trains_the_same_bytes_on_a_gpu() {
 }
 
 #[test]
+fn predictions_are_shared_out_and_printed_once() {
+    let place = Place::with_sample();
+    let rows = (0..107).map(|i| format!("{},{},{}\n", i % 11, i * 7 % 13, i % 3));
+    fs::write(place.path("table.csv"), format!("a,b,kind\n{}", rows.collect::<String>())).unwrap();
+    place.alone(
+        "train --data table.csv --target kind --backend cpu --epochs 2 --save m.safetensors",
+    );
+    for backend in ["cpu", "gpu"] {
+        for line in ["table.csv", "table.csv table.csv --json"] {
+            let line = format!("predict --model m.safetensors --backend {backend} {line}");
+            let (code, alone, err) = place.run(&line);
+            assert_eq!(code, Some(0), "{line}: {err}");
+            for count in [1, 3] {
+                let shared = place.launch(count, &format!("{line} {MPI}")).succeed();
+                assert_eq!(shared.out, alone, "{line}, {count} processes: {}", shared.err);
+            }
+        }
+    }
+}
+
+#[test]
 #[ignore = "takes minutes; .ci/long runs it"]
 fn three_and_eight_processes_too() {
     same_with(&[3, 8], "cpu");

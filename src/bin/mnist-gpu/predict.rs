@@ -15,6 +15,7 @@ use minibatch::{Model, Predict};
 use png::{ColorType, Transformations};
 use serde::Serialize;
 
+use crate::processes::Processes;
 use crate::table::{self, About};
 use crate::{args, backend, print};
 
@@ -53,12 +54,19 @@ pub(crate) fn run(args: &args::Predict) -> anyhow::Result<ExitCode> {
     if !args.texts.is_empty() {
         return text::run(args);
     }
-    let backend = backend::choose(&args.backend)?;
+    let processes = Processes::meet(args.distributed)?;
+    let ended = files(args, &processes);
+    processes.end(ended)
+}
+
+fn files(args: &args::Predict, processes: &Processes) -> anyhow::Result<ExitCode> {
+    let backend = backend::choose_beside(&args.backend, processes)?;
+    let first = processes.process().is_first();
     // Standard output holds predictions alone.
-    backend.found().into_iter().for_each(print::aside);
+    backend.found().filter(|_| first).into_iter().for_each(print::aside);
     let mut model = Model::load(&args.model, backend.backend.clone())?;
     if let Some(about) = table::of(&model)? {
-        return rows(args, &mut model, &about);
+        return rows(args, &mut model, &about, processes);
     }
     let [height, width] = image_size(only_input(model.architecture())?)
         .with_context(|| args.model.display().to_string())?;
@@ -67,7 +75,7 @@ pub(crate) fn run(args: &args::Predict) -> anyhow::Result<ExitCode> {
         pixels.extend(read_grey(path, height, width).with_context(|| path.display().to_string())?);
     }
     let data = Dataset::unlabelled(Features::U8(Arc::new(pixels)), &[height, width])?;
-    let outputs = model.predict(&data, Predict::new())?;
+    let outputs = model.predict(&data, processes.share_prediction(Predict::new()))?;
     ensure!(
         outputs.iter().all(|probability| probability.is_finite()),
         "{}: its probabilities are non-finite; train it again with a lower learning rate",
@@ -80,6 +88,9 @@ pub(crate) fn run(args: &args::Predict) -> anyhow::Result<ExitCode> {
         .zip(outputs.chunks_exact(classes.max(1)))
         .map(|(path, probabilities)| prediction(path, probabilities))
         .collect();
+    if !first {
+        return Ok(ExitCode::SUCCESS);
+    }
     if args.json {
         print::json(&predictions)?;
     } else {
@@ -91,19 +102,28 @@ pub(crate) fn run(args: &args::Predict) -> anyhow::Result<ExitCode> {
 }
 
 /// Predicts the rows of tables, some at a time, so that a table may be of any size.
-fn rows(args: &args::Predict, model: &mut Model, about: &About) -> anyhow::Result<ExitCode> {
+fn rows(
+    args: &args::Predict,
+    model: &mut Model,
+    about: &About,
+    processes: &Processes,
+) -> anyhow::Result<ExitCode> {
+    let first_process = processes.process().is_first();
     let mut all = Vec::new();
     for path in &args.files {
         let file = about.schema.open_inputs(path)?;
         let source = file.source();
         for first in (0..file.len()).step_by(ROWS) {
             let some = source.skip(first).take(ROWS);
-            let outputs = model.predict(&some, Predict::new())?;
+            let outputs = model.predict(&some, processes.share_prediction(Predict::new()))?;
             ensure!(
                 outputs.iter().all(|output| output.is_finite()),
                 "{}: its predictions are non-finite; train it again with a lower learning rate",
                 args.model.display()
             );
+            if !first_process {
+                continue;
+            }
             let outputs = outputs.chunks_exact(about.classes.len().max(1));
             for (row, output) in (first + 1..).zip(outputs) {
                 let file = path.display().to_string();
@@ -115,7 +135,7 @@ fn rows(args: &args::Predict, model: &mut Model, about: &About) -> anyhow::Resul
             }
         }
     }
-    if args.json {
+    if args.json && first_process {
         print::json(&all)?;
     }
     Ok(ExitCode::SUCCESS)

@@ -1,7 +1,7 @@
 //! The processes that work together, as `--distributed` asks for them.
 
 use minibatch::distributed::Process;
-use minibatch::{Evaluate, Fit};
+use minibatch::{Evaluate, Fit, Predict};
 
 use crate::args::{Distributed, Sharing};
 
@@ -95,6 +95,13 @@ impl Processes {
         }
     }
 
+    pub(crate) fn share_prediction<'a>(&self, predict: Predict<'a>) -> Predict<'a> {
+        match &self.mpi {
+            Some(mpi) => predict.distribute(mpi),
+            None => predict,
+        }
+    }
+
     /// Ends with this result. If it is an error and others wait for this process, it is printed with this
     /// process's number, and all of them end here.
     pub(crate) fn end<T>(self, result: anyhow::Result<T>) -> anyhow::Result<T> {
@@ -153,6 +160,10 @@ impl Processes {
 
     pub(crate) fn share_evaluation<'a>(&self, evaluate: Evaluate<'a>) -> Evaluate<'a> {
         evaluate
+    }
+
+    pub(crate) fn share_prediction<'a>(&self, predict: Predict<'a>) -> Predict<'a> {
+        predict
     }
 
     pub(crate) fn end<T>(self, result: anyhow::Result<T>) -> anyhow::Result<T> {
