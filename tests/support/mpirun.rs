@@ -80,6 +80,8 @@ impl Job {
         command.env(JOB, told.path());
         // So that launchers that run at the same time have no directory in common.
         command.env("OMPI_MCA_orte_tmpdir_base", told.path());
+        // A container may forbid to read another process's memory, on which OpenMPI counts.
+        command.env("OMPI_MCA_btl_vader_single_copy_mechanism", "none");
         command.stdin(Stdio::null()).stdout(file("out")).stderr(file("err"));
         let line = format!("{command:?}");
         Job { launcher: command.spawn().unwrap(), told, line }
