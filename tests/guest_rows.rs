@@ -280,9 +280,9 @@ fn the_rows_of_a_step_lie_where_its_kernels_read_them() {
 const MISTAKES: &[(&str, &str, &str)] = &[
     ("the row after", "step.first_of_set + row;", "step.first_of_set + row + 1u;"),
     ("always the first rows", "step.first_of_set + row;", "row;"),
-    ("numbers without a gap", "number * all.index_words", "number"),
+    ("numbers without a gap", "first * all.index_words", "first"),
     ("numbers from the beginning", "indices[all.first_index + ", "indices["),
-    ("numbers that nobody looks at", "if (all.index_words > 0u)", "if (false)"),
+    ("numbers that nobody looks at", "all.index_words > 0u)", "false)"),
     ("a number that is too large", "min(number, all.rows - 1u)", "min(number, all.rows)"),
     (
         "the first row for a number that is too large",

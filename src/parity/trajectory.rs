@@ -43,7 +43,8 @@ impl Training {
         self != Training::Half || gpu.has_halves()
     }
 
-    pub(super) fn name(self) -> &'static str {
+    /// What its [`Verdict`](super::Verdict) is called.
+    pub fn name(self) -> &'static str {
         match self {
             Training::F32 => "training f32",
             Training::U8 => "training u8",

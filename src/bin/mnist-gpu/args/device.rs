@@ -16,6 +16,10 @@ pub(crate) struct Verify {
     /// Only the probes, which takes seconds
     #[arg(long)]
     pub probes: bool,
+    /// After the probes, only the operations and trainings whose name contains one of these; what is found
+    /// is not kept for the other commands
+    #[arg(long, value_name = "NAME,NAME,...", value_delimiter = ',', conflicts_with = "probes")]
+    pub only: Vec<String>,
     /// Seconds after which a probe that has not ended is ended, and counts as failed
     #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = at_least_one_u32)]
     pub time_limit: u32,

@@ -4,10 +4,11 @@
 pub(crate) mod child;
 mod report;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::bail;
+use anyhow::{bail, ensure};
 use minibatch::Gpu;
 use minibatch::gpu::{AdapterInfo, KernelForm, KernelForms, adapters, block_on};
 use minibatch::operation::MatrixForm;
@@ -37,10 +38,10 @@ pub(crate) fn run(args: &args::Verify) -> anyhow::Result<ExitCode> {
     let mut checks = Vec::new();
     if let Some(gpu) = gpu.filter(|_| !args.probes) {
         // The probes' part is kept even if the driver takes the operations down with it.
-        found.write(&info)?;
+        keep(args, &found, &info)?;
         (checks, found.operations) = check(args, &gpu)?;
     }
-    let kept = found.write(&info)?;
+    let kept = keep(args, &found, &info)?;
     let failed = found.failed().len();
     let issue = issue_line(&info, &probes, &checks);
     if args.json {
@@ -55,7 +56,7 @@ pub(crate) fn run(args: &args::Verify) -> anyhow::Result<ExitCode> {
             checks,
         })?;
     } else {
-        print::line(&verdict(&found, probes.len() + checks.len()))?;
+        print::line(&verdict(&found, probes.len() + checks.len(), !args.only.is_empty()))?;
         if let Some(path) = kept.filter(|_| failed > 0) {
             print::line(&format!("kept for the other commands in {}", path.display()))?;
         }
@@ -64,11 +65,17 @@ pub(crate) fn run(args: &args::Verify) -> anyhow::Result<ExitCode> {
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::from(BROKEN) })
 }
 
+/// Keeps what was found for the other commands, if all was looked at; where.
+fn keep(args: &args::Verify, found: &Found, info: &AdapterInfo) -> anyhow::Result<Option<PathBuf>> {
+    if args.only.is_empty() { found.write(info) } else { Ok(None) }
+}
+
 /// What it all means.
-fn verdict(found: &Found, count: usize) -> String {
+fn verdict(found: &Found, count: usize, only: bool) -> String {
     let (failed, forms) = (found.failed().len(), found.forms());
     let is_trusted = !found.probes.adapter && !found.operations.adapter;
     match (failed, is_trusted) {
+        (0, _) if only => format!("all {count} checks passed; without --only there are more"),
         (0, _) => format!("all {count} checks passed: this adapter can be trusted"),
         (_, true) => format!(
             "{failed} checks failed: the other commands do without {forms}; a newer driver may help"
@@ -181,7 +188,10 @@ fn check(args: &args::Verify, gpu: &Gpu) -> anyhow::Result<(Vec<Row>, Part)> {
     } else {
         forms.retain(|form| *form == MatrixForm::Register);
     }
-    for case in parity::forms_for(gpu) {
+    let asked = |name: &str| {
+        args.only.is_empty() || args.only.iter().any(|part| name.contains(part.as_str()))
+    };
+    for case in parity::forms_for(gpu).filter(|case| asked(&case.name)) {
         let tried = parity::distinct(&case, &forms)?;
         for &form in &tried {
             let gpu = gpu.clone().with_matrix_form(form)?;
@@ -200,14 +210,16 @@ fn check(args: &args::Verify, gpu: &Gpu) -> anyhow::Result<(Vec<Row>, Part)> {
         }
     }
     if !gpu.ruled_out().contains(KernelForm::FusedSteps) {
-        for form in parity::fused_forms() {
+        for form in parity::fused_forms().into_iter().filter(|form| asked(&form.name)) {
             let verdict = block_on(parity::fused_step(gpu, &form, &parity::fused_shapes()))?;
             report(verdict, Some(KernelForm::FusedSteps))?;
         }
     }
-    for training in Training::ALL.into_iter().filter(|training| training.runs_on(gpu)) {
+    let trainings = Training::ALL.into_iter().filter(|training| training.runs_on(gpu));
+    for training in trainings.filter(|training| asked(training.name())) {
         report(block_on(parity::training(gpu, training))?, None)?;
     }
+    ensure!(!checks.is_empty(), "--only {}: nothing has such a name", args.only.join(","));
     Ok((checks, Part::new(failed, forms_out, adapter)))
 }
 
