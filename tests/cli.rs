@@ -96,7 +96,12 @@ fn a_batch_runs_in_the_parts_that_were_asked_for() {
 fn without_mpi_several_processes_are_refused_with_the_command_that_builds_it() {
     let place = Place::new();
     let flags = "--distributed mpi";
-    for line in ["train --synthetic", "evaluate --model m.safetensors --synthetic"] {
+    let lines = [
+        "train --synthetic",
+        "evaluate --model m.safetensors --synthetic",
+        "predict --model m.safetensors x.png",
+    ];
+    for line in lines {
         let (code, _, err) = place.run(&format!("{line} {flags}"));
         assert_eq!((code, err.lines().count()), (Some(2), 1), "{line}: {err}");
         assert!(
@@ -684,6 +689,10 @@ fn verify_finds_operations_within_their_bounds() {
         assert_eq!(keys(check), "bound operation passed seconds shapes worst_error");
         assert!(number(&check["worst_error"]) <= number(&check["bound"]), "{check}");
     }
+    assert!(!place.path("cache/minibatch").exists(), "a part of the checks was kept");
+    let (code, out, err) = place.run("verify --only adam,nonsense");
+    assert_eq!((code, out.as_str()), (Some(2), ""), "{err}");
+    assert!(err.starts_with("error: --only nonsense: no operation or training has it"), "{err}");
 }
 
 #[test]

@@ -283,6 +283,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ("numbers without a gap", "first * all.index_words", "first"),
     ("numbers from the beginning", "indices[all.first_index + ", "indices["),
     ("numbers that nobody looks at", "all.index_words > 0u)", "false)"),
+    ("numbers where there are none", "all.index_words > 0u)", "true)"),
     ("a number that is too large", "min(number, all.rows - 1u)", "min(number, all.rows)"),
     (
         "the first row for a number that is too large",

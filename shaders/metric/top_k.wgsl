@@ -1,5 +1,9 @@
 // Whether the label is among the k largest of each row of values[B,U], the predictions. One row an
 // invocation, and sums of its own: sums[B,2] += (weight * hit, weight).
+//
+// k is 1. Known when the kernel is compiled, as no branch may depend on a uniform alone.
+override ONE: bool = false;
+
 @group(0) @binding(3) var<storage, read> labels: array<u32>;
 @group(0) @binding(5) var<storage, read_write> sums: array<vec2<f32>>;
 
@@ -14,7 +18,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let label = min(labels[row], shape.units - 1u);
     let own = f32(values[row * quads + label / 4u][label % 4u]);
     var hit = label == labels[row] && !any_nonfinite(vec4<f32>(own));
-    if (shape.count == 1u) {
+    if (ONE) {
         // On a tie only the first one is the prediction.
         hit = hit && largest_place(row) == label;
     } else {

@@ -18,8 +18,8 @@ impl<T: ?Sized> WasmNotSend for T {}
 
 /// A future on the heap, `Send` where there are threads.
 ///
-/// What it awaits is compiled with the function that makes it. A future that is no such is compiled again
-/// in each crate that awaits it, with both executors.
+/// What it awaits is compiled with the function that makes it. An async function that is awaited without it is
+/// compiled again in each crate that awaits it, with all that it calls.
 #[cfg(not(target_arch = "wasm32"))]
 pub(super) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// A future on the heap, `Send` where there are threads.

@@ -1,4 +1,5 @@
-//! Processes that MPI's launcher starts.
+//! Processes that MPI's launcher starts. The tests in `models` and `transport` run themselves as one process of
+//! several.
 #![cfg(target_os = "linux")]
 
 #[path = "../support/checkpoints.rs"]

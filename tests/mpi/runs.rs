@@ -1,5 +1,5 @@
-//! `mnist-gpu train --distributed mpi`, launched as a user launches it: the same bytes with any number of
-//! processes, also after they were killed.
+//! `mnist-gpu train`, `evaluate` and `predict` with `--distributed mpi`, launched as a user launches them: the
+//! same bytes with any number of processes, also after they were killed.
 
 use std::env;
 use std::fs;
@@ -126,12 +126,19 @@ fn predictions_are_shared_out_and_printed_once() {
     let place = Place::with_sample();
     let rows = (0..107).map(|i| format!("{},{},{}\n", i % 11, i * 7 % 13, i % 3));
     fs::write(place.path("table.csv"), format!("a,b,kind\n{}", rows.collect::<String>())).unwrap();
-    place.alone(
-        "train --data table.csv --target kind --backend cpu --epochs 2 --save m.safetensors",
-    );
+    let table = "train --data table.csv --target kind --backend cpu --epochs 2";
+    place.alone(&format!("{table} --save table.safetensors"));
+    place.alone("train --data sample --backend cpu --epochs 1 --save images.safetensors");
+    let seven = concat!(env!("CARGO_MANIFEST_DIR"), "/data/seven.png");
+    let lines = [
+        "table.safetensors table.csv".into(),
+        "table.safetensors table.csv table.csv --json".into(),
+        format!("images.safetensors {seven}"),
+        format!("images.safetensors {seven} {seven} {seven} --json"),
+    ];
     for backend in ["cpu", "gpu"] {
-        for line in ["table.csv", "table.csv table.csv --json"] {
-            let line = format!("predict --model m.safetensors --backend {backend} {line}");
+        for line in &lines {
+            let line = format!("predict --backend {backend} --model {line}");
             let (code, alone, err) = place.run(&line);
             assert_eq!(code, Some(0), "{line}: {err}");
             for count in [1, 3] {
@@ -139,6 +146,19 @@ fn predictions_are_shared_out_and_printed_once() {
                 assert_eq!(shared.out, alone, "{line}, {count} processes: {}", shared.err);
             }
         }
+    }
+    // Tables that differ, of which one process is done before the other.
+    fs::write(place.path("none.csv"), "a,b,kind\n").unwrap();
+    let predict = format!("predict --backend cpu {MPI} --model table.safetensors");
+    for (other, expected) in [
+        ("table.csv missing.csv", "missing.csv"),
+        ("table.csv none.csv", ""),
+        ("none.csv table.csv", ""),
+    ] {
+        let first = format!("{predict} table.csv table.csv");
+        let err = refused(&place, &first, &format!("{predict} {other}"));
+        assert!(err.contains("error: process 1 of 2: "), "{other}: {err}");
+        assert!(err.contains(expected), "{other}: {err}");
     }
 }
 
@@ -221,10 +241,17 @@ fn a_signal_ends_all_without_saving() {
     let train = long_run("cpu");
     place.alone(&format!("{train} --shards 8 --save whole.safetensors"));
     let line = format!("{train} {MPI} {RESUME}");
-    end_after(&place, &line, 5, |launcher, _| signal(launcher, "TERM"));
-    end_after(&place, &line, 60, |launcher, _| signal(launcher, "INT"));
-    end_after(&place, &line, 70, |_, processes| signal(processes[0], "TERM"));
-    end_after(&place, &line, 50, |_, processes| signal(processes[2], "INT"));
+    let ends: [fn(u32, &[u32]); 4] = [
+        |launcher, _| signal(launcher, "TERM"),
+        |launcher, _| signal(launcher, "INT"),
+        |_, processes| signal(processes[0], "TERM"),
+        |_, processes| signal(processes[2], "INT"),
+    ];
+    for (end, more) in ends.into_iter().zip([5, 60, 70, 50]) {
+        // Each from the beginning: a launcher takes its time to end its processes, which go on meanwhile.
+        let _ = fs::remove_dir_all(place.path("cp"));
+        end_after(&place, &line, more, end);
+    }
     goes_on(&place, &train, 2);
 }
 

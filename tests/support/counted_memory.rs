@@ -17,7 +17,7 @@ pub(crate) fn live() -> usize {
     LIVE.load(Ordering::Relaxed)
 }
 
-/// What `of` returns, and by how many bytes more than before were taken while it ran, at most.
+/// What `of` returns, and how many bytes more than before were taken at most while it ran.
 #[allow(dead_code, reason = "others use the rest")]
 pub(crate) fn most<T>(of: impl FnOnce() -> T) -> (T, usize) {
     let before = live();

@@ -19,7 +19,7 @@ use crate::processes::Processes;
 use crate::table::{self, About};
 use crate::{args, backend, print};
 
-/// Rows of a table that are predicted at once.
+/// Rows of a table that are predicted at once by one process.
 const ROWS: usize = 4096;
 
 #[derive(Serialize)]
@@ -101,7 +101,8 @@ fn files(args: &args::Predict, processes: &Processes) -> anyhow::Result<ExitCode
     Ok(ExitCode::SUCCESS)
 }
 
-/// Predicts the rows of tables, some at a time, so that a table may be of any size.
+/// Predicts the rows of tables, some at a time, so that a table may be of any size. Several processes take a
+/// table as a whole, and keep what is predicted of it in memory.
 fn rows(
     args: &args::Predict,
     model: &mut Model,
@@ -113,8 +114,13 @@ fn rows(
     for path in &args.files {
         let file = about.schema.open_inputs(path)?;
         let source = file.source();
-        for first in (0..file.len()).step_by(ROWS) {
-            let some = source.skip(first).take(ROWS);
+        // Processes agree on the data once a file, an empty one too.
+        let (rows, end) = match processes.process().count {
+            1 => (ROWS, file.len()),
+            _ => (file.len().max(1), file.len().max(1)),
+        };
+        for first in (0..end).step_by(rows) {
+            let some = source.skip(first).take(rows);
             let outputs = model.predict(&some, processes.share_prediction(Predict::new()))?;
             ensure!(
                 outputs.iter().all(|output| output.is_finite()),

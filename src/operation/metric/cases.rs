@@ -61,7 +61,7 @@ impl Cases for TopK {
         let of_three = [
             ("ties against it", "> vec4<u32>(own_rank)", ">= vec4<u32>(own_rank)"),
             ("one place more", "greater < shape.count", "greater <= shape.count"),
-            ("the argmax", "shape.count == 1u", "true"),
+            ("the argmax", "if (ONE)", "if (true)"),
             ("another label", "[label % 4u]);\n    var", "[0]);\n    var"),
             ("another rank", "ranks(row, label / 4u)[label % 4u]", "ranks(row, 0u)[0]"),
             ("what is no class a hit", "label == labels[row] &&", ""),
@@ -71,8 +71,7 @@ impl Cases for TopK {
             ROWS_BEYOND,
         ];
         vec![
-            form(1, true)
-                .mutations(&[NO_WEIGHT, ("ties in its favour", "shape.count == 1u", "false")]),
+            form(1, true).mutations(&[NO_WEIGHT, ("ties in its favour", "if (ONE)", "if (false)")]),
             form(3, true).mutations(&of_three),
             form(3, false).mutations(&[ALWAYS_A_WEIGHT]),
         ]

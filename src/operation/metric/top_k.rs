@@ -63,6 +63,7 @@ impl Operation for TopK {
         let text = wgsl!["shared/metric", "shared/rows", "shared/largest", "metric/top_k"];
         let units = target.columns(self.predictions)?;
         let constants = MetricConstants::new(units, self.weighted).count(size(self.k)?);
-        Ok(Dispatch::new(self, text, constants, Grid::rows(32)))
+        let one = f64::from(u8::from(self.k == 1));
+        Ok(Dispatch::new(self, text, constants, Grid::rows(32)).overrides([("ONE", one)]))
     }
 }

@@ -98,8 +98,8 @@ pub(crate) fn parse() -> Result<Command, ExitCode> {
 
 fn parsed() -> Result<Arguments, clap::Error> {
     let matches = Arguments::command().try_get_matches()?;
-    if let Some(given) = matches.subcommand_matches("sweep") {
-        let given = |option: &str| given.value_source(option) == Some(ValueSource::CommandLine);
+    if let Some(options) = matches.subcommand_matches("sweep") {
+        let given = |option: &str| options.value_source(option) == Some(ValueSource::CommandLine);
         if let Some((_, problem)) = sweep::NOT_FOR_SWEEP.iter().find(|(option, _)| given(option)) {
             return Err(Arguments::command().error(ErrorKind::ArgumentConflict, problem));
         }

@@ -25,6 +25,7 @@ const BROKEN: u8 = 1;
 /// # Errors
 /// If there is no such adapter, or the device fails. Broken bounds are no error but exit code 1.
 pub(crate) fn run(args: &args::Verify) -> anyhow::Result<ExitCode> {
+    check_names(args)?;
     let info = chosen(args.adapter.as_deref())?;
     // What an earlier, longer run found of the operations stays where only the probes run.
     let mut found = Found::nothing(&info);
@@ -65,7 +66,7 @@ pub(crate) fn run(args: &args::Verify) -> anyhow::Result<ExitCode> {
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::from(BROKEN) })
 }
 
-/// Keeps what was found for the other commands, if all was looked at; where.
+/// Keeps what was found for the other commands, unless `--only` left something out; where.
 fn keep(args: &args::Verify, found: &Found, info: &AdapterInfo) -> anyhow::Result<Option<PathBuf>> {
     if args.only.is_empty() { found.write(info) } else { Ok(None) }
 }
@@ -76,6 +77,10 @@ fn verdict(found: &Found, count: usize, only: bool) -> String {
     let is_trusted = !found.probes.adapter && !found.operations.adapter;
     match (failed, is_trusted) {
         (0, _) if only => format!("all {count} checks passed; without --only there are more"),
+        (_, _) if only => format!(
+            "{failed} of {count} checks failed; nothing is kept for the other commands: run verify \
+             without --only"
+        ),
         (0, _) => format!("all {count} checks passed: this adapter can be trusted"),
         (_, true) => format!(
             "{failed} checks failed: the other commands do without {forms}; a newer driver may help"
@@ -188,20 +193,18 @@ fn check(args: &args::Verify, gpu: &Gpu) -> anyhow::Result<(Vec<Row>, Part)> {
     } else {
         forms.retain(|form| *form == MatrixForm::Register);
     }
-    let asked = |name: &str| {
-        args.only.is_empty() || args.only.iter().any(|part| name.contains(part.as_str()))
-    };
-    for case in parity::forms_for(gpu).filter(|case| asked(&case.name)) {
+    for case in parity::forms_for(gpu) {
         let tried = parity::distinct(&case, &forms)?;
         for &form in &tried {
+            let name = if tried.len() > 1 { of_form(&case.name, form) } else { case.name.clone() };
+            if !asked(args, &name) {
+                continue;
+            }
             let gpu = gpu.clone().with_matrix_form(form)?;
             let shapes = parity::shapes_of(&case, form)?;
             let mut verdict = block_on(parity::operation(&gpu, &case, &shapes))?;
-            let of_form = is_of_a_form(&case)?;
-            if tried.len() > 1 {
-                verdict.name = format!("{} {}", verdict.name, form.name());
-            }
-            let form = match (of_form, case.halves) {
+            verdict.name = name;
+            let form = match (is_of_a_form(&case)?, case.halves) {
                 (true, _) => Some(KernelForm::Matrix(form)),
                 (false, true) => Some(KernelForm::Halves),
                 (false, false) => None,
@@ -210,17 +213,45 @@ fn check(args: &args::Verify, gpu: &Gpu) -> anyhow::Result<(Vec<Row>, Part)> {
         }
     }
     if !gpu.ruled_out().contains(KernelForm::FusedSteps) {
-        for form in parity::fused_forms().into_iter().filter(|form| asked(&form.name)) {
+        for form in parity::fused_forms().into_iter().filter(|form| asked(args, &form.name)) {
             let verdict = block_on(parity::fused_step(gpu, &form, &parity::fused_shapes()))?;
             report(verdict, Some(KernelForm::FusedSteps))?;
         }
     }
     let trainings = Training::ALL.into_iter().filter(|training| training.runs_on(gpu));
-    for training in trainings.filter(|training| asked(training.name())) {
+    for training in trainings.filter(|training| asked(args, training.name())) {
         report(block_on(parity::training(gpu, training))?, None)?;
     }
-    ensure!(!checks.is_empty(), "--only {}: nothing has such a name", args.only.join(","));
+    ensure!(!checks.is_empty(), "--only {}: this adapter runs none of them", args.only.join(","));
     Ok((checks, Part::new(failed, forms_out, adapter)))
+}
+
+/// What a case is called where it is tried in several forms.
+fn of_form(case: &str, form: MatrixForm) -> String {
+    format!("{case} {}", form.name())
+}
+
+/// Whether `--only` lets it run.
+fn asked(args: &args::Verify, name: &str) -> bool {
+    args.only.is_empty() || args.only.iter().any(|part| name.contains(part.as_str()))
+}
+
+/// # Errors
+/// If `--only` has a part that is in no name that any adapter's checks have.
+fn check_names(args: &args::Verify) -> anyhow::Result<()> {
+    let cases = parity::forms().into_iter().map(|case| case.name);
+    let names: Vec<String> = cases
+        .flat_map(|case| MatrixForm::ALL.map(|form| of_form(&case, form)))
+        .chain(parity::fused_forms().into_iter().map(|form| form.name))
+        .chain(Training::ALL.map(|training| training.name().into()))
+        .collect();
+    for part in &args.only {
+        ensure!(
+            names.iter().any(|name| name.contains(part.as_str())),
+            "--only {part}: no operation or training has it in its name; verify prints them all"
+        );
+    }
+    Ok(())
 }
 
 /// Whether a case runs a matrix kernel.
