@@ -1,6 +1,6 @@
 // Whether the label is among the k largest of each row of values[B,U], the predictions. One row an
 // invocation, and sums of its own: sums[B,2] += (weight * hit, weight).
-//
+
 // k is 1. Known when the kernel is compiled, as no branch may depend on a uniform alone.
 override ONE: bool = false;
 
