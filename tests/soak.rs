@@ -143,7 +143,7 @@ fn soak(frames: usize) {
     }
     println!("{frames} frames each: {first:?}, bytes more: {own_grew:?}, resident {all_grew:?}");
     let all_frames = (PARTS * frames) as i64;
-    assert!(own_grew.iter().sum::<i64>() < 4 * all_frames, "{own_grew:?} bytes more");
+    assert!(own_grew.iter().sum::<i64>() < 8 * all_frames, "{own_grew:?} bytes more");
     // The driver's memory comes in pages, and its compiler leaves some to the system's allocator in one part
     // or another; what leaks grows in most of them.
     let most = (256 << 10) + 100 * frames as i64;
@@ -161,7 +161,7 @@ fn frames_leave_nothing_behind() {
 }
 
 #[test]
-#[ignore = "takes minutes; .ci/long runs it"]
+#[ignore = "takes half a minute; .ci/long runs it"]
 fn twenty_thousand_frames_leave_nothing_behind() {
     soak(4_000);
 }
