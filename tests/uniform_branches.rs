@@ -1,10 +1,12 @@
 //! No branch of a kernel depends on uniforms alone. Mesa's lavapipe may take such a uniform for a constant; it
 //! then compiles the kernel anew for each dispatch, and keeps what it compiled.
 
-use minibatch::DeviceElement;
-use minibatch::gpu::{gather_kernel, place_kernel};
-use minibatch::operation::{AdapterClass, Kernel, MatrixForm};
-use minibatch::parity::{dispatches, forms, fused_dispatches, fused_forms, fused_shapes};
+#[path = "support/kernels.rs"]
+mod kernels;
+
+use kernels::{kernels, place_kernels};
+use minibatch::gpu::gather_kernel;
+use minibatch::operation::Kernel;
 use naga::{AddressSpace, Block, Expression, Function, Handle, Module, Statement};
 
 /// What a value is made of.
@@ -78,32 +80,11 @@ fn count(source: &str) -> usize {
     functions.chain(entries).map(|of| uniform_branches(&module, of, &of.body)).sum()
 }
 
-/// Those of every operation and fused step, and those that place rows.
-fn kernels() -> Vec<Kernel> {
-    let of_operations = forms().into_iter().flat_map(|case| {
-        MatrixForm::ALL
-            .into_iter()
-            .flat_map(move |form| dispatches(&case, [7, 5, 3], form).unwrap())
-    });
-    let of_steps = fused_forms().into_iter().flat_map(|form| {
-        let shapes = fused_shapes().into_iter();
-        shapes
-            .flat_map(move |shape| fused_dispatches(&form, shape, AdapterClass::Hardware).unwrap())
-    });
-    let dispatched = of_operations.chain(of_steps).map(|dispatch| dispatch.kernel);
-    let mut kernels: Vec<Kernel> = Vec::new();
-    let place = place_kernel(&[(Some(DeviceElement::U8), DeviceElement::F32); 3]);
-    for kernel in dispatched.chain([gather_kernel(), place]) {
-        if !kernels.contains(&kernel) {
-            kernels.push(kernel);
-        }
-    }
-    kernels
-}
-
 #[test]
 fn no_branch_depends_on_uniforms_alone() {
-    let kernels = kernels();
+    let of_programs = kernels().into_keys();
+    let kernels: Vec<Kernel> =
+        of_programs.chain([gather_kernel()]).chain(place_kernels()).collect();
     assert!(kernels.len() > 100, "only {} kernels", kernels.len());
     for kernel in kernels {
         assert_eq!(count(&kernel.source()), 0, "branches of {kernel:?} on uniforms alone");

@@ -180,12 +180,14 @@ impl Session {
         }
     }
 
-    /// Goes on alone. An error that the other processes may not have ends what they wait for.
+    /// Goes on alone after a call that was given `transport`; a call within it was given none, and leaves
+    /// nobody. An error that the other processes may not have ends what they wait for.
     pub(super) fn leave<T>(
         &mut self,
-        transport: &Arc<dyn Transport>,
+        transport: Option<&Arc<dyn Transport>>,
         ended: Result<T>,
     ) -> Result<T> {
+        let Some(transport) = transport else { return ended };
         self.stop_sharing();
         match &ended {
             // All of them have it too.

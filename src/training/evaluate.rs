@@ -41,11 +41,9 @@ impl Session {
         mut arguments: Evaluate<'a>,
     ) -> BoxFuture<'f, Result<Scores>> {
         Box::pin(async move {
-            let Some(transport) = arguments.distribute.take() else {
-                return self.evaluate_in_group(data, arguments, None).await;
-            };
-            let scores = self.evaluate_in_group(data, arguments, Some(&transport)).await;
-            self.leave(&transport, scores)
+            let transport = arguments.distribute.take();
+            let scores = self.evaluate_in_group(data, arguments, transport.as_ref()).await;
+            self.leave(transport.as_ref(), scores)
         })
     }
 

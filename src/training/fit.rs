@@ -245,11 +245,9 @@ impl Session {
         mut arguments: Fit<'a>,
     ) -> BoxFuture<'f, Result<History>> {
         Box::pin(async move {
-            let Some(transport) = arguments.distribute.take() else {
-                return self.fit_in_group(data, arguments, None).await;
-            };
-            let history = self.fit_in_group(data, arguments, Some(&transport)).await;
-            self.leave(&transport, history)
+            let transport = arguments.distribute.take();
+            let history = self.fit_in_group(data, arguments, transport.as_ref()).await;
+            self.leave(transport.as_ref(), history)
         })
     }
 

@@ -51,11 +51,9 @@ impl Session {
         mut arguments: Predict<'a>,
     ) -> BoxFuture<'f, Result<Predictions>> {
         Box::pin(async move {
-            let Some(transport) = arguments.distribute.take() else {
-                return self.predict_in_group(data, arguments, None).await;
-            };
-            let outputs = self.predict_in_group(data, arguments, Some(&transport)).await;
-            self.leave(&transport, outputs)
+            let transport = arguments.distribute.take();
+            let outputs = self.predict_in_group(data, arguments, transport.as_ref()).await;
+            self.leave(transport.as_ref(), outputs)
         })
     }
 
